@@ -2,7 +2,7 @@
 
 import argparse
 
-from convnext_studio.cli.options import add_model_options
+from convnext_studio.cli.options import add_framing_options, add_model_options
 from convnext_studio.common.attribution_methods import METHODS
 
 EXAMPLES = (
@@ -14,6 +14,10 @@ EXAMPLES = (
     (
         "cat.jpg --out results --model my.pth --compare timm:convnext_tiny",
         "write the same for a second network, and the differences of the two",
+    ),
+    (
+        "panorama.jpg --out results --framing whole --input-px 512",
+        "show the network the whole picture, 512 pixels long",
     ),
     (
         "cat.jpg --out results --method integratedgradients --faithfulness",
@@ -37,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", required=True, metavar="DIR", help="folder to write to; it is created if it does not exist"
     )
     add_model_options(parser)
+    add_framing_options(parser)
     parser.add_argument(
         "--compare",
         metavar="MODEL",

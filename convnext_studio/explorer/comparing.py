@@ -32,7 +32,7 @@ from convnext_studio.protocol.comparison import (
     NodeSimilarity,
     WeightDistances,
 )
-from convnext_studio.protocol.counterparts import Pair, counterpart
+from convnext_studio.protocol.counterparts import Pair, counterpart, sized_model
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import CloseModel, ModelInfo
 from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
@@ -199,10 +199,11 @@ class Comparison:
     def unit(self, picture: Picture, node: str, channel: int, y: int, x: int) -> Compared[UnitView]:
         """Return the field of a unit of A, and of the unit of B whose centre in the picture is nearest."""
         in_b = self._in_b(picture)
-        crops = (picture.predictions.result.geometry, in_b.predictions.result.geometry)
+        theirs = in_b.predictions.result
+        crops = (picture.predictions.result.geometry, theirs.geometry)
         a = picture.unit(node, channel, y, x)
         asked = UnitField(image=picture.key, node=node, channel=channel, y=y, x=x)
-        other = counterpart(asked, Pair(self.a, self.b, crops))
+        other = counterpart(asked, Pair(self.a, sized_model(self.b, theirs), crops))
         result = cast(UnitFieldResult, self._engine.run(other.request))
         b = UnitView(in_b._contents(), result)
         places = (MapPlace(PIXELS, each.result.geometry) for each in (a, b))

@@ -1,5 +1,6 @@
 """Asks the network B what was asked of A: at the corresponding node, class and unit."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -9,12 +10,13 @@ from msgspec.structs import replace
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.comparison import MapPlace, match_class, match_node, nearest_unit
+from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.attributions import Explain, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelMap
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.units import UnitField
 
@@ -80,6 +82,19 @@ class Pair:
             label = self.a.labels[index]
             raise StudioError(f"B has no class “{label}”.", "Choose a class that both networks have.")
         return found
+
+
+def sized_node(node: NodeInfo, prediction: Prediction) -> NodeInfo:
+    """Return a node with the size that its map has for the picture of a prediction."""
+    size = prediction.sizes.get(node.name, node.shape[1:])
+    return node if size == node.shape[1:] else dataclasses.replace(node, shape=(node.shape[0], *size))
+
+
+def sized_model(model: ModelInfo, prediction: Prediction | None) -> ModelInfo:
+    """Return a network with the sizes of its maps for the picture of a prediction, where that is known."""
+    if prediction is None or prediction.geometry.input_size == (model.input_px, model.input_px):
+        return model
+    return replace(model, nodes=tuple(sized_node(node, prediction) for node in model.nodes))
 
 
 def counterpart(request: Asked, pair: Pair) -> Counterpart[Asked]:

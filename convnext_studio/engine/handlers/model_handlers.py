@@ -133,4 +133,6 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         has_classes=model.has_classes,
         memory_bytes=needed_bytes(model),
         devices=device_table(),
+        mean=model.preprocessing.mean,
+        std=model.preprocessing.std,
     )

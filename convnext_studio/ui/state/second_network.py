@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.comparison import ClassMatch, match_classes
-from convnext_studio.protocol.counterparts import Counterpart, Pair, counterpart
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.counterparts import Counterpart, Pair, counterpart, sized_model, sized_node
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
@@ -105,7 +106,11 @@ class SecondNetwork(QObject):
             return None
         a, b = self._crops
         crops = None if a is None or b is None else (a, b)
-        return Pair(self._first, self._model, crops, tuple(self._paired.items()))
+        return Pair(self._first, sized_model(self._model, self._prediction), crops, tuple(self._paired.items()))
+
+    def sized(self, node: NodeInfo) -> NodeInfo:
+        """Return a node of B with the size that its map has for the current picture, once that is known."""
+        return node if self._prediction is None else sized_node(node, self._prediction)
 
     def counterpart(self, request: Asked) -> Counterpart[Asked] | None:
         """Return what to ask B where A was asked this; None if there is no second network.

@@ -13,6 +13,9 @@ import msgspec
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.model.framing import TRAINED, Framing
+from convnext_studio.protocol.similarity import KeptBasis
 
 Shown = Literal["first", "second", "difference", "curtain"]
 """As in `convnext_studio.ui.state.two_answers`, which needs Qt."""
@@ -49,7 +52,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     untrained: bool = False
 
 
-class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
+class SessionPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A picture, identified by its file.
 
     Attributes
@@ -58,10 +61,16 @@ class SessionPicture(msgspec.Struct, frozen=True, kw_only=True):
         Absolute path (in the file possibly a relative one), or ``sample:NAME``.
     sha256
         Hexadecimal digest of the file; empty if it is unknown.
+    box
+        The box that networks are shown of it; None if there was none.
+    view
+        Which frame and bands of it are shown.
     """
 
     path: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    box: tuple[Count, Count, Count, Count] | None = None
+    view: PictureView = WHOLE
 
 
 class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +86,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
         The opened pictures, in their order.
     picture
         Index of the picture that was shown; None if there was none.
+    framing
+        What networks are shown of pictures.
     node, channel, unit, target
         The selection, as `AppState` has it.
     against
@@ -86,6 +97,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     measures
         What is measured on the views: by panel, then by the view's number in it and the tool ("1 region"), two
         points of what the view shows.
+    bases
+        The principal components that were kept.
     layout
         Layout of the docks, as Qt's opaque bytes in base64.
     """
@@ -95,6 +108,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     shown: Shown = "first"
     pictures: tuple[SessionPicture, ...] = ()
     picture: Count | None = None
+    framing: Framing = TRAINED
     node: str = ""
     channel: Count = 0
     unit: tuple[Count, Count] | None = None
@@ -102,6 +116,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     against: Count | None = None
     panels: Panels = {}
     measures: Measures = {}
+    bases: tuple[KeptBasis, ...] = ()
     layout: str = ""
 
 
@@ -124,9 +139,11 @@ class _Document(msgspec.Struct, kw_only=True):
     selection: _Selection
     panels: Panels
     layout: str
+    framing: Framing = TRAINED  # Missing in files of older programs.
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
     second: SessionModel | None = None  # Missing in files of older programs, as is the next.
     shown: Shown = "first"
+    bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs.
 
 
 class _Header(msgspec.Struct):
@@ -141,15 +158,17 @@ def to_text(session: SavedSession, folder: Path) -> str:
     document = _Document(
         model=session.model,
         pictures=tuple(
-            SessionPicture(path=_relative(picture.path, folder), sha256=picture.sha256)
+            msgspec.structs.replace(picture, path=_relative(picture.path, folder))
             for picture in session.pictures
         ),
         selection=msgspec.convert(session, _Selection, from_attributes=True),
+        framing=session.framing,
         panels=session.panels,
         layout=session.layout,
         measures=session.measures,
         second=session.second,
         shown=session.shown,
+        bases=session.bases,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -205,10 +224,12 @@ def _session(document: _Document, folder: Path) -> SavedSession:
     return SavedSession(
         model=document.model,
         pictures=pictures,
+        framing=document.framing,
         panels=document.panels,
         measures=document.measures,
         second=document.second,
         shown=document.shown,
+        bases=document.bases,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )

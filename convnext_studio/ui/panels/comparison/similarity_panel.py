@@ -7,8 +7,9 @@ from convnext_studio.protocol.comparison import LEAST_PICTURES, CompareNodes, No
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import Limits, pluralize
 from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, StopButton
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import map_layer
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -47,7 +48,7 @@ class SimilarityPanel(Panel):
         self.map.view.clicked.connect(self._choose)
         self.set_body(self.map)
         self.count.valueChanged.connect(self.query.schedule)
-        for changed in (state.model_loaded, state.pictures_changed):
+        for changed in (state.model_loaded, state.pictures_changed, state.framing_changed):
             changed.connect(self.query.schedule)
         state.second.model_changed.connect(self.query.start_over)
         for changed in (state.node_selected, state.second.nodes_paired):
@@ -59,7 +60,7 @@ class SimilarityPanel(Panel):
         """Return the request to compare all nodes on the open pictures, or why there is none."""
         if self.state.second.model is None:
             return NO_SECOND
-        images = tuple(picture.key for picture in self.state.pictures[: self.count.value()])
+        images = tuple(image.key for image in self.state.images[: self.count.value()])
         if len(images) < LEAST_PICTURES:
             return f"CKA needs at least {LEAST_PICTURES} open pictures; there are {len(images)}."
         return CompareNodes(images=images, panel="comparison")
