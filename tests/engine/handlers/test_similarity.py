@@ -384,3 +384,17 @@ def test_a_network_of_another_family_is_asked_the_same() -> None:
         assert isinstance(dispatcher.run(MeasureNorms(image=key, node=node)), NormsResult)
         alike = dispatcher.run(MostAlike(image=key, node=node, y=9, x=9, images=(key,)))
         assert cast("MostAlikeResult", alike).likeness[0].maps[0, 9, 9] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"grn": True}, {"stem_stride": 1, "stem_padding": 1}])
+def test_every_node_with_positions_is_answered(engine_of: Opener, changes: dict[str, object]) -> None:
+    dispatcher, model, key = engine_of(**changes)
+    for node in model.nodes:
+        if not node.has_positions:
+            continue
+        found = _components(dispatcher, image=key, node=node.name)
+        assert found.scores.maps.shape == (3, *node.shape[1:])
+        assert np.isfinite(found.scores.maps).all()
+        measured = cast("NormsResult", dispatcher.run(MeasureNorms(image=key, node=node.name)))
+        maps = _maps(model, "cat", node.name)
+        np.testing.assert_allclose(measured.norms, np.linalg.norm(maps, axis=0), rtol=1e-3, atol=1e-4)
