@@ -73,6 +73,8 @@ class ImageView(QWidget):
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by the user
     refitted = Signal()  # a new scene or layout is shown as a whole
+    brushed = Signal(float, float, bool)  # scene coordinates, and whether this begins a stroke
+    brush_lifted = Signal()
     measured = Signal(str)  # a sentence on what is measured; empty if nothing is
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -87,6 +89,7 @@ class ImageView(QWidget):
         self._origin = QPointF()
         self._press: QPointF | None = None
         self._drag: QPointF | None = None
+        self._is_brush = self._is_brushing = False
         self._canvas: SceneCanvas | None = None
         self._tools = MeasureTools(self)
         self._tools.changed.connect(self._show_measures)
@@ -161,6 +164,21 @@ class ImageView(QWidget):
             self._crosshair = point
             if self._canvas is not None:
                 self._canvas.point_at(point)
+
+    @property
+    def is_brush(self) -> bool:
+        """Whether dragging paints instead of moving the scene."""
+        return self._is_brush
+
+    def set_brush(self, on: bool) -> None:
+        """Have dragging with the left button emit `brushed`; the middle button still moves the scene."""
+        if on == self._is_brush:
+            return
+        self._is_brush, self._is_brushing = on, False
+        if on:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
 
     # ------------------------------------------------------------------------------------------ measuring
 
@@ -330,6 +348,10 @@ class ImageView(QWidget):
         if event.button() == Qt.MouseButton.RightButton:
             event.ignore()  # It opens a menu, so the release event would be lost.
             return
+        if self._is_brush and event.button() == Qt.MouseButton.LeftButton:
+            self._is_brushing = True
+            self.brushed.emit(*self.to_scene(event.position()), True)
+            return
         self._press = self._drag = event.position()
         if event.button() == Qt.MouseButton.LeftButton:
             self._tools.grip(event.position(), self._projection)
@@ -337,6 +359,9 @@ class ImageView(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the scene while a button is held, or else emit the point under the pointer."""
         position = event.position()
+        if self._is_brushing:
+            self.brushed.emit(*self.to_scene(position), False)
+            return
         if self._press is None or self._drag is None:
             self._hover(position)
             return
@@ -354,11 +379,18 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag, or emit a click."""
+        """End a drag or a stroke, or emit a click."""
+        if self._is_brushing:
+            self._is_brushing = False
+            self.brush_lifted.emit()
+            return
         moved = self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
         pressed, self._press, self._drag = self._press, None, None
         self._tools.release()
-        self.unsetCursor()
+        if self._is_brush:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
         if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
             if self._holds(x, y):

@@ -150,6 +150,7 @@ class SessionFiles(QObject):
                 for name, dock in self._remembered()
                 if dock.is_made and (measures := measures_of(dock.panel))
             },
+            bases=state.bases,
             layout=self._layout.save(),
         )
 
@@ -212,6 +213,7 @@ class SessionFiles(QObject):
         session, self._selection = self._selection, None
         if session is None:
             return
+        self._state.set_bases(session.bases)
         names = {node.name for node in model.nodes}
         if session.node in names:
             self._state.set_node(session.node)

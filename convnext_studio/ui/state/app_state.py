@@ -15,6 +15,7 @@ from convnext_studio.protocol.attributions import Explain, Explanation, Faithful
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.similarity import KeptBasis
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
 from convnext_studio.ui.state.viewport import Viewport
 
@@ -58,6 +59,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
+    bases_changed = Signal(object)  # tuple[KeptBasis, ...]
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -85,6 +87,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
+        self._bases: tuple[KeptBasis, ...] = ()
 
     @property
     def model(self) -> ModelInfo | None:
@@ -485,6 +488,18 @@ class AppState(QObject):
     def drop_explanation(self) -> None:
         """Discard the attribution maps, because something else was selected."""
         self._explained = None
+
+    @property
+    def bases(self) -> tuple[KeptBasis, ...]:
+        """The principal components that were kept, so that several pictures are coloured alike."""
+        return self._bases
+
+    def set_bases(self, bases: Iterable[KeptBasis]) -> None:
+        """Keep these principal components, and no others; of two with one name, the later is kept."""
+        by_name = {kept.name: kept for kept in bases}
+        if tuple(by_name.values()) != self._bases:
+            self._bases = tuple(by_name.values())
+            self.bases_changed.emit(self._bases)
 
     @property
     def faithfulness(self) -> Faithfulness | None:

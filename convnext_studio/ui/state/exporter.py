@@ -16,6 +16,7 @@ from convnext_studio.export import (
     ExportContents,
     MapContents,
     export_contact_sheet,
+    export_labels,
     export_map,
     export_picture,
     save_field,
@@ -27,6 +28,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, Thumbnail, ThumbnailPixels
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.similarity import Parts, PictureParts
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -243,6 +245,24 @@ class Exporter(QObject):
             ),
             lambda error: self._tell(error.message, error.hint),
             "Writing the contact sheet",
+        )
+
+    def export_labels(
+        self,
+        path: Path,
+        parts: Parts,
+        shown: PictureParts,
+        names: tuple[str, ...],
+        hidden: frozenset[int],
+    ) -> None:
+        """Write the parts of a picture as a label image."""
+        self._background.run(
+            partial(export_labels, path, parts, shown, names, hidden),
+            lambda written: self.noticed.emit(
+                Notice(EXPORT, f"The label image was saved as {written}.", good=True, path=str(written))
+            ),
+            lambda error: self._tell(error.message, error.hint),
+            "Writing the label image",
         )
 
     def _map_written(self, paths: list[Path]) -> None:

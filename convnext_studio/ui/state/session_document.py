@@ -15,6 +15,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
+from convnext_studio.protocol.similarity import KeptBasis
 
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
@@ -90,6 +91,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     measures
         What is measured on the views: by panel, then by the view's number in it and the tool ("1 region"), two
         points of what the view shows.
+    bases
+        The principal components that were kept.
     layout
         Layout of the docks, as Qt's opaque bytes in base64.
     """
@@ -105,6 +108,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     against: Count | None = None
     panels: Panels = {}
     measures: Measures = {}
+    bases: tuple[KeptBasis, ...] = ()
     layout: str = ""
 
 
@@ -129,6 +133,7 @@ class _Document(msgspec.Struct, kw_only=True):
     layout: str
     framing: Framing = TRAINED  # Missing in files of older programs.
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
+    bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs.
 
 
 class _Header(msgspec.Struct):
@@ -151,6 +156,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
         panels=session.panels,
         layout=session.layout,
         measures=session.measures,
+        bases=session.bases,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -209,6 +215,7 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         framing=document.framing,
         panels=document.panels,
         measures=document.measures,
+        bases=document.bases,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.framing import Framing
+from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.state.session_document import (
     FORMAT,
     VERSION,
@@ -65,6 +66,23 @@ SESSIONS = st.builds(
         st.dictionaries(st.text(), st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()),
     ),
     layout=st.text(),
+    bases=st.lists(
+        st.builds(
+            KeptBasis,
+            name=st.text(),
+            basis=st.builds(
+                Basis,
+                node=st.text(),
+                network=st.text(),
+                origin=st.text(),
+                numbers=st.binary(max_size=40),
+                shares=st.lists(st.floats(0, 1), max_size=3).map(tuple),
+                ends=st.lists(st.tuples(st.floats(-9, 0), st.floats(0, 9)), max_size=3).map(tuple),
+                positions=COUNTS,
+            ),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 
