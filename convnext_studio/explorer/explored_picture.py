@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
+from convnext_studio.model.framing import (
+    FRAMING_KINDS,
+    Framing,
+    FramingKind,
+    PictureBox,
+    framed,
+    framing_of,
+)
 from convnext_studio.model.labels import find_class
 from convnext_studio.protocol.attributions import AVERAGE, Explain, Explanation
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -60,6 +69,37 @@ class Picture:
     def key(self) -> str:
         """The key of the picture in the engine."""
         return self.info.key
+
+    @property
+    def framing(self) -> Framing:
+        """What the network is shown of the picture."""
+        return framing_of(self.key)
+
+    def framed(
+        self, framing: FramingKind = "trained", *, input_px: int = 0, box: PictureBox | None = None
+    ) -> "Picture":
+        """Return the same picture, of which the network is shown another part or at another size.
+
+        Parameters
+        ----------
+        framing
+            ``trained``: resized and cropped as in the network's training. ``whole``: the whole picture, padded
+            with the mean colour to a multiple of the network's stride. ``native``: the same at its own size.
+        input_px
+            The side of the crop, or the longer side of the whole picture; 0 for the network's own.
+        box
+            x, y, width and height of the only part to show, in pixels of the picture.
+
+        Raises
+        ------
+        StudioError
+            If there is no such framing.
+        """
+        if framing not in FRAMING_KINDS:
+            raise StudioError(f"There is no framing “{framing}”.", f"There are: {', '.join(FRAMING_KINDS)}.")
+        chosen = Framing(kind=framing, input_px=input_px, box=box)
+        info = replace(self.info, key=framed(self.key, chosen))
+        return Picture(self._dispatcher, self._model, info)
 
     @property
     def predictions(self) -> Predictions:
@@ -251,7 +291,8 @@ class Picture:
 
     def __repr__(self) -> str:
         width, height = self.info.size
-        return f"<Picture: {self.info.name}, {width} × {height} px>"
+        said = [f"{self.info.name}, {width} × {height} px", self.framing.text]
+        return f"<Picture: {', '.join(text for text in said if text)}>"
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()

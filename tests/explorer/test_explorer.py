@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from convnext_studio.common.samples import sample_path
 from convnext_studio.erf import Protocol, Scale
 from convnext_studio.explorer import Picture
 from convnext_studio.model import load
+from convnext_studio.model.framing import Framing
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import small_model, write_weights
 
@@ -177,6 +179,26 @@ def test_random_weights_are_marked() -> None:
     predictions = explorer.open("sample:cat").predictions
     assert "random weights" in repr(predictions)
     assert "random weights" in predictions._repr_html_()
+
+
+def test_pictures_are_shown_in_every_framing(
+    explorer: Explorer, picture: Picture, plain: tuple[LoadedModel, torch.Tensor]
+) -> None:
+    model, _ = plain
+    whole = explorer.open("sample:cat", framing="whole", input_px=96)
+    image = Image.open(sample_path("cat"))
+    geometry = model.geometry(image.size, Framing(kind="whole", input_px=96))
+    x = torch.from_numpy(model.preprocessing(image, geometry)[0])[None]
+    np.testing.assert_allclose(whole.predictions.logits, model.module(x)[0], atol=1e-5)
+    assert whole.maps("stem").values.shape[1:] == (x.shape[2] // 4, x.shape[3] // 4)
+    assert "Whole picture at 96 px" in repr(whole)
+    assert whole.attribution("saliency").values.shape == x.shape[2:]
+    assert whole.framed().key == picture.key
+    boxed = picture.framed(box=(10, 20, 90, 60))
+    assert boxed.framing.box == (10, 20, 90, 60)
+    assert boxed.maps("stem").values.shape[1:] == (16, 24)
+    with pytest.raises(StudioError, match="no framing “round”"):
+        picture.framed(cast(Any, "round"))
 
 
 def test_errors_are_one_sentence(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:

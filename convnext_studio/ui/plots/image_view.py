@@ -112,7 +112,8 @@ class ImageView(QWidget):
 
     def set_scene(self, scene: Scene | None) -> None:
         """Show another scene; the zoom is kept if the size of the scene is the same."""
-        refit = self._scene is None or scene is None or scene.size != self._scene.size
+        before = self._scene
+        refit = before is None or scene is None or (scene.size, scene.margin) != (before.size, before.margin)
         self._scene = scene
         column = self._column_px()
         if refit or (self._fitted and column != self._column):
@@ -222,11 +223,12 @@ class ImageView(QWidget):
         """Show the whole scene as large as possible."""
         self._fitted = True
         if self._scene is not None:
-            width, height = self._scene.size
+            width, height = self._scene.extent
+            left, top, _, _ = self._scene.margin
             self._scale = self._fitting_scale()
             self._origin = QPointF(
-                (self.width() - self._column - width * self._scale) / 2,
-                (self.height() - height * self._scale) / 2,
+                (self.width() - self._column - width * self._scale) / 2 + left * self._scale,
+                (self.height() - height * self._scale) / 2 + top * self._scale,
             )
         self._follow()
 
@@ -294,7 +296,7 @@ class ImageView(QWidget):
         self._follow()
 
     def _fitting_scale(self) -> float:
-        width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
+        width, height = self._scene.extent if self._scene is not None else (1.0, 1.0)
         room_x = self.width() - self._column - 2 * MARGIN_PX
         room_y = self.height() - 2 * MARGIN_PX
         return max(min(room_x / width, room_y / height), 1e-6)

@@ -111,7 +111,8 @@ class Layer:
 class Mark:
     """A frame around a box of the scene, with the same line width at any zoom.
 
-    Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers.
+    Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers. Handles
+    at its corners say that it can be dragged.
     """
 
     box: Box
@@ -119,6 +120,7 @@ class Mark:
     colour: str = "#ffffff"
     dashed: bool = False
     beside: bool = False
+    has_handles: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +169,8 @@ class Scene:
         Spots painted above the marks.
     unit
         What the coordinates count: pixels, or units of a map.
+    margin
+        How far to the left, top, right and bottom of its size the scene reaches, and is to be seen.
     """
 
     size: tuple[float, float]
@@ -177,6 +181,13 @@ class Scene:
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
     unit: str = "px"
+    margin: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        left, top, right, bottom = self.margin
+        return self.size[0] + left + right, self.size[1] + top + bottom
 
     @property
     def measured(self) -> tuple[Numbers, Box] | None:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
@@ -67,7 +68,7 @@ class SheetPictures:
         for key in self._explanations:
             shown = state.preview(key)
             if shown is not None:
-                self._pictures[key] = shown
+                self._pictures[key] = msgspec.structs.replace(shown, key=key)
             else:
                 request = Thumbnail(panel="contact_sheet_file", image=key, longest_px=TILE_PX)
                 bridge.ask(request, partial(self._receive, key), on_failure=self._fail, on_cancel=self._stop)
@@ -167,7 +168,7 @@ class Exporter(QObject):
         panel = f"export {next(self._numbers)}"
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
-        pictures = tuple(picture.key for picture in state.pictures)
+        pictures = tuple(picture.key for picture in state.images)
         field = ReceptiveField(
             panel=panel,
             node=measured if measured in stages else stages[-1],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.model.framing import Framing
 from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.state.session_document import (
     FORMAT,
@@ -194,3 +195,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_session(tmp_path / "gone.cnxsession")
     (tmp_path / "there.cnxsession").write_text(to_text(SavedSession(node="stage2"), tmp_path))
     assert read_session(tmp_path / "there.cnxsession").node == "stage2"
+
+
+def test_framings_and_boxes_are_kept(tmp_path: Path) -> None:
+    session = SavedSession(
+        pictures=(SessionPicture(path=str(tmp_path / "cat.png"), box=(1, 2, 30, 40)),),
+        framing=Framing(kind="whole", input_px=512),
+    )
+    again = from_bytes(to_text(session, tmp_path).encode(), tmp_path / "one.cnxsession")
+    assert again.framing == session.framing
+    assert again.pictures == session.pictures

@@ -284,7 +284,7 @@ class ComponentsPage(Page):
         return tuple(Marked.of(key, mask) for key, mask in self._marks.items() if mask.any())
 
     def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.pictures}
+        open_keys = {picture.key for picture in self.state.images}
         self._marks = {key: mask for key, mask in self._marks.items() if key in open_keys}
         self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
 

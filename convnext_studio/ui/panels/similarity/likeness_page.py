@@ -191,7 +191,7 @@ class LikenessPage(Page):
         self.show_controls()
 
     def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.pictures}
+        open_keys = {picture.key for picture in self.state.images}
         self._vectors = {key: placed for key, placed in self._vectors.items() if key in open_keys}
         self.kept = [point for point in self.kept if point.image in open_keys]
         self._prepared.forget_where(lambda key, _maps: isinstance(key, tuple) and key[0] not in open_keys)

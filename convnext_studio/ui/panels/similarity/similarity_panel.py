@@ -169,7 +169,7 @@ class SimilarityPanel(Panel):
         node = state.model.node(state.node)
         if not node.has_positions:
             return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
-        images = tuple(picture.key for picture in state.pictures)
+        images = tuple(picture.key for picture in state.images)
         return Subject(model=state.model, picture=state.picture, images=images, node=node)
 
     def _recall(self, question: Request) -> Payload | None:
@@ -177,7 +177,7 @@ class SimilarityPanel(Panel):
 
     def _await(self, _changed: object = None) -> None:
         """Ask soon; what only needs another picture of an answer is shown at once."""
-        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.pictures])
+        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.images])
         self._load_thumbnails()
         if self.state.picture is not None:
             self.gallery.select(self.state.picture.key)

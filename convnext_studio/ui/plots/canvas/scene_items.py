@@ -16,6 +16,7 @@ from convnext_studio.ui.plots.scene import Layer, Lines, Mark, Scene, Spot
 from convnext_studio.ui.widgets import theme
 
 HALO = QColor(0, 0, 0, 215)
+HANDLE_PX = 3.5
 _SHADE = QColor(0, 0, 0, 110)
 _VEIL_ALPHA = 150
 _FAINT = ((QColor(0, 0, 0, 26), 2.0), (QColor(255, 255, 255, 56), 1.0))
@@ -208,6 +209,8 @@ class MarksItem(SceneItem):
         """Paint the frames, and above all of them the labels."""
         for mark in scene.marks:
             _frame(painter, projection.box(mark.box), QColor(mark.colour), mark.dashed)
+            if mark.has_handles:
+                _handles(painter, projection.box(mark.box), QColor(mark.colour))
         labelled = [mark for mark in scene.marks if mark.label]
         if projection.column_px:
             beside = [mark for mark in labelled if mark.beside]
@@ -248,6 +251,15 @@ def _frame(painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> Non
     for each in (QPen(HALO, 4, j=Qt.PenJoinStyle.MiterJoin), pen):
         painter.setPen(each)
         painter.drawRect(crisp)
+
+
+def _handles(painter: QPainter, rect: QRectF, colour: QColor) -> None:
+    """Paint a small square at each corner of a frame."""
+    painter.setPen(QPen(HALO, 1))
+    painter.setBrush(colour)
+    for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
+        painter.drawRect(QRectF(corner.x() - HANDLE_PX, corner.y() - HANDLE_PX, 2 * HANDLE_PX, 2 * HANDLE_PX))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 def _free_place(projection: Projection, mark: Mark, taken: list[QRectF]) -> QPointF:
