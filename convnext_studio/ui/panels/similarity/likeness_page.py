@@ -36,6 +36,7 @@ from convnext_studio.render import (
     limits_of,
     pluralize,
     resample,
+    seen_map,
     veil,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
@@ -394,16 +395,16 @@ class LikenessPage(Page):
         if values is None:
             return None
         limits, colormap, zero = scale
-        fine = values
-        if self.look.smooth and np.isfinite(values).all():
-            factor = max(1, _SMOOTH_SIDE // max(values.shape))
-            fine = resample(values, values.shape[0] * factor, values.shape[1] * factor)
+        fine, box = seen_map(values, placement[0].field, placement[0].crop)
+        if self.look.smooth and np.isfinite(fine).all():
+            factor = max(1, _SMOOTH_SIDE // max(fine.shape))
+            fine = resample(fine, fine.shape[0] * factor, fine.shape[1] * factor)
         layer = Layer(
             Bitmap(veil(fine, limits, colormap, zero=zero)),
-            placement[0].box(*values.shape),
+            box,
             self.look.opacity,
             self.look.smooth,
-            numbers=numbers_of(values),
+            numbers=numbers_of(seen_map(values, placement[0].field, placement[0].crop)[0]),
         )
         marks = [
             Mark(placement[0].unit_box(*point.unit), NAMES[index], COLOURS[index])
@@ -427,8 +428,8 @@ class LikenessPage(Page):
             return None
         limits, colormap, zero = scale
         placed = self._vectors[key]
-        box = Placement(self._fields[self._node], placed.geometry).box(*values.shape)
-        colours = veil(values, limits, colormap, zero=zero)
+        seen, box = seen_map(values, self._fields[self._node], placed.geometry)
+        colours = veil(seen, limits, colormap, zero=zero)
         return Overlay(colours, box, placed.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
