@@ -73,6 +73,7 @@ class SingleComponent(QWidget):
         self.index = index
         self.heading = QLabel()
         self.heading.setTextFormat(Qt.TextFormat.RichText)
+        self.heading.setWordWrap(True)
         self.map = MapView(f"Component {index + 1}")
         follow_text(self.map, lambda: self.map.setMinimumHeight(scaled_px(84)))
         self.map.save.hide()
@@ -182,6 +183,7 @@ class ComponentsPage(Page):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
         self.side = area
 

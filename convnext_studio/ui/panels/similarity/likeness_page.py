@@ -90,7 +90,8 @@ class LikenessPage(Page):
         self._search = Query(bridge, self._take_patches, self._say_failure, self._advance, parent=self)
         self._make_controls()
         self._make_side()
-        state.pictures_changed.connect(self._forget_closed)
+        for changed in (state.pictures_changed, state.framing_changed):
+            changed.connect(self._forget_closed)
 
     # ------------------------------------------------------------------------------------------- the parts
 
@@ -123,6 +124,7 @@ class LikenessPage(Page):
         self.patches.patch_chosen.connect(self._show_patch)
         head = QLabel("Most alike in other pictures")
         head.setProperty("heading", True)
+        head.setWordWrap(True)
         layout = QVBoxLayout(self.side)
         layout.setContentsMargins(0, 0, 0, 0)
         row = QHBoxLayout()
@@ -191,7 +193,8 @@ class LikenessPage(Page):
         self.patches.clear()
         self.show_controls()
 
-    def _forget_closed(self, _pictures: object = None) -> None:
+    def _forget_closed(self, _changed: object = None) -> None:
+        """Forget the vectors and positions of closed pictures, and of other framings."""
         open_keys = {picture.key for picture in self.state.images}
         self._vectors = {key: placed for key, placed in self._vectors.items() if key in open_keys}
         self.kept = [point for point in self.kept if point.image in open_keys]
