@@ -63,6 +63,7 @@ from convnext_studio.render.positions import (
     part_outlines,
     part_rgb,
     part_veil,
+    seen_map,
     signed_limits,
     three_colours,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "pluralize",
     "resample",
     "robust_limits",
+    "seen_map",
     "signed_limits",
     "three_colours",
     "veil",
