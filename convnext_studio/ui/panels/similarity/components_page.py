@@ -83,6 +83,7 @@ class SingleComponent(QWidget):
         self.loadings.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
+        self.loadings.setAccessibleName(f"Channels of component {index + 1}")
         self.loadings.setToolTip("Click a channel to select it in all panels")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
@@ -147,6 +148,7 @@ class ComponentsPage(Page):
         self.keep_name = QLineEdit()
         self.keep_name.setPlaceholderText("Name")
         self.keep_name.setAccessibleName("Name of the kept components")
+        self.keep_name.setToolTip("A name for the components that are shown; press Enter to keep them")
         self.keep_button = QPushButton("Keep")
         self.keep_button.setToolTip("Keep the components that are shown, with this name")
         self.forget_button = QPushButton("Forget")
@@ -184,6 +186,8 @@ class ComponentsPage(Page):
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
         area = QScrollArea()
+        area.setAccessibleName("Single components")
+        area.setAccessibleDescription("The arrow keys scroll")
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
