@@ -38,8 +38,8 @@ class ElidedLabel(QLabel):
 
     def event(self, event: QEvent) -> bool:
         """Show the whole text in the tooltip while it is shortened."""
-        is_short = self.shown_text != self.text() and self.text() not in self.toolTip()
-        if is_short and isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+        is_asked = isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip
+        if is_asked and self.shown_text != self.text() and self.text() not in self.toolTip():
             QToolTip.showText(event.globalPos(), f"{self.text()}\n{self.toolTip()}".rstrip(), self)
             return True
         return super().event(event)
