@@ -5,7 +5,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.switch import Switch
 
 
