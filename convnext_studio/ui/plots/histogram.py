@@ -52,12 +52,6 @@ class Histogram(QWidget):
         )
         self.update()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        super().changeEvent(event)
-
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Say what is in the bin under the pointer."""
         area = self._area()

@@ -53,12 +53,6 @@ class MatrixView(QWidget):
         """Return a size with room for two digits in each of fourteen columns."""
         return QSize(480, 340)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the theme, and dim the table while it is disabled."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
-            self.update()
-        super().changeEvent(event)
-
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Emit a read-out of the cell under the pointer."""
         place = self._cell_at(event.position())

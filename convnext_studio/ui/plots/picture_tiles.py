@@ -67,12 +67,6 @@ class TileGrid(QWidget):
             return True
         return super().event(event)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the theme, and dim the tiles while the grid is disabled."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
-            self.update()
-        super().changeEvent(event)
-
     @property
     def _text_px(self) -> int:
         lines = max((len(tile.texts) for tile in self._tiles), default=0)

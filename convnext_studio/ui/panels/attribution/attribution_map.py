@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
@@ -72,14 +72,6 @@ class ColorLine(QWidget):
     def sizeHint(self) -> QSize:
         """Make room for the bar and one line of text."""
         return QSize(80, scaled_px(_BAR_PX) + 2 + self.fontMetrics().height())
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the palette and the font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the colours, and the lower and upper limit below them."""
