@@ -5,7 +5,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject
 
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.state.app_state import AppState, Viewport
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.viewport import Viewport
 
 Point = tuple[float, float]
 Place = Callable[[float, float], Point | None]

@@ -32,6 +32,7 @@ class PopupButton(QToolButton):
         self._sheet = _Sheet(self)
         self._form = QFormLayout(self._sheet)
         self._form.setContentsMargins(8, 6, 8, 6)
+        self._rows: list[tuple[QLabel | None, QWidget]] = []
         self.clicked.connect(self.open_sheet)
 
     def add_row(self, text: str, control: QWidget) -> None:
@@ -40,26 +41,32 @@ class PopupButton(QToolButton):
             label = QLabel(text)
             label.setBuddy(control)
             self._form.addRow(label, control)
+            self._rows.append((label, control))
         else:
-            self._form.addRow(control)
-
-    def release_rows(self) -> None:
-        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
-        while self._form.rowCount():
-            row = self._form.takeRow(0)
-            label = None if row.labelItem is None else row.labelItem.widget()
-            if label is not None:
-                label.hide()
-                label.deleteLater()
+            self.add_wide(control)
 
     def add_wide(self, control: QWidget) -> None:
         """Add a control that needs no label, as wide as the sheet."""
         self._form.addRow(control)
+        self._rows.append((None, control))
+
+    def release_rows(self) -> None:
+        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
+        for label, control in self._rows:
+            # Not takeRow(), because nothing deletes the items that it returns.
+            self._form.removeWidget(control)
+            if label is not None:
+                self._form.removeWidget(label)
+                label.hide()
+                label.deleteLater()
+            self._form.removeRow(0)
+        self._rows = []
 
     def clear(self) -> None:
         """Remove all controls."""
         while self._form.rowCount():
             self._form.removeRow(0)
+        self._rows = []
 
     @property
     def sheet(self) -> QWidget:
@@ -76,8 +83,5 @@ class PopupButton(QToolButton):
             place.setY(self.mapToGlobal(QPoint()).y() - self._sheet.height())
         self._sheet.move(place)
         self._sheet.show()
-        roles = (QFormLayout.ItemRole.FieldRole, QFormLayout.ItemRole.SpanningRole)
-        first = next((item for role in roles if (item := self._form.itemAt(0, role)) is not None), None)
-        control = None if first is None else first.widget()
-        if control is not None:
-            control.setFocus(Qt.FocusReason.PopupFocusReason)
+        if self._rows:
+            self._rows[0][1].setFocus(Qt.FocusReason.PopupFocusReason)

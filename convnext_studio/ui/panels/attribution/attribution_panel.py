@@ -42,7 +42,7 @@ from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.flow_layout import FlowLayout
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 MOST_MAPS = 4
@@ -183,6 +183,7 @@ class AttributionPanel(Panel):
         self.look = Look(self)
         for cell in self.figure.cells:
             cell.map.bar.adjust(self.look.range)
+            cell.line.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()
