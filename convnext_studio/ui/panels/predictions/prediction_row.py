@@ -1,6 +1,6 @@
 """A clickable row that shows a class with its probability."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
@@ -81,12 +81,6 @@ class PredictionRow(QAbstractButton):
     def sizeHint(self) -> QSize:
         """Return the size for a line of text above a thin bar."""
         return QSize(160, self.fontMetrics().height() + 7 + 2 * self._margin_px)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Repaint when the theme changes."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint name and number above the bar; the frame shows focus or hover."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
@@ -209,12 +209,6 @@ class _Swatch(QWidget):
     def set_series(self, series: int) -> None:
         self._series = series
         self.update()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Update the colour when the theme changes."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Fill the swatch with its colour."""
