@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.plots.split_scene import clipped_layer, split_scene
+from convnext_studio.ui.state.two_answers import TwoAnswers
 
 SIZE = (100.0, 60.0)
 RED, BLUE = (200, 0, 0), (0, 0, 200)
@@ -55,3 +58,31 @@ def test_a_part_of_a_part_is_painted() -> None:
 def test_the_line_is_the_only_mark() -> None:
     [mark] = split_scene(flat(RED), flat(BLUE), 0.3).marks
     assert mark.box == (30.0, 0.0, 0.0, 60.0)
+
+
+def test_the_line_is_dragged_and_nothing_else_moves(qtbot: QtBot) -> None:
+    view, choice, is_shown = ImageView(), TwoAnswers("A", "B"), [True]
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    view.show()
+    qtbot.waitExposed(view)
+    view.set_scene(split_scene(flat(RED), flat(BLUE), choice.curtain))
+    CurtainDrag(choice, view, lambda: is_shown[0])
+    clicks: list[float] = []
+    view.clicked.connect(lambda x, _y: clicks.append(x))
+
+    def drag(start: float, end: float) -> None:
+        qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=view.to_widget(start, 30).toPoint())
+        qtbot.mouseMove(view, view.to_widget(end, 30).toPoint())
+        qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=view.to_widget(end, 30).toPoint())
+
+    drag(50, 20)
+    assert choice.curtain == pytest.approx(0.2, abs=0.01)
+    assert view.is_fitted
+    assert not clicks
+    drag(80, 80)
+    assert len(clicks) == 1
+    is_shown[0] = False
+    before = choice.curtain
+    drag(100 * before, 90)
+    assert choice.curtain == before

@@ -29,6 +29,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, 
 from convnext_studio.ui.panels.feature_maps.mosaic_numbers import MosaicNumbers
 from convnext_studio.ui.panels.feature_maps.mosaic_view import MosaicPainter, MosaicView, Paintings, PinnedView
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
+from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed, statistics
 from convnext_studio.ui.plots.saving.view_saver import Contents
@@ -217,6 +218,7 @@ class FeatureMapsPanel(Panel):
             source.connect(state.hovered)
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
+        CurtainDrag(state.second.choice, self.channel_map.view, self._has_line)
         LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     @property
@@ -361,6 +363,10 @@ class FeatureMapsPanel(Panel):
         """The maps of A and B, whose scale is common unless it is that of their difference."""
         is_apart = self._subject is None or self.state.second.shown == "difference"
         return () if is_apart or not self._compared or self.query.second is None else self._compared
+
+    def _has_line(self) -> bool:
+        """Whether the channel has its curtain's line at a share of the view's width."""
+        return self.state.second.shown == "curtain" and not self.choices.options.on_picture
 
     def _draw_curtain(self, _share: float) -> None:
         if self.state.second.shown == "curtain" and self.query.is_current and self.shows_body:

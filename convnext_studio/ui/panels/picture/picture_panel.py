@@ -28,6 +28,7 @@ from convnext_studio.ui.panels.picture.view_controls import ViewControls
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
     Placement,
@@ -80,6 +81,7 @@ class PicturePanel(Panel):
         self.set_body(self.map)
         LinkedCrosshair(state, self.view)
         LinkedZoom(state, self.view)
+        CurtainDrag(state.second.choice, self.view, lambda: self._heat_beyond is not None)
         self.box = BoxTool(self.view)
         self._connect()
         self._show_picture(state.picture)

@@ -22,6 +22,7 @@ from convnext_studio.ui.panels.receptive_field.compared_fields import (
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
@@ -117,7 +118,9 @@ class ReceptiveFieldPanel(Panel):
             self.measured.changed,
         ):
             changed.connect(self.measured.repaint)
-        self.state.second.choice.curtain_moved.connect(lambda _share: self.measured.repaint())
+        choice = state.second.choice
+        choice.curtain_moved.connect(lambda _share: self.measured.repaint())
+        CurtainDrag(choice, self.map.view, lambda: state.second.shown == "curtain" and self._other is not None)
         self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
