@@ -268,7 +268,7 @@ def _drop(window: StudioWindow, paths: list[str]) -> None:
 
 def _drag(window: StudioWindow, paths: list[str]) -> None:
     """Drag files over the window, and do not drop them."""
-    place = window.rect().center()
+    place, data = window.rect().center(), _mime(paths)  # The event does not keep what is dragged.
     button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    event = QDragEnterEvent(place, Qt.DropAction.CopyAction, _mime(paths), button, none)
+    event = QDragEnterEvent(place, Qt.DropAction.CopyAction, data, button, none)
     QApplication.sendEvent(window, event)

@@ -14,10 +14,10 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
-from convnext_studio.ui.shell.docks import layout as layouts
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.shell.window_place import screens_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -139,7 +139,7 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     window.actions_by_id["arrange_teach"].trigger()
     window.close()
     stored = SettingsFile()
-    assert [place.screens for place in stored.values.places] == [layouts.screens_text()]
+    assert [place.screens for place in stored.values.places] == [screens_text()]
     # In between it was elsewhere, arranged in another way.
     stored.update(layout="", geometry="")
     again = StudioWindow(state, bridge, controller, stored)

@@ -37,7 +37,7 @@ from convnext_studio.ui.widgets.file_manager import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 _ICON_SIZES_PX = (128, 112, 96, 80, 68)  # At most as large as the thumbnails that the engine makes.
-_NAME_CHARACTERS = 14
+_NAME_CHARACTERS = 17
 _RESIZED_MS = 60
 EMPTY = (
     "No picture is open. Drop pictures or a folder anywhere on the window, paste one, or open "

@@ -61,6 +61,10 @@ class Arrangement:
 
 _ABOUT = ("predictions", "pictures", "model")
 _MAPS = ("feature_maps", "attribution", "receptive_field")
+_FOUR: Columns = (
+    (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
+    (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
+)
 
 ARRANGEMENT_NAMES: tuple[ArrangementName, ...] = get_args(ArrangementName)
 ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
@@ -70,12 +74,13 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
         variants=(
             Variant(
                 least_width=1300,
+                least_height=860,
+                columns=((0.18, ((("model",), 0.36), (("pictures",), 0.20), (("predictions",), 0.44))), *_FOUR),
+            ),
+            Variant(
+                least_width=1300,
                 least_height=640,
-                columns=(
-                    (0.18, ((("model",), 0.36), (("pictures",), 0.20), (("predictions",), 0.44))),
-                    (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
-                    (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
-                ),
+                columns=((0.18, ((("pictures", "model"), 0.4), (("predictions",), 0.6))), *_FOUR),
             ),
             Variant(
                 least_width=1300,
