@@ -16,7 +16,7 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Shorter computations are not announced: they would only make the bar flicker.
 ANNOUNCE_AFTER_MS = 150
-_GAP_PX = 8
+_GAP_PX = 14  # Between the facts, with their margins.
 _LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 

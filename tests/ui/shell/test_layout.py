@@ -438,3 +438,42 @@ def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
     finally:
         textsize.apply(qapp, textsize.AS_SYSTEM)
         theme.apply(qapp, theme.DARK)
+
+
+@pytest.mark.parametrize("width", [1366, 1500, 1920])
+@pytest.mark.parametrize("name", [name for name in ASIDES if name != "field_lab"])
+def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
+    filled_window: StudioWindow, name: str, width: int, qtbot: QtBot
+) -> None:
+    filled_window.resize(width, 768)
+    qtbot.wait(200)
+    layout = filled_window.dock_layout
+    layout.reset()
+    layout.show_panel(name)
+    QApplication.processEvents()
+    for other, dock in layout.docks.items():
+        if dock.isVisible() and not dock.isFloating():
+            area = dock.widget()
+            assert isinstance(area, QScrollArea)
+            assert area.horizontalScrollBar().maximum() == 0, other
+
+
+def test_every_panel_has_its_size_after_the_lecture(
+    filled_window: StudioWindow, qapp: QApplication, qtbot: QtBot
+) -> None:
+    theme.apply(qapp, theme.LIGHT)
+    filled_window.resize(1366, 768)
+    qtbot.wait(400)
+    before = sizes(filled_window)
+    filled_window.lecture.present()
+    presentation = filled_window.lecture.presentation
+    presenter = presentation.presenter
+    assert presenter is not None
+    qtbot.waitUntil(presenter.isVisible)
+    for index in (3, 20):
+        presenter.go_to(index)
+    qtbot.wait(100)
+    presentation.leave()
+    qtbot.wait(400)
+    assert sizes(filled_window) == before
+    theme.apply(qapp, theme.DARK)

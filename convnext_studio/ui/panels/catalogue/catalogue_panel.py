@@ -35,6 +35,7 @@ COLUMNS = {
     "Input": "Side of the input in pixels",
     "Trained on": "Data sets in the order of training",
 }
+NUMBERS = ("Accuracy", "Size on disk", "Parameters", "Input")
 MOST_CHARACTERS = {"Licence": 18, "Trained on": 24}
 """Longer texts are elided, to leave room for the names; the tooltip has them whole."""
 DISPENSABLE = ("Trained on", "Input", "Parameters")
@@ -56,6 +57,8 @@ class CatalogueTable(QTreeView):
         self._rows.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(COLUMNS.values()):
             self._rows.horizontalHeaderItem(column).setToolTip(tip)
+        for heading in NUMBERS:
+            self._rows.horizontalHeaderItem(list(COLUMNS).index(heading)).setTextAlignment(_RIGHT)
         self._found = _Found(self)
         self._found.setSourceModel(self._rows)
         self._found.setSortRole(_ORDER)
@@ -109,8 +112,8 @@ class CatalogueTable(QTreeView):
                 if sum(shown.values()) + needed_px > room_px:
                     del shown[heading]
         shown["Name"] = max(min(name_px, room_px - sum(shown.values())), least_px)
-        last = next(heading for heading in reversed(COLUMNS) if heading in shown)
-        shown[last] += max(room_px - sum(shown.values()), 0)
+        elastic = "Trained on" if "Trained on" in shown else "Name"
+        shown[elastic] += max(room_px - sum(shown.values()), 0)
         for column, heading in enumerate(COLUMNS):
             self.setColumnHidden(column, heading not in shown)
             if heading in shown:

@@ -56,8 +56,8 @@ class DockLayout(QObject):
         self._before_maximised = QByteArray()
         self.docks: dict[str, PanelDock] = {}
         self._columns = DockColumns(window, self.docks, ARRANGEMENTS["inspect"].variants[0])
-        self.asides = Asides(window, self.docks, self._columns)
-        self.focus = PanelFocus(window, self.docks)
+        self.asides: Asides = Asides(window, self.docks, self._columns)
+        self.focus: PanelFocus = PanelFocus(window, self.docks)
         for spec in PANELS:
             dock = PanelDock(spec.name, spec.title, partial(spec.make, window), window)
             self.docks[spec.name] = dock
