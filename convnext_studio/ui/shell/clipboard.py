@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.widgets.message_bar import Notice
 

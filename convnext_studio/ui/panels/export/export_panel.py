@@ -25,8 +25,8 @@ from convnext_studio.ui.panels.export.export_preview import (
     ExportPreview,
     described,
 )
-from convnext_studio.ui.plots.color_bar import MapView
-from convnext_studio.ui.plots.view_saver import ONE_VIEW, WIDTHS_PX, Contents
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px

@@ -9,7 +9,7 @@ from PySide6.QtGui import QFontDatabase, QImage, QPixmap
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from convnext_studio.export.views import table_text
-from convnext_studio.ui.plots.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import Contents
 
 _SHOWN_ROWS, _SHOWN_COLUMNS = 12, 6
 NO_VALUES = "This view has no values to save."
