@@ -18,6 +18,8 @@ def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
         said.append(f"overview, means of {side} × {side} units")
     elif subject.units > 1:
         said.append(f"a unit every {subject.placement.field.stride_px} px")
+    if subject.result.geometry.is_padded:
+        said.append("statistics without the padding")
     said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
     return " · ".join(text for text in said if text)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
-VERSION = 7
+VERSION = 8
 
 _RESIZED_MS = 120  # Debounce: a window that is being resized is arranged anew once it has its size.
 
