@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtWidgets import QToolBar, QWidget
+from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtWidgets import QTabBar, QToolBar, QWidget
 
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName, Variant
 from convnext_studio.ui.shell.docks.asides import Asides, keep_on_screen
@@ -123,9 +123,14 @@ class DockLayout(QObject):
     # ---------------------------------------------------------------------------- following window and text
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Notice that the window has another size."""
+        """Notice that the window has another size, or another bar with the tabs of panels."""
         if watched is self._window and event.type() == QEvent.Type.Resize and self._window.isVisible():
             self._resized.start()
+        if event.type() == QEvent.Type.ChildPolished and isinstance(event, QChildEvent):
+            tabs = event.child()
+            if isinstance(tabs, QTabBar):
+                tabs.setAccessibleName("Panels behind one another")
+                tabs.setAccessibleDescription("F6 and Shift+F6 step through the panels")
         return super().eventFilter(watched, event)
 
     def fit_window(self) -> None:

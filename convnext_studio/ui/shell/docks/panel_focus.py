@@ -35,7 +35,7 @@ class PanelFocus(QObject):
     def step(self, step: int, others: tuple[QWidget, ...]) -> None:
         """Move the focus by a step through `others` and then the panels, left to right, top to bottom."""
         docks = [dock for dock in self._docks.values() if dock.shows_panel]
-        docks.sort(key=lambda dock: (dock.isFloating(), dock.x(), dock.y()))
+        docks.sort(key=self._order)
         places: list[QWidget] = [*(other for other in others if other.isVisible()), *docks]
         if not places:
             return
@@ -56,6 +56,15 @@ class PanelFocus(QObject):
         else:
             self._window.activateWindow()
             wanted.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _order(self, dock: PanelDock) -> tuple[bool, int, int]:
+        """Return what docks are sorted by; those behind a tab come after the one in front, in their order.
+
+        Qt moves a dock that lies behind another one out of the window.
+        """
+        group = [dock, *self._window.tabifiedDockWidgets(dock)]
+        front = next((each for each in group if not each.visibleRegion().isEmpty()), dock)
+        return dock.isFloating(), front.x(), front.y()
 
     def _mark_active(self, _before: QWidget | None, now: QWidget | None) -> None:
         for dock in self._docks.values():
