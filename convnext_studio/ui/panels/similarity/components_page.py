@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress, Request
 from convnext_studio.protocol.similarity import (
     MARKED_PX,
@@ -35,6 +36,7 @@ from convnext_studio.render import (
     Clipping,
     format_number,
     format_percent,
+    seen_map,
     signed_limits,
     three_colours,
     veil,
@@ -71,6 +73,7 @@ class SingleComponent(QWidget):
         self.index = index
         self.heading = QLabel()
         self.heading.setTextFormat(Qt.TextFormat.RichText)
+        self.heading.setWordWrap(True)
         self.map = MapView(f"Component {index + 1}")
         follow_text(self.map, lambda: self.map.setMinimumHeight(scaled_px(84)))
         self.map.save.hide()
@@ -80,6 +83,7 @@ class SingleComponent(QWidget):
         self.loadings.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
+        self.loadings.setAccessibleName(f"Channels of component {index + 1}")
         self.loadings.setToolTip("Click a channel to select it in all panels")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
@@ -112,6 +116,9 @@ class ComponentsPage(Page):
         self._subject: Subject | None = None
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
+        self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
+        self._overlays: dict[tuple[str, int], Overlay] = {}
+        self._drawn: tuple[object, ...] = ()
         self._marks: dict[str, NDArray[np.bool_]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._last: tuple[float, float] | None = None
@@ -141,6 +148,7 @@ class ComponentsPage(Page):
         self.keep_name = QLineEdit()
         self.keep_name.setPlaceholderText("Name")
         self.keep_name.setAccessibleName("Name of the kept components")
+        self.keep_name.setToolTip("A name for the components that are shown; press Enter to keep them")
         self.keep_button = QPushButton("Keep")
         self.keep_button.setToolTip("Keep the components that are shown, with this name")
         self.forget_button = QPushButton("Forget")
@@ -178,8 +186,11 @@ class ComponentsPage(Page):
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
         area = QScrollArea()
+        area.setAccessibleName("Single components")
+        area.setAccessibleDescription("The arrow keys scroll")
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
         self.side = area
 
@@ -248,7 +259,7 @@ class ComponentsPage(Page):
             return
         width, height = subject.picture.size
         reduced = MARKED_PX / max(width, height)
-        key = subject.picture.key
+        key = picture_of(subject.picture.key)
         mask = self._marks.get(key)
         if mask is None:
             shape = max(1, round(height * reduced)), max(1, round(width * reduced))
@@ -281,11 +292,14 @@ class ComponentsPage(Page):
     @property
     def marked(self) -> tuple[Marked, ...]:
         """The marks of all pictures that have some."""
-        return tuple(Marked.of(key, mask) for key, mask in self._marks.items() if mask.any())
+        return tuple(
+            Marked.of(self.state.image_of(key), mask) for key, mask in self._marks.items() if mask.any()
+        )
 
     def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.pictures}
-        self._marks = {key: mask for key, mask in self._marks.items() if key in open_keys}
+        open_keys = {picture.key for picture in self.state.images}
+        open_pictures = {picture.key for picture in self.state.pictures}
+        self._marks = {key: mask for key, mask in self._marks.items() if key in open_pictures}
         self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
 
     # ----------------------------------------------------------------------------------------- the engine
@@ -331,6 +345,7 @@ class ComponentsPage(Page):
         """Forget the components of another network, but not the marks."""
         self._gallery.drop()
         self._result, self._others = None, {}
+        self._forget_drawn()
 
     @property
     def is_settled(self) -> bool:
@@ -339,16 +354,27 @@ class ComponentsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
+    def _forget_drawn(self) -> None:
+        """Forget what was drawn for other components or in another look."""
+        drawn = (None if self._result is None else self._result.basis, self.look)
+        if drawn != self._drawn:
+            self._drawn, self._layers, self._overlays = drawn, {}, {}
+
     def _layer(self, placed: PlacedMaps, index: int) -> Layer:
         """Return three components as colours, or a single one as a signed map."""
+        self._forget_drawn()
+        if (placed.image, index) not in self._layers:
+            self._layers[placed.image, index] = self._drawn_layer(placed, index)
+        return self._layers[placed.image, index]
+
+    def _drawn_layer(self, placed: PlacedMaps, index: int) -> Layer:
         result = cast("ComponentsResult", self._result)
-        ends, shape = result.basis.ends, placed.maps.shape[1:]
-        box = Placement(result.field, placed.geometry).box(*shape)
+        ends = result.basis.ends
+        maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
-            colours = three_colours(placed.maps, ends, smooth=self.look.smooth)
+            colours = three_colours(maps, ends, smooth=self.look.smooth)
             return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
-        values = placed.maps[index]
-        return _signed_layer(values, box, ends[index], smooth=self.look.smooth)
+        return _signed_layer(maps[index], box, ends[index], smooth=self.look.smooth)
 
     def shown(self) -> Shown | None:
         """Return the colours or the signed map of the large picture, and what the brush has marked."""
@@ -368,6 +394,7 @@ class ComponentsPage(Page):
         return Shown(layers=layers, scale=scale, values=values)
 
     def _mark_layer(self, key: str) -> Layer | None:
+        key = picture_of(key)
         mask = self._marks.get(key)
         if mask is None or not mask.any():
             return None
@@ -401,13 +428,19 @@ class ComponentsPage(Page):
         if placed is None or result is None:
             return None
         index = cast("int", self.view.value)
+        self._forget_drawn()
+        if (key, index) not in self._overlays:
+            self._overlays[key, index] = self._drawn_overlay(placed, result, index)
+        return self._overlays[key, index]
+
+    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> Overlay:
+        maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
-            colours = three_colours(placed.maps, result.basis.ends, smooth=False)
+            colours = three_colours(maps, result.basis.ends, smooth=False)
             opacity = self.look.opacity
         else:
             limits = signed_limits(result.basis.ends[index])
-            colours, opacity = veil(placed.maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-        box = Placement(result.field, placed.geometry).box(*placed.maps.shape[1:])
+            colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
         return Overlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:

@@ -61,10 +61,6 @@ class Arrangement:
 
 _ABOUT = ("predictions", "pictures", "model")
 _MAPS = ("feature_maps", "attribution", "receptive_field")
-_FOUR: Columns = (
-    (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
-    (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
-)
 
 ARRANGEMENT_NAMES: tuple[ArrangementName, ...] = get_args(ArrangementName)
 ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
@@ -74,13 +70,12 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
         variants=(
             Variant(
                 least_width=1300,
-                least_height=860,
-                columns=((0.18, ((("model",), 0.36), (("pictures",), 0.20), (("predictions",), 0.44))), *_FOUR),
-            ),
-            Variant(
-                least_width=1300,
                 least_height=640,
-                columns=((0.18, ((("pictures", "model"), 0.4), (("predictions",), 0.6))), *_FOUR),
+                columns=(
+                    (0.18, ((("model",), 0.36), (("pictures",), 0.20), (("predictions",), 0.44))),
+                    (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
+                    (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
+                ),
             ),
             Variant(
                 least_width=1300,
@@ -108,7 +103,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
     ),
     "compare": Arrangement(
         title="&Compare",
-        tip="Several pictures side by side: their maps on one sheet, and one picture enlarged",
+        tip="Two networks or several pictures side by side: the maps of both, and one picture enlarged",
         variants=(
             Variant(
                 least_width=1300,
@@ -116,17 +111,17 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
                 columns=(
                     (0.16, ((("pictures",), 0.45), (("predictions",), 0.55))),
                     (0.44, ((("attribution",), 0.52), (("feature_maps",), 0.48))),
-                    (0.40, ((("contact_sheet",), 1.0),)),
+                    (0.40, ((("contact_sheet", "comparison"), 1.0),)),
                 ),
             ),
             Variant(
                 least_width=760,
                 columns=(
-                    (0.4, ((("contact_sheet", "pictures"), 1.0),)),
+                    (0.4, ((("contact_sheet", "comparison", "pictures"), 1.0),)),
                     (0.6, ((("attribution", "feature_maps", "predictions"), 1.0),)),
                 ),
             ),
-            Variant(columns=((1.0, ((("contact_sheet", "attribution"), 1.0),)),)),
+            Variant(columns=((1.0, ((("contact_sheet", "attribution", "comparison"), 1.0),)),)),
         ),
     ),
     "teach": Arrangement(
