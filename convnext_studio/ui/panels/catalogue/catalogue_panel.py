@@ -35,7 +35,7 @@ COLUMNS = {
     "Input": "Side of the input in pixels",
     "Trained on": "Data sets in the order of training",
 }
-NUMBERS = ("Accuracy", "Size on disk", "Parameters", "Input")
+_NUMBERS = ("Accuracy", "Size on disk", "Parameters", "Input")
 MOST_CHARACTERS = {"Licence": 18, "Trained on": 24}
 """Longer texts are elided, to leave room for the names; the tooltip has them whole."""
 DISPENSABLE = ("Trained on", "Input", "Parameters")
@@ -45,7 +45,6 @@ DISPENSABLE_AT_LAST = ("Licence", "Size on disk")
 _LEAST_NAME = 18  # Characters of a name that are always shown.
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _FLOAT_BYTES = 4
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class CatalogueTable(QTreeView):
@@ -57,8 +56,7 @@ class CatalogueTable(QTreeView):
         self._rows.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(COLUMNS.values()):
             self._rows.horizontalHeaderItem(column).setToolTip(tip)
-        for heading in NUMBERS:
-            self._rows.horizontalHeaderItem(list(COLUMNS).index(heading)).setTextAlignment(_RIGHT)
+            self._rows.horizontalHeaderItem(column).setTextAlignment(_side(column))
         self._found = _Found(self)
         self._found.setSourceModel(self._rows)
         self._found.setSortRole(_ORDER)
@@ -176,6 +174,14 @@ class _Found(QSortFilterProxyModel):
         return all(any(word in text for text in texts) for word in self._words)
 
 
+def _side(column: int) -> Qt.AlignmentFlag:
+    """Return where the texts of a column stand: numbers right, and a word between numbers in the middle."""
+    heading = list(COLUMNS)[column]
+    flags = Qt.AlignmentFlag
+    across = {"Here": flags.AlignHCenter}.get(heading, flags.AlignLeft)
+    return (flags.AlignRight if heading in _NUMBERS else across) | flags.AlignVCenter
+
+
 def spoken_megabytes(count: int) -> str:
     """Format the size of a download: "114 MB", "3.4 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
@@ -198,13 +204,12 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         (entry.data, entry.data),
     ]
     items = []
-    for text, order in cells:
+    for column, (text, order) in enumerate(cells):
         item = QStandardItem(text)
         item.setData(order, _ORDER)
         item.setData(entry, _ENTRY)
         item.setToolTip(entry.why_not or _tip(entry, text))
-        if isinstance(order, float):
-            item.setTextAlignment(_RIGHT)
+        item.setTextAlignment(_side(column))
         if entry.why_not:
             item.setData(grey, Qt.ItemDataRole.ForegroundRole)
         items.append(item)
