@@ -75,6 +75,8 @@ class Views:
         while self._window.messages.dismiss_latest():
             pass
         do["reset"]()
+        for tabs in self._window.findChildren(QTabWidget):
+            tabs.setCurrentIndex(0)
         do["clear_unit"]()
         do["follow_top"]()
         while self._window.strip.opened:
