@@ -7,6 +7,7 @@ from typing import cast
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.common.value_sums import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.export import MapContents
@@ -17,6 +18,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
 
 Class = str | int
 """A class, by its name or its index."""
@@ -102,6 +104,23 @@ class Picture:
         """Return the theoretical and the effective field of a unit; a StudioError if there is no such unit."""
         asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
         return UnitView(self._contents(), cast(UnitFieldResult, self._dispatcher.run(asked)))
+
+    def value_sum(self, node: str, channel: int, y: int = 0, x: int = 0) -> ValueSum:
+        """Return how one value was made: the operation, its terms, and the places that they come from.
+
+        Parameters
+        ----------
+        node
+            A node, or ``input``, ``head.pool``, ``logits`` or ``probabilities``; the channels of the last two
+            are the classes.
+
+        Raises
+        ------
+        StudioError
+            If there is no such value, or the network is not a ConvNeXt.
+        """
+        asked = ExplainValue(image=self.key, place=ValuePlace(node, channel, y, x))
+        return cast(ExplainedValue, self._dispatcher.run(asked)).made
 
     def __repr__(self) -> str:
         width, height = self.info.size

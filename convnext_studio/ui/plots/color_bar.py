@@ -17,8 +17,9 @@ from PySide6.QtGui import (
     QPen,
     QPolygonF,
 )
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.render import (
     DIVERGING,
     UNCLIPPED,
@@ -352,6 +353,14 @@ def _seen_on(colours: Rgba, height: float) -> QColor:
     return theme.seen_on(red, green, blue)
 
 
+FindValue = Callable[[float, float], ValuePlace | None]
+"""Returns the place of the network's value that is shown at a point of the scene, or None."""
+
+
+def _no_value(_x: float, _y: float) -> ValuePlace | None:
+    return None
+
+
 class MapView(QWidget):
     """A view with its colour bar, and a menu that copies and saves both.
 
@@ -366,6 +375,7 @@ class MapView(QWidget):
     """
 
     noticed = Signal(object)  # Notice: a file was written, or could not be written
+    value_asked = Signal(object)  # ValuePlace: how was this value made?
     measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -388,6 +398,8 @@ class MapView(QWidget):
             action.triggered.connect(handler)
         self._offer_measures()
         self.view.measured.connect(self._show_measures)
+        self._find_value: FindValue = _no_value
+        self.view.asked.connect(self._ask_value)
         self.save = self.save_button(name)
         beside = QVBoxLayout()
         beside.setSpacing(0)
@@ -525,6 +537,37 @@ class MapView(QWidget):
             beside, width = self.view.geometry(), self.bar.sizeHint().width()
             self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
 
+    def explain_values(self, find: FindValue) -> None:
+        """Offer how a value was made, by Alt+click and in the context menu, wherever `find` finds one."""
+        self._find_value = find
+
+    def _ask_value(self, x: float, y: float) -> None:
+        place = self._find_value(x, y)
+        if place is not None:
+            self.value_asked.emit(place)
+
+    def value_under(self, point: QPoint) -> ValuePlace | None:
+        """Return the place of the value under a point of this widget, or None."""
+        return self._find_value(*self.view.to_scene(QPointF(self.view.mapFrom(self, point))))
+
+    def offer_value(self, menu: QMenu, place: ValuePlace | None) -> None:
+        """Add the entry that asks how a value was made, if there is one."""
+        if place is not None:
+            action = menu.addAction("&How was this number made? (Alt+click)")
+            action.setToolTip("Show the sum that made this value, with its numbers")
+            action.triggered.connect(lambda: self.value_asked.emit(place))
+            menu.addSeparator()
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Open the menu to copy and save."""
-        self.saver.menu.popup(event.globalPos())
+        """Open the menu to copy and save, with the value under the pointer if there is one."""
+        place = self.value_under(event.pos())
+        if place is None:
+            self.saver.menu.popup(event.globalPos())
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        self.offer_value(menu, place)
+        self.saver.show_possible()
+        menu.addActions(self.saver.menu.actions())
+        menu.popup(event.globalPos())

@@ -102,7 +102,7 @@ class ViewSaver(QObject):
         owner.destroyed.connect(self._background.close)
         self.menu = QMenu(owner)
         self.menu.setToolTipsVisible(True)
-        self.menu.aboutToShow.connect(self._show_possible)
+        self.menu.aboutToShow.connect(self.show_possible)
         self._add("&Copy picture", self.copy, QKeySequence(QKeySequence.StandardKey.Copy))
         self._add("Save &PNG…", partial(self._save_png, None), QKeySequence(QKeySequence.StandardKey.Save))
         larger = self.menu.addMenu("Save PNG of &width")
@@ -222,7 +222,8 @@ class ViewSaver(QObject):
         self.menu.addAction(action)
         return action
 
-    def _show_possible(self) -> None:
+    def show_possible(self) -> None:
+        """Enable the entries that are possible for what is shown."""
         for action in self._of_numbers:
             action.setEnabled(self._values is not None)
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResize
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
@@ -214,6 +215,7 @@ class StudioWindow(QMainWindow):
                 self._listen_to_views(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
+        state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
@@ -240,6 +242,7 @@ class StudioWindow(QMainWindow):
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
             view.measured.connect(self._status.show_measured)
+            view.value_asked.connect(self.state.ask_value)
             view.saver.use(self.controller.background, self.saving)
 
     # --------------------------------------------------------------------------------------------- panels
@@ -315,6 +318,19 @@ class StudioWindow(QMainWindow):
             self.controller.pictures.reopen()
         else:
             self.history.undo()
+
+    def explain_value(self) -> None:
+        """Show how the value of the selected unit was made; without one, the explained class's probability."""
+        state, place = self.state, None
+        node = None if state.model is None else state.model.node(state.node)
+        if node is not None and state.unit is not None:
+            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
+        elif state.explained_class is not None:
+            place = ValuePlace(PROBABILITIES, state.explained_class)
+        if place is None:
+            self.dock_layout.show_panel("number")
+        else:
+            state.ask_value(place)
 
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
 from convnext_studio.protocol.models import ModelInfo
@@ -53,6 +54,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
+    value_asked = Signal(object)  # ValuePlace: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -74,6 +76,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
+        self._asked_value: ValuePlace | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -322,6 +325,16 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
+
+    @property
+    def asked_value(self) -> ValuePlace | None:
+        """The value of which someone last asked how it was made, or None."""
+        return self._asked_value
+
+    def ask_value(self, place: ValuePlace) -> None:
+        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
+        self._asked_value = place
+        self.value_asked.emit(place)
 
     @property
     def explaining(self) -> Explain:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import (
@@ -201,6 +202,7 @@ class ChannelView(MapView):
         self.view.hover_left.connect(lambda: self.read_out.emit(""))
         self.view.clicked.connect(self._click)
         self.view.installEventFilter(self)
+        self.explain_values(self._value_at)
 
     @property
     def shown(self) -> ChannelValues | None:
@@ -344,6 +346,13 @@ class ChannelView(MapView):
         unit = self.unit_at(x, y)
         if unit is not None and self._shown is not None and self._shown.has_units:
             self.unit_chosen.emit(*unit)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the value at a point of the scene; None for means of several units."""
+        shown, unit = self._shown, self.unit_at(x, y)
+        if shown is None or unit is None or not shown.is_exact or not shown.holds(unit):
+            return None
+        return ValuePlace(shown.subject.result.node, shown.channel, *unit)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move to the next unit with the arrow keys, starting in the middle if none is selected."""

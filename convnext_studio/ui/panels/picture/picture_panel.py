@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
@@ -93,6 +94,7 @@ class PicturePanel(Panel):
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
+        self.map.explain_values(self._value_at)
         self.scale.currentIndexChanged.connect(self._colour)
         self.look.changed.connect(self._colour)
         self.map.bar.adjust(self.look.range)
@@ -301,6 +303,11 @@ class PicturePanel(Panel):
         unit = self._unit_at(x, y)
         if unit is not None:
             self.state.set_unit(*unit)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the selected channel's value at a point of the picture, or None."""
+        node, unit = self._node, self._unit_at(x, y)
+        return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""

@@ -7,6 +7,7 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
@@ -32,6 +33,7 @@ class ClassRows(QWidget):
     """Rows of classes, as many as there is room for and at most `MOST_ROWS`; a click chooses one."""
 
     chosen = Signal(int)
+    value_asked = Signal(int)  # how was the probability of this class made?
     room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -44,6 +46,7 @@ class ClassRows(QWidget):
         for row in self.rows:
             row.hide()
             row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
+            row.value_asked.connect(lambda row=row: self.value_asked.emit(row.target))
             layout.addWidget(row)
         layout.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -96,6 +99,7 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
+        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")

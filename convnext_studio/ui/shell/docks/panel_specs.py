@@ -179,6 +179,12 @@ def _make_settings(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_number(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.number.number_panel import NumberPanel
+
+    return NumberPanel(window.state, window.bridge)
+
+
 def _make_help(_window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
 
@@ -272,6 +278,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Explain all opened pictures side by side",
             lambda window: window.dock_layout.show_panel("contact_sheet"),
             "Ctrl+K",
+        ),
+    ),
+    PanelSpec(
+        name="number",
+        title="How a number is made",
+        make=_make_number,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "number",
+            "Navigate",
+            "&How was this number made?…",
+            "Show the sum that made the value of the selected unit, or the probability of the explained class",
+            lambda window: window.explain_value(),
+            "Ctrl+H",
         ),
     ),
     PanelSpec(
