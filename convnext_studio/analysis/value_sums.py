@@ -177,7 +177,9 @@ def _convnext_steps(module: ConvNeXt) -> Iterator[Step]:
             yield _layer_step(f"{name}.norm", before, down[0], module)
             yield _layer_step(f"{name}.conv", f"{name}.norm", down[1], module)
             before = f"{name}.conv"
+        assert isinstance(stage, nn.Sequential)
         for index, block in enumerate(stage, start=1):
+            assert isinstance(block, Block)
             name = f"stage{number}.block{index}"
             yield from _block_steps(name, before, block, module)
             before = name
@@ -185,7 +187,9 @@ def _convnext_steps(module: ConvNeXt) -> Iterator[Step]:
 
 
 def _stem_steps(module: ConvNeXt, before: str) -> Iterator[Step]:
-    layers = list(module.downsample_layers[0])
+    stem = module.downsample_layers[0]
+    assert isinstance(stem, nn.Sequential)
+    layers = list(stem)
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in layers)
     passed = 0
     for layer in layers:
@@ -284,7 +288,7 @@ def _values(tensor: Tensor) -> Values:
     return array
 
 
-def _sources(step: int, channels: Any, rows: Any, columns: Any) -> NDArray[np.int32]:
+def _sources(step: Any, channels: Any, rows: Any, columns: Any) -> NDArray[np.int32]:
     parts = np.broadcast_arrays(step, channels, rows, columns)
     return np.stack([part.ravel() for part in parts], axis=-1).astype(np.int32)
 

@@ -103,19 +103,20 @@ GRADIENT_CAMS: dict[MethodName, Cam] = {
     "xgradcam": x_grad_cam,
 }
 
+SAME_FOR_EVERY_CLASS = "EigenCAM is the same for every class."
 _DIVIDES = (
     "The activations of this network have both signs. If those of a channel add up to nearly 0, this method "
     "divides by nearly 0, and that channel alone may dominate the map."
 )
 
 
-def _checks(activation: Tensor, gradient: Tensor) -> Tensor:
+def checks_of(activation: Tensor, gradient: Tensor) -> Tensor:
     """Return (2,) bool: whether any gradient is not 0, and whether a norm cancels activation x gradient."""
     return torch.stack([gradient.any(), _is_cancelled(activation * gradient)])
 
 
-def _caveats(method: MethodName, nodes: Iterable[str], checks: Iterable[tuple[bool, bool]]) -> Iterator[str]:
-    """Yield caveats about the maps of a method at nodes, from the results of `_checks`."""
+def caveats(method: MethodName, nodes: Iterable[str], checks: Iterable[tuple[bool, bool]]) -> Iterator[str]:
+    """Yield caveats about the maps of a method at nodes, from the results of `checks_of`."""
     if method in ("gradcam++", "xgradcam"):
         yield _DIVIDES
     for node, (has_gradient, is_cancelled) in zip(nodes, checks, strict=True):
@@ -142,12 +143,12 @@ def gradient_cams(task: AttributionTask, method: MethodName) -> Iterator[MethodR
             gradients = torch.autograd.grad(score, leaves, retain_graph=True)
             for node, activation, gradient in zip(task.nodes, leaves, gradients, strict=True):
                 found[index, node] = cam(activation.detach()[0], gradient[0])
-                checks.append(_checks(activation.detach()[0], gradient[0]))
+                checks.append(checks_of(activation.detach()[0], gradient[0]))
     # The code waits for the device only here: once for all maps, and once for the caveats.
     arrays, said = to_arrays(found), torch.stack(checks).tolist()
     maps = tuple({node: arrays[index, node] for node in task.nodes} for index in range(len(scores)))
     nodes = task.nodes * len(scores)
-    yield MethodResult(maps=maps, notes=tuple(dict.fromkeys(_caveats(method, nodes, said))))
+    yield MethodResult(maps=maps, notes=tuple(dict.fromkeys(caveats(method, nodes, said))))
 
 
 def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
@@ -156,6 +157,4 @@ def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
     with task.passes(), captured(modules) as activations:
         task.model.module(task.tensor)
     maps = to_arrays({node: eigen_cam(activations[node][0]) for node in task.nodes})
-    yield MethodResult(
-        maps=(maps,) * len(task.outputs.classes), notes=("EigenCAM is the same for every class.",)
-    )
+    yield MethodResult(maps=(maps,) * len(task.outputs.classes), notes=(SAME_FOR_EVERY_CLASS,))

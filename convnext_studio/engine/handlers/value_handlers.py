@@ -32,7 +32,8 @@ def explain_value(workspace: Workspace, request: ExplainValue, should_stop: Shou
         if name == LOGITS and not isinstance(model.module, ConvNeXt):
             tensor, _ = workspace.input(request.image)
             with torch.no_grad(), autocast(tensor, workspace.precision):
-                return model.module(tensor)[0].float()[:, None, None]
+                logits: Tensor = model.module(tensor)[0].float()
+            return logits[:, None, None]
         step = steps.step(name)
         return steps.run(step, [output_of(before) for before in step.before], workspace.precision)
 

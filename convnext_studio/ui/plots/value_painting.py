@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,9 +292,7 @@ class ValuePainting:
             ):
                 box = ink.map(place, picture, title)
                 self._maps.append(
-                    PaintedMap(
-                        box, self.made.window[1:], lambda y, x, channel=channel: self._operand(y, x, channel)
-                    )
+                    PaintedMap(box, self.made.window[1:], partial(self._operand, channel=channel))
                 )
 
     def _paint_map_and_list(self, ink: Ink, room: QRectF) -> None:

@@ -29,7 +29,7 @@ TITLES: dict[str, str] = {
     REPORT: "Everything about this picture",
     MAP: "Attribution map: values and figure",
     FIELD: "Receptive field: values and protocol",
-    SHEET: "Contact sheet",
+    SHEET: "Wall of maps",
     LAB: "Receptive-field lab: the page that is shown",
     WINDOW: "Screenshot of the window",
     HANDOUT: "Lecture hand-out",
@@ -43,7 +43,11 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
         FileKind("With its protocol", ("npz",)),
         FileKind("Only the array, as in the published scripts", ("npy",)),
     ),
-    SHEET: (_PNG,),
+    SHEET: (
+        _PNG,
+        FileKind("PDF page, with real text", ("pdf",)),
+        FileKind("SVG drawing, with real text", ("svg",)),
+    ),
     LAB: (
         FileKind("PNG picture, at twice the screen resolution", ("png",)),
         FileKind("SVG drawing, scalable lines and text", ("svg",)),
@@ -53,7 +57,7 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
 }
 _STEMS = {
     FIELD: "receptive-field",
-    SHEET: "contact-sheet",
+    SHEET: "wall-of-maps",
     LAB: "receptive-fields",
     WINDOW: "convnext-studio",
     HANDOUT: "lecture",
@@ -186,7 +190,7 @@ class Exports(QObject):
 
     def _why_no_sheet(self) -> str:
         has_maps = self._sheet is not None and bool(self._sheet.explanations)
-        return "" if has_maps else "There is no contact sheet yet (Ctrl+K opens it)."
+        return "" if has_maps else "There is no wall of maps yet (Ctrl+K opens it)."
 
     def _write_sheet(self, path: Path) -> None:
         if self._sheet is not None:
@@ -228,7 +232,9 @@ def _field_files() -> str:
 
 
 def _sheet_files() -> str:
-    return "The maps of one method on all opened pictures, as one figure."
+    return (
+        "All maps of the wall as one figure, whose caption names methods, papers, nodes, classes and geometry."
+    )
 
 
 def _lab_files() -> str:

@@ -150,6 +150,7 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
 
     panel = ContactSheetPanel(window.state, window.bridge)
     panel.save_asked.connect(lambda: window.exports.open("contact_sheet"))
+    panel.large_asked.connect(lambda: window.dock_layout.show_panel("attribution"))
     return panel
 
 
@@ -268,14 +269,14 @@ PANELS: tuple[PanelSpec, ...] = (
     ),
     PanelSpec(
         name="contact_sheet",
-        title="Contact sheet",
+        title="Wall of maps",
         make=_make_contact_sheet,
         is_aside=True,
         opened_by=ActionSpec(
             "contact_sheet",
             "Navigate",
-            "Contact s&heet…",
-            "Explain all opened pictures side by side",
+            "&Wall of maps…",
+            "Show all methods, many classes, or all opened pictures side by side",
             lambda window: window.dock_layout.show_panel("contact_sheet"),
             "Ctrl+K",
         ),

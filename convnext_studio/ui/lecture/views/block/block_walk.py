@@ -126,8 +126,8 @@ class BlockWalkView(BlockView):
         unit = cell_at(self._large, self.current.shape[1:], x, y)
         if unit is not None:
             channel = min(self.channel.value(), self.current.shape[0] - 1)
-            place = ValuePlace(self.current.node, channel, *unit)
-            self._value_question.ask(ExplainValue(panel=self.panel, image=self.state.picture.key, place=place))
+            asked = ValuePlace(self.current.node, channel, *unit)
+            self._value_question.ask(ExplainValue(panel=self.panel, image=self.state.picture.key, place=asked))
 
     def _show_value(self, answer: Payload) -> None:
         assert isinstance(answer, ExplainedValue)
