@@ -145,7 +145,10 @@ class Canvas:
 
     def encoded(self, kind: Literal["pdf", "svg"], title: str, description: str) -> bytes:
         """Return the sheet as a PDF or SVG file, in which text is text."""
-        about = {"Title": title, "Subject" if kind == "pdf" else "Description": description}
+        about: dict[str, str | None] = {
+            "Title": title,
+            "Subject" if kind == "pdf" else "Description": description,
+        }
         about |= (
             {"CreationDate": None} if kind == "pdf" else {"Date": None}
         )  # The same sheet gives the same file.

@@ -12,8 +12,10 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.shell.screenshot import save_picture_of
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind
 
@@ -131,9 +133,16 @@ class Exports(QObject):
                 files=files,
                 why_not=why_not,
                 write=write,
+                python=partial(self._python_of, key),
             )
             for key, (files, why_not, write) in writers.items()
         )
+
+    def _python_of(self, key: str) -> PythonLines | None:
+        """Return the lines of Python of the panel whose numbers an item has."""
+        dock = self._window.dock_layout.docks.get({MAP: "attribution", FIELD: "receptive_field"}.get(key, key))
+        panel = dock.panel if dock is not None and dock.is_made else None
+        return panel.python if isinstance(panel, Panel) else None
 
     def _stem(self, key: str) -> str:
         picture = self._window.state.picture

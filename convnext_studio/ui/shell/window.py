@@ -1,6 +1,7 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +14,7 @@ from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
@@ -30,6 +32,7 @@ from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.panel_defaults import PanelDefaults
+from convnext_studio.ui.shell.python_copy import PythonCopy
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
@@ -51,6 +54,7 @@ from convnext_studio.ui.widgets.text_size import scaled
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -81,8 +85,9 @@ class StudioWindow(QMainWindow):
     folder_watch, sessions, dialogs
         The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
         folders to open.
-    saving, exports, clipboard
-        The dialogs for files to save to, what the export panel offers, and copying and pasting.
+    saving, exports, clipboard, python
+        The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
+        Python.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -109,6 +114,7 @@ class StudioWindow(QMainWindow):
     saving: SaveDialogs
     exports: Exports
     clipboard: Clipboard
+    python: PythonCopy
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -159,6 +165,7 @@ class StudioWindow(QMainWindow):
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
+        self.python = PythonCopy(self)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -201,6 +208,7 @@ class StudioWindow(QMainWindow):
             self.saving,
             self.exports,
             self.clipboard,
+            self.python,
             self.folder_watch,
             self.guide,
             self.lecture,
@@ -239,11 +247,21 @@ class StudioWindow(QMainWindow):
             signal.connect(self._update_actions)
 
     def _listen_to_views(self, panel: QWidget) -> None:
+        for inside in (panel, *panel.findChildren(Panel)):
+            if isinstance(inside, Panel):
+                inside.python_asked.connect(self.python.copy)
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
             view.measured.connect(self._status.show_measured)
             view.value_asked.connect(self.state.ask_value)
+            view.saver.python_asked.connect(self.python.copy)
+            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
             view.saver.use(self.controller.background, self.saving)
+
+    def _add_to_figure(self, view: MapView) -> None:
+        """Add a view to the figure, and show the figure."""
+        cast("FigurePanel", self.dock_layout.docks["figure"].panel).add_view(view)
+        self.dock_layout.show_panel("figure")
 
     # --------------------------------------------------------------------------------------------- panels
 

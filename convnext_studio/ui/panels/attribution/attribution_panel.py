@@ -33,6 +33,7 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     explain_question,
     has_sign,
     placed_maps,
+    python_of_map,
     scale_groups,
 )
 from convnext_studio.ui.panels.attribution.look import Look
@@ -391,8 +392,12 @@ class AttributionPanel(Panel):
         said = " · ".join(part for part in (self.query.progress_text, said, areas) if part)
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
+        question = self.query.shown_question
         for cell, each in zip(self.figure.cells, shown, strict=False):
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
+            asked = question if isinstance(question, Explain) else None
+            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
+            name = f"{explanation.method} {each.title}"
+            cell.map.set_contents(self.contents(name, each.values, python))
 
     def _show_classes(self) -> None:
         state = self.state

@@ -19,6 +19,8 @@ from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelView,
     ExactChannel,
     from_maps,
+    python_of_channel,
+    python_of_maps,
 )
 from convnext_studio.ui.panels.feature_maps.map_controls import FeatureChoices
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request
@@ -375,10 +377,12 @@ class FeatureMapsPanel(Panel):
                 subject = view.painting.subject
                 said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
                 name = f"{subject.file_name} channels"
-                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
+                caption = f"{subject.title} · {said}"
+                view.set_contents(Contents(name, caption, subject.result.maps, python_of_maps(subject)))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
-        self.channel_map.set_contents(Contents(name, caption, shown.values))
+        python = python_of_channel(shown)
+        self.channel_map.set_contents(Contents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""

@@ -30,6 +30,7 @@ from convnext_studio.ui.plots.map_texts import Placement, picture_layer, point_t
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -250,7 +251,7 @@ class PicturePanel(Panel):
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
         effective = None if unit is None or self._result is None else self._result.effective
-        self.map.set_contents(self.contents(picture.name, effective))
+        self.map.set_contents(self.contents(picture.name, effective, self.python))
 
     @property
     def _has_room_for_words(self) -> bool:
@@ -303,6 +304,16 @@ class PicturePanel(Panel):
         unit = self._unit_at(x, y)
         if unit is not None:
             self.state.set_unit(*unit)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the field of the unit; without one, the picture's preview."""
+        unit, picture, model = self.unit, self.state.picture, self.state.model
+        if picture is None or model is None:
+            return None
+        if unit is None or self._result is None:
+            return PythonLines(("values = picture.info.preview",), (picture.key,))
+        return lines_of(unit.question(picture.key), model)
 
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""

@@ -20,6 +20,7 @@ class PredictionRow(QAbstractButton):
     """
 
     value_asked = Signal()  # how was this probability made?
+    python_asked = Signal()  # the probabilities are to be copied as Python
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent)
@@ -93,6 +94,7 @@ class PredictionRow(QAbstractButton):
         menu.addAction("&How was this number made? (Alt+click)").triggered.connect(
             lambda: self.value_asked.emit()
         )
+        menu.addAction("Copy as P&ython (Ctrl+Shift+C)").triggered.connect(lambda: self.python_asked.emit())
         return menu
 
     def changeEvent(self, event: QEvent) -> None:

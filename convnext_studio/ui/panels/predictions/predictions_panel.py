@@ -10,12 +10,13 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout
 from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
@@ -106,6 +107,8 @@ class PredictionsPanel(Panel):
         self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
+        for row in self.rows:
+            row.python_asked.connect(self.copy_python)
         self.search = ClassSearch(
             "Filter the classes",
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
@@ -131,6 +134,14 @@ class PredictionsPanel(Panel):
         state = self.state
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the probabilities."""
+        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
+        if picture is None or prediction is None or model is None:
+            return None
+        return lines_of(Predict(image=picture.key), model)
 
     def ask_again(self) -> None:
         """Try to predict once more."""

@@ -147,7 +147,7 @@ class ReceptiveFieldPanel(Panel):
             said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
-        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
+        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map, self.python))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 

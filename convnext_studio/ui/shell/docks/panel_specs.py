@@ -157,9 +157,11 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
 def _make_export(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
-    return ExportPanel(
+    panel = ExportPanel(
         window.state, lambda: window.findChildren(MapView), window.exports.items(), window.saving
     )
+    panel.python_asked.connect(window.python.copy)
+    return panel
 
 
 def _make_settings(window: "StudioWindow") -> QWidget:
@@ -177,6 +179,15 @@ def _make_settings(window: "StudioWindow") -> QWidget:
     panel.all_replaced.connect(window.use_settings)
     appearance.changed.connect(panel.show_values)
     window.saving.folder_changed.connect(lambda _folder: panel.show_values())
+    return panel
+
+
+def _make_figure(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
+
+    background = window.controller.background
+    panel = FigurePanel(lambda: window.findChildren(MapView), background, window.saving)
+    panel.noticed.connect(window.messages.tell)
     return panel
 
 
@@ -308,6 +319,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Save what is on screen: a view, the attribution, the receptive field, a report or a screenshot",
             lambda window: window.exports.open(),
             "Ctrl+E",
+        ),
+    ),
+    PanelSpec(
+        name="figure",
+        title="Figure",
+        make=_make_figure,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "figure",
+            "File",
+            "Fig&ure of several views…",
+            "Join views into one page with letters, shared colour bars and a caption",
+            lambda window: window.dock_layout.show_panel("figure"),
+            "Ctrl+Shift+E",
         ),
     ),
     PanelSpec(
