@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, windows
+from tests.benchmarks import attributions, engine, lectures, nodes, passes, walls, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,
+    "wall": walls.wall,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
     "seen": nodes.seen,

@@ -15,6 +15,8 @@ from convnext_studio.ui.plots.value_texts import Line, formula_lines, number
 
 _MOST_WINDOWS = 3
 """Up to so many channels, the window of a convolution is shown as maps, otherwise as a list of products."""
+_COLOURS = ("red", "green", "blue")
+_DARK = 0.5
 PlaceOf = Callable[[int, int], ValuePlace | None]
 """Returns the place of the value in a row and a column of a map."""
 
@@ -61,6 +63,10 @@ class WindowMaps:
     def products(self) -> NDArray[np.float64]:
         """Return the kernel times the values under it."""
         return self.under_kernel() * self.kernel
+
+    def picture(self, name: str) -> MapPicture:
+        """Return one of the coloured maps."""
+        return self._pictures[name]
 
     def paint(self, ink: Ink, room: QRectF, channel: int) -> None:
         """Paint the four maps in one or two rows, with frames around what belongs to the unit."""
@@ -129,11 +135,12 @@ def _window_places(room: QRectF, gap: float) -> list[QRectF]:
 
 @dataclass(frozen=True, slots=True)
 class PaintedMap:
-    """A map that was painted, and which values its places stand for."""
+    """A map that was painted, which values its places stand for, and what is said about them."""
 
     box: QRectF
     shape: tuple[int, ...]
     place_of: PlaceOf
+    text_of: Callable[[int, int], str] | None = None
 
 
 class ValuePainting:
@@ -183,17 +190,22 @@ class ValuePainting:
             self._windows.move(made.place.y, made.place.x)
         elif 1 < channels <= _MOST_WINDOWS:
             for index in range(channels):
-                parts = {"value": made.operands, "kernel": made.factors, "product": made.terms}
+                name = colour_name(made.source(index * made.window[1] * made.window[2]), channels)
                 self._pictures.append(
                     [
                         (
-                            f"{word}, channel {index}",
+                            f"{word}, {name or f'channel {index}'}",
                             map_picture(values.reshape(made.window)[index].astype(np.float32), symmetric=True),
                         )
-                        for word, values in parts.items()
+                        for word, values in self._parts.items()
                     ]
                 )
         self._own = map_picture(made.after, symmetric=bool((made.after < 0).any()))
+
+    @property
+    def _parts(self) -> dict[str, NDArray[np.float64]]:
+        """The parts of a sum of products, by what they are called above their maps."""
+        return {"value": self.made.operands, "kernel": self.made.factors, "product": self.made.terms}
 
     @property
     def has_list(self) -> bool:
@@ -247,6 +259,14 @@ class ValuePainting:
                 return painted.place_of(*cell)
         return None
 
+    def text_at(self, x: float, y: float) -> str:
+        """Return the numbers of the term that was painted at a point of a window; empty elsewhere."""
+        for painted in self._maps:
+            cell = cell_at(painted.box, painted.shape, x, y)
+            if cell is not None and painted.text_of is not None:
+                return painted.text_of(*cell)
+        return ""
+
     # ------------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
@@ -266,8 +286,9 @@ class ValuePainting:
         windows.paint(ink, room, self.made.place.channel)
         made = self.made
         window = made.window[1:]
-        for name in ("products", "kernel"):
-            self._maps.append(PaintedMap(windows.boxes[name], window, self._operand))
+        for name, values in (("products", made.terms), ("kernel", made.factors)):
+            self._maps.append(PaintedMap(windows.boxes[name], window, self._operand, self._term_text))
+            _paint_numbers(ink, windows.boxes[name], windows.picture(name), values.reshape(window))
         step, channel = made.steps[0], made.place.channel
         self._maps.append(
             PaintedMap(
@@ -276,9 +297,15 @@ class ValuePainting:
         )
         self._maps.append(PaintedMap(windows.boxes["output"], made.after.shape, self._sister))
 
-    def _operand(self, row: int, column: int, channel: int = 0) -> ValuePlace | None:
+    def _index(self, row: int, column: int, channel: int = 0) -> int:
         _, height, width = self.made.window
-        return self.made.source((channel * height + row) * width + column)
+        return (channel * height + row) * width + column
+
+    def _operand(self, row: int, column: int, channel: int = 0) -> ValuePlace | None:
+        return self.made.source(self._index(row, column, channel))
+
+    def _term_text(self, row: int, column: int, channel: int = 0) -> str:
+        return self.row_text(self._index(row, column, channel))
 
     def _sister(self, row: int, column: int) -> ValuePlace:
         """Return the place of another unit of the same channel."""
@@ -291,8 +318,11 @@ class ValuePainting:
                 shared_columns(row, len(pictures), ink.px * 0.5), pictures, strict=True
             ):
                 box = ink.map(place, picture, title)
+                values = self._parts[title.partition(",")[0]].reshape(self.made.window)[channel]
+                _paint_numbers(ink, box, picture, values)
+                found = partial(self._operand, channel=channel)
                 self._maps.append(
-                    PaintedMap(box, self.made.window[1:], partial(self._operand, channel=channel))
+                    PaintedMap(box, values.shape, found, partial(self._term_text, channel=channel))
                 )
 
     def _paint_map_and_list(self, ink: Ink, room: QRectF) -> None:
@@ -423,7 +453,24 @@ def _sizes(made: ValueSum) -> NDArray[np.float64]:
     return made.operands if made.operation == "norm" else made.terms
 
 
-def colour_name(place: ValuePlace, channels: int) -> str:
+def colour_name(place: ValuePlace | None, channels: int) -> str:
     """Return the name of a colour of the input; empty for other places."""
-    names = ("red", "green", "blue")
-    return names[place.channel] if place.step == INPUT and channels == len(names) else ""
+    is_colour = place is not None and place.step == INPUT and channels == len(_COLOURS)
+    return _COLOURS[place.channel] if is_colour and place is not None else ""
+
+
+def _paint_numbers(ink: Ink, box: QRectF, picture: MapPicture, values: NDArray[np.float64]) -> None:
+    """Write the values into the squares of a map if all of them have room."""
+    height, width = values.shape
+    texts = [[number(value) for value in row] for row in values.tolist()]
+    widest = max(ink.width(text, ink.small) for row in texts for text in row)
+    if widest + 4 > box.width() / width or ink.line(ink.small) > box.height() / height:
+        return
+    image = picture.bitmap.image
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            is_dark = image.pixelColor(column, row).lightnessF() < _DARK
+            colour = "#ffffff" if is_dark else "#000000"
+            ink.text(
+                cell_box(box, values.shape, row, column), text, align="centre", px=ink.small, colour=colour
+            )

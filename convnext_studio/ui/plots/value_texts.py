@@ -131,8 +131,10 @@ def _of_norm(made: ValueSum) -> Iterator[Line]:
     else:
         word = "root mean square" if made.function == "rms" else "deviation"
         yield (Piece(f"{word} {deviation} of the {count} here"),)
-    x = Piece(f"value {number(numbers['own'])}", own)
-    start = (Piece("("), x, Piece(f"− mean {number(numbers['mean'])})")) if "mean" in numbers else (x,)
+    start: Line = (Piece(f"value {number(numbers['own'])}", own),)
+    if "mean" in numbers:
+        x = Piece(f"(value {number(numbers['own'])}", own)
+        start = (x, Piece(f"− mean {number(numbers['mean'])})"))
     bias = (Piece(f"+ bias {number(numbers['bias'])}"),) if "bias" in numbers else ()
     by = "root mean square" if made.function == "rms" else "deviation"
     weight = Piece(f"× weight {number(numbers['weight'])}")
@@ -234,6 +236,4 @@ _FORMULAS: dict[str, Callable[[ValueSum], Iterator[Line]]] = {
 
 def formula_text(made: ValueSum, precision: str = "float32") -> str:
     """Return the formula as plain text."""
-    return "\n".join(
-        " ".join(piece.text for piece in line).replace("( ", "(") for line in formula_lines(made, precision)
-    )
+    return "\n".join(" ".join(piece.text for piece in line) for line in formula_lines(made, precision))

@@ -1,15 +1,16 @@
 """The figure panel: views are kept as they were, put on one scale, arranged, and written as one page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.render import Limits, colorize
+from convnext_studio.render import Limits, Shading, colorize
 from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
 from convnext_studio.ui.plots.color_bar import ColorScale, MapView
-from convnext_studio.ui.plots.map_texts import map_layer, veil_layer
+from convnext_studio.ui.plots.map_texts import map_layer, numbers_of, veil_layer
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.plots.snapshot import Snapshot, on_common_scales
 from convnext_studio.ui.plots.view_saver import Contents
@@ -99,6 +100,34 @@ def test_a_map_over_a_photograph_shares_with_its_like_only(qtbot: QtBot) -> None
         each.scale.limits.high for each in found if each.scale is not None and each.scale.limits is not None
     ]
     assert highs == [4.0, 12.0, 12.0]
+
+
+def test_a_map_that_shows_something_else_than_its_values_keeps_its_colours(qtbot: QtBot) -> None:
+    """The colours of a logarithm: coloured again from the values, they would be wrong."""
+    plain, log = view_of(qtbot, 1.0), view_of(qtbot, 2.0)
+    shown = map_layer(np.log10(VALUES + 1), (0.0, 0.0, 2.0, 2.0), Limits(0.0, 1.0), "viridis")
+    log.view.set_scene(Scene(size=(2, 2), layers=(replace(shown, numbers=numbers_of(VALUES)),)))
+    log.bar.set_scale(ColorScale("viridis", Limits(0.0, 1.0)))
+    found = [Snapshot.of(plain), Snapshot.of(log)]
+    kept = [each for each in found if each is not None]
+    assert kept[1].group is None
+    assert on_common_scales(kept)[1] is kept[1]
+
+
+def test_a_smooth_attribution_shares_its_scale(qtbot: QtBot) -> None:
+    views = [view_of(qtbot, factor) for factor in (1.0, 3.0)]
+    for view, factor in zip(views, (1.0, 3.0), strict=True):
+        values, limits = (factor * VALUES).astype(np.float32), Limits(0.0, 4.0 * factor)
+        colours = Shading(smooth=True).veil_of(values, limits)
+        layer = Layer(Bitmap(colours), (0.0, 0.0, 2.0, 2.0), smooth=True, numbers=numbers_of(values))
+        view.view.set_scene(Scene(size=(2, 2), layers=(layer,)))
+        view.bar.set_scale(ColorScale(Shading().colormap, limits, zero=0.0))
+    found = [each for each in map(Snapshot.of, views) if each is not None]
+    first, second = on_common_scales(found)
+    assert first.scale is not None
+    assert second.scale is not None
+    assert first.scale.limits == second.scale.limits == Limits(0.0, 12.0)
+    assert second is found[1]  # It was on that scale already.
 
 
 def test_views_are_lettered_arranged_and_described(bench: Bench, qtbot: QtBot) -> None:

@@ -1,5 +1,7 @@
 """How a number is made: the panel answered by a real engine, and the ways that lead to it."""
 
+import re
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -16,6 +18,7 @@ from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 from convnext_studio.protocol.value_sums import ExplainValue
 from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
+from convnext_studio.ui.plots.value_texts import formula_text
 from convnext_studio.ui.shell.window import StudioWindow
 from tests.ui.desk import Desk
 from tests.ui.features import asked, filled_panel
@@ -100,6 +103,48 @@ def test_a_click_on_the_input_of_a_depthwise_unit_goes_to_that_value(qtbot: QtBo
     assert made.value == pytest.approx(float(windows.before[7, 2]))
     assert numbers.desk.state.channel == 5
     assert numbers.desk.state.unit == (7, 2)
+
+
+def test_a_window_says_its_products_under_the_pointer_and_names_its_colours(qtbot: QtBot) -> None:
+    numbers = Numbers(qtbot)
+    numbers.go(ValuePlace("stem.conv", 5, 4, 6))
+    painting = numbers.panel.painting
+    assert painting is not None
+    assert [row[0][0] for row in painting._pictures] == ["value, red", "value, green", "value, blue"]
+    painted = painting._maps[2]  # The products of red.
+    point = painted.box.topLeft() + QPointF(2, 2)
+    assert painting.text_at(point.x(), point.y()) == painting.row_text(0)
+    assert painting.place_at(point.x(), point.y()) == painting.made.source(0)
+    numbers.panel.canvas.pointed.emit(point.x(), point.y())
+    assert numbers.desk.read_outs[-1].startswith(painting.row_text(0))
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("stage1.block1.norm", ("(value ", "− mean", "÷ deviation", "× weight", "+ bias")),
+        ("stage1.block1.act", ("the share that GELU lets through",)),
+        ("stage1.block1.gamma", ("branch ", "× gamma")),
+        ("stage1.block1", ("shortcut ", "+ branch")),
+        ("head.pool", ("mean of the 36 units",)),
+        ("logits", ("320 products", "+ bias")),
+        ("probabilities", ("− largest logit", "the sum of the 24 classes")),
+        ("input", ("of 255", "÷ deviation")),
+    ],
+)
+def test_every_formula_names_its_numbers_and_ends_with_the_value(
+    qtbot: QtBot, step: str, said: tuple[str, ...]
+) -> None:
+    numbers = Numbers(qtbot)
+    numbers.go(ValuePlace(step, 1))
+    painting = numbers.panel.painting
+    assert painting is not None
+    text = formula_text(painting.made)
+    for part in said:
+        assert part in text
+    ours, network = (float(each) for each in re.findall(r"= ([-+.e\d]+);  the network: ([-+.e\d]+)", text)[0])
+    assert ours == pytest.approx(painting.made.value, rel=1e-3, abs=1e-6)
+    assert network == pytest.approx(painting.made.value, rel=1e-3, abs=1e-6)
 
 
 def test_what_is_painted_adds_up_and_can_be_copied(qtbot: QtBot) -> None:

@@ -461,7 +461,7 @@ class ContactSheetPanel(Panel):
         if explanation.maps:
             values, shading = shown_map(explanation)[1], self._look_of(explanation)
             limits = shading.limits_of([values])
-            scale = f"scale from {format_number(limits.low)} to {format_number(limits.high)}"
+            scale = f"scale {format_number(limits.low)} to {format_number(limits.high)}"
             scale = why_empty(values, shading.part) or scale
         if self.kind == "pictures":
             return [label_of(model, explanation.target), chance, scale]

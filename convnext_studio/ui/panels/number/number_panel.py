@@ -245,11 +245,10 @@ class NumberPanel(Panel):
         self.canvas.setCursor(
             Qt.CursorShape.ArrowCursor if place is None else Qt.CursorShape.PointingHandCursor
         )
-        said = (
-            ""
-            if place is None
-            else f"{place_text(place, (1, 2, 2), self._class_name(place))} · click to go there"
-        )
+        said = "" if self._painting is None else self._painting.text_at(x, y)
+        if place is not None:
+            where = f"{place_text(place, (1, 2, 2), self._class_name(place))} · click to go there"
+            said = f"{said} · {where}" if said else where
         self.state.hovered.emit(said)
 
     def _scroll(self, rows: int) -> None:

@@ -301,7 +301,7 @@ PANELS: tuple[PanelSpec, ...] = (
         opened_by=ActionSpec(
             "number",
             "Navigate",
-            "&How was this number made?…",
+            "&How was this number made?",
             "Show the sum that made the value of the selected unit, or the probability of the explained class",
             lambda window: window.explain_value(),
             "Ctrl+H",
