@@ -17,6 +17,7 @@ Operation = Literal[
     "sum",
     "pool",
     "softmax",
+    "cam",
 ]
 
 INPUT = "input"

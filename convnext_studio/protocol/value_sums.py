@@ -2,8 +2,11 @@
 
 from typing import ClassVar
 
+from msgspec import Struct
+
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.value_sums import ValuePlace, ValueSum
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Answer, Request
 
 
@@ -20,6 +23,35 @@ class ExplainValue(Request, frozen=True, kw_only=True):
     priority: ClassVar[int] = 2
     image: str
     place: ValuePlace
+
+
+class MapValue(Struct, frozen=True, kw_only=True):
+    """The place of a value in an attribution map.
+
+    Attributes
+    ----------
+    question
+        What the map answers; its `image` is that of the request.
+    node
+        The node of the map; ``input`` for a map over the input's pixels.
+    """
+
+    question: Explain
+    node: str
+    y: int
+    x: int
+
+
+class ExplainMapValue(Request, frozen=True, kw_only=True):
+    """Take apart how a value of an attribution map came about; answered by `ExplainedValue`.
+
+    Only sums over channels can be taken apart: gradient CAMs, EigenCAM, input x gradient.
+    """
+
+    doing: ClassVar[str] = "Explaining a value"
+    priority: ClassVar[int] = 2
+    image: str
+    value: MapValue
 
 
 class ExplainedValue(Answer, frozen=True, kw_only=True):

@@ -36,7 +36,11 @@ def grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     -------
     (h, w), signed, on the device; the same for all functions here.
     """
-    return _weighted(gradient.mean(dim=_SPACE), activation)
+    return _weighted(_mean_gradient(activation, gradient), activation)
+
+
+def _mean_gradient(_activation: Tensor, gradient: Tensor) -> Tensor:
+    return gradient.mean(dim=_SPACE)
 
 
 def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -44,9 +48,13 @@ def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
 
     As in the paper, this explains exp(logit), without its constant factor. Alpha is 0 if the denominator is 0.
     """
+    return _weighted(_positive_gradient(activation, gradient), activation)
+
+
+def _positive_gradient(activation: Tensor, gradient: Tensor) -> Tensor:
     denominator = 2 * gradient**2 + gradient**3 * activation.sum(dim=_SPACE, keepdim=True)
     alpha = torch.where(denominator == 0, 0, gradient**2 / denominator)
-    return _weighted((alpha * torch.relu(gradient)).sum(dim=_SPACE), activation)
+    return (alpha * torch.relu(gradient)).sum(dim=_SPACE)
 
 
 def hires_cam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -72,8 +80,12 @@ def layer_cam(activation: Tensor, gradient: Tensor) -> Tensor:
 
 def x_grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """XGrad-CAM: weight by sum(A g) / sum(A), or 0 if sum(A) is 0 (Fu et al., BMVC 2020, arXiv:2008.02312)."""
+    return _weighted(_share_of_gradient(activation, gradient), activation)
+
+
+def _share_of_gradient(activation: Tensor, gradient: Tensor) -> Tensor:
     total = activation.sum(dim=_SPACE)
-    return _weighted(torch.where(total == 0, 0, (activation * gradient).sum(dim=_SPACE) / total), activation)
+    return torch.where(total == 0, 0, (activation * gradient).sum(dim=_SPACE) / total)
 
 
 def eigen_cam(activation: Tensor) -> Tensor:
@@ -85,10 +97,15 @@ def eigen_cam(activation: Tensor) -> Tensor:
     is_finite = activation.isfinite().all()
     # Chosen by `where`, because reading a value would wait for the device.
     units = torch.where(is_finite, activation, 0).flatten(1).T
-    _, _, directions = torch.linalg.svd(units, full_matrices=False)
-    projected = (units @ directions[0]).view(activation.shape[1:])
-    projected = torch.where(projected.sum() < 0, -projected, projected)
+    projected = (units @ eigen_direction(activation)).view(activation.shape[1:])
     return torch.where(is_finite, projected, torch.nan)
+
+
+def eigen_direction(activation: Tensor) -> Tensor:
+    """Return the direction (C,) on which EigenCAM projects, with its sign."""
+    units = torch.where(activation.isfinite().all(), activation, 0).flatten(1).T
+    _, _, directions = torch.linalg.svd(units, full_matrices=False)
+    return torch.where((units @ directions[0]).sum() < 0, -directions[0], directions[0])
 
 
 def _weighted(weights: Tensor, activation: Tensor) -> Tensor:
@@ -103,6 +120,21 @@ GRADIENT_CAMS: dict[MethodName, Cam] = {
     "xgradcam": x_grad_cam,
 }
 
+
+def weights_at(method: MethodName, activation: Tensor, gradient: Tensor, y: int, x: int) -> Tensor:
+    """Return by what a method multiplies the channels (C,) at a unit; the products add up to its map there."""
+    if method == "hirescam":
+        return gradient[:, y, x]
+    if method == "layercam":
+        return torch.relu(gradient[:, y, x])
+    return _CHANNEL_WEIGHTS[method](activation, gradient)
+
+
+_CHANNEL_WEIGHTS: dict[MethodName, Cam] = {
+    "gradcam": _mean_gradient,
+    "gradcam++": _positive_gradient,
+    "xgradcam": _share_of_gradient,
+}
 SAME_FOR_EVERY_CLASS = "EigenCAM is the same for every class."
 _DIVIDES = (
     "The activations of this network have both signs. If those of a channel add up to nearly 0, this method "

@@ -43,7 +43,7 @@ def shared_pass(task: AttributionTask, shares: Sequence[Share]) -> Iterator[tupl
         The nodes of the task are ignored: those of the methods are computed.
     """
     begin = time.perf_counter()
-    passed = _Passed.of(task, shares)
+    passed = Passed.of(task, shares)
     for_each = (time.perf_counter() - begin) / len(shares)
     for share in shares:
         begin = time.perf_counter()
@@ -52,7 +52,7 @@ def shared_pass(task: AttributionTask, shares: Sequence[Share]) -> Iterator[tupl
 
 
 @dataclass(frozen=True, slots=True)
-class _Passed:
+class Passed:
     """The outputs of the nodes, and for each explained output the gradients at the nodes and at the input."""
 
     model: LoadedModel
@@ -61,7 +61,7 @@ class _Passed:
     gradients: tuple[Mapping[str, Tensor], ...]
 
     @classmethod
-    def of(cls, task: AttributionTask, shares: Sequence[Share]) -> "_Passed":
+    def of(cls, task: AttributionTask, shares: Sequence[Share]) -> "Passed":
         """Run the network forward once, and back once for each output."""
         names = tuple(dict.fromkeys(node for share in shares for node in share.nodes))
         modules = {node: task.model.module_at(node) for node in names}

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import (
     DIVERGING,
     UNCLIPPED,
@@ -353,8 +354,9 @@ def _seen_on(colours: Rgba, height: float) -> QColor:
     return theme.seen_on(red, green, blue)
 
 
-FindValue = Callable[[float, float], ValuePlace | None]
-"""Returns the place of the network's value that is shown at a point of the scene, or None."""
+AskedValue = ValuePlace | MapValue
+FindValue = Callable[[float, float], AskedValue | None]
+"""Returns the place of the value that is shown at a point of the scene, or None."""
 
 
 def _no_value(_x: float, _y: float) -> ValuePlace | None:
@@ -375,7 +377,7 @@ class MapView(QWidget):
     """
 
     noticed = Signal(object)  # Notice: a file was written, or could not be written
-    value_asked = Signal(object)  # ValuePlace: how was this value made?
+    value_asked = Signal(object)  # ValuePlace | MapValue: how was this value made?
     measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -546,11 +548,11 @@ class MapView(QWidget):
         if place is not None:
             self.value_asked.emit(place)
 
-    def value_under(self, point: QPoint) -> ValuePlace | None:
+    def value_under(self, point: QPoint) -> AskedValue | None:
         """Return the place of the value under a point of this widget, or None."""
         return self._find_value(*self.view.to_scene(QPointF(self.view.mapFrom(self, point))))
 
-    def offer_value(self, menu: QMenu, place: ValuePlace | None) -> None:
+    def offer_value(self, menu: QMenu, place: AskedValue | None) -> None:
         """Add the entry that asks how a value was made, if there is one."""
         if place is not None:
             action = menu.addAction("&How was this number made? (Alt+click)")

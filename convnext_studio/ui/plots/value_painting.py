@@ -219,7 +219,9 @@ class ValuePainting:
 
     def name_of(self, index: int) -> str:
         """Return how an operand is called: by its channel, or by its row and column where that differs."""
-        _, channel, y, x = self.made.sources[index].tolist()
+        step, channel, y, x = self.made.sources[index].tolist()
+        if step >= 0 and self.made.steps[step] == INPUT and self.made.operation == "cam":
+            return colour_name(self.made.source(index), len(self.made.terms)) or f"channel {channel}"
         if self.made.operation == "pool":
             return f"y {y}, x {x}"
         return f"channel {channel} · y {y}, x {x}" if self.made.window[1] > 1 else f"channel {channel}"
@@ -340,7 +342,7 @@ class ValuePainting:
         if height * width == 1:
             list_room = room if self.has_list else list_room
         else:
-            title = f"channel {self.made.place.channel}"
+            title = "the map" if self.made.operation == "cam" else f"channel {self.made.place.channel}"
             box = ink.map(map_room, self._own, title)
             ink.frame(cell_box(box, self.made.after.shape, self.made.place.y, self.made.place.x))
             self._maps.append(PaintedMap(box, self.made.after.shape, self._sister))

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.value_sums import INPUT, LOGITS, PROBABILITIES, ValuePlace, ValueSum
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig, Norm
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import format_number, pluralize
 
 DIGITS = 4
@@ -54,6 +56,8 @@ def operation_words(name: str, config: ConvNeXtConfig) -> str:
 
 def step_words(made: ValueSum, config: Architecture) -> str:
     """Return what the operation that made a value does."""
+    if made.operation == "cam":
+        return method_named(made.function).sentence
     step = made.place.step
     last = step.rpartition(".")[2]
     if not isinstance(config, ConvNeXtConfig):
@@ -69,6 +73,13 @@ def step_words(made: ValueSum, config: Architecture) -> str:
     if last in WORDS or last == "dwconv":
         return operation_words(last, config)
     return _OUTSIDE_BLOCKS["conv"]
+
+
+def map_value_text(value: MapValue) -> str:
+    """Return where a value of an attribution map is: "Grad-CAM at stage4 · y 5, x 7"."""
+    method = method_named(value.question.method)
+    where = "" if value.node == INPUT else f" at {value.node}"
+    return f"{method.title}{where} · y {value.y}, x {value.x}"
 
 
 def place_text(place: ValuePlace, shape: tuple[int, int, int], class_name: str = "") -> str:
@@ -189,6 +200,12 @@ def _of_pool(made: ValueSum) -> Iterator[Line]:
     yield (Piece(f"half of mean {number(mean)} + largest {number(most)} of the {units}"), _result(made))
 
 
+def _of_map(made: ValueSum) -> Iterator[Line]:
+    what = pluralize(len(made.terms), "product", is_grouped=True)
+    yield (Piece(f"The {what} of activation and weight are added up, without a ReLU"),)
+    yield (Piece(f"sum {number(made.total)};  the map: {number(made.value)}"),)
+
+
 def _of_softmax(made: ValueSum) -> Iterator[Line]:
     numbers = made.numbers
     logit = Piece(f"logit {number(numbers['own'])}", ValuePlace(LOGITS, made.place.channel))
@@ -231,6 +248,7 @@ _FORMULAS: dict[str, Callable[[ValueSum], Iterator[Line]]] = {
     "sum": _of_sum,
     "pool": _of_pool,
     "softmax": _of_softmax,
+    "cam": _of_map,
 }
 
 

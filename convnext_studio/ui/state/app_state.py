@@ -12,6 +12,7 @@ from convnext_studio.protocol.attributions import Explain, Explanation, Faithful
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
 from convnext_studio.ui.state.viewport import Viewport
 
@@ -54,7 +55,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
-    value_asked = Signal(object)  # ValuePlace: how this value was made is to be shown
+    value_asked = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -76,7 +77,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
-        self._asked_value: ValuePlace | None = None
+        self._asked_value: ValuePlace | MapValue | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -327,11 +328,11 @@ class AppState(QObject):
         self.prediction_failed.emit(reason)
 
     @property
-    def asked_value(self) -> ValuePlace | None:
+    def asked_value(self) -> ValuePlace | MapValue | None:
         """The value of which someone last asked how it was made, or None."""
         return self._asked_value
 
-    def ask_value(self, place: ValuePlace) -> None:
+    def ask_value(self, place: ValuePlace | MapValue) -> None:
         """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
         self._asked_value = place
         self.value_asked.emit(place)

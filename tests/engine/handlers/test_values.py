@@ -5,16 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.analysis.value_sums import NetworkSteps
+from convnext_studio.common.attribution_methods import MethodName, Output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_sums import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.models import LoadModel, ModelInfo
-from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 from tests.engine.opening import Opener, input_of, open_picture
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -189,6 +192,52 @@ def test_another_family_says_what_can_be_explained() -> None:
         with pytest.raises(StudioError, match="not a ConvNeXt") as refused:
             explained(engine, image, step, 0)
         assert "probabilities" in refused.value.hint
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam"])
+@pytest.mark.parametrize("output", ["logit", "probability", "difference"])
+def test_a_value_of_a_map_is_the_sum_of_its_channels(
+    engine_of: Opener, method: MethodName, output: Output
+) -> None:
+    engine, _, image = engine_of()
+    against = 2 if output == "difference" else None
+    question = Explain(image="", method=method, target=1, output=output, against=against)
+    for node in ("stage2", "stage4"):
+        explanation = engine.run(replace(question, image=image, nodes=(node,)))
+        assert isinstance(explanation, Explanation)
+        shown = explanation.maps[node]
+        y, x = (side // 2 for side in shown.shape)
+        answer = engine.run(
+            ExplainMapValue(image=image, value=MapValue(question=question, node=node, y=y, x=x))
+        )
+        assert isinstance(answer, ExplainedValue)
+        made = answer.made
+        assert made.value == float(shown[y, x])
+        size = max(float(np.abs(made.terms).sum()), 1e-6)
+        is_zero = method == "hirescam" and not shown.any()  # By construction; what is left is rounding.
+        assert made.total == pytest.approx(made.value, abs=1e-4 * size if is_zero else 1e-5 * size)
+        place = made.source(3)
+        assert place is not None
+        assert made.operands[3] == pytest.approx(
+            explained(engine, image, place.step, place.channel, place.y, place.x).value, rel=1e-6
+        )
+
+
+def test_a_pixel_of_input_times_gradient_is_the_sum_of_its_colours(engine_of: Opener) -> None:
+    engine, model, image = engine_of()
+    question = Explain(image="", method="inputxgradient", target=1)
+    value = MapValue(question=question, node="input", y=5, x=6)
+    answer = engine.run(ExplainMapValue(image=image, value=value))
+    assert isinstance(answer, ExplainedValue)
+    x = input_of(model).requires_grad_()
+    model.module(x)[0, 1].backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(answer.made.factors, x.grad[0, :, 5, 6].numpy(), rtol=1e-4, atol=1e-7)
+    assert answer.made.total == pytest.approx(answer.made.value, rel=1e-5, abs=1e-6)
+    for method in ("saliency", "occlusion"):
+        asked = MapValue(question=replace(question, method=method), node="input", y=0, x=0)
+        with pytest.raises(StudioError, match="cannot be shown"):
+            engine.run(ExplainMapValue(image=image, value=asked))
 
 
 def test_in_bfloat16_the_sum_is_that_of_the_rounded_operands(engine_of: Opener) -> None:

@@ -12,16 +12,20 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_sums import INPUT, PROBABILITIES, ValuePlace
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.envelope import Done, Failed
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
-from convnext_studio.protocol.value_sums import ExplainValue
+from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue, MapValue
+from convnext_studio.ui.panels.attribution.attribution_texts import value_of_map
 from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.plots.value_texts import formula_text
 from convnext_studio.ui.shell.window import StudioWindow
-from tests.ui.desk import Desk
-from tests.ui.features import asked, filled_panel
+from tests.ui.desk import CROP, Desk
+from tests.ui.features import filled_panel
+
+ASKED = (ExplainValue, ExplainMapValue)
 
 
 class Numbers:
@@ -40,7 +44,7 @@ class Numbers:
         self.desk.show(self.panel, 460, 620)
 
     def settle(self) -> None:
-        request = asked(self.desk, ExplainValue)[-1]
+        request = next(each for each in reversed(self.desk.asked) if isinstance(each, ASKED))
         try:
             self.desk.tell(Done(id=request.id, payload=self.engine.run(request), seconds=0.01))
         except StudioError as error:
@@ -203,6 +207,62 @@ def test_another_picture_keeps_the_place_and_another_family_says_why_not(qtbot: 
 
 def test_before_anything_was_asked_the_panel_says_how(qtbot: QtBot) -> None:
     assert "Alt+click" in Numbers(qtbot).panel.notice
+
+
+def test_a_value_of_an_attribution_map_leads_to_its_channels(qtbot: QtBot) -> None:
+    numbers = Numbers(qtbot)
+    question = Explain(image="", method="gradcam", target=2)
+    numbers.desk.state.ask_value(MapValue(question=question, node="stage4", y=2, x=3))
+    numbers.settle()
+    panel = numbers.panel
+    painting = panel.painting
+    assert painting is not None
+    made = painting.made
+    assert panel.place.text() == "Grad-CAM at stage4 · y 2, x 3"
+    assert made.total == pytest.approx(made.value, rel=1e-5, abs=1e-5 * float(np.abs(made.terms).sum()))
+    assert "without a ReLU" in formula_text(made)
+    box = painting._maps[0].box
+    unit = box.width() / made.after.shape[1]
+    numbers.click(QPointF(box.left() + 0.5 * unit, box.top() + 1.5 * unit))
+    assert panel.place.text() == "Grad-CAM at stage4 · y 1, x 0"
+    QTest.keyClick(panel.canvas, Qt.Key.Key_Down)
+    QTest.keyClick(panel.canvas, Qt.Key.Key_Return)
+    numbers.settle()
+    assert panel.painting is not None
+    place = panel.painting.made.place
+    assert place.step.startswith("stage4.block")
+    assert (place.y, place.x) == (1, 0)
+    assert numbers.desk.state.unit is None or numbers.desk.state.unit == (1, 0)
+
+
+def test_the_place_of_a_value_is_that_of_the_map_it_was_clicked_in() -> None:
+    maps = {name: np.full((2, 2), value, np.float32) for name, value in (("a", 1), ("b", 2), ("c", 3))}
+    question = Explain(
+        image="cat", method="gradcam", nodes=("stage4",), output="difference", against=5, target=4
+    )
+    explanation = Explanation(
+        image="cat",
+        method="gradcam",
+        nodes=("stage4",),
+        maps={"stage4": maps["a"]},
+        target_maps={"stage4": maps["b"]},
+        against_maps={"stage4": maps["c"]},
+        fields={},
+        target=4,
+        against=5,
+        output="difference",
+        score=1.0,
+        parameters={},
+        delta=None,
+        notes=(),
+        geometry=CROP,
+        random_weights=False,
+        seconds=0.1,
+    )
+    found = [value_of_map(question, explanation, maps[name], (1, 0)) for name in "abc"]
+    asked_of = [(each.question.output, each.question.target) for each in found if each is not None]
+    assert asked_of == [("difference", 4), ("logit", 4), ("logit", 5)]
+    assert all(each is not None and (each.node, each.y, each.x) == ("stage4", 1, 0) for each in found)
 
 
 def alt_click(widget: object, point: QPoint) -> None:

@@ -16,6 +16,7 @@ from convnext_studio.protocol.attributions import (
 )
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Shading, format_number, format_percent, missing_text
 from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
 from convnext_studio.ui.plots.map_texts import Placement
@@ -189,6 +190,22 @@ def areas_text(measured: Faithfulness | None, model: ModelInfo) -> str:
     insertion, deletion = measured.of_map.insertion_area, measured.of_map.deletion_area
     place = node_text(measured.map_name, model).lower()
     return f"insertion area {format_number(insertion)}, deletion area {format_number(deletion)} ({place})"
+
+
+def value_of_map(
+    question: Explain, explanation: Explanation, values: NDArray[np.floating], unit: tuple[int, int]
+) -> MapValue | None:
+    """Return the place of a value of one of an answer's maps; None for an average of several maps."""
+    for part, output, target in (
+        ("maps", explanation.output, explanation.target),
+        ("target_maps", "logit", explanation.target),
+        ("against_maps", "logit", explanation.against),
+    ):
+        for name, found in getattr(explanation, part).items():
+            if found is values and name != AVERAGE:
+                asked = replace(question, output=output, target=target, id=0, panel="")
+                return MapValue(question=asked, node=name, y=unit[0], x=unit[1])
+    return None
 
 
 def python_of_map(

@@ -1,5 +1,6 @@
 """Show how one value of the network was made, and go back from it to the values before, up to the pixels."""
 
+from msgspec.structs import replace
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QPushButton, QWidget
@@ -8,11 +9,11 @@ from convnext_studio.common.value_sums import LOGITS, PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.ink import Canvas, Ink
 from convnext_studio.ui.plots.value_painting import ValuePainting
-from convnext_studio.ui.plots.value_texts import formula_text, place_text, step_words
+from convnext_studio.ui.plots.value_texts import formula_text, map_value_text, place_text, step_words
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -28,15 +29,19 @@ _SMALL = 0.92
 """Size of the smaller text relative to the panel's; in the lecture, the text is much larger."""
 
 
+Place = ValuePlace | MapValue
+"""The place of a value of the network, or of an attribution map."""
+
+
 class Journey:
     """The values that were looked at, as pages in a browser: one can go back, and forward again."""
 
     def __init__(self) -> None:
-        self._places: list[ValuePlace] = []
+        self._places: list[Place] = []
         self._at = -1
 
     @property
-    def place(self) -> ValuePlace | None:
+    def place(self) -> Place | None:
         """The value that is looked at, or None."""
         return self._places[self._at] if self._places else None
 
@@ -50,7 +55,7 @@ class Journey:
         """Whether one went back from another value."""
         return self._at + 1 < len(self._places)
 
-    def go(self, place: ValuePlace) -> None:
+    def go(self, place: Place) -> None:
         """Look at another value; those that one went back from are forgotten."""
         if place != self.place:
             self._places = [*self._places[: self._at + 1], place]
@@ -129,7 +134,7 @@ class NumberPanel(Panel):
 
     # ------------------------------------------------------------------------------------------ travelling
 
-    def go(self, place: ValuePlace) -> None:
+    def go(self, place: Place) -> None:
         """Show how a value was made, and select it in all other panels."""
         self.journey.go(place)
         self._follow_journey()
@@ -141,7 +146,7 @@ class NumberPanel(Panel):
 
     def _follow_journey(self) -> None:
         place, model = self.journey.place, self.state.model
-        if place is not None and model is not None:
+        if isinstance(place, ValuePlace) and model is not None:
             self._select(place, model)
         self._show_place()
         self.query.refresh()
@@ -170,7 +175,10 @@ class NumberPanel(Panel):
             return NOTHING_OPEN
         if self.state.model is None:
             return NO_MODEL
-        return ExplainValue(panel="number", image=self.state.picture.key, place=self.journey.place)
+        place, image = self.journey.place, self.state.picture.key
+        if isinstance(place, MapValue):
+            return ExplainMapValue(panel="number", image=image, value=place)
+        return ExplainValue(panel="number", image=image, place=place)
 
     def _show(self, payload: Payload) -> None:
         if not isinstance(payload, ExplainedValue) or self.state.model is None:
@@ -202,7 +210,9 @@ class NumberPanel(Panel):
         place, painting = self.journey.place, self._painting
         shown = painting is not None and self.query.is_current
         made = None if painting is None or not shown else painting.made
-        if made is not None:
+        if isinstance(place, MapValue):
+            self.place.setText(map_value_text(place))
+        elif made is not None:
             self.place.setText(place_text(made.place, made.shape, self._class_name(made.place)))
         elif place is not None:
             self.place.setText(place_text(place, (1, 2, 2), self._class_name(place)))
@@ -230,7 +240,10 @@ class NumberPanel(Panel):
         rows = [f"{painting.name_of(index)}\t{painting.row_text(index)}" for index in painting.order]
         if made.operation == "softmax":
             rows = [f"{self._class_of(index)}\t{painting.row_text(index)}" for index in painting.order]
+        place = self.journey.place
         head = place_text(made.place, made.shape, self._class_name(made.place))
+        if isinstance(place, MapValue):
+            head = map_value_text(place)
         return "\n".join((head, formula_text(made), *rows))
 
     # --------------------------------------------------------------------------------------- mouse and keys
@@ -238,7 +251,14 @@ class NumberPanel(Panel):
     def _click(self, x: float, y: float) -> None:
         place = None if self._painting is None else self._painting.place_at(x, y)
         if place is not None:
-            self.go(place)
+            self.go(self._meant(place))
+
+    def _meant(self, place: ValuePlace) -> Place:
+        """Return the place that is meant: in the map of an attribution, another value of that map."""
+        shown, made = self.journey.place, None if self._painting is None else self._painting.made
+        if isinstance(shown, MapValue) and made is not None and place.step == made.place.step:
+            return replace(shown, y=place.y, x=place.x)
+        return place
 
     def _point(self, x: float, y: float) -> None:
         place = None if self._painting is None else self._painting.place_at(x, y)
@@ -247,7 +267,13 @@ class NumberPanel(Panel):
         )
         said = "" if self._painting is None else self._painting.text_at(x, y)
         if place is not None:
-            where = f"{place_text(place, (1, 2, 2), self._class_name(place))} · click to go there"
+            meant = self._meant(place)
+            named = (
+                map_value_text(meant)
+                if isinstance(meant, MapValue)
+                else place_text(meant, (1, 2, 2), self._class_name(meant))
+            )
+            where = f"{named} · click to go there"
             said = f"{said} · {where}" if said else where
         self.state.hovered.emit(said)
 
@@ -271,7 +297,7 @@ class NumberPanel(Panel):
                 down = event.key() == Qt.Key.Key_PageDown
                 painting.choose(painting.rows_shown if down else -painting.rows_shown)
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if painting.chosen_place is not None:
-                self.go(painting.chosen_place)
+                self.go(self._meant(painting.chosen_place))
             case _:
                 return
         event.accept()
