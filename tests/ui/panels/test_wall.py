@@ -166,7 +166,7 @@ def test_a_method_without_sign_and_pixels_keep_what_they_need_of_one_look(
 ) -> None:
     finish(desk, panel)
     panel.look.part.choose("signed")
-    found = {each.method: panel._look_of(each) for each in panel.explanations}
+    found = {each.method: panel._shading_of(each) for each in panel.explanations}
     assert found["gradcam"].part == "signed"
     assert found["saliency"].part == "positive"
     assert found["gradcam"].smooth

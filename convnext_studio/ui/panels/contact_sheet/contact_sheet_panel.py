@@ -1,25 +1,24 @@
 """The wall of maps: all methods on one picture, one method for many classes, or on all opened pictures."""
 
-from math import isfinite
 
 from msgspec.structs import replace
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QSpinBox, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.common.geometry import Box
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.attributions import INPUT, Explanation, Explanations
-from convnext_studio.protocol.envelope import Payload, Progress, Request
+from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.walls import ExplainedEach, RankBy, RankedMaps, RankMaps
+from convnext_studio.protocol.walls import ExplainedEach
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
-from convnext_studio.render.shading import PIXEL_PERCENTILE
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
 from convnext_studio.ui.panels.attribution.look import Look
 from convnext_studio.ui.panels.base import Panel, choice
+from convnext_studio.ui.panels.contact_sheet.wall_look import map_on_picture, shading_for, shown_map
+from convnext_studio.ui.panels.contact_sheet.wall_ranking import RANKS, Ranking
 from convnext_studio.ui.panels.contact_sheet.wall_subject import (
     MOST,
     Wall,
@@ -31,42 +30,13 @@ from convnext_studio.ui.panels.contact_sheet.wall_subject import (
 from convnext_studio.ui.panels.contact_sheet.wall_tiles import TILE_PX, WallTiles
 from convnext_studio.ui.panels.measuring import add_running_controls, measuring_query
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
-from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.text_size import scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import device_px
 
 _USUAL_CLASSES, _MOST_CLASSES = 12, 60
-_RANKS: dict[str, tuple[str, str]] = {
-    "": ("As listed", ""),
-    "insertion": ("Insertion", "insertion area"),
-    "deletion": ("Deletion", "deletion area"),
-    "agreement": ("Agreement", "agrees by"),
-}
-"""By what the methods are ranked: the text of the choice, and the word before the score."""
-
-
-def shown_map(explanation: Explanation) -> tuple[str, Map]:
-    """Return the name and values of the map that a thumbnail shows: the last one."""
-    return list(explanation.maps.items())[-1]
-
-
-def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading) -> Rgb:
-    """Draw the map over the picture (at any resolution); return the picture alone if the map is empty."""
-    name, values = shown_map(explanation)
-    if why_empty(values, shading.part):
-        return picture
-    placement = Placement(explanation.fields[name], explanation.geometry)
-    width, height = explanation.geometry.picture_size
-    box = _scaled(placement.box(*values.shape), picture.shape[1] / width, picture.shape[0] / height)
-    return shading.lay_over(picture, values, box, shading.limits_of([values]))
-
-
-def _scaled(box: Box, across: float, down: float) -> Box:
-    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
 def seconds_text(seconds: float) -> str:
@@ -85,20 +55,15 @@ class ContactSheetPanel(Panel):
         super().__init__(state, bridge, parent)
         self._add_choices()
         self.query = measuring_query(self, self.question, self._show, self._dim)
-        self._ranking = Query(
-            bridge,
-            self._show_ranks,
-            self._miss_ranks,
-            self._advance_ranks,
-            on_cancel=self._keep_ranks,
-            parent=self,
-        )
+        self._ranking = Ranking(state, bridge, self)
+        self._ranking.scored.connect(self._label_all)
+        self._ranking.ranked.connect(self._put_in_order)
+        self._ranking.failed.connect(self.set_caption)
         self._wall: Wall | None = None
         self._explanations: dict[str, Explanation] = {}
         self._unfinished: set[str] = set()
         self._failures: dict[str, str] = {}
         self._predictions: dict[str, Prediction] = {}
-        self._scores: dict[str, float] = {}
         self._thumbnails = ThumbnailLoader(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
         # One thumbnail is coloured per event-loop turn, so that the window stays responsive.
@@ -135,7 +100,7 @@ class ContactSheetPanel(Panel):
             "Order of the methods",
             "Rank the methods by the area under their insertion or deletion curve, or by their agreement with "
             "all others",
-            [(text, key) for key, (text, _) in _RANKS.items()],
+            [("As listed", ""), *((text, key) for key, (text, _) in RANKS.items())],
             word="Rank by",
         )
 
@@ -221,7 +186,7 @@ class ContactSheetPanel(Panel):
         self._wall = found
         self._ranking.drop()
         self._explanations, self._failures, self._predictions, self._clipped = {}, {}, {}, {}
-        self._scores, self._unfinished = {}, set()
+        self._unfinished = set()
         self.tiles.show_tiles([(tile.key, tile.title, self._bare(tile.question.image)) for tile in found.tiles])
         self._mark_current()
         self._dim(False)
@@ -289,36 +254,11 @@ class ContactSheetPanel(Panel):
         shown = self._wall
         if shown is None or not self.query.is_current or shown.of != "methods":
             return
-        if not self._by:
+        if self._by:
+            self._ranking.rank(shown.tiles, self._by)
+        else:
             self._ranking.drop()
-            self._scores = {}
             self._put_in_order(tuple(range(len(shown.tiles))))
-            return
-        by: RankBy = next(each for each in ("insertion", "deletion", "agreement") if each == self._by)
-        questions = tuple(tile.question for tile in shown.tiles)
-        self._ranking.ask(RankMaps(questions=questions, by=by, panel="contact_sheet"), of=self.state.model)
-
-    def _advance_ranks(self, progress: Progress) -> None:
-        if isinstance(progress.partial, RankedMaps):
-            self._take_scores(progress.partial)
-
-    def _show_ranks(self, answer: Payload) -> None:
-        if isinstance(answer, RankedMaps):
-            self._take_scores(answer)
-            self._put_in_order(answer.order)
-
-    def _take_scores(self, ranked: RankedMaps) -> None:
-        if self._wall is not None and ranked.by == self._by:
-            pairs = zip(self._wall.tiles, ranked.scores, strict=True)
-            self._scores = {tile.key: score for tile, score in pairs if isfinite(score)}
-            self._label_all()
-
-    def _keep_ranks(self) -> None:
-        """Leave the order as it is, because someone stopped the measurement."""
-        self._ranking.drop()
-
-    def _miss_ranks(self, reason: str) -> None:
-        self.set_caption(reason)
 
     def _put_in_order(self, order: tuple[int, ...]) -> None:
         if self._wall is not None:
@@ -414,22 +354,10 @@ class ContactSheetPanel(Panel):
             is_difference=is_difference,
             is_on_pixels=is_on_pixels and not is_mixed,
         )
-        return self._look_of(explanation)
+        return self._shading_of(explanation)
 
-    def _look_of(self, explanation: Explanation) -> Shading:
-        chosen = self.look.shading
-        if self.kind != "methods":
-            return chosen
-        is_on_pixels = INPUT in explanation.maps
-        usual = Shading.usual(is_difference=False, is_on_pixels=is_on_pixels)
-        if not has_sign(explanation.method, explanation.output) and chosen.part == "signed":
-            chosen = Shading(
-                "positive", usual.colormap, chosen.percentile, chosen.smooth, chosen.hand, chosen.opacity
-            )
-        if not is_on_pixels:
-            return chosen
-        percentile = min(chosen.percentile, PIXEL_PERCENTILE)
-        return Shading(chosen.part, chosen.colormap, percentile, False, chosen.hand, chosen.opacity)
+    def _shading_of(self, explanation: Explanation) -> Shading:
+        return shading_for(self.look.shading, explanation) if self.kind == "methods" else self.look.shading
 
     def _show_scale(self, key: str, values: Map, shading: Shading) -> None:
         """Show this map's colour scale in the bar, and whether any map has values beyond its scale."""
@@ -459,7 +387,7 @@ class ContactSheetPanel(Panel):
             chance = format_percent(float(prediction.probabilities[explanation.target]))
         scale = "…"
         if explanation.maps:
-            values, shading = shown_map(explanation)[1], self._look_of(explanation)
+            values, shading = shown_map(explanation)[1], self._shading_of(explanation)
             limits = shading.limits_of([values])
             scale = f"scale {format_number(limits.low)} to {format_number(limits.high)}"
             scale = why_empty(values, shading.part) or scale
@@ -468,10 +396,9 @@ class ContactSheetPanel(Panel):
         time = "…" if key in self._unfinished else seconds_text(explanation.seconds)
         if self.kind == "classes":
             return [chance, time, scale]
-        word = _RANKS[self._by][1]
-        score = [f"{word} {format_number(self._scores[key])}"] if key in self._scores else []
+        score = self._ranking.text_of(key)
         source = method_named(explanation.method).source
-        return [*score, time, scale, source] if score else [time, scale, source]
+        return [*([score] if score else []), time, scale, source]
 
     def _describe(self) -> None:
         model, shown = self.state.model, self._wall

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from convnext_studio.common.attribution_methods import METHODS, method_named
+from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.export.contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import Explain, ExplainSeveral
@@ -135,8 +135,3 @@ def _against(question: Explain) -> int | None:
 
 def _each(tiles: tuple[WallTile, ...]) -> ExplainEach:
     return ExplainEach(questions=tuple(tile.question for tile in tiles), panel=PANEL)
-
-
-def method_title(tile: WallTile) -> str:
-    """Return the display name of the method of a tile."""
-    return method_named(tile.question.method).title
