@@ -39,7 +39,7 @@ from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.python_text import PythonLines, lines_of, script
 from tests.ui.desk import Desk

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from convnext_studio.render import Clipping, Limits, Part, Rgb, Shading, colorize, veil
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.canvas.projection import MARGIN_PX
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_texts import is_signed
-from convnext_studio.ui.plots.projection import MARGIN_PX
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.qimage import from_qimage

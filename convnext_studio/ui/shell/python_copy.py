@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.panels.base import Panel
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.state.python_text import PythonLines, script
 from convnext_studio.ui.widgets.message_bar import Notice
 

@@ -9,11 +9,12 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits, Shading, colorize
 from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import map_layer, numbers_of, veil_layer
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.plots.snapshot import Snapshot, on_common_scales
-from convnext_studio.ui.plots.view_saver import Contents
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs

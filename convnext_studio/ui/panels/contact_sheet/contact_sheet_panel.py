@@ -1,6 +1,5 @@
 """The wall of maps: all methods on one picture, one method for many classes, or on all opened pictures."""
 
-
 from msgspec.structs import replace
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QSpinBox, QWidget
