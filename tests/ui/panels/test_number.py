@@ -82,6 +82,7 @@ def test_from_a_probability_back_to_a_pixel(qtbot: QtBot) -> None:
             inside = next(place for place in map(made.source, range(len(made.operands))) if place is not None)
             panel.go(inside)
         numbers.settle()
+    assert "picture (" in panel.caption  # Where in the photograph the pixel is.
     assert visited[:3] == [PROBABILITIES, "logits", "head.norm"]
     assert visited[-1] == INPUT
     for _ in visited[1:]:

@@ -12,6 +12,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.ink import Canvas, Ink
+from convnext_studio.ui.plots.map_texts import point_text
 from convnext_studio.ui.plots.value_painting import ValuePainting
 from convnext_studio.ui.plots.value_texts import formula_text, map_value_text, place_text, step_words
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
@@ -189,7 +190,10 @@ class NumberPanel(Panel):
             painting = ValuePainting(made, self._class_of, payload.precision)
         self._painting = painting
         self._show_place()
-        self.set_caption(step_words(made, self.state.model.config))
+        said = step_words(made, self.state.model.config)
+        if made.operation == "pixel":
+            said += f" · {point_text(*payload.geometry.to_picture(made.place.x + 0.5, made.place.y + 0.5))}"
+        self.set_caption(said)
         self.canvas.setAccessibleDescription(formula_text(made, payload.precision))
         self.canvas.update()
 
