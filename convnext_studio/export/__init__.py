@@ -1,6 +1,6 @@
 """Export figures, arrays, tables and one-file reports with numpy, Pillow and matplotlib; no Qt, no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from convnext_studio.export.safe_files import export_directory, safe_stem, write
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.similarity import Parts, PictureParts
 
 __all__ = [
     "ExportContents",
@@ -19,6 +20,7 @@ __all__ = [
     "export_contact_sheet",
     "export_directory",
     "export_fields",
+    "export_labels",
     "export_map",
     "export_picture",
     "safe_stem",
@@ -128,4 +130,28 @@ def export_contact_sheet(
         sheet = contact_sheet(model, images, explanations)
         kind: Literal["pdf", "svg"] = "pdf" if ending == ".pdf" else "svg"
         data = sheet.canvas.encoded(kind, sheet.title, " ".join(sheet.caption))
+    return write_file(path, lambda file: file.write(data))
+
+
+def export_labels(
+    path: Path,
+    parts: Parts,
+    shown: PictureParts,
+    names: Sequence[str] = (),
+    hidden: Collection[int] = (),
+) -> Path:
+    """Write the parts of a picture as a label image: a PNG file of the picture's size with a palette.
+
+    Index 0 is what belongs to no part that is shown, and index n the nth part; the file's texts hold the names.
+
+    Raises
+    ------
+    StudioError
+        If the name has another ending, or the file cannot be written.
+    """
+    # Imported here, because matplotlib would delay the window by half a second.
+    from convnext_studio.export.similarity_figures import label_png
+
+    checked_ending(path, (".png",), "A label image")
+    data = label_png(parts, shown, names, hidden)
     return write_file(path, lambda file: file.write(data))

@@ -15,8 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_sums import LOGITS, ValuePlace
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
@@ -26,6 +28,7 @@ from convnext_studio.protocol.attributions import (
     Sanity,
 )
 from convnext_studio.protocol.envelope import Done, Failed, Request
+from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
@@ -41,7 +44,7 @@ from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsP
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.state.python_text import PythonLines, lines_of, script
+from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, lines_of, script
 from tests.ui.desk import Desk
 
 Arrays = NDArray[np.generic] | Sequence[NDArray[np.generic]]
@@ -96,9 +99,10 @@ class Engine:
         assert python is not None
         return script(python, self.model, LOADED, self.listed)
 
-    def listed(self, key: str) -> ListedPicture | None:
-        row = self.desk.state.row(key)
-        return None if row is None else self.desk.state.pictures[row]
+    def listed(self, key: str) -> OpenedPicture | None:
+        state = self.desk.state
+        row = state.row(key)
+        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
 
     def of_view(self, view: MapView) -> tuple[str, Arrays]:
         assert view.contents is not None
@@ -238,6 +242,14 @@ def requests(engine: Engine) -> Views:
             ExplainSeveral(images=(engine.image,), question=replace(question, image="")),
             lambda answer: [next(iter(each.maps.values())) for each in answer.explanations],
         ),
+        "framed": asked(
+            FeatureMaps(image=framed(engine.image, Framing(kind="whole", input_px=80)), node="stage2"),
+            lambda answer: answer.maps,
+        ),
+        "box": asked(
+            replace(question, image=framed(engine.image, Framing(box=(40, 20, 200, 180)))),
+            lambda answer: answer.maps["stage4"],
+        ),
         "one picture's field": asked(
             ReceptiveField(node="stage3", images=(engine.image,), count=1, framing="own", protocol="absolute"),
             lambda answer: answer.field_map,
@@ -307,11 +319,21 @@ def test_a_built_network_is_built_again() -> None:
     assert scope["values"].shape == (7, 7)
 
 
+def test_the_frame_and_bands_of_a_file_are_said() -> None:
+    model = Dispatcher().run(LOADED)
+    assert isinstance(model, ModelInfo)
+    opened = OpenedPicture(ListedPicture("key", "a.tif", "/a.tif"), PictureView(frame=2, bands=(3, 1, 0)))
+    image = framed("key", Framing(kind="native"))
+    text = script(PythonLines(("values = 1",), (image,)), model, LOADED, lambda _key: opened)
+    assert "import PictureView" in text
+    assert "explorer.open('/a.tif', framing='native', view=PictureView(frame=2, bands=(3, 1, 0)))" in text
+
+
 def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
     engine = Engine(qtbot)
     pasted = ListedPicture("key", "pasted.png", "")
     python = PythonLines(("values = 1",), ("key",))
-    assert "pasted; save it" in script(python, engine.model, LOADED, lambda _key: pasted)
+    assert "pasted; save it" in script(python, engine.model, LOADED, lambda _key: OpenedPicture(pasted))
     assert "was closed" in script(python, engine.model, LOADED, lambda _key: None)
 
 

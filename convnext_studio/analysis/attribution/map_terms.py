@@ -44,29 +44,42 @@ def map_terms(task: AttributionTask, method: Method, node: str, y: int, x: int) 
         )
     nodes = () if method.kind == "input" else (node,)
     passed = Passed.of(task, [Share(method.name, nodes)])
-    shown = passed.picture if method.kind == "input" else passed.activations[node]
-    height, width = shown.shape[1:]
+    whole = passed.activations[node] if nodes else passed.picture
+    height, width = whole.shape[1:]
     if not (0 <= y < height and 0 <= x < width):
         raise StudioError(
             f"The map has no value in row {y} and column {x}.", f"It has {height} rows and {width} columns."
         )
-    weights = [
-        _weights(method, shown, gradients.get(nodes[0] if nodes else INPUT), y, x)
-        for gradients in passed.gradients
-    ]
-    factors = weights[0] if len(weights) == 1 or method.name == "eigencam" else weights[0] - weights[1]
-    if method.name == "eigencam" and len(weights) == 2:
-        factors = np.zeros_like(factors)  # The two maps are the same.
-    return MapTerms(_float64(shown[:, y, x]), factors)
+    if not nodes:
+        weights = [_float64(gradients[INPUT][:, y, x]) for gradients in passed.gradients]
+    elif method.name == "eigencam":
+        weights = [_float64(eigen_direction(passed.seen(node)))]
+    else:
+        row, column = _seen_unit(task, node, (height, width), y, x)
+        weights = [
+            _float64(weights_at(method.name, passed.seen(node), passed.seen(node, gradients), row, column))
+            for gradients in passed.gradients
+        ]
+    factors = weights[0] if len(weights) == 1 else weights[0] - weights[1]
+    if method.name == "eigencam" and len(passed.gradients) == 2:
+        factors = np.zeros_like(factors)  # The two maps of a difference are the same.
+    return MapTerms(_float64(whole[:, y, x]), factors)
 
 
-def _weights(method: Method, shown: Tensor, gradient: Tensor | None, y: int, x: int) -> NDArray[np.float64]:
-    if method.name == "eigencam":
-        return _float64(eigen_direction(shown))
-    assert gradient is not None  # Only EigenCAM needs none.
-    if method.kind == "input":
-        return _float64(gradient[:, y, x])
-    return _float64(weights_at(method.name, shown, gradient, y, x))
+def _seen_unit(task: AttributionTask, node: str, size: tuple[int, int], y: int, x: int) -> tuple[int, int]:
+    """Return row and column of a unit among those that are centred on the picture.
+
+    Raises
+    ------
+    StudioError
+        If the unit is centred on the padding, which is left out of the map.
+    """
+    if task.geometry is None or not task.geometry.is_padded:
+        return y, x
+    rows, columns = task.geometry.seen_units(task.model.node(node).field, *size)
+    if not (rows.start <= y < rows.stop and columns.start <= x < columns.stop):
+        raise StudioError("This unit is centred on the padding around the picture, which the map leaves out.")
+    return y - rows.start, x - columns.start
 
 
 def _float64(tensor: Tensor) -> NDArray[np.float64]:

@@ -19,7 +19,6 @@ from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, Ma
 from convnext_studio.analysis.capture import captured
 from convnext_studio.analysis.features import to_array
 from convnext_studio.common.attribution_methods import MethodName
-from convnext_studio.model.loaded import LoadedModel
 
 _OF_PIXELS: tuple[MethodName, ...] = ("saliency", "inputxgradient")
 SHARING: tuple[MethodName, ...] = (*GRADIENT_CAMS, "eigencam", *_OF_PIXELS)
@@ -55,7 +54,7 @@ def shared_pass(task: AttributionTask, shares: Sequence[Share]) -> Iterator[tupl
 class Passed:
     """The outputs of the nodes, and for each explained output the gradients at the nodes and at the input."""
 
-    model: LoadedModel
+    task: AttributionTask
     picture: Tensor
     activations: Mapping[str, Tensor]
     gradients: tuple[Mapping[str, Tensor], ...]
@@ -78,7 +77,7 @@ class Passed:
                 gradients = torch.autograd.grad(score, list(places.values()), retain_graph=not is_last)
                 found.append({name: each[0] for name, each in zip(places, gradients, strict=True)})
         maps = {name: output.detach()[0] for name, output in activations.items()}
-        return cls(task.model, picture.detach()[0], maps, tuple(found) or ({},) * len(scores))
+        return cls(task, picture.detach()[0], maps, tuple(found) or ({},) * len(scores))
 
     def result(self, share: Share) -> MethodResult:
         """Return the maps of a method."""
@@ -87,22 +86,29 @@ class Passed:
                 maps=tuple({INPUT: self._pixels(share.method, each)} for each in self.gradients)
             )
         if share.method == "eigencam":
-            maps = {node: to_array(eigen_cam(self.activations[node])) for node in share.nodes}
+            maps = {node: self._placed(node, eigen_cam(self.seen(node))) for node in share.nodes}
             return MethodResult(maps=(maps,) * len(self.gradients), notes=(SAME_FOR_EVERY_CLASS,))
         cam = GRADIENT_CAMS[share.method]
         of_outputs = tuple(
-            {node: to_array(cam(self.activations[node], gradients[node])) for node in share.nodes}
+            {node: self._placed(node, cam(self.seen(node), self.seen(node, gradients))) for node in share.nodes}
             for gradients in self.gradients
         )
         checks = torch.stack(
             [
-                checks_of(self.activations[node], gradients[node])
+                checks_of(self.seen(node), self.seen(node, gradients))
                 for gradients in self.gradients
                 for node in share.nodes
             ]
         ).tolist()
         nodes = share.nodes * len(self.gradients)
         return MethodResult(maps=of_outputs, notes=tuple(dict.fromkeys(caveats(share.method, nodes, checks))))
+
+    def seen(self, node: str, gradients: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Return the output of a node, or its gradient, at the units that are centred on the picture."""
+        return self.task.seen(node, (self.activations if gradients is None else gradients)[node])
+
+    def _placed(self, node: str, seen: Tensor) -> Map:
+        return to_array(self.task.placed(node, seen, self.activations[node]))
 
     def _pixels(self, method: MethodName, gradients: Mapping[str, Tensor]) -> Map:
         gradient = gradients[INPUT]

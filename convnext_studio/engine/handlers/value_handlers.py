@@ -73,7 +73,13 @@ def explain_map_value(
     complete, question = completed(workspace, asked, should_stop)
     tensor, geometry = workspace.input(request.image)
     task = AttributionTask(
-        model=model, tensor=tensor, outputs=question.outputs, nodes=(), settings={}, should_stop=should_stop
+        model=model,
+        tensor=tensor,
+        outputs=question.outputs,
+        nodes=(),
+        settings={},
+        should_stop=should_stop,
+        geometry=geometry,
     )
     terms = map_terms(task, question.method, value.node, value.y, value.x)
     explanation = yield from explain(workspace, complete, should_stop)

@@ -19,6 +19,7 @@ from convnext_studio.analysis.faithfulness import (
     area,
     check_steps,
     insertion_deletion,
+    on_picture,
     pixel_order,
 )
 from convnext_studio.common.errors import StudioError
@@ -108,16 +109,22 @@ def _answered_together(
     model = workspace.model
     first = group[0].complete
     try:
-        tensor, _ = workspace.input(first.image)
+        tensor, geometry = workspace.input(first.image)
         prediction = predict(workspace, Predict(image=first.image), should_stop)
         outputs: Outputs = group[0].question.outputs
         task = AttributionTask(
-            model=model, tensor=tensor, outputs=outputs, nodes=(), settings={}, should_stop=should_stop
+            model=model,
+            tensor=tensor,
+            outputs=outputs,
+            nodes=(),
+            settings={},
+            should_stop=should_stop,
+            geometry=geometry,
         )
         shares = [Share(each.complete.method, each.question.nodes) for each in group]
         for each, (found, seconds) in zip(group, shared_pass(task, shares), strict=True):
             fields = {node: model.node(node).field for node in each.question.nodes} or {INPUT: PIXELS}
-            explained = conclude(each.question, found, fields)
+            explained = conclude(each.question, found, fields, geometry)
             result = explanation_of(workspace, each.complete, each.question, prediction, explained, seconds)
             workspace.results.put(_key(workspace, each), result)
             yield ExplainedEach(explanations=((each.index, result),))
@@ -200,9 +207,10 @@ def _area(
     kept = workspace.baseline_curves.get(key)
     if kept is None:
         model = workspace.model
-        tensor, _ = workspace.input(found.image)
+        tensor, geometry = workspace.input(found.image)
         fill = fill_picture(tensor, model.preprocessing, request.fill)
         order = pixel_order(found.maps[name], found.fields[name], *tensor.shape[-2:])
+        order = on_picture(order, geometry) if geometry.is_padded else order
         probability = probability_of(model, found.target, should_stop)
         kept = InsertionDeletion.unmeasured(request.steps)
         for measured in insertion_deletion(probability, tensor, fill, order, request.steps):
@@ -219,7 +227,7 @@ def _agreements(found: list[Explanation]) -> list[float]:
         return [float("nan")] * len(maps)
     coarsest, field = max(maps, key=lambda each: each[1].stride_px)
     shape = coarsest.shape[0], coarsest.shape[1]
-    matrix = agreement(maps, shape, field)
+    matrix = agreement(maps, shape, field, found[0].geometry.seen_units(field, *shape))
     np.fill_diagonal(matrix, np.nan)
     means = []
     for row in matrix:

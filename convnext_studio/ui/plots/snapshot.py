@@ -86,7 +86,7 @@ class Snapshot:
 
     def paint(self, width_px: int) -> Rgb:
         """Paint the whole scene at that width, as in the view but without its colour bar."""
-        width, height = self.scene.size
+        width, height = self.scene.extent
         view = ImageView()
         height_px = max(1, round(width_px * height / width))
         view.resize(width_px + 2 * MARGIN_PX, height_px + 2 * MARGIN_PX)

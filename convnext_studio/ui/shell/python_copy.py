@@ -6,10 +6,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
-from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.state.python_text import PythonLines, script
+from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
 from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.
@@ -59,10 +58,10 @@ class PythonCopy(QObject):
         panel = None if name is None else self._window.dock_layout.docks[name].panel
         return None if panel is None else _first_in(panel)
 
-    def _picture(self, key: str) -> ListedPicture | None:
+    def _picture(self, key: str) -> OpenedPicture | None:
         state = self._window.state
         row = state.row(key)
-        return None if row is None else state.pictures[row]
+        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
 
 
 def python_of(widget: QWidget) -> PythonLines | None:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import fields
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
     AVERAGE,
     CheckSanity,
@@ -36,7 +38,7 @@ class PythonLines:
     lines
         Lines that use ``explorer`` and ``picture``, or ``pictures`` if there are several.
     pictures
-        The keys of the pictures that they use.
+        The keys of the pictures that they use, which name their framings.
     model
         The network of the view, if it may be another one than the open network.
     """
@@ -46,8 +48,16 @@ class PythonLines:
     model: ModelInfo | None = None
 
 
-Loaded = Callable[[str], ListedPicture | None]
-"""Returns an opened picture by its key, or None if it was closed."""
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """An opened picture, and which frame and bands of its file are shown."""
+
+    listed: ListedPicture
+    view: PictureView = WHOLE
+
+
+Loaded = Callable[[str], OpenedPicture | None]
+"""Returns an opened picture by the key of an image, or None if it was closed."""
 
 
 def script(python: PythonLines, model: ModelInfo, loaded: LoadModel | None, picture: Loaded) -> str:
@@ -63,6 +73,9 @@ def script(python: PythonLines, model: ModelInfo, loaded: LoadModel | None, pict
     imports = ["from convnext_studio import Explorer"]
     if asked is not None and asked.config is not None:
         imports.append("from convnext_studio.model import ConvNeXtConfig")
+    opened = [picture(image) for image in python.pictures]
+    if any(each is not None and each.view != WHOLE for each in opened):
+        imports.append("from convnext_studio.decoding.picture_view import PictureView")
     head = [*imports, "", f"explorer = {_explorer(shown, asked)}"]
     if shown.random_weights:
         head[-1] += "  # random weights"
@@ -75,7 +88,7 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
     if asked is not None:
         if asked.config is not None:
             first = ()
-            named["config"] = _Code(_config(asked.config))
+            named["config"] = _Code(_struct("ConvNeXtConfig", asked.config))
             named["input_px"] = asked.input_px
         named |= {
             name: value
@@ -88,34 +101,40 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
     return call("Explorer", *first, **named)
 
 
-def _config(config: ConvNeXtConfig) -> str:
+def _struct(name: str, struct: Struct) -> str:
+    """Return the call that makes a struct, with what differs from its defaults."""
     given = {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if getattr(config, field.name) != field.default
+        field.name: getattr(struct, field.name)
+        for field in fields(struct)
+        if getattr(struct, field.name) != field.default
     }
-    return call("ConvNeXtConfig", **given)
+    return call(name, **given)
 
 
-def _opened(keys: Sequence[str], picture: Loaded) -> list[str]:
-    paths = [_path(key, picture) for key in keys]
-    if not paths:
-        return []
-    if len(paths) == 1:
-        (path, note) = paths[0]
-        return [f"picture = explorer.open({path!r}){note}"]
-    listed = [f"    {path!r},{note}" for path, note in paths]
-    return ["paths = [", *listed, "]", "pictures = [explorer.open(path) for path in paths]"]
+def _opened(images: Sequence[str], picture: Loaded) -> list[str]:
+    calls = [_open(image, picture) for image in images]
+    if len(calls) == 1:
+        (code, note) = calls[0]
+        return [f"picture = {code}{note}"]
+    return ["pictures = [", *(f"    {code},{note}" for code, note in calls), "]"] if calls else []
 
 
-def _path(key: str, picture: Loaded) -> tuple[str, str]:
-    """Return the path of a picture, and a comment if there is no file."""
-    found = picture(key)
+def _open(image: str, picture: Loaded) -> tuple[str, str]:
+    """Return the call that opens a picture in its framing, and a comment if there is no file."""
+    found, framing = picture(image), framing_of(image)
+    named: dict[str, object] = {}
+    if framing != TRAINED:
+        asked = (("framing", framing.kind), ("input_px", framing.input_px), ("box", framing.box))
+        defaults = {"framing": TRAINED.kind, "input_px": TRAINED.input_px, "box": TRAINED.box}
+        named = {name: value for name, value in asked if value != defaults[name]}
+    if found is not None and found.view != WHOLE:
+        named["view"] = _Code(_struct("PictureView", found.view))
     if found is None:
-        return "picture.png", "  # This picture was closed; name its file here."
-    if not found.path:
-        return found.name, "  # This picture was pasted; save it under this name first."
-    return found.path, ""
+        return call("explorer.open", "picture.png", **named), "  # This picture was closed; name its file here."
+    if not found.listed.path:
+        said = "  # This picture was pasted; save it under this name first."
+        return call("explorer.open", found.listed.name, **named), said
+    return call("explorer.open", found.listed.path, **named), ""
 
 
 class _Code(str):

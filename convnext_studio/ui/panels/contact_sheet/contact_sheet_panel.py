@@ -118,6 +118,7 @@ class ContactSheetPanel(Panel):
         state = self.state
         self._thumbnails.arrived.connect(self._paint_picture)
         state.pictures_changed.connect(self.query.schedule)
+        state.framing_changed.connect(self.query.schedule)
         state.picture_selected.connect(self._mark_current)
         state.target_selected.connect(self._mark_current)
         state.explaining_changed.connect(self._mark_current)

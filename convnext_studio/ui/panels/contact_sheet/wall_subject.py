@@ -76,7 +76,7 @@ def base_question(state: AppState) -> Explain:
 
 
 def _of_pictures(state: AppState, question: Explain) -> Wall:
-    pictures = state.pictures[:MOST]
+    pictures = state.images[:MOST]
     tiles = tuple(WallTile(each.key, each.name, replace(question, image=each.key)) for each in pictures)
     images = tuple(picture.key for picture in pictures)
     return Wall("pictures", tiles, ExplainSeveral(images=images, question=question, panel=PANEL))
