@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,8 +110,7 @@ def _ways(values: NDArray[np.float32], scale: ColorScale) -> Iterator[Callable[[
     yield lambda limits: veil(values, limits, colormap, zero=zero)
     part: Part = "signed" if is_signed(colormap) else "positive"
     for smooth in (True, False):
-        shading = Shading(part, colormap, smooth=smooth)
-        yield lambda limits, shading=shading: shading.veil_of(values, limits)
+        yield partial(Shading(part, colormap, smooth=smooth).veil_of, values)
 
 
 def on_common_scales(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
