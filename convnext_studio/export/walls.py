@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.contents import label_of, place_text
 from convnext_studio.export.figures import laid_over, shading_of, size_text
 from convnext_studio.export.page import GREY, INK, RANDOM_WEIGHTS, WARNING, Canvas, Line, cut_line, lines_of
+from convnext_studio.export.png import encoded_png
 from convnext_studio.protocol.attributions import INPUT, Explanation
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -74,9 +74,7 @@ def contact_sheet_png(
     model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
 ) -> bytes:
     """Return the wall as a PNG file; see `convnext_studio.export.export_contact_sheet`."""
-    buffer = BytesIO()
-    contact_sheet(model, images, explanations).canvas.pixels().save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded_png(contact_sheet(model, images, explanations).canvas.pixels(), {})
 
 
 def _tile_texts(
