@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, similarity, windows
+from tests.benchmarks import attributions, engine, lectures, nodes, passes, similarity, walls, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "predict-both": passes.predict_both,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,
+    "wall": walls.wall,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
     "seen": nodes.seen,

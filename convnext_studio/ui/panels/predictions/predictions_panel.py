@@ -7,14 +7,16 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -33,6 +35,7 @@ class ClassRows(QWidget):
     """Rows of classes, as many as there is room for and at most `MOST_ROWS`; a click chooses one."""
 
     chosen = Signal(int)
+    value_asked = Signal(int)  # how was the probability of this class made?
     room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -45,6 +48,7 @@ class ClassRows(QWidget):
         for row in self.rows:
             row.hide()
             row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
+            row.value_asked.connect(lambda row=row: self.value_asked.emit(row.target))
             layout.addWidget(row)
         layout.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -137,12 +141,15 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
+        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
         self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
+        for row in self.rows:
+            row.python_asked.connect(self.copy_python)
         self.search = ClassSearch(
             "Filter the classes",
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
@@ -175,6 +182,14 @@ class PredictionsPanel(Panel):
         state = self.state
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the probabilities."""
+        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
+        if picture is None or prediction is None or model is None:
+            return None
+        return self.of_first(lines_of(Predict(image=picture.key), model))
 
     def ask_again(self) -> None:
         """Try to predict once more."""
