@@ -194,6 +194,8 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]

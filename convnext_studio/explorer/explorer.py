@@ -51,6 +51,8 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    mean, std
+        Mean and deviation of each band, by which pictures are normalised; empty for the network's own.
 
     Raises
     ------
@@ -75,6 +77,8 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
     ) -> None:
         self._dispatcher = Dispatcher()
         asked = LoadModel(
@@ -85,6 +89,8 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            mean=tuple(mean),
+            std=tuple(std),
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, similarity, windows
+from tests.benchmarks import attributions, engine, framings, lectures, nodes, passes, similarity, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -22,6 +22,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "views": windows.views,
     "lecture": lectures.steps,
     "predict": passes.predict,
+    "framings": framings.rows,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,
     "erf": passes.receptive_field,

@@ -205,7 +205,13 @@ class SessionFiles(QObject):
             self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
             self._controller.reopen_model(
-                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+                model.source,
+                model.stem_stride,
+                model.stem_padding,
+                precision,
+                part=model.part,
+                mean=model.mean,
+                std=model.std,
             )
 
     def _select(self, model: ModelInfo) -> None:
@@ -326,6 +332,8 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        mean=asked.mean,
+        std=asked.std,
     )
 
 
