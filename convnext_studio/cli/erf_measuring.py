@@ -127,6 +127,8 @@ def _identity(measurement: Measurement) -> str:
     for candidate in measurement.inputs.candidates:
         digest.update(str(candidate).encode(errors="replace"))
     asked = (request.node, request.unit, request.protocol, request.input_px, request.inputs, request.seed)
+    if request.height_px != request.input_px:
+        asked = (*asked[:4], request.height_px, *asked[4:])
     return f"{digest.hexdigest()} {asked} {asdict(measurement.inputs.preprocessing)}"
 
 
@@ -232,6 +234,7 @@ def _request(options: argparse.Namespace) -> ReceptiveField:
         count=options.count,
         protocol=options.protocol,
         input_px=(REPLKNET_INPUT_PX if is_published else 0) if options.input_px is None else options.input_px,
+        height_px=options.height_px,
         seed=options.seed,
         unit=options.unit,
     )

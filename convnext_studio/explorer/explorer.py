@@ -155,6 +155,7 @@ class Explorer:
         protocol: Protocol = "centred",
         unit: tuple[int, int] | None = None,
         input_px: int = 0,
+        height_px: int = 0,
         seed: int = 0,
         fill_up: bool = True,
     ) -> FieldAverage:
@@ -172,8 +173,9 @@ class Explorer:
             ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the map of the node; the middle unit if None.
-        input_px
-            Side to which pictures are squashed; 0 for the input size of the model.
+        input_px, height_px
+            Width and height to which pictures are squashed; without a width that of the model's input, and
+            without a height a square.
         seed
             Seed of the noise and of the sample from a folder.
 
@@ -204,6 +206,7 @@ class Explorer:
             protocol=protocol,
             unit=unit,
             input_px=input_px,
+            height_px=height_px,
             seed=seed,
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
