@@ -62,6 +62,7 @@ from convnext_studio.render.positions import (
     part_outlines,
     part_rgb,
     part_veil,
+    seen_map,
     signed_limits,
     three_colours,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "pluralize",
     "resample",
     "robust_limits",
+    "seen_map",
     "signed_limits",
     "three_colours",
     "veil",

@@ -150,6 +150,27 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text in a box of the scene, of the same size at any zoom.
+
+    What does not fit into the box is cut off with three dots.
+
+    Attributes
+    ----------
+    colour
+        A colour, or the name of one in the theme, such as ``muted``.
+    least
+        A text that has to fit into the box, for which all texts with boxes of this size are written smaller.
+    """
+
+    box: Box
+    text: str
+    colour: str = "text"
+    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignCenter
+    least: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """Everything that a view shows.
 
@@ -167,6 +188,8 @@ class Scene:
         Lines painted above the layers and below the marks.
     spots
         Spots painted above the marks.
+    texts
+        Texts painted above the layers.
     unit
         What the coordinates count: pixels, or units of a map.
     margin
@@ -180,6 +203,7 @@ class Scene:
     note: str = ""
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
+    texts: tuple[Text, ...] = ()
     unit: str = "px"
     margin: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 

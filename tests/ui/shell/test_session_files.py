@@ -19,6 +19,7 @@ from convnext_studio.protocol.pictures import (
     PictureFailure,
     ShowPicture,
 )
+from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -295,3 +296,35 @@ def test_the_precision_comes_back_where_the_device_has_it(
     [model] = engine.open(LoadModel)
     assert model.precision == asked
     assert ("float32 is used here" in filled_window.messages.text) is is_told
+
+
+def test_kept_components_come_back(
+    window: StudioWindow,
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    basis = Basis(
+        node="stage2",
+        network="Small",
+        origin="cat.png",
+        numbers=bytes(range(32)),
+        shares=(0.75,),
+        ends=((-1.0, 2.0),),
+        positions=9,
+    )
+    kept = KeptBasis(name="Monday", basis=basis)
+    state.set_bases((kept,))
+    path = tmp_path / "monday.cnxsession"
+    window.sessions.save(path)
+    qtbot.waitUntil(path.exists)
+    assert read_session(path).bases == (kept,)
+    state.set_bases(())
+    window.controller.open_paths([str(path)])
+    qtbot.waitUntil(lambda: bool(engine.open(LoadModel)))
+    engine.answer(engine.open(LoadModel)[-1], make_model())
+    assert state.bases == (kept,)
