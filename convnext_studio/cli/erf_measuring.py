@@ -126,9 +126,10 @@ def _identity(measurement: Measurement) -> str:
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     for candidate in measurement.inputs.candidates:
         digest.update(str(candidate).encode(errors="replace"))
-    asked = (request.node, request.unit, request.protocol, request.input_px, request.inputs, request.seed)
-    if request.height_px != request.input_px:
-        asked = (*asked[:4], request.height_px, *asked[4:])
+    sides = (request.input_px, request.height_px)
+    # A square is told by one number, as in files of older programs.
+    shape = sides[:1] if sides[0] == sides[1] else sides
+    asked = (request.node, request.unit, request.protocol, *shape, request.inputs, request.seed)
     return f"{digest.hexdigest()} {asked} {asdict(measurement.inputs.preprocessing)}"
 
 
