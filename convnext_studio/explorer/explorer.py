@@ -59,6 +59,8 @@ class Explorer:
         An architecture to build with random weights instead of opening a model, and the side of its input.
     seed
         The seed of random weights.
+    mean, std
+        Mean and deviation of each band, by which pictures are normalised; empty for the network's own.
 
     Raises
     ------
@@ -86,6 +88,8 @@ class Explorer:
         config: ConvNeXtConfig | None = None,
         input_px: int = 224,
         seed: int = 0,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
     ) -> None:
         self._engine = Dispatcher()
         self._dispatcher: Answers = self._engine
@@ -100,6 +104,8 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            mean=tuple(mean),
+            std=tuple(std),
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
 
@@ -226,6 +232,7 @@ class Explorer:
         protocol: Protocol = "centred",
         unit: tuple[int, int] | None = None,
         input_px: int = 0,
+        height_px: int = 0,
         seed: int = 0,
         fill_up: bool = True,
         framing: Framing = "squashed",
@@ -245,8 +252,9 @@ class Explorer:
             ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the map of the node; the middle unit if None.
-        input_px
-            Side to which pictures are squashed; 0 for the input size of the model.
+        input_px, height_px
+            Width and height to which pictures are squashed; without a width that of the model's input, and
+            without a height a square.
         seed
             Seed of the noise and of the sample from a folder.
 
@@ -281,6 +289,7 @@ class Explorer:
             protocol=protocol,
             unit=unit,
             input_px=input_px,
+            height_px=height_px,
             seed=seed,
             framing=framing,
             target=target,

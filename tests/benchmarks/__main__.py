@@ -10,7 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, similarity, walls, windows
+from tests.benchmarks import (
+    attributions,
+    engine,
+    framings,
+    lectures,
+    nodes,
+    passes,
+    similarity,
+    walls,
+    windows,
+)
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -23,6 +33,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "two-networks": windows.two_networks,
     "lecture": lectures.steps,
     "predict": passes.predict,
+    "framings": framings.rows,
     "predict-both": passes.predict_both,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,

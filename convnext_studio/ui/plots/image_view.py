@@ -94,7 +94,7 @@ class ImageView(QWidget):
         refit = before is None or scene is None or (scene.size, scene.margin) != (before.size, before.margin)
         self._scene = scene
         if scene is not None:
-            self._zoom.scene_size = scene.size
+            self._zoom.scene_size, self._zoom.margin = scene.size, scene.margin
         column = self._column_px()
         if refit or (self.is_fitted and column != self._zoom.column_px):
             self._zoom.column_px = column

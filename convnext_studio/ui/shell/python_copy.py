@@ -54,7 +54,7 @@ class PythonCopy(QObject):
             if found is not None:
                 return found
             widget = widget.parentWidget()
-        name = self._window.dock_layout.active
+        name = self._window.dock_layout.focus.active
         panel = None if name is None else self._window.dock_layout.docks[name].panel
         return None if panel is None else _first_in(panel)
 

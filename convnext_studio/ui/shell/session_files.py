@@ -210,7 +210,13 @@ class SessionFiles(QObject):
             self._controller.build_model(config, model.seed, model.input_px, precision)
         else:
             self._controller.reopen_model(
-                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+                model.source,
+                model.stem_stride,
+                model.stem_padding,
+                precision,
+                part=model.part,
+                mean=model.mean,
+                std=model.std,
             )
 
     def _usable(self, precision: Precision) -> Precision:
@@ -245,6 +251,8 @@ class SessionFiles(QObject):
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,
                 part=second.part,
+                mean=second.mean,
+                std=second.std,
                 untrained=second.untrained,
             )
         )
@@ -369,6 +377,8 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        mean=asked.mean,
+        std=asked.std,
         untrained=asked.untrained,
     )
 

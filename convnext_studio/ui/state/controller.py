@@ -109,6 +109,8 @@ class Controller(QObject):
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        mean: tuple[float, ...] = (),
+        std: tuple[float, ...] = (),
     ) -> None:
         """Load a model; the current one stays open until that succeeds."""
         self._left_model = None
@@ -122,6 +124,8 @@ class Controller(QObject):
                 stem_stride=stem_stride,
                 stem_padding=stem_padding,
                 part=part or self._chosen_part(source),
+                mean=mean,
+                std=std,
             )
         )
 
@@ -133,6 +137,8 @@ class Controller(QObject):
         precision: Precision | None = None,
         *,
         part: str = "",
+        mean: tuple[float, ...] = (),
+        std: tuple[float, ...] = (),
     ) -> None:
         """Load a model with its former stem and part on the current device, by default as precisely."""
         now = self._asked_model or LoadModel(source=source)
@@ -143,6 +149,8 @@ class Controller(QObject):
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            mean=mean,
+            std=std,
         )
 
     def open_part(self, part: str) -> None:
@@ -201,6 +209,11 @@ class Controller(QObject):
         """Load the model again with another stride and padding for its first convolution."""
         if self._asked_model is not None:
             self._ask_model(replace(self._asked_model, stem_stride=stride, stem_padding=padding))
+
+    def change_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Load the model again with another mean and deviation by which pictures are normalised."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, mean=mean, std=std))
 
     def save_model(self, path: str, layout: WeightsLayout) -> None:
         """Write the weights of the open model to a file."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.common.value_sums import ValuePlace
@@ -101,6 +101,9 @@ class PicturePanel(Panel):
         self.hint = ElidedLabel()
         self.hint.setText("Click the picture to see what a unit sees there.")
         self.hint.setProperty("muted", True)
+        self.hint.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )  # The controls go first.
         self.controls.add(self.hint, 1)
         self.controls.add(self.scale, word="Field", kept=True)
         self.framing = FramingControls(self.state, self.controls)

@@ -65,6 +65,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
     panel.source_chosen.connect(lambda source: controller.change_model(source=source))
     panel.device_chosen.connect(lambda device: controller.change_model(device=device))
     panel.stem_chosen.connect(controller.change_stem)
+    panel.normalisation_chosen.connect(controller.change_normalisation)
     panel.part_chosen.connect(controller.open_part)
     panel.search_asked.connect(window.search_published)
     controller.model_asked.connect(panel.show_asked)
