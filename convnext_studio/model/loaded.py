@@ -98,7 +98,9 @@ class LoadedModel:
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The node table at the model's input size."""
         if isinstance(self.module, ConvNeXt):
-            return node_table(self.module.config, self.preprocessing.input_px)
+            return node_table(
+                self.module.config, self.preprocessing.input_px, self.preprocessing.input_width_px
+            )
         return self.module.nodes
 
     def node(self, name: str) -> NodeInfo:

@@ -27,15 +27,25 @@ class Preprocessing:
     Attributes
     ----------
     input_px
-        Side of the square input.
+        Side of the square input; its height, where it is not square.
+    input_width_px
+        Width of an input that is not square; 0 for a square one.
     crop_fraction
-        Fraction of the resized shorter side that the crop keeps (timm's ``crop_pct``).
+        Fraction of the resized picture that the crop keeps (timm's ``crop_pct``); above 1, the picture is
+        smaller than the input, and `fill` is added around it.
     interpolation
         ``bilinear``, ``bicubic`` or ``nearest``, with antialiasing.
     mean, std
         Mean and standard deviation per channel, for values in [0, 1].
     squash
         Resize both sides to the input size without keeping the aspect ratio, and do not crop.
+    border
+        Resize the whole picture into the input, and fill the rest with `fill` (timm's ``border``).
+    fill
+        The colour around a picture that does not fill the input, from 0 to 255; black if empty.
+    resized_px
+        What the picture is resized to before the crop, instead of by `crop_fraction`: the length of its shorter
+        side; or width and height, where both are squashed.
     floors_corner
         Whether the corner of the crop is rounded down, as in transformers, and not half to even.
     resizes_floats
@@ -43,40 +53,75 @@ class Preprocessing:
     """
 
     input_px: int = 224
+    input_width_px: int = 0
     crop_fraction: float = 0.875
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     squash: bool = False
+    border: bool = False
+    fill: tuple[int, ...] = ()
+    resized_px: tuple[int, ...] = ()
     floors_corner: bool = False
     resizes_floats: bool = False
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height of the input."""
+        return self.input_width_px or self.input_px, self.input_px
+
     def squashed(self, input_px: int) -> "Preprocessing":
         """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
-        return replace(self, input_px=input_px, squash=True, interpolation="bicubic")
+        return replace(
+            self,
+            input_px=input_px,
+            input_width_px=0,
+            resized_px=(),
+            squash=True,
+            border=False,
+            interpolation="bicubic",
+        )
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
         """Return where the input lies in a picture of that width and height."""
+        resized = self._resized_size(picture_size)
+        origin = tuple(self._corner(after - side) for after, side in zip(resized, self.input_size, strict=True))
+        return CropGeometry(picture_size, resized, (origin[0], origin[1]), self.input_size)
+
+    def _resized_size(self, picture_size: tuple[int, int]) -> tuple[int, int]:
         width, height = picture_size
-        side = self.input_px
         if self.squash:
-            return CropGeometry(picture_size, (side, side), (0, 0), (side, side))
-        shorter = math.floor(side / self.crop_fraction)
-        # torchvision truncates the longer side, and rounds the corner of the crop half to even.
-        rounded = math.floor if self.floors_corner else round
+            return (self.resized_px[0], self.resized_px[1]) if len(self.resized_px) > 1 else self.input_size
+        aimed = [math.floor(side / self.crop_fraction) for side in self.input_size]
+        if self.border or (aimed[0] != aimed[1] and not self.resized_px):
+            # timm's `ResizeKeepRatio`: the whole picture within the aim, or the whole aim within the picture.
+            ratios = width / aimed[0], height / aimed[1]
+            ratio = max(ratios) if self.border else min(ratios)
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
+        shorter = self.resized_px[0] if self.resized_px else aimed[0]
+        # torchvision truncates the longer side.
         if width <= height:
-            resized = (shorter, int(shorter * height / width))
-        else:
-            resized = (int(shorter * width / height), shorter)
-        origin = (rounded((resized[0] - side) / 2.0), rounded((resized[1] - side) / 2.0))
-        return CropGeometry(picture_size, resized, origin, (side, side))
+            return shorter, int(shorter * height / width)
+        return int(shorter * width / height), shorter
+
+    def _corner(self, excess_px: int) -> int:
+        """Return where the crop begins on a side that is so much longer than it; below 0, what is added."""
+        if self.floors_corner:
+            return excess_px // 2
+        # torchvision rounds the corner half to even, and adds the larger half of an odd border at the end.
+        return round(excess_px / 2.0) if excess_px >= 0 else -(-excess_px // 2)
 
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
-        return self._cut(picture.convert("RGB"), geometry), geometry
+        return self._cut(picture.convert("RGB"), geometry, self._fill(3)), geometry
 
-    def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
+    def _fill(self, bands: int) -> tuple[int, ...]:
+        """Return the colour around a picture of so many bands, from 0 to 255."""
+        fill = self.fill or (0,)
+        return fill[:bands] if len(fill) >= bands else fill[:1] * bands
+
+    def _cut(self, picture: Image.Image, geometry: CropGeometry, fill: float | tuple[int, ...]) -> Image.Image:
         """Return the network's input as a picture of the same mode."""
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
@@ -84,20 +129,27 @@ class Preprocessing:
         else:
             resized, (left, top) = _resize_around_crop(picture, geometry, resample)
         width, height = geometry.input_size
-        return resized.crop((left, top, left + width, top + height))
+        sides = zip(geometry.crop_origin, geometry.input_size, geometry.resized_size, strict=True)
+        if all(0 <= corner <= after - side for corner, side, after in sides):
+            return resized.crop((left, top, left + width, top + height))
+        filled = Image.new(resized.mode, geometry.input_size, fill)
+        filled.paste(resized, (-left, -top))
+        return filled
 
     def _pixels(self, picture: Image.Image) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
         geometry = self.geometry(picture.size)
         if self.resizes_floats and self.squash and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
-            return _squashed_floats(values, self.input_px)
+            (left, top), (width, height) = geometry.crop_origin, geometry.input_size
+            return _squashed_floats(values, geometry.resized_size)[top : top + height, left : left + width]
         if self.resizes_floats:
-            bands = [self._cut(band.convert("F"), geometry) for band in picture.convert("RGB").split()]
-            stacked = np.stack([np.asarray(band, dtype=np.float32) for band in bands], axis=-1)
+            bands = zip(picture.convert("RGB").split(), self._fill(3), strict=True)
+            cut = [self._cut(band.convert("F"), geometry, float(fill)) for band, fill in bands]
+            stacked = np.stack([np.asarray(band, dtype=np.float32) for band in cut], axis=-1)
             return stacked / np.float32(255)
         if len(self.mean) == 1:
-            grey = self._cut(picture.convert("L"), geometry)
+            grey = self._cut(picture.convert("L"), geometry, self._fill(1))
             return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255)
         cropped, _ = self.crop(picture)
         return np.asarray(cropped, dtype=np.float32) / np.float32(255)
@@ -123,7 +175,9 @@ class Preprocessing:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
         geometry = self.geometry((values.shape[1], values.shape[0]))
         bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
-        cut = np.stack([np.asarray(self._cut(band, geometry)) for band in bands], axis=-1)
+        fills = self._fill(len(bands))
+        filled = [self._cut(band, geometry, fill / 255) for band, fill in zip(bands, fills, strict=True)]
+        cut = np.stack([np.asarray(band) for band in filled], axis=-1)
         # The filters overshoot, which 8 bits cannot.
         within = np.clip(cut, 0, 1)
         if len(self.mean) == 1 and within.shape[2] == 3:
@@ -135,12 +189,13 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """The weights of red, green and blue in ITU-R BT.601, which Pillow uses, too."""
 
 
-def _squashed_floats(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Resize (H, W, channels) to a square, bilinear with antialiasing, as torch does it in float32.
+def _squashed_floats(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (H, W, channels) to a width and height, bilinear with antialiasing, as torch does in float32.
 
     Pillow computes the same in double precision, which differs by up to 3e-5 after normalisation.
     """
-    rows, columns = (_bilinear_weights(size, side) for size in values.shape[:2])
+    height, width = values.shape[:2]
+    columns, rows = _bilinear_weights(width, size[0]), _bilinear_weights(height, size[1])
     across = np.einsum("ow,hwc->hoc", columns, values, optimize=True)
     squashed: NDArray[np.float32] = np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
     return squashed

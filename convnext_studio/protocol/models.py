@@ -93,8 +93,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The class names in plain words.
     parameters, macs
         The totals of the whole network; MACs at `input_px`.
-    input_px
-        The side of the network's input.
+    input_px, input_width_px
+        The height of the network's input, and its width where it is not square; 0 otherwise.
     device, device_name, precision
         The device and precision it runs with: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
@@ -117,6 +117,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     parameters: int
     macs: int
     input_px: int
+    input_width_px: int = 0
     device: str
     device_name: str
     precision: Precision
@@ -125,6 +126,11 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
     devices: tuple[Device, ...] = ()
+
+    @property
+    def input_text(self) -> str:
+        """The size of the input as displayed: height and width."""
+        return f"{self.input_px} × {self.input_width_px or self.input_px}"
 
     @property
     def device_facts(self) -> Device | None:

@@ -118,7 +118,8 @@ class FieldInputs:
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)
-        shape = (self.model.config.in_chans, self.preprocessing.input_px, self.preprocessing.input_px)
+        width, height = self.preprocessing.input_size
+        shape = (self.model.config.in_chans, height, width)
         for position in range(after + count):
             array = noise.standard_normal(shape, dtype=np.float32)
             if position >= after:

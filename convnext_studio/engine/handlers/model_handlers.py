@@ -41,8 +41,8 @@ def load_model(
     if device.type != "cpu":
         # The first call selects kernels, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
-        side = model.preprocessing.input_px
-        nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
+        width, height = model.preprocessing.input_size
+        nothing = torch.zeros(1, model.config.in_chans, height, width, device=device)
         stage_pass(model, nothing, 0, request.precision)
     if should_stop():
         raise Stopped
@@ -89,6 +89,7 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         parameters=model.parameters,
         macs=model.macs,
         input_px=model.preprocessing.input_px,
+        input_width_px=model.preprocessing.input_width_px,
         device=str(device),
         device_name=device_name(device),
         precision=precision,

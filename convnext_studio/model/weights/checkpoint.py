@@ -28,6 +28,8 @@ SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 
 MAX_INPUT_PX = 4096
+LARGEST_CROP_FRACTION = 4.0
+"""Above 1, black is added around the picture."""
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "hamming", "box")
 """Those of Pillow, by timm's names."""
 
@@ -176,12 +178,16 @@ def read_description(path: Path | str) -> Description:
 
 def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
     """Read the preprocessing from JSON values; raise a KeyError, TypeError or ValueError if it is invalid."""
-    lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    lists: dict[str, Any] = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    lists |= {name: tuple(values.get(name, ())) for name in ("resized_px", "fill")}
     preprocessing = Preprocessing(**values | lists)
-    if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:
-        raise ValueError(f"the input has {preprocessing.input_px} pixels a side")
-    if not 0 < preprocessing.crop_fraction <= 1:
+    sides = (*preprocessing.input_size, *preprocessing.resized_px)
+    if not all(isinstance(side, int) and 1 <= side <= MAX_INPUT_PX for side in sides):
+        raise ValueError(f"the input has {' × '.join(map(str, sides))} pixels")
+    if not 1 / MAX_INPUT_PX <= preprocessing.crop_fraction <= LARGEST_CROP_FRACTION:
         raise ValueError(f"the crop keeps {preprocessing.crop_fraction} of the picture")
+    if not all(isinstance(level, int) and 0 <= level <= 255 for level in preprocessing.fill):
+        raise ValueError(f"the colour around pictures is {preprocessing.fill}")
     if preprocessing.interpolation not in INTERPOLATIONS:
         raise ValueError(f"the interpolation is {preprocessing.interpolation!r}")
     if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):

@@ -24,8 +24,11 @@ _WRAPPED = re.compile(
 """What torch.compile, FSDP and DeepSpeed put between the parts of a name."""
 _AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak)(?:[._]|$)")
 _TEACHER = re.compile(r"(?:^|[._])teacher(?:[._]|$)")
-_SECOND = re.compile(r"(?:^|[._])(?:student|encoder_k|key_encoder|momentum\w*|target|predictor)(?:[._]|$)")
-"""Copies that only help in training: the authors of MoCo and BYOL keep the other encoder."""
+_FOLLOWING = re.compile(
+    r"(?:^|[._])(?:encoder_k|key_encoder|k_encoder|encoder_key|momentum\w*|\w+_momentum|target\w*)(?:[._]|$)"
+)
+"""The encoders of MoCo, BYOL and their like whose weights are the average of the other one's."""
+_SECOND = re.compile(r"(?:^|[._])(?:student|predictor)(?:[._]|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,15 @@ class Part:
     def rank(self) -> int:
         """How much its makers would rather have it opened than another one: 2, 1 or 0."""
         name = self.prefix.lower()
-        if _AVERAGED.search(name) or _TEACHER.search(name):
+        if _AVERAGED.search(name) or _TEACHER.search(name) or _FOLLOWING.search(name):
             return 2
         return 0 if _SECOND.search(name) else 1
 
     @property
     def is_averaged(self) -> bool:
         """Whether its name says that its weights are averages over the training."""
-        return _AVERAGED.search(self.prefix.lower()) is not None
+        name = self.prefix.lower()
+        return _AVERAGED.search(name) is not None or _FOLLOWING.search(name) is not None
 
     @property
     def is_teacher(self) -> bool:

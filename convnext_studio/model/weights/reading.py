@@ -28,7 +28,7 @@ from convnext_studio.model.weights.exported_programs import read_onnx
 from convnext_studio.model.weights.fitting import check_tensors, join_names
 from convnext_studio.model.weights.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
 from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.inference import shapes_of
 from convnext_studio.model.weights.json_files import read_json
 from convnext_studio.model.weights.licences import known_licence
 from convnext_studio.model.weights.lora import CONFIG_NAME
@@ -178,7 +178,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         return _own(path, stem)
     contents = read_contents(path)
     found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME)))
-    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    inferred = found.config
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
     provenance = {
