@@ -68,7 +68,7 @@ def _with_arguments(
     """Return the config with what was changed from timm's definition, and what is not followed."""
     found = values.get("model_args")
     arguments = dict(found) if isinstance(found, dict) else {}
-    pool = str(arguments.pop("global_pool", values.get("global_pool", "avg")))
+    pool = str(arguments.pop("global_pool", values.get("global_pool", config.global_pool)))
     notes: list[str] = []
     pool = pool.removeprefix("fast") or "avg" if pool.startswith("fast") else pool
     if pool in _POOLS and config.global_pool != "catavgmax":

@@ -169,7 +169,10 @@ def test_a_head_that_pools_twice(tmp_path: Path, is_told: bool) -> None:
         ({"label_names": list("abcdefg")}, {}),
         ({"label_names": list("abcdefg")}, {"label_names": list("ABCDEFG")}),
         ({}, {"labels": list("abcdefg")}),
-        ({"label_names": list("1234567")}, {"label_descriptions": dict(zip("1234567", "abcdefg"))}),
+        (
+            {"label_names": list("1234567")},
+            {"label_descriptions": dict(zip("1234567", "abcdefg", strict=True))},
+        ),
         ({"label_descriptions": list("abcdefg")}, {"label_names": list("1234567")}),
     ],
 )
