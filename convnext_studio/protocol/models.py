@@ -39,6 +39,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     part
         The network to open in a file that holds several, or the head to use; see
         `convnext_studio.model.loaded.load`.
+    labels
+        The class names that a person gave; those of the source if empty.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -53,6 +55,21 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride: int | None = None
     stem_padding: int | None = None
     part: str = ""
+    labels: tuple[str, ...] = ()
+
+
+class NameClasses(Request, frozen=True, kw_only=True):
+    """Give other names to the classes of the open model; answered by `ModelInfo`. All results stay.
+
+    Attributes
+    ----------
+    labels
+        One name for each class.
+    """
+
+    doing: ClassVar[str] = "Naming the classes"
+    priority: ClassVar[int] = 0
+    labels: tuple[str, ...]
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -101,8 +118,9 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
     part, other_parts
         Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
-    has_classes
-        Whether the outputs are classes; otherwise they are features or an embedding.
+    has_classes, is_multi_label
+        Whether the outputs are classes (otherwise they are features or an embedding), and whether several of
+        them can be right, so that probabilities are sigmoids.
     devices
         All available devices, with the one that ``auto`` chooses first.
     """
@@ -125,6 +143,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
     devices: tuple[Device, ...] = ()
 
     @property

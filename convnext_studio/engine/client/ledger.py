@@ -26,7 +26,7 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
-from convnext_studio.protocol.models import LoadModel, ModelInfo, SaveModel
+from convnext_studio.protocol.models import LoadModel, ModelInfo, NameClasses, SaveModel
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ImageInfo,
@@ -45,7 +45,7 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
-_LEAVES_A_MARK = (LoadModel, OpenImage, ShowPicture, CloseImage, SaveModel)
+_LEAVES_A_MARK = (LoadModel, NameClasses, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -212,6 +212,10 @@ class Ledger:
             case LoadModel(), _:
                 self._model, self._given_up = _Entry(request, payload), None
                 self._lacking = ""
+            case NameClasses(), _:
+                if self._model is not None and isinstance(self._model.request, LoadModel):
+                    named = msgspec.structs.replace(self._model.request, labels=request.labels)
+                    self._model = _Entry(named, payload)
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():

@@ -1,6 +1,7 @@
 """Handlers that open, build and save models."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,9 +21,10 @@ from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel, build, load
+from convnext_studio.model.loaded import name_classes as named
 from convnext_studio.model.weights.saved_weights import save_as
 from convnext_studio.protocol.envelope import Progress
-from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, SavedModel, SaveModel
+from convnext_studio.protocol.models import LoadModel, ModelInfo, NameClasses, Precision, SavedModel, SaveModel
 
 
 @handles(LoadModel)
@@ -62,7 +64,25 @@ def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldSto
     return SavedModel(path=str(path), size_bytes=path.stat().st_size)
 
 
+@handles(NameClasses)
+def name_classes(workspace: Workspace, request: NameClasses, _should_stop: ShouldStop) -> ModelInfo:
+    """Give other names to the classes of the open model."""
+    model = workspace.name_classes(request.labels)
+    return _model_info(model, model.device, workspace.precision)
+
+
 def _opened(request: LoadModel) -> LoadedModel:
+    """Open or build the model, with the names of classes that a person gave."""
+    model = _unnamed(request)
+    if not request.labels:
+        return model
+    try:
+        return named(model, request.labels)
+    except StudioError as error:  # The file has changed, or the session is of another one.
+        return replace(model, notes=(*model.notes, error.message))
+
+
+def _unnamed(request: LoadModel) -> LoadedModel:
     if request.config is None:
         return load(
             request.source,
@@ -97,5 +117,6 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         part=model.part,
         other_parts=model.other_parts,
         has_classes=model.has_classes,
+        is_multi_label=model.is_multi_label,
         devices=device_table(),
     )

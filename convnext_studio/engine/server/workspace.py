@@ -17,7 +17,7 @@ from convnext_studio.decoding.images import DecodedImage, PictureReader, picture
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
-from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.loaded import LoadedModel, name_classes
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
@@ -106,6 +106,17 @@ class Workspace:
         self.outputs.clear()
         self.baseline_curves.clear()
         self.probe = None
+
+    def name_classes(self, labels: tuple[str, ...]) -> LoadedModel:
+        """Name the classes of the open model and return it; all results stay.
+
+        Raises
+        ------
+        StudioError
+            If there is not one name for each class.
+        """
+        self._model = name_classes(self.model, labels)
+        return self._model
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:
         """Return a `should_stop` that is also true once another model was opened while the work was paused."""

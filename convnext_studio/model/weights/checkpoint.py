@@ -52,6 +52,8 @@ class Description:
         The display name of the model.
     provenance
         Where the weights come from: any pairs of name and text (data, epochs, accuracy, licence).
+    is_multi_label
+        Whether several classes can be right at once, so that probabilities are sigmoids.
     """
 
     config: ConvNeXtConfig
@@ -59,6 +61,7 @@ class Description:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     title: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    is_multi_label: bool = False
 
     def __post_init__(self) -> None:
         classes = self.config.num_classes
@@ -75,6 +78,8 @@ class Description:
             "title": self.title,
             "provenance": dict(self.provenance),
         }
+        if self.is_multi_label:
+            values["is_multi_label"] = True
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
@@ -100,6 +105,7 @@ class Description:
                 preprocessing=read_preprocessing(values["preprocessing"]),
                 title=str(values["title"]),
                 provenance={str(name): str(value) for name, value in values["provenance"].items()},
+                is_multi_label=values.get("is_multi_label") is True,
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise StudioError(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from convnext_studio.common.files import is_file_or_folder
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
 from convnext_studio.model.weights.json_files import read_json_value
 from convnext_studio.render.numbers import pluralize
@@ -22,7 +23,8 @@ _WITHIN = ("meta", "dataset_meta", "hyper_parameters", "hparams", "config", "cfg
 """Where in a checkpoint such keys are looked for, beside the top."""
 _STEMS = ("labels", "classes", "class_names", "label_names", "id2label", "class_to_idx", "class_indices",
           "idx_to_class", "label_map", "categories")  # fmt: skip
-_ENDINGS = (".txt", ".json", ".csv", ".names")
+ENDINGS = (".txt", ".json", ".csv", ".names")
+"""The endings of files with class names."""
 
 
 def names_inside(contents: object, metadata: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
@@ -48,7 +50,7 @@ def names_beside(path: Path) -> Iterator[tuple[str, list[str]]]:
     own = path.name.partition(".")[0]
     stems = (*(f"{own}{separator}{stem}" for stem in ("labels", "classes") for separator in "._-"), *_STEMS)
     for stem in stems:
-        for ending in _ENDINGS:
+        for ending in ENDINGS:
             beside = path.with_name(stem + ending)
             if (names := read_names(beside)) is not None:
                 yield beside.name, names
@@ -67,6 +69,11 @@ def read_names(path: Path) -> list[str] | None:
         return None
     lines = [line for line in text.splitlines() if line.strip()]
     return _from_rows(lines) if path.suffix == ".csv" else _without_numbers(lines) or None
+
+
+def is_names_file(path: str) -> bool:
+    """Return whether a file may hold class names, by its ending and by being there."""
+    return path.lower().endswith(ENDINGS) and is_file_or_folder(Path(path)) and Path(path).is_file()
 
 
 def as_names(value: Any) -> list[str] | None:
@@ -91,6 +98,16 @@ def as_names(value: Any) -> list[str] | None:
 def cleaned(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """Return names that can be shown in one line: without control characters, not empty, not endless."""
     return tuple(_cleaned(name) or f"class {index}" for index, name in enumerate(names))
+
+
+def why_unnamed(names: int, classes: int, has_classes: bool = True) -> str:
+    """Say in one sentence why so many names are not those of a network's classes; empty if they may be."""
+    if not has_classes:
+        return "The class names are not used: this network has no classes."
+    if names == classes:
+        return ""
+    counted = f"{pluralize(names, 'name')} for {pluralize(classes, 'class', 'classes')}"
+    return f"The class names are not used: there are {counted}."
 
 
 def fitting(found: Iterator[tuple[str, list[str]]], classes: int) -> tuple[tuple[str, ...], list[str]]:

@@ -36,6 +36,13 @@ from convnext_studio.model.weights.pickles import Contents, read_legacy, read_pl
 from convnext_studio.model.weights.weights_files import INDEX_ENDING, shards, weights_file
 
 IMAGENET_CLASSES = 1000
+_MULTI_LABEL = (
+    "Several of its classes can be right at once: each percentage is a sigmoid of its own, and they need not "
+    "add up to 100 %."
+)
+_SINGLE_OUTPUT = (
+    "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
+)
 _OBJECTS_TOLD = 8
 _HARMFUL_MODULES = frozenset(
     {
@@ -123,8 +130,8 @@ class Weights:
         that were asked for, are used.
     part, other_parts
         Where in the file the network is, and what else there could be opened instead.
-    has_classes
-        Whether the outputs are classes.
+    has_classes, is_multi_label
+        Whether the outputs are classes, and whether several of them can be right.
     """
 
     config: ConvNeXtConfig
@@ -139,6 +146,7 @@ class Weights:
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +201,9 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
+    is_multi_label = found.has_classes and (companions.is_multi_label or config.num_classes == 1)
+    if is_multi_label:
+        notes.append(_SINGLE_OUTPUT if config.num_classes == 1 else _MULTI_LABEL)
     if config.in_chans not in (1, 3):
         notes.append(f"It takes {config.in_chans} channels, and pictures have three: it cannot be run on them.")
     labels, notes_of_labels = _labels(path, contents, found, companions)
@@ -209,6 +220,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         part=found.part,
         other_parts=found.other_parts,
         has_classes=found.has_classes,
+        is_multi_label=is_multi_label,
     )
 
 
@@ -347,9 +359,14 @@ def _own(path: Path, stem: Stem) -> Weights:
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*warn_not_finite(file.state_dict), *describe_provenance(file.provenance)),
+        notes=(
+            *warn_not_finite(file.state_dict),
+            *describe_provenance(file.provenance),
+            *([_MULTI_LABEL] if file.is_multi_label else []),
+        ),
         provenance=file.provenance,
         random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
+        is_multi_label=file.is_multi_label,
     )
 
 

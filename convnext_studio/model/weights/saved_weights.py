@@ -67,6 +67,7 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout | None =
         preprocessing=model.preprocessing,
         title=model.title,
         provenance=provenance,
+        is_multi_label=model.is_multi_label,
     )
     write_studio_file(path, file, torch.float32)
 

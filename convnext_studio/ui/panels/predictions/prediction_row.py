@@ -1,7 +1,7 @@
 """A clickable row that shows a class with its probability."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from convnext_studio.render import format_percent
@@ -18,6 +18,8 @@ class PredictionRow(QAbstractButton):
     compact
         Whether the row is only as high as its text, for a list beside something else.
     """
+
+    naming_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent)
@@ -50,7 +52,10 @@ class PredictionRow(QAbstractButton):
         """Show another class."""
         self.target, self.label, self.probability = target, label, probability
         self.setAccessibleName(f"{label}, {self.percentage}")
-        self.setToolTip(f"{label} (class {target}), {self.percentage}\nClick to explain this class")
+        self.setToolTip(
+            f"{label} (class {target}), {self.percentage}\n"
+            "Click to explain this class; double click or F2 to name it"
+        )
         self.update()
 
     @property
@@ -67,6 +72,20 @@ class PredictionRow(QAbstractButton):
     def sizeHint(self) -> QSize:
         """Return the size for a line of text above a thin bar."""
         return QSize(160, self.fontMetrics().height() + 7 + 2 * self._margin_px)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for another name of the class; the first of the two clicks has chosen it."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.naming_asked.emit()
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ask for another name of the class with F2."""
+        if event.key() == Qt.Key.Key_F2:
+            self.naming_asked.emit()
+        else:
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Repaint when the theme changes."""
