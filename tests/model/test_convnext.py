@@ -190,7 +190,7 @@ def test_every_map_and_the_logits_equal_timms(options: dict[str, Any]) -> None:
     ours.load_state_dict(renamed(theirs.state_dict(), TIMM_NAMES))
     assert_same_logits(theirs, ours)
     for size in ((97, 131), (64, 75)):
-        x = own = their = torch.randn(1, 3, *size)
+        x = own = their = torch.randn(1, 3, *size, dtype=torch.float64)
         own, their = ours.downsample_layers[0](x), theirs.stem(x)
         for stage in range(4):
             own = ours.stages[stage](own if stage == 0 else ours.downsample_layers[stage](own))

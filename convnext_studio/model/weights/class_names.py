@@ -12,6 +12,7 @@ from typing import Any
 from convnext_studio.common.files import is_file_or_folder
 from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
 from convnext_studio.model.weights.json_files import read_json_value
+from convnext_studio.model.weights.pickle_reader import Stub
 from convnext_studio.render.numbers import pluralize
 
 LONGEST_NAME = 200
@@ -32,6 +33,8 @@ def names_inside(contents: object, metadata: Mapping[str, str]) -> Iterator[tupl
     places: list[tuple[str, object]] = [("", contents)]
     for key in _WITHIN:
         inner = contents.get(key) if isinstance(contents, Mapping) else None
+        if isinstance(inner, Stub):  # A Namespace, for example.
+            inner = inner.state
         places.append((f"{key}.", inner))
         if isinstance(inner, Mapping):
             places.append((f"{key}.dataset_meta.", inner.get("dataset_meta")))

@@ -22,6 +22,7 @@ _WRAPPED = re.compile(
     r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
 """What torch.compile, FSDP and DeepSpeed put between the parts of a name."""
+_BETWEEN_WORDS = re.compile(r"-|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak)(?:[._]|$)")
 _TEACHER = re.compile(r"(?:^|[._])teacher(?:[._]|$)")
 _FOLLOWING = re.compile(
@@ -52,9 +53,14 @@ class Part:
         return self.prefix.rstrip(".")
 
     @property
+    def _words(self) -> str:
+        """The prefix in small letters, with its words parted: `modelEMA` becomes `model_ema`."""
+        return _BETWEEN_WORDS.sub("_", self.prefix).lower()
+
+    @property
     def rank(self) -> int:
         """How much its makers would rather have it opened than another one: 2, 1 or 0."""
-        name = self.prefix.lower()
+        name = self._words
         if _AVERAGED.search(name) or _TEACHER.search(name) or _FOLLOWING.search(name):
             return 2
         return 0 if _SECOND.search(name) else 1
@@ -62,13 +68,13 @@ class Part:
     @property
     def is_averaged(self) -> bool:
         """Whether its name says that its weights are averages over the training."""
-        name = self.prefix.lower()
+        name = self._words
         return _AVERAGED.search(name) is not None or _FOLLOWING.search(name) is not None
 
     @property
     def is_teacher(self) -> bool:
         """Whether its name says that it is a teacher."""
-        return _TEACHER.search(self.prefix.lower()) is not None
+        return _TEACHER.search(self._words) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,15 @@ from convnext_studio.model.weights.finding import NamedTensors
 from convnext_studio.model.weights.pickles import Leaf, make_tensor
 
 CONFIG_NAME = "adapter_config.json"
+_USUAL_NAME = "default"
 _USUAL_ALPHA = 8.0
 """That of a peft ``LoraConfig`` to which none is given."""
 _FACTOR = re.compile(r"(?P<site>.+)\.lora_A(?:\.(?P<adapter>[^.]+))?\.weight|(?P<plain>.+)\.lora_A")
 _SAVED = re.compile(r"(.+)\.modules_to_save\.[^.]+\.(.+)")
 _ORIGINAL = re.compile(r".+\.original_module\..+")
+_OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|ia3_|oft_|boft_|vera_|hra_|lora_embedding_|base_layer\.)")
+_QUICK = re.compile(r"[\w.*^$\\\[\]|-]{1,200}")
+_MOST_STARS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,14 @@ def merge_adapters(
     StudioError
         If the adapted weights are not in the file, or the adapters are of another kind.
     """
-    if not any(".lora_A" in name for name in named.leaves):
-        return named, []
     leaves = named.leaves
+    if not any(".lora_A" in name for name in leaves):
+        if (other := next((name for name in leaves if _OTHER_ADAPTERS.search(name)), None)) is not None:
+            raise StudioError(
+                f"The file holds adapters of another kind than LoRA ({other[:100]}), which cannot be merged here.",
+                "Merge them with peft's merge_and_unload(), and save the state_dict of the result.",
+            )
+        return named, []
     if any(".lora_magnitude_vector" in name for name in leaves):
         raise StudioError(
             "The file holds DoRA adapters, whose magnitudes cannot be merged here.",
@@ -78,13 +87,23 @@ def merge_adapters(
     scales = _merge_sites(merged, leaves, sites, config, file_bytes)
     whence = CONFIG_NAME if config else f"alpha {_USUAL_ALPHA:g}, assumed because there is no {CONFIG_NAME}"
     told = ", ".join(f"{scale:g}" for scale in sorted(set(scales)))
-    note = f"LoRA adapters of {len(scales)} layers are merged, with a scale of {told} ({whence})."
-    return replace(named, leaves=merged), [note]
+    notes = [f"LoRA adapters of {len(scales)} layers are merged, with a scale of {told} ({whence})."]
+    if len(names := {adapter for name in leaves if (adapter := _adapter_of(name))}) > 1:
+        merged_one, *others = sorted(names, key=lambda adapter: (adapter != _USUAL_NAME, adapter))
+        notes.append(f"Of several adapters, {merged_one} is used; {', '.join(others)[:100]} left out.")
+    return replace(named, leaves=merged), notes
+
+
+def _adapter_of(name: str) -> str:
+    """Return the name of the adapter that a tensor is the first factor of; empty if there is none."""
+    factor = _FACTOR.fullmatch(name)
+    return "" if factor is None else factor["adapter"] or ""
 
 
 def _sites(leaves: Mapping[str, Leaf]) -> list[_Site]:
     found: dict[str, _Site] = {}
-    for name in leaves:
+    # The usual adapter first, and then in the order of their names.
+    for name in sorted(leaves, key=lambda name: (_adapter_of(name) != _USUAL_NAME, _adapter_of(name))):
         factor = _FACTOR.fullmatch(name)
         if factor is None:
             continue
@@ -141,11 +160,28 @@ def _scale(site: str, rank: int, config: Mapping[str, Any]) -> float:
     alpha = _number(config.get("lora_alpha"), _USUAL_ALPHA)
     patterns = config.get("alpha_pattern")
     for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
-        if site == pattern or site.endswith(f".{pattern}"):
-            alpha = _number(value, alpha)
+        if _matches(str(pattern), site):
+            return _quotient(_number(value, alpha), rank, config)
+    return _quotient(alpha, rank, config)
+
+
+def _quotient(alpha: float, rank: int, config: Mapping[str, Any]) -> float:
     if rank == 0:
         return 0.0
     return alpha / (math.sqrt(rank) if config.get("use_rslora") is True else rank)
+
+
+def _matches(pattern: str, site: str) -> bool:
+    """Return whether a pattern is for a layer: peft reads it as a regular expression for the end of its name.
+
+    One that could take for ever is taken as a plain name.
+    """
+    if _QUICK.fullmatch(pattern) and pattern.count("*") <= _MOST_STARS:
+        try:
+            return re.match(rf"(.*\.)?({pattern})$", site) is not None
+        except re.error:
+            return False
+    return site == pattern or site.endswith(f".{pattern}")
 
 
 def _number(value: object, otherwise: float) -> float:

@@ -44,50 +44,19 @@ _SINGLE_OUTPUT = (
     "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
 )
 _OBJECTS_TOLD = 8
-_HARMFUL_MODULES = frozenset(
-    {
-        *("__builtin__", "builtins", "os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "importlib"),
-        *("runpy", "pty", "commands", "ctypes", "code", "codeop", "pickle", "_pickle", "dill", "cloudpickle"),
-        *(
-            "joblib",
-            "marshal",
-            "webbrowser",
-            "urllib",
-            "requests",
-            "http",
-            "httpx",
-            "aiohttp",
-            "asyncio",
-            "pip",
-        ),
-        *("multiprocessing", "threading", "signal", "pydoc", "timeit", "pdb", "bdb", "profile", "cProfile"),
-        *(
-            "trace",
-            "types",
-            "operator",
-            "inspect",
-            "linecache",
-            "tempfile",
-            "io",
-            "codecs",
-            "zipimport",
-            "smtplib",
-        ),
-        *(
-            "ftplib",
-            "sqlite3",
-            "idlelib",
-            "lib2to3",
-            "distutils",
-            "ensurepip",
-            "venv",
-            "copyreg",
-            "atexit",
-            "gc",
-        ),
-    }
-)
-"""A checkpoint that asks for these wants something to be done."""
+_HARMFUL = """
+__builtin__ __builtins__ _aix_support _ctypes _frozen_importlib _frozen_importlib_external _imp _io
+_operator _osx_support _pickle _posixsubprocess _pyrepl _signal _sqlite3 _thread aiohttp asyncio atexit bdb
+builtins cProfile cloudpickle code codecs codeop commands compileall copyreg ctypes dill distutils doctest
+ensurepip ftplib gc http httplib httpx idlelib imaplib importlib inspect io joblib lib2to3 linecache marshal
+mmap multiprocessing nntplib nt numpy.f2py numpy.testing operator os pdb pexpect pickle pip pkgutil poplib
+posix profile pty py_compile pydoc requests runpy shutil signal site smtplib socket socketserver sqlite3 ssl
+subprocess sys telnetlib tempfile test threading timeit torch._dynamo torch._inductor torch.fx torch.hub
+torch.jit torch.serialization torch.utils trace types unittest urllib urllib2 uuid venv webbrowser xmlrpc
+zipimport
+"""
+_HARMFUL_MODULES = frozenset(_HARMFUL.split())
+"""A checkpoint that asks for something in these wants something to be done; scanners' lists name them, too."""
 WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
 """The provenance entry of a network that was saved with random weights."""
 PROVENANCE_KEY = "provenance"
@@ -344,11 +313,16 @@ def describe_objects(names: tuple[str, ...]) -> list[str]:
     """Return one sentence about what a file would have imported, or none; what can do harm comes first."""
     if not names:
         return []
-    harmful = [name for name in names if name.partition(".")[0] in _HARMFUL_MODULES]
+    harmful = [name for name in names if _is_harmful(name)]
     told = join_names([*harmful, *(name for name in names if name not in harmful)], _OBJECTS_TOLD)
     if harmful:
         return [f"Take care where this file comes from: it asks for {told}. Nothing of it was run."]
     return [f"Objects in the file were neither made nor run: {told}."]
+
+
+def _is_harmful(name: str) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in _HARMFUL_MODULES for count in range(1, len(parts)))
 
 
 def _own(path: Path, stem: Stem) -> Weights:

@@ -54,7 +54,7 @@ class PredictionRow(QAbstractButton):
         self.setAccessibleName(f"{label}, {self.percentage}")
         self.setToolTip(
             f"{label} (class {target}), {self.percentage}\n"
-            "Click to explain this class; double click or F2 to name it"
+            "Click to explain this class; double click or Shift+F2 to name it"
         )
         self.update()
 
@@ -81,8 +81,8 @@ class PredictionRow(QAbstractButton):
             super().mouseDoubleClickEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ask for another name of the class with F2."""
-        if event.key() == Qt.Key.Key_F2:
+        """Ask for another name of the class with Shift+F2."""
+        if event.key() == Qt.Key.Key_F2 and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
             self.naming_asked.emit()
         else:
             super().keyPressEvent(event)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -39,6 +39,7 @@ class ClassNameEditor(QLineEdit):
         super().__init__(parent)
         self._target = 0
         self.setAccessibleName("Name of the class")
+        self.setPlaceholderText("Name of the class")
         self.setToolTip("Enter gives this name to the class, Escape keeps the old one")
         self.setMaxLength(LONGEST_NAME)
         self.setAcceptDrops(False)
@@ -62,6 +63,14 @@ class ClassNameEditor(QLineEdit):
             self.setVisible(row is not None)
             if row is not None:
                 self.setGeometry(row.geometry())
+
+    def event(self, event: QEvent) -> bool:
+        """Take Escape before the window's actions do."""
+        is_shortcut = event.type() == QEvent.Type.ShortcutOverride
+        if is_shortcut and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keep the old name with Escape."""
