@@ -62,7 +62,7 @@ def merge_adapters(
     if not any(".lora_A" in name for name in leaves):
         if (other := next((name for name in leaves if _OTHER_ADAPTERS.search(name)), None)) is not None:
             raise StudioError(
-                f"The file holds adapters of another kind than LoRA ({other[:100]}), which cannot be merged here.",
+                f"The file holds adapters of another kind than LoRA ({other[:100]}), which are not merged here.",
                 "Merge them with peft's merge_and_unload(), and save the state_dict of the result.",
             )
         return named, []
@@ -88,24 +88,25 @@ def merge_adapters(
     whence = CONFIG_NAME if config else f"alpha {_USUAL_ALPHA:g}, assumed because there is no {CONFIG_NAME}"
     told = ", ".join(f"{scale:g}" for scale in sorted(set(scales)))
     notes = [f"LoRA adapters of {len(scales)} layers are merged, with a scale of {told} ({whence})."]
-    if len(names := {adapter for name in leaves if (adapter := _adapter_of(name))}) > 1:
-        merged_one, *others = sorted(names, key=lambda adapter: (adapter != _USUAL_NAME, adapter))
-        notes.append(f"Of several adapters, {merged_one} is used; {', '.join(others)[:100]} left out.")
+    if len(adapters := _adapters(leaves)) > 1:
+        left_out = ", ".join(adapters[1:])[:100]
+        notes.append(f"Of several adapters, {adapters[0]} is used; {left_out} left out.")
     return replace(named, leaves=merged), notes
 
 
-def _adapter_of(name: str) -> str:
-    """Return the name of the adapter that a tensor is the first factor of; empty if there is none."""
-    factor = _FACTOR.fullmatch(name)
-    return "" if factor is None else factor["adapter"] or ""
+def _adapters(leaves: Mapping[str, Leaf]) -> list[str]:
+    """Return the names of the adapters in a file, the one to be used first."""
+    factors = [factor for name in leaves if (factor := _FACTOR.fullmatch(name)) is not None]
+    names = {factor["adapter"] or "" for factor in factors}
+    return sorted(names, key=lambda name: (name != _USUAL_NAME, name))
 
 
 def _sites(leaves: Mapping[str, Leaf]) -> list[_Site]:
     found: dict[str, _Site] = {}
-    # The usual adapter first, and then in the order of their names.
-    for name in sorted(leaves, key=lambda name: (_adapter_of(name) != _USUAL_NAME, _adapter_of(name))):
+    used = next(iter(_adapters(leaves)), "")
+    for name in leaves:
         factor = _FACTOR.fullmatch(name)
-        if factor is None:
+        if factor is None or (factor["adapter"] or "") != used:
             continue
         site = factor["site"] or factor["plain"]
         base = f"{site}.base_layer.weight" if f"{site}.base_layer.weight" in leaves else f"{site}.weight"
