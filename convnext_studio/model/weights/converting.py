@@ -36,6 +36,7 @@ from convnext_studio.model.weights.lora import merge_adapters
 from convnext_studio.model.weights.pickles import Leaf, make_tensor
 
 _LAST_OF_STAGE = re.compile(r"stages\.(\d)\.0\.pwconv2\.weight")
+_NORM_OF_A_STAGE = re.compile(r"(norms?\.?\d|hidden_states_norms\.stage\d)\.(weight|bias)$")
 _NORMS_ABOVE = ("layer_norm", "layernorm", "norm")
 _OF_TRAINING = re.compile(r"optim|sched|scaler|rng|callback|loops|lr_|amp|random|epoch|hook|^state$")
 TOP = "."
@@ -385,8 +386,11 @@ def _choice_notes(found: _Found, head: Head | None) -> list[str]:
 def _left_out(found: _Found) -> list[str]:
     """Say in one sentence where the network was found, and what lies beside it."""
     groups: dict[str, int] = {}
-    for name, base in found.beside.items():
+    # Named last, because everybody knows them.
+    for name, base in sorted(found.beside.items(), key=lambda item: _is_norm_of_a_stage(item[0], item[1])):
         first = name[len(base) :].partition(".")[0]
+        if _is_norm_of_a_stage(name, base):
+            first = "norms of other stages"
         if not _OF_TRAINING.search(first.lower()) and not name.endswith(".num_batches_tracked"):
             groups[first[:60]] = groups.get(first[:60], 0) + 1
     where = f"The ConvNeXt under `{found.part.prefix}`" if found.part.prefix else "The ConvNeXt"
@@ -400,6 +404,10 @@ def _left_out(found: _Found) -> list[str]:
         unit = "" if told else " tensors" if count > 1 else " tensor"
         told.append(f"{name} ({count}{unit})")
     return [f"{where} is open; {_listed(told)} left out."]
+
+
+def _is_norm_of_a_stage(name: str, base: str) -> bool:
+    return _NORM_OF_A_STAGE.match(name[len(base) :]) is not None
 
 
 def _listed(names: list[str]) -> str:

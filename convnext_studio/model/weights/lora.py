@@ -62,7 +62,7 @@ def merge_adapters(
     if not any(".lora_A" in name for name in leaves):
         if (other := next((name for name in leaves if _OTHER_ADAPTERS.search(name)), None)) is not None:
             raise StudioError(
-                f"The file holds adapters of another kind than LoRA ({other[:100]}), which are not merged here.",
+                f"The file holds adapters of another kind than LoRA ({other[:100]}), which are not merged.",
                 "Merge them with peft's merge_and_unload(), and save the state_dict of the result.",
             )
         return named, []

@@ -372,7 +372,12 @@ class PickleReader:
         return Stub(called.what if isinstance(called, Stub) else type(called).__name__, (called, *arguments))
 
     def _persistent(self, identity: Any) -> None:
-        """Push the storage that torch wrote in place of its bytes."""
+        """Push the storage that torch wrote in place of its bytes, or a class that it named with its source."""
+        if isinstance(identity, tuple) and len(identity) == 4 and identity[0] == "module":
+            self._stack.append(
+                identity[1]
+            )  # A class of layers, whose source the older format stores beside it.
+            return
         if not (isinstance(identity, tuple) and len(identity) >= 5 and identity[0] == "storage"):
             raise DamagedPickleError("it refers to something outside that is no storage")
         _word, kind, key, _location, count = identity[:5]
@@ -433,6 +438,13 @@ def _mapping(reader: PickleReader, *arguments: Any) -> dict[Any, Any]:
 
 def _sequence(_reader: PickleReader, *arguments: Any) -> Any:
     return arguments[0] if arguments and isinstance(arguments[0], list | tuple) else []
+
+
+def _list(reader: PickleReader, *arguments: Any) -> list[Any]:
+    """Return a list of its own, to which a pickle may add."""
+    items = _sequence(reader, *arguments)
+    reader.charge(len(items))
+    return list(items)
 
 
 def _size(reader: PickleReader, *arguments: Any) -> tuple[Any, ...]:
@@ -568,7 +580,7 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): _mapping,
     ("collections", "Counter"): _mapping,
     ("collections", "defaultdict"): lambda reader, *_factory: _mapping(reader),
-    ("collections", "deque"): _sequence,
+    ("collections", "deque"): _list,
     **{(module, "dict"): _mapping for module in ("builtins", "__builtin__")},
     **{
         (module, name): _sequence
