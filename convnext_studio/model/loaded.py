@@ -23,7 +23,7 @@ from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.timm_names import check_architecture, convnext_config, is_convnext
-from convnext_studio.model.weights.class_names import cleaned, why_unnamed
+from convnext_studio.model.weights.beside.class_names import cleaned, why_unnamed
 from convnext_studio.model.weights.fitting import build_network
 from convnext_studio.model.weights.reading import (
     Stem,
@@ -220,7 +220,7 @@ def load(
         weights, or ``timm-random:NAME``, with random ones: a ConvNeXt or one of
         `convnext_studio.model.timm.families`; ``road:KEY``, a step of `convnext_studio.model.road.steps`, with
         random weights; or the path of a weights file in any known format (see
-        `convnext_studio.model.weights.formats`).
+        `convnext_studio.model.weights.names.formats`).
     stem_stride, stem_padding
         Override the stem of the source, because the values cannot be read off the tensors.
     part

@@ -22,7 +22,7 @@ from convnext_studio.model.timm.timm_names import (
     preprocessing_of,
     unknown_name,
 )
-from convnext_studio.model.weights.converting import convert
+from convnext_studio.model.weights.names.converting import convert
 from convnext_studio.model.weights.reading import (
     Stem,
     Weights,

@@ -15,7 +15,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import FAMILIES, find_family
-from convnext_studio.model.weights.converting import convert
+from convnext_studio.model.weights.names.converting import convert
 
 PATTERNS = ["convnext*", "test_convnext*"]
 

@@ -20,8 +20,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, read_header
 from convnext_studio.model.weights.fitting import check_tensors
-from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
 
 METADATA_KEY = "convnext_studio"
 SUFFIX = ".safetensors"

@@ -14,25 +14,25 @@ from torch import Tensor
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.class_names import cleaned, fitting, names_beside, names_inside
-from convnext_studio.model.weights.companion_files import CompanionFiles
-from convnext_studio.model.weights.config_files import (
+from convnext_studio.model.weights.beside.class_names import cleaned, fitting, names_beside, names_inside
+from convnext_studio.model.weights.beside.companion_files import CompanionFiles
+from convnext_studio.model.weights.beside.config_files import (
     CLIP_MEAN,
     CLIP_STD,
     preprocessing_in_openmmlab,
     read_companion_files,
 )
-from convnext_studio.model.weights.converting import Converted, convert
-from convnext_studio.model.weights.exported_programs import read_onnx
+from convnext_studio.model.weights.beside.json_files import read_json
+from convnext_studio.model.weights.beside.licences import known_licence
+from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
+from convnext_studio.model.weights.containers.exported_programs import read_onnx
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, file_kind, read_header
+from convnext_studio.model.weights.containers.pickles import Contents, read_legacy, read_plain_pickle, read_zip
 from convnext_studio.model.weights.fitting import check_tensors, join_names
-from convnext_studio.model.weights.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
-from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.weights.inference import shapes_of
-from convnext_studio.model.weights.json_files import read_json
-from convnext_studio.model.weights.licences import known_licence
-from convnext_studio.model.weights.lora import CONFIG_NAME
-from convnext_studio.model.weights.pickles import Contents, read_legacy, read_plain_pickle, read_zip
+from convnext_studio.model.weights.names.converting import Converted, convert
+from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
+from convnext_studio.model.weights.names.inference import shapes_of
+from convnext_studio.model.weights.names.lora import CONFIG_NAME
 from convnext_studio.model.weights.weights_files import INDEX_ENDING, shards, weights_file
 
 IMAGENET_CLASSES = 1000
@@ -141,7 +141,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
     ----------
     part
         The prefix of the network to open, where the file holds several; see
-        `convnext_studio.model.weights.converting.convert`.
+        `convnext_studio.model.weights.names.converting.convert`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from convnext_studio.erf.field_files import SUFFIXES
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
-from convnext_studio.model.weights.class_names import is_names_file, read_names, why_unnamed
+from convnext_studio.model.weights.beside.class_names import is_names_file, read_names, why_unnamed
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
 from convnext_studio.protocol.models import (

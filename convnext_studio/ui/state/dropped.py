@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData
 
 from convnext_studio.erf.field_files import SUFFIXES
-from convnext_studio.model.weights.class_names import is_names_file
+from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.render import pluralize
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX

@@ -27,9 +27,9 @@ from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.presets import preset
-from convnext_studio.model.weights.converting import convert
-from convnext_studio.model.weights.formats import TORCHVISION
-from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.converting import convert
+from convnext_studio.model.weights.names.formats import TORCHVISION
+from convnext_studio.model.weights.names.inference import infer_config, shapes_of
 from convnext_studio.model.weights.reading import usual_preprocessing
 from convnext_studio.model.weights.saved_weights import save_as
 from tests.networks import lively, small_model

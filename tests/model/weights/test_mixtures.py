@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
-from tests.model.weights.test_finding import (
+from tests.model.weights.names.test_finding import (
     DIMS,
     FEATURES,
     NET,

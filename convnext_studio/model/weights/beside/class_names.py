@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.common.files import is_file_or_folder
-from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
-from convnext_studio.model.weights.json_files import read_json_value
-from convnext_studio.model.weights.pickle_reader import Stub
+from convnext_studio.model.weights.beside.json_files import read_json_value
+from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.containers.pickle_values import Stub
 from convnext_studio.render.numbers import pluralize
 
 LONGEST_NAME = 200

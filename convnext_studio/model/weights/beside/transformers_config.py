@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import read_preprocessing
-from convnext_studio.model.weights.companion_files import (
+from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
     not_followed,
 )
+from convnext_studio.model.weights.checkpoint import read_preprocessing
 
 # transformers' names for activation functions.
 _ACTS: dict[str, Act] = {

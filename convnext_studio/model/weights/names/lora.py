@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.finding import NamedTensors
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.finding import NamedTensors
 
 CONFIG_NAME = "adapter_config.json"
 _USUAL_NAME = "default"

@@ -8,8 +8,8 @@ import pytest
 from safetensors.torch import save_file
 
 from convnext_studio.model import load
-from convnext_studio.model.weights.class_names import as_names, cleaned
-from tests.model.weights.test_finding import TRUNK, WHOLE, saved
+from convnext_studio.model.weights.beside.class_names import as_names, cleaned
+from tests.model.weights.names.test_finding import TRUNK, WHOLE, saved
 
 NAMES = ("owl", "heron", "great tit", "jay", "crane", "kite", "rook")
 NUMBERED = {str(index): name for index, name in enumerate(NAMES)}

@@ -12,13 +12,16 @@ from typing import Any
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import read_preprocessing
-from convnext_studio.model.weights.companion_files import (
+from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
     not_followed,
 )
-from convnext_studio.model.weights.formats import (
+from convnext_studio.model.weights.beside.json_files import read_json
+from convnext_studio.model.weights.beside.timm_config import read_timm_config
+from convnext_studio.model.weights.beside.transformers_config import read_transformers_config
+from convnext_studio.model.weights.checkpoint import read_preprocessing
+from convnext_studio.model.weights.names.formats import (
     DINOV3,
     DINOV3_FIRST,
     OPEN_CLIP,
@@ -27,9 +30,6 @@ from convnext_studio.model.weights.formats import (
     TRANSFORMERS,
     Format,
 )
-from convnext_studio.model.weights.json_files import read_json
-from convnext_studio.model.weights.timm_config import read_timm_config
-from convnext_studio.model.weights.transformers_config import read_transformers_config
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.weights.finding import (
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.finding import (
     NamedTensors,
     Part,
     find_parts,
@@ -19,7 +20,7 @@ from convnext_studio.model.weights.finding import (
     refuse_unknown,
     ways_up,
 )
-from convnext_studio.model.weights.formats import (
+from convnext_studio.model.weights.names.formats import (
     OF_TRUNK,
     OPEN_CLIP,
     TIMM,
@@ -30,10 +31,9 @@ from convnext_studio.model.weights.formats import (
     reshaped,
     stage_of_norm,
 )
-from convnext_studio.model.weights.heads import Head, clip_head, find_heads, own_head
-from convnext_studio.model.weights.inference import infer_config, shapes_of
-from convnext_studio.model.weights.lora import merge_adapters
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.heads import Head, clip_head, find_heads, own_head
+from convnext_studio.model.weights.names.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.lora import merge_adapters
 
 _LAST_OF_STAGE = re.compile(r"stages\.(\d)\.0\.pwconv2\.weight")
 _NORM_OF_A_STAGE = re.compile(r"(norms?\.?\d|hidden_states_norms\.stage\d)\.(weight|bias)$")

@@ -18,7 +18,8 @@ import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.weights.pickle_reader import PickleReader, Stub
+from convnext_studio.model.weights.containers.pickle_reader import PickleReader
+from convnext_studio.model.weights.containers.pickle_values import Stub
 from tests.networks import SMALL, lively
 
 CANARY = "convnext_studio_canary"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import MOST_HIDDEN_LAYERS
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
 
 _NO_HEAD = re.compile(
     r"proj|^pred$|predictor|prototype|queue|dino|ibot|contrast|criterion|loss|decode|aux|mask|neck|rpn|roi|bbox|fpn"

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
+from convnext_studio.model.weights.beside.companion_files import UNUSABLE, CompanionFiles, not_followed
 from convnext_studio.model.weights.checkpoint import INTERPOLATIONS, read_preprocessing
-from convnext_studio.model.weights.companion_files import UNUSABLE, CompanionFiles, not_followed
 
 ACTS: dict[str, Act] = {
     "gelu": "gelu",

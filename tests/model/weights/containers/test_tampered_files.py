@@ -19,7 +19,7 @@ import torch
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
-from tests.model.weights.test_pickle_attacks import CANARY, FIRE, FIRED, call, fired, in_bytes, text
+from tests.model.weights.containers.test_pickle_attacks import CANARY, FIRE, FIRED, call, fired, in_bytes, text
 from tests.networks import SMALL, lively
 
 __all__ = ["fired"]

@@ -18,7 +18,7 @@ from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.preprocessing import Preprocessing
-from tests.model.weights.test_finding import DEPTHS, DIMS, NET, WHOLE, network, picture, saved, under
+from tests.model.weights.names.test_finding import DEPTHS, DIMS, NET, WHOLE, network, picture, saved, under
 
 transformers = pytest.importorskip("transformers")
 
@@ -424,7 +424,7 @@ def test_other_configs_in_a_checkpoint_are_ignored(tmp_path: Path, said: object)
 
 
 def test_dinov3_as_meta_names_it_is_squashed_to_256_px(tmp_path: Path) -> None:
-    from tests.model.weights.test_finding import TRUNK, facebook_names
+    from tests.model.weights.names.test_finding import TRUNK, facebook_names
 
     names = facebook_names(TRUNK)
     names |= {"norms.3.weight": names["norm.weight"], "norms.3.bias": names["norm.bias"]}

@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.formats import FORMATS, Format
-from convnext_studio.model.weights.pickle_reader import TORCHSCRIPT, StoredArray, StoredTensor, Stub
-from convnext_studio.model.weights.pickles import Leaf
+from convnext_studio.model.weights.containers.pickle_values import TORCHSCRIPT, StoredArray, StoredTensor, Stub
+from convnext_studio.model.weights.containers.pickles import Leaf
+from convnext_studio.model.weights.names.formats import FORMATS, Format
 
 _DEEPEST = 12
 _LONGEST_NAME = 512
