@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, windows
+from tests.benchmarks import attributions, engine, lectures, nodes, opening, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -21,6 +21,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "mosaic": windows.mosaic,
     "views": windows.views,
     "lecture": lectures.steps,
+    "opening": opening.opening,
     "predict": passes.predict,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,

@@ -23,7 +23,9 @@ from convnext_studio.model.weights.containers.pickle_values import (
 )
 
 MOST_AXES = 8
+_LARGEST_SCALAR_BYTES = 4096
 _NUMBERS = re.compile(r"[fiu][1248]|b1")
+_TEXT = re.compile(r"U([1-9]\d{0,3})")
 
 
 class Machine(Protocol):
@@ -165,12 +167,26 @@ def fill_array(array: StoredArray, state: Any) -> None:
 
 def _set_values(array: StoredArray, shape: Any, kind: Any, content: Any, is_fortran: bool) -> None:
     array.shape = _axes(shape)
+    if isinstance(kind, NumpyType) and len(array.shape) < 2:
+        array.texts = _texts(kind, content)
     if not isinstance(kind, NumpyType) or not _NUMBERS.fullmatch(kind.code):
         return
     content = content.encode("latin-1") if isinstance(content, str) else content
     dtype = np.dtype(kind.code).newbyteorder(">" if kind.order == ">" else "<")
     values: NDArray[Any] = np.frombuffer(content, dtype)
     array.values = values.reshape(array.shape, order="F" if is_fortran else "C")
+
+
+def _texts(kind: NumpyType, content: Any) -> list[str] | None:
+    """Return the texts of an array of them, or of an array of objects if all of these are texts."""
+    if kind.code == "O8" and isinstance(content, list):
+        return list(content) if all(isinstance(text, str) for text in content) else None
+    found = _TEXT.fullmatch(kind.code)
+    if found is None or not isinstance(content, bytes) or kind.order == ">":
+        return None
+    each = 4 * int(found[1])
+    padded = (content[at : at + each] for at in range(0, len(content), each))
+    return [text.decode("utf-32-le", "replace").rstrip("\0") for text in padded]
 
 
 def _array_of_bytes(
@@ -184,8 +200,10 @@ def _array_of_bytes(
 def _scalar(_reader: Machine, kind: Any, content: Any = b"") -> Any:
     array = StoredArray()
     content = content.encode("latin-1") if isinstance(content, str) else content
-    if isinstance(content, bytes) and len(content) <= 16:
+    if isinstance(content, bytes) and len(content) <= _LARGEST_SCALAR_BYTES:
         _set_values(array, (), kind, content, is_fortran=False)
+    if array.texts is not None:
+        return "".join(array.texts)
     return None if array.values is None else array.values.item()
 
 

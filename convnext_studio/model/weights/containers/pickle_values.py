@@ -103,10 +103,11 @@ class StoredTensor:
 
 @dataclass(slots=True, eq=False)
 class StoredArray:
-    """An array of numpy; `values` is None if it does not consist of numbers."""
+    """An array of numpy; `values` is None if it does not hold numbers, `texts` if not one row of texts."""
 
     shape: tuple[int, ...] = ()
     values: NDArray[Any] | None = None
+    texts: list[str] | None = None
 
     @property
     def dtype(self) -> str:
