@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
@@ -25,8 +26,7 @@ _FACTOR = re.compile(r"(?P<site>.+)\.lora_A(?:\.(?P<adapter>[^.]+))?\.weight|(?P
 _SAVED = re.compile(r"(.+)\.modules_to_save\.[^.]+\.(.+)")
 _ORIGINAL = re.compile(r".+\.original_module\..+")
 _OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|ia3_|oft_|boft_|vera_|hra_|lora_embedding_|base_layer\.)")
-_QUICK = re.compile(r"[\w.*^$\\\[\]|-]{1,200}")
-_MOST_STARS = 3
+_MOST_PATTERNS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def _product(base: Tensor, down: Tensor, up: Tensor) -> Tensor:
 def _scale(site: str, rank: int, config: Mapping[str, Any]) -> float:
     alpha = _number(config.get("lora_alpha"), _USUAL_ALPHA)
     patterns = config.get("alpha_pattern")
-    for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
+    for pattern, value in islice(patterns.items(), _MOST_PATTERNS) if isinstance(patterns, dict) else ():
         if _matches(str(pattern), site):
             return _quotient(_number(value, alpha), rank, config)
     return _quotient(alpha, rank, config)
@@ -173,16 +173,27 @@ def _quotient(alpha: float, rank: int, config: Mapping[str, Any]) -> float:
 
 
 def _matches(pattern: str, site: str) -> bool:
-    """Return whether a pattern is for a layer: peft reads it as a regular expression for the end of its name.
+    """Return whether a pattern is for a layer, as peft reads it: it ends the name, from its start or after a dot.
 
-    One that could take for ever is taken as a plain name.
+    Of regular expressions, only any text, a dot, and the ends of the name are known here: others could take for
+    ever.
     """
-    if _QUICK.fullmatch(pattern) and pattern.count("*") <= _MOST_STARS:
-        try:
-            return re.match(rf"(.*\.)?({pattern})$", site) is not None
-        except re.error:
+    is_whole = pattern.startswith("^")
+    first, *others = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".").split(".*")
+    starts = [0] if is_whole else [0, *(at + 1 for at, sign in enumerate(site) if sign == ".")]
+    return any(site.startswith(first, at) and _ends(site[at + len(first) :], others) for at in starts)
+
+
+def _ends(rest: str, pieces: list[str]) -> bool:
+    """Return whether a text consists of these pieces with anything before each."""
+    if not pieces:
+        return not rest
+    for piece in pieces[:-1]:
+        at = rest.find(piece)
+        if at < 0:
             return False
-    return site == pattern or site.endswith(f".{pattern}")
+        rest = rest[at + len(piece) :]
+    return rest.endswith(pieces[-1])
 
 
 def _number(value: object, otherwise: float) -> float:
