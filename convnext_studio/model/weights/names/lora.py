@@ -173,7 +173,7 @@ def _quotient(alpha: float, rank: int, config: Mapping[str, Any]) -> float:
 
 
 def _matches(pattern: str, site: str) -> bool:
-    """Return whether a pattern is for a layer, as peft reads it: it ends the name, from its start or after a dot.
+    """Return whether a pattern is for a layer, as peft reads it: it ends the name, from its start or a dot on.
 
     Of regular expressions, only any text, a dot, and the ends of the name are known here: others could take for
     ever.
