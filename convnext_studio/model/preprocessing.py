@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.framing import Framing, Grid, framed_geometry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,7 +28,7 @@ class Preprocessing:
     Attributes
     ----------
     input_px
-        Side of the square input; its height, where it is not square.
+        Side of the square input that the network was trained with; its height, where it is not square.
     input_width_px
         Width of an input that is not square; 0 for a square one.
     crop_fraction
@@ -85,8 +86,11 @@ class Preprocessing:
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
         """Return where the input lies in a picture of that width and height."""
         resized = self._resized_size(picture_size)
-        origin = tuple(self._corner(after - side) for after, side in zip(resized, self.input_size, strict=True))
-        return CropGeometry(picture_size, resized, (origin[0], origin[1]), self.input_size)
+        sides = tuple(zip(resized, self.input_size, strict=True))
+        left, top = (self._corner(after - side) for after, side in sides)
+        right, bottom = (side - after + at for (after, side), at in zip(sides, (left, top), strict=True))
+        padding = max(0, -left), max(0, -top), max(0, right), max(0, bottom)
+        return CropGeometry(picture_size, resized, (left, top), self.input_size, padding)
 
     def _resized_size(self, picture_size: tuple[int, int]) -> tuple[int, int]:
         width, height = picture_size
@@ -111,6 +115,28 @@ class Preprocessing:
         # torchvision rounds the corner half to even, and adds the larger half of an odd border at the end.
         return round(excess_px / 2.0) if excess_px >= 0 else -(-excess_px // 2)
 
+    def framed(self, picture_size: tuple[int, int], framing: Framing, grid: Grid) -> CropGeometry:
+        """Return where the input lies in a picture of that width and height, in any framing.
+
+        Parameters
+        ----------
+        grid
+            What inputs the network takes.
+        """
+        if framing.kind != "trained" or framing.box is not None:
+            return framed_geometry(framing, picture_size, self.input_px, grid)
+        return self.scaled(framing.input_px or self.input_px).geometry(picture_size)
+
+    def scaled(self, input_px: int) -> "Preprocessing":
+        """Return the same preprocessing for an input of another height, with everything else in proportion."""
+        scale = input_px / self.input_px
+        return replace(
+            self,
+            input_px=input_px,
+            input_width_px=round(scale * self.input_width_px),
+            resized_px=tuple(round(scale * side) for side in self.resized_px),
+        )
+
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
@@ -129,17 +155,16 @@ class Preprocessing:
         else:
             resized, (left, top) = _resize_around_crop(picture, geometry, resample)
         width, height = geometry.input_size
-        sides = zip(geometry.crop_origin, geometry.input_size, geometry.resized_size, strict=True)
-        if all(0 <= corner <= after - side for corner, side, after in sides):
+        if not geometry.is_padded:
             return resized.crop((left, top, left + width, top + height))
         filled = Image.new(resized.mode, geometry.input_size, fill)
         filled.paste(resized, (-left, -top))
         return filled
 
-    def _pixels(self, picture: Image.Image) -> NDArray[np.float32]:
+    def _pixels(self, picture: Image.Image, geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
-        geometry = self.geometry(picture.size)
-        if self.resizes_floats and self.squash and self.interpolation == "bilinear":
+        is_squashed = self.squash and not geometry.is_padded
+        if self.resizes_floats and is_squashed and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
             (left, top), (width, height) = geometry.crop_origin, geometry.input_size
             return _squashed_floats(values, geometry.resized_size)[top : top + height, left : left + width]
@@ -151,10 +176,12 @@ class Preprocessing:
         if len(self.mean) == 1:
             grey = self._cut(picture.convert("L"), geometry, self._fill(1))
             return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255)
-        cropped, _ = self.crop(picture)
+        cropped = self._cut(picture.convert("RGB"), geometry, self._fill(3))
         return np.asarray(cropped, dtype=np.float32) / np.float32(255)
 
-    def __call__(self, picture: Image.Image | NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+    def __call__(
+        self, picture: Image.Image | NDArray[np.float32], geometry: CropGeometry | None = None
+    ) -> tuple[NDArray[np.float32], CropGeometry]:
         """Return the network's normalised input (C, H, W), float32, and its geometry.
 
         There is one channel, of luminance, where there is one mean.
@@ -162,18 +189,32 @@ class Preprocessing:
         Parameters
         ----------
         picture
-            A picture of 8 bits; or values from 0 to 1, (h, w, 1 or 3), of which none of the bits is lost.
+            A picture of 8 bits; or values from 0 to 1, of which none of the bits is lost: (h, w, 1 or 3), or
+            as many bands as the network takes.
+        geometry
+            What the network is shown of it; by default what it was trained on. Padding gets the mean colour,
+            or that of the training.
         """
         if isinstance(picture, np.ndarray):
-            pixels, geometry = self._values(picture)
+            geometry = geometry or self.geometry((picture.shape[1], picture.shape[0]))
+            pixels = self._values(picture, geometry)
         else:
-            pixels, geometry = self._pixels(picture), self.geometry(picture.size)
-        normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+            geometry = geometry or self.geometry(picture.size)
+            pixels = self._pixels(picture, geometry)
+        # A network of more bands than it has means takes them again from the first one on.
+        mean, std = (np.resize(np.array(each, np.float32), pixels.shape[2]) for each in (self.mean, self.std))
+        normalised = (pixels - mean) / std
+        array: NDArray[np.float32] = np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
+        if geometry.is_padded and geometry != self.geometry(geometry.picture_size):
+            left, top, right, bottom = geometry.padding
+            height, width = array.shape[1:]
+            # The mean colour is 0 after the normalisation.
+            array[:, :top] = array[:, height - bottom :] = 0
+            array[:, :, :left] = array[:, :, width - right :] = 0
+        return array, geometry
 
-    def _values(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+    def _values(self, values: NDArray[np.float32], geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
-        geometry = self.geometry((values.shape[1], values.shape[0]))
         bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
         fills = self._fill(len(bands))
         filled = [self._cut(band, geometry, fill / 255) for band, fill in zip(bands, fills, strict=True)]
@@ -181,8 +222,10 @@ class Preprocessing:
         # The filters overshoot, which 8 bits cannot.
         within = np.clip(cut, 0, 1)
         if len(self.mean) == 1 and within.shape[2] == 3:
-            return within @ _LUMINANCE[:, None], geometry
-        return np.broadcast_to(within, (*cut.shape[:2], len(self.mean))), geometry
+            return np.asarray(within @ _LUMINANCE[:, None], np.float32)
+        if within.shape[2] > 1 and within.shape[2] != len(self.mean):
+            return np.asarray(within, np.float32)
+        return np.broadcast_to(within, (*cut.shape[:2], len(self.mean)))
 
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -194,8 +237,9 @@ def _squashed_floats(values: NDArray[np.float32], size: tuple[int, int]) -> NDAr
 
     Pillow computes the same in double precision, which differs by up to 3e-5 after normalisation.
     """
-    height, width = values.shape[:2]
-    columns, rows = _bilinear_weights(width, size[0]), _bilinear_weights(height, size[1])
+    rows, columns = (
+        _bilinear_weights(own, wanted) for own, wanted in zip(values.shape[:2], size[::-1], strict=True)
+    )
     across = np.einsum("ow,hwc->hoc", columns, values, optimize=True)
     squashed: NDArray[np.float32] = np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
     return squashed

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, opening, passes, windows
+from tests.benchmarks import attributions, engine, lectures, nodes, opening, passes, similarity, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -29,6 +29,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "blocks": nodes.blocks,
     "seen": nodes.seen,
     "unit": nodes.unit,
+    "similarity": similarity.rows,
 }
 
 

@@ -119,4 +119,6 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         has_classes=model.has_classes,
         is_multi_label=model.is_multi_label,
         devices=device_table(),
+        mean=model.preprocessing.mean,
+        std=model.preprocessing.std,
     )

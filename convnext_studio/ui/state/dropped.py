@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData
 
-from convnext_studio.erf.field_files import SUFFIXES
+from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.render import pluralize
@@ -29,7 +29,7 @@ def describe_drop(mime: QMimeData) -> str:
 def describe_paths(paths: Sequence[str]) -> str:
     """Return what dropping these files and folders will do."""
     models = [path for path in paths if is_weights(Path(path))]
-    fields = [path for path in paths if path.lower().endswith(SUFFIXES)]
+    fields = [path for path in paths if is_field(path)]
     sessions = [path for path in paths if path.lower().endswith(SESSION_SUFFIX)]
     names = [path for path in paths if is_names_file(path) and path not in models]
     others = [path for path in paths if path not in (*models, *fields, *sessions, *names)]
