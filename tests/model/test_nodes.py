@@ -64,7 +64,7 @@ def test_every_nodes_shape_parameters_and_macs_are_torchs(
 ) -> None:
     assert ConvNeXtConfig.from_dict(config.to_dict()) == config
     network, side = on_meta(config), smallest_input_px(config) + more_px
-    nodes = node_table(config, side, side + wider_px)
+    nodes = node_table(config, (side, side + wider_px))
     shapes: dict[str, tuple[int, ...]] = {}
     for node in nodes:
         name = modules_of(node)[-1]

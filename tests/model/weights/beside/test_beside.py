@@ -198,9 +198,9 @@ def test_grey_pictures(tmp_path: Path) -> None:
     assert alone.module(alone.preprocess(photographs()[0])).shape == (1, 7)
 
 
-def test_pictures_have_no_four_channels(tmp_path: Path) -> None:
+def test_four_channels_are_told(tmp_path: Path) -> None:
     opened = load(saved(tmp_path, network(in_chans=4).state_dict()))
-    assert "It takes 4 channels, and pictures have three: it cannot be run on them." in opened.notes
+    assert "It takes 4 channels: those of a picture with as many bands, or chosen ones." in opened.notes
 
 
 # -------------------------------------------------------------------------------------------- transformers
