@@ -188,7 +188,7 @@ def _normalised(processor: Mapping[str, Any]) -> tuple[list[float], list[float]]
         mean, std = [0.0] * 3, [1.0] * 3
     else:
         mean, std = (
-            _for_channels(processor.get(name) or usual)
+            _for_channels(processor.get(name, usual))
             for name, usual in (("image_mean", _USUAL_MEAN), ("image_std", _USUAL_STD))
         )
     scale = 255 * factor

@@ -200,7 +200,7 @@ def test_grey_pictures(tmp_path: Path) -> None:
 
 def test_four_channels_are_told(tmp_path: Path) -> None:
     opened = load(saved(tmp_path, network(in_chans=4).state_dict()))
-    assert "It takes 4 channels: those of a picture with as many bands, or chosen ones." in opened.notes
+    assert "It takes 4 channels: the bands of a picture with as many, or chosen ones." in opened.notes
 
 
 # -------------------------------------------------------------------------------------------- transformers
