@@ -174,8 +174,8 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
     if is_multi_label:
         notes.append(_SINGLE_OUTPUT if config.num_classes == 1 else _MULTI_LABEL)
     if config.in_chans not in (1, 3):
-        told = f"It takes {config.in_chans} channels"
-        notes.append(f"{told}: the bands of a picture with as many, or chosen ones.")
+        taken = f"It takes {config.in_chans} channels"
+        notes.append(f"{taken}: the bands of a picture with as many, or chosen ones.")
     labels, notes_of_labels = _labels(path, contents, found, companions)
     notes += notes_of_labels
     return Weights(
