@@ -154,7 +154,7 @@ def _spread_out(data: Tensor, count: int, random: torch.Generator) -> Tensor:
     chosen = [int(torch.randint(len(data), (1,), generator=random))]
     nearest = (lengths + _distances(data, data[chosen])[:, 0]).clamp(min=0)
     while len(chosen) < count:
-        chances = nearest.double().cpu()
+        chances = nearest.cpu().double()
         if float(chances.sum()) <= 0:  # There are fewer different vectors than centres.
             chances = torch.ones_like(chances)
         picked = torch.multinomial(chances, tries, replacement=True, generator=random).to(data.device)
@@ -185,8 +185,8 @@ def _lloyd(data: Tensor, centres: Tensor, should_stop: ShouldStop) -> tuple[Tens
         if len(empty):  # An empty centre moves to where the distances are largest.
             farthest = (lengths + nearest).topk(len(empty)).indices
             centres[empty] = data[farthest]
-    error = (lengths + _distances(data, centres).amin(dim=1)).clamp(min=0).double().sum()
-    return centres, float(error)
+    error = (lengths + _distances(data, centres).amin(dim=1)).clamp(min=0)
+    return centres, float(error.cpu().double().sum())  # Not every device has float64.
 
 
 # ------------------------------------------------------------------- non-negative matrix factorisation
@@ -212,7 +212,7 @@ def fit_nmf(
         weights = _weights(data, parts)
     else:
         weights, parts = _from_singular_vectors(data, count)
-    whole = float(data.double().square().sum())
+    whole = float(data.square().sum(dim=1).cpu().double().sum())
     last = np.inf
     for _ in range(_MOST_STEPS):
         if should_stop():
@@ -236,8 +236,8 @@ def _gram(weights: Tensor) -> Tensor:
 
 def _squared_error(whole: float, products: Tensor, square: Tensor, parts: Tensor) -> float:
     """Return the squared length of data minus weights times parts, from products that are at hand."""
-    across = float((products.double() * parts.double()).sum())
-    return whole - 2 * across + float((square.double() * (parts @ parts.T).double()).sum())
+    across = float((products.cpu().double() * parts.cpu().double()).sum())
+    return whole - 2 * across + float((square.cpu().double() * _gram(parts.T).cpu().double()).sum())
 
 
 def _update(factor: Tensor, products: Tensor, square: Tensor) -> Tensor:
@@ -263,7 +263,7 @@ _WEIGHT_STEPS = 30
 
 def _from_singular_vectors(data: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return weights and parts to start from: the positive or negative half of each singular vector."""
-    square = (data.T @ data).double().cpu().numpy()
+    square = (data.T @ data).cpu().double().numpy()
     values, right = leading_eigenvectors(square, count)
     v = torch.from_numpy(right).to(data)
     sizes = torch.from_numpy(np.sqrt(np.maximum(values, _TINY))).to(data)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.attribution_methods import method_named
@@ -14,14 +14,14 @@ from convnext_studio.common.files import checked_ending
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.screenshot import save_picture_of
+from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind
 
-if TYPE_CHECKING:  # The window imports this module; the panels are imported when they are first shown.
+if TYPE_CHECKING:  # The panels are imported when they are first shown.
     from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
     from convnext_studio.ui.panels.export.export_panel import ExportItem, ExportPanel
     from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
-    from convnext_studio.ui.shell.window import StudioWindow
 
 REPORT, MAP, FIELD, SHEET, LAB, PARTS, WINDOW, HANDOUT, NOTES = (
     "report", "map", "field", "contact_sheet", "field_lab", "parts", "window", "handout", "handout_with_notes",
@@ -66,14 +66,8 @@ _STEMS = {
 _HIDDEN_MS = 80  # Until the window has been laid out again without the export panel.
 
 
-class Exports(QObject):
+class Exports(WindowPart):
     """Opens the export panel with what is on screen chosen, and writes what it offers beside views."""
-
-    noticed = Signal(object)  # Notice
-
-    def __init__(self, window: "StudioWindow") -> None:
-        super().__init__(window)
-        self._window = window
 
     @property
     def panel(self) -> "ExportPanel":
@@ -88,7 +82,7 @@ class Exports(QObject):
 
     def _on_screen(self) -> str | MapView | None:
         """Return the view that has the focus, or else the largest one of the active panel or the window."""
-        name = self._window.dock_layout.active
+        name = self._window.dock_layout.focus.active
         if name in (SHEET, LAB):
             return str(name)
         if name == "export":

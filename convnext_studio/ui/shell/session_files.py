@@ -36,6 +36,7 @@ from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.opening import MOST_DECODED
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,
@@ -304,6 +305,7 @@ class SessionFiles(QObject):
                 CheckPictures(
                     panel=SESSION,
                     images=tuple(picture.key for picture in answer.pictures),
+                    decodes=len(answer.pictures) <= MOST_DECODED,
                     with_sha256=any(picture.sha256 for picture in opening.session.pictures),
                 ),
                 partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
@@ -24,7 +24,7 @@ from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
 from convnext_studio.ui.shell.device_menu import DeviceMenu
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
@@ -33,6 +33,7 @@ from convnext_studio.ui.shell.panel_defaults import PanelDefaults
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
+from convnext_studio.ui.shell.window_place import WindowPlace
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -41,7 +42,7 @@ from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.state.settings import Place, Settings, SettingsFile, place_on, remember_place
+from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
@@ -55,7 +56,6 @@ if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
-LARGEST_FIRST_SIZE = QSize(1760, 1040)
 _LOW_PX = 520  # For text of 9 points.
 
 
@@ -126,7 +126,6 @@ class StudioWindow(QMainWindow):
         self.bridge = bridge
         self.controller = controller
         self.settings = settings
-        self._shares_out_at_first = True
         self.setDockNestingEnabled(True)
         self.setAnimated(False)  # A restored layout then has its sizes at once.
         # Qt's own context menu could hide the strip for good.
@@ -134,7 +133,8 @@ class StudioWindow(QMainWindow):
         self._make_parts()
         self._make_menus()
         self._connect()
-        self._restore()
+        self._place = WindowPlace(self, self.dock_layout, settings)
+        self._shares_out_at_first = not self._place.restore()
         self._show_title()
         if settings.problem:
             self.messages.tell(Notice("settings", settings.problem))
@@ -151,6 +151,8 @@ class StudioWindow(QMainWindow):
         status = StatusBar(state, bridge, self)
         status.cancel.clicked.connect(self.stop_work)
         self.setStatusBar(status)
+        self.messages.width_for = status.message_width
+        status.rearranged.connect(self.messages.follow)
         self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
@@ -177,7 +179,7 @@ class StudioWindow(QMainWindow):
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
-        menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
+        menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group)
         self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
@@ -372,13 +374,6 @@ class StudioWindow(QMainWindow):
 
     # --------------------------------------------------------------------------------- opening and closing
 
-    def _restore(self) -> None:
-        geometry, layout = place_on(self.settings.values, screens_text())
-        if not (geometry and self.restoreGeometry(from_text(geometry))):
-            room = self.screen().availableSize()
-            self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
-        self._shares_out_at_first = not self.dock_layout.restore(layout)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the strip take less room in a low window."""
         super().resizeEvent(event)
@@ -421,12 +416,8 @@ class StudioWindow(QMainWindow):
         self._update_actions()
 
     def remember(self) -> None:
-        """Save the settings, including the geometry of the window and the layout of the docks."""
-        place = Place(
-            screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
-        )
-        places = remember_place(self.settings.values, place)
-        self.settings.update(geometry=place.geometry, layout=place.layout, places=places)
+        """Save the settings, including the place of the window and the layout of the docks."""
+        self._place.remember()
         try:
             self.settings.save()
         except StudioError as error:

@@ -451,7 +451,7 @@ class AttributionBar(QObject):
             "Contact sheet", "This method on all opened pictures, as a contact sheet"
         )
         self.progress = ProgressBar("Progress of the map")
-        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(12)))
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Ctrl+.)")
         self._list.currentIndexChanged.connect(self._method_chosen)

@@ -296,6 +296,7 @@ class ModelPanel(QWidget):
         scroll = QScrollArea()
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # Long words wrap.
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setAccessibleName("Facts about the model")
         scroll.setAccessibleDescription("Its size, its input and its origin; arrow keys scroll")

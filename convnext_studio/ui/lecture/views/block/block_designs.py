@@ -129,7 +129,7 @@ class BlockDesignsView(PaintedView):
     def _paint_words(ink: Ink, room: QRectF, text: str, colour: str) -> None:
         """Paint the layers between a convolution and the next one."""
         width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
-        place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
+        place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height())
         ink.painter.fillRect(place, QColor(ink.look.surface))
         ink.text(place, text, align="centre", px=ink.small, colour=colour)
 

@@ -85,7 +85,7 @@ class MixingMatrixView(BlockView):
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), title, align="centre", bold=True)
         beside = ink.small * 2 + max(ink.width(text, ink.small) for text in self._picture.end_texts())
-        box = room.adjusted(line * 1.2, line * 1.3, -beside, -ink.line(ink.small) * 1.2)
+        box = room.adjusted(line * 1.2, line * 1.6, -beside, -ink.line(ink.small) * 1.2)
         ink.image(box, self._picture)
         ink.colour_bar(
             QRectF(box.right() + ink.small * 0.6, box.top(), ink.small * 0.6, box.height()), self._picture
