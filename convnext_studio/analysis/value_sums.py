@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from convnext_studio.analysis.features import autocast, probabilities_of, to_array
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_sums import INPUT, LOGITS, PROBABILITIES, Operation, ValuePlace, ValueSum
+from convnext_studio.model.config import same_padding
 from convnext_studio.model.convnext import (
     GRN,
     BatchNorm,
@@ -21,6 +22,7 @@ from convnext_studio.model.convnext import (
     ConvNeXt,
     LayerNorm,
     RMSNorm,
+    SameConv2d,
 )
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import HEAD_NORM
@@ -66,7 +68,8 @@ class NetworkSteps:
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
         module = model.module
-        found = _convnext_steps(module) if isinstance(module, ConvNeXt) else iter([_SOFTMAX])
+        last = Step(PROBABILITIES, "sigmoid" if model.is_multi_label else "softmax", (LOGITS,))
+        found = (*_convnext_steps(module), last) if isinstance(module, ConvNeXt) else (last,)
         self.steps = {step.name: step for step in found}
         self._aliases = _aliases(model) if isinstance(module, ConvNeXt) else {}
 
@@ -93,8 +96,8 @@ class NetworkSteps:
         """Return the output (C, h, w) of a step that the node table does not list, from its input."""
         (x,) = inputs
         with torch.no_grad(), autocast(x, precision):
-            if step.operation == "softmax":
-                return probabilities_of(x[:, 0, 0])[:, None, None]
+            if step.operation in ("softmax", "sigmoid"):
+                return probabilities_of(self._model, x[:, 0, 0])[:, None, None]
             if step.operation == "pool":
                 return _pooled(x, step.function)[:, None, None]
             if step.operation == "linear":
@@ -159,9 +162,6 @@ def _check_place(place: ValuePlace, own: Tensor) -> None:
 
 
 # ------------------------------------------------------------------------------------- the steps of a network
-
-
-_SOFTMAX = Step(PROBABILITIES, "softmax", (LOGITS,))
 
 
 def _convnext_steps(module: ConvNeXt) -> Iterator[Step]:
@@ -230,12 +230,13 @@ def _head_steps(module: ConvNeXt, before: str) -> Iterator[Step]:
         yield Step("head.pool", "pool", (before,), None, pool)
         yield _layer_step(HEAD_NORM, "head.pool", module.norm, module)
     before = HEAD_NORM
-    if module.pre_logits is not None:
-        yield _layer_step("head.hidden", before, module.pre_logits, module)
-        yield Step("head.act", "activation", ("head.hidden",), nn.GELU(), "gelu")
-        before = "head.act"
+    hidden = list(module.hidden_layers)
+    for number, layer in enumerate(hidden, start=1):
+        which = str(number) if len(hidden) > 1 else ""
+        yield _layer_step(f"head.hidden{which}", before, layer, module)
+        before = f"head.act{which}"
+        yield Step(before, "activation", (f"head.hidden{which}",), nn.GELU(), "gelu")
     yield _layer_step(LOGITS, before, module.head, module)
-    yield _SOFTMAX
 
 
 def _layer_step(name: str, before: str, layer: nn.Module, module: ConvNeXt) -> Step:
@@ -262,7 +263,8 @@ def _aliases(model: LoadedModel) -> dict[str, str]:
 
 def _pooled(x: Tensor, how: str) -> Tensor:
     mean, most = x.mean((1, 2)), x.amax((1, 2))
-    return {"avg": mean, "max": most}.get(how, 0.5 * (mean + most))
+    ways = {"avg": mean, "max": most, "catavgmax": torch.cat([mean, most])}
+    return ways.get(how, 0.5 * (mean + most))
 
 
 # ------------------------------------------------------------------------------------------- the operations
@@ -325,8 +327,11 @@ def _convolution(step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Ma
     weight = _values(layer.weight[place.channel])
     channels, height, width = weight.shape
     first = place.channel // (layer.out_channels // layer.groups) * channels
-    rows = place.y * layer.stride[0] - layer.padding[0] + np.arange(height)[:, None]
-    columns = place.x * layer.stride[1] - layer.padding[1] + np.arange(width)
+    dilation = layer.dilation[0]
+    is_same = isinstance(layer, SameConv2d)
+    padding = same_padding(height, dilation)[0] if is_same else layer.padding[0]
+    rows = place.y * layer.stride[0] - padding + dilation * np.arange(height)[:, None]
+    columns = place.x * layer.stride[1] - padding + dilation * np.arange(width)
     is_inside = (rows >= 0) & (rows < x.shape[1]) & (columns >= 0) & (columns < x.shape[2])
     seen = np.zeros(weight.shape)
     seen[:, is_inside] = _values(x[first : first + channels])[
@@ -338,7 +343,7 @@ def _convolution(step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Ma
         weight.ravel(),
         sources,
         _bias(layer, place.channel),
-        window=weight.shape,
+        window=weight.shape if dilation == 1 else (0, 0, 0),
         stride=layer.stride[0],
         before=to_array(x[first]) if channels == 1 else None,
     )
@@ -410,15 +415,19 @@ def _sum(_step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Made:
 
 
 def _pool(step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Made:
-    channel = inputs[0][place.channel]
+    # Mean and largest one after the other: the second half of the channels are the largest values.
+    joined, count = step.function == "catavgmax", len(inputs[0])
+    function = ("avg" if place.channel < count else "max") if joined else step.function
+    index = place.channel % count
+    channel = inputs[0][index]
     values = _values(channel)
     height, width = values.shape
     rows, columns = np.mgrid[:height, :width]
     mean = np.full(values.size, 1 / values.size)
     most = np.zeros(values.size)
     most[values.argmax()] = 1.0
-    factors = {"avg": mean, "max": most}.get(step.function, 0.5 * (mean + most))
-    sources = _sources(0, place.channel, rows, columns)
+    factors = {"avg": mean, "max": most}.get(function, 0.5 * (mean + most))
+    sources = _sources(0, index, rows, columns)
     return _products(values.ravel(), factors, sources, before=to_array(channel))
 
 
@@ -434,6 +443,18 @@ def _softmax(_step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Made:
         sources=_sources(0, np.arange(len(logits)), 0, 0),
         numbers=numbers,
         total=float(terms[place.channel] / numbers["sum"]),
+    )
+
+
+def _sigmoid_of_logit(_step: Step, place: ValuePlace, inputs: Sequence[Tensor]) -> _Made:
+    logit = float(inputs[0][place.channel, 0, 0])
+    return _Made(
+        operands=np.array([logit]),
+        factors=np.zeros(0),
+        terms=np.array([np.exp(-logit)]),
+        sources=_sources(0, place.channel, 0, 0),
+        numbers={"own": logit},
+        total=float(1 / (1 + np.exp(-logit))),
     )
 
 
@@ -472,4 +493,5 @@ _MADE: dict[Operation, Callable[[Step, ValuePlace, Sequence[Tensor]], _Made]] = 
     "sum": _sum,
     "pool": _pool,
     "softmax": _softmax,
+    "sigmoid": _sigmoid_of_logit,
 }

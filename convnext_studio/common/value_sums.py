@@ -17,6 +17,7 @@ Operation = Literal[
     "sum",
     "pool",
     "softmax",
+    "sigmoid",
     "cam",
 ]
 
@@ -63,14 +64,15 @@ class ValueSum(Struct, frozen=True, kw_only=True):
         (n,) float64. A convolution, a linear layer, a scale, a sum and a pooling add up the terms, which are
         operand times factor, and the bias. Of an activation, the factor is the share that it lets through. Of
         a norm, the terms add up to what it computes over the channels; of a softmax, to its denominator, and
-        there are no factors.
+        there are no factors. Of a sigmoid, the operand is the logit, and the term the exponential of minus it.
     sources
         (n, 4) int32: index of the step, channel, row and column of each operand; the index is -1 for the zeros
         beyond the border.
     numbers
         The other numbers of the operation, by name: ``bias``, ``mean``, ``deviation`` and so on.
     window
-        Channels, height and width of the window of a convolution; zeros for other operations.
+        Channels, height and width of the window of a convolution; zeros for other operations, and if there are
+        gaps between the weights (dilation).
     stride
         The stride of a convolution, otherwise 1.
     before, after

@@ -60,7 +60,10 @@ def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -
     if target is None:
         target = predict(workspace, Predict(image=request.image), should_stop).top(1)[0]
     method = method_named(request.method)
-    outputs = Outputs.of(request.output, target, request.against, workspace.model.config.num_classes)
+    model = workspace.model
+    outputs = Outputs.of(
+        request.output, target, request.against, model.config.num_classes, model.is_multi_label
+    )
     given = dict(request.parameters)
     question = make_question(workspace.model, method, outputs, request.nodes, request.average, given)
     complete = Explain(

@@ -373,6 +373,8 @@ class ValuePainting:
         operation = self.made.operation
         if operation == "norm":
             return "the channels at this position"
+        if operation == "sigmoid":
+            return "logit, and the exponential of minus it"
         if operation == "softmax":
             return "logit, and its exponential after the largest logit is taken off"
         return "value × weight = product, the largest first"
@@ -405,7 +407,7 @@ class ValuePainting:
         operand, term = number(made.operands[index]), number(made.terms[index])
         if made.operation == "norm":
             return operand
-        if made.operation == "softmax":
+        if made.operation in ("softmax", "sigmoid"):
             return f"{operand} → {term}"
         return f"{operand} × {number(made.factors[index])} = {term}"
 

@@ -193,8 +193,11 @@ def _of_sum(made: ValueSum) -> Iterator[Line]:
 
 def _of_pool(made: ValueSum) -> Iterator[Line]:
     units = pluralize(len(made.operands), "unit", is_grouped=True)
-    if made.function in _POOLINGS:
-        yield (Piece(f"{_POOLINGS[made.function]} of the {units}"), _result(made))
+    function = made.function
+    if function == "catavgmax":
+        function = "avg" if made.place.channel < made.shape[0] // 2 else "max"
+    if function in _POOLINGS:
+        yield (Piece(f"{_POOLINGS[function]} of the {units}"), _result(made))
         return
     mean, most = float(made.operands.mean()), float(made.operands.max())
     yield (Piece(f"half of mean {number(mean)} + largest {number(most)} of the {units}"), _result(made))
@@ -219,6 +222,12 @@ def _of_softmax(made: ValueSum) -> Iterator[Line]:
         Piece(f"{number(exponential)} ÷ {number(numbers['sum'])}, the sum of the {classes}"),
         _result(made),
     )
+
+
+def _of_sigmoid(made: ValueSum) -> Iterator[Line]:
+    logit = Piece(f"logit {number(made.numbers['own'])}", ValuePlace(LOGITS, made.place.channel))
+    yield (logit, Piece(f"; the exponential of minus it is {number(float(made.terms[0]))}"))
+    yield (Piece(f"1 ÷ (1 + {number(float(made.terms[0]))})"), _result(made))
 
 
 def _of_pixel(made: ValueSum) -> Iterator[Line]:
@@ -248,6 +257,7 @@ _FORMULAS: dict[str, Callable[[ValueSum], Iterator[Line]]] = {
     "sum": _of_sum,
     "pool": _of_pool,
     "softmax": _of_softmax,
+    "sigmoid": _of_sigmoid,
     "cam": _of_map,
 }
 

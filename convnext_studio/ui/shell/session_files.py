@@ -207,7 +207,7 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision)
+            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
             self._controller.reopen_model(
                 model.source,
@@ -217,6 +217,7 @@ class SessionFiles(QObject):
                 part=model.part,
                 mean=model.mean,
                 std=model.std,
+                labels=model.labels,
             )
 
     def _usable(self, precision: Precision) -> Precision:
@@ -373,6 +374,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
         part=asked.part,
+        labels=asked.labels,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,

@@ -186,7 +186,7 @@ class NumberPanel(Panel):
             return
         made = payload.made
         painting = ValuePainting(made, precision=payload.precision)
-        if made.operation == "softmax":
+        if made.operation in ("softmax", "sigmoid"):
             painting = ValuePainting(made, self._class_of, payload.precision)
         self._painting = painting
         self._show_place()
@@ -242,7 +242,7 @@ class NumberPanel(Panel):
             return ""
         made = painting.made
         rows = [f"{painting.name_of(index)}\t{painting.row_text(index)}" for index in painting.order]
-        if made.operation == "softmax":
+        if made.operation in ("softmax", "sigmoid"):
             rows = [f"{self._class_of(index)}\t{painting.row_text(index)}" for index in painting.order]
         place = self.journey.place
         head = place_text(made.place, made.shape, self._class_name(made.place))

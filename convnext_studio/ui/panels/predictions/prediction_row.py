@@ -1,7 +1,7 @@
 """A clickable row that shows a class with its probability."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QWidget
 
 from convnext_studio.render import format_percent
@@ -21,6 +21,7 @@ class PredictionRow(QAbstractButton):
 
     value_asked = Signal()  # how was this probability made?
     python_asked = Signal()  # the probabilities are to be copied as Python
+    naming_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent)
@@ -69,7 +70,8 @@ class PredictionRow(QAbstractButton):
         self.setAccessibleName(f"{label}, {self.percentage}")
         self.setToolTip(
             f"{label} (class {target}), {self.percentage}\n"
-            "Click to explain this class; Alt+click to see how the number was made"
+            "Click to explain this class; double click or Shift+F2 to name it;\n"
+            "Alt+click to see how the number was made"
         )
         self.update()
 
@@ -110,6 +112,20 @@ class PredictionRow(QAbstractButton):
         )
         menu.addAction("Copy as P&ython (Ctrl+Shift+C)").triggered.connect(lambda: self.python_asked.emit())
         return menu
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for another name of the class; the first of the two clicks has chosen it."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.naming_asked.emit()
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ask for another name of the class with Shift+F2."""
+        if event.key() == Qt.Key.Key_F2 and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
+            self.naming_asked.emit()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint name and number above the bar; the frame shows focus or hover."""

@@ -92,6 +92,7 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
 def _make_predictions(window: "StudioWindow") -> QWidget:
     panel = PredictionsPanel(window.state, window.bridge)
     panel.again_asked.connect(window.controller.predict)
+    panel.names_given.connect(window.controller.name_classes)
     return panel
 
 

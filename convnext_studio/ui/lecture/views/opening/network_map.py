@@ -95,7 +95,7 @@ class NetworkMapView(SeenView):
             QRectF(place.left(), room.top(), place.width(), room.height()) for place in places
         )
         face = QRectF(first.left(), top, side, side)
-        self._paint_head(ink, first, "Picture", f"{self.model.input_px} × {self.model.input_px}")
+        self._paint_head(ink, first, "Picture", self.model.input_text)
         self.paint_seen(ink, face)
         draw_frame(ink, face, ink.look.outline, 1.0)
         for place, (node, blocks) in zip(stages, columns, strict=True):

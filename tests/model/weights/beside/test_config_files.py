@@ -92,7 +92,7 @@ def test_a_config_of_another_network_is_ignored(tmp_path: Path, config: dict[str
         {"image_std": [0, 0, 0]},
         {"image_mean": None},
         {"crop_pct": "x"},
-        {"crop_pct": 3},
+        {"crop_pct": 30},
     ],
 )
 def test_invalid_preprocessing_is_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
@@ -142,7 +142,13 @@ def test_timms_config_gives_all_that_tensors_do_not_show(tmp_path: Path, is_old:
     torch.testing.assert_close(opened.module(x), theirs(x), rtol=1e-4, atol=1e-4)
     assert opened.labels[1:3] == ("n1", "a heron")
     assert opened.preprocessing == Preprocessing(
-        input_px=160, crop_fraction=0.95, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3, squash=True
+        input_px=160,
+        crop_fraction=0.95,
+        interpolation="bilinear",
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        squash=True,
+        resized_px=(168, 168),  # Of which the centre is cropped.
     )
     assert "Licence of the weights: cc-by-nc-4.0" in opened.notes
 

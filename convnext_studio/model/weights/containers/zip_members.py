@@ -3,7 +3,7 @@
 import mmap
 import zipfile
 
-from convnext_studio.model.weights.pickle_reader import Storage
+from convnext_studio.model.weights.containers.pickle_values import Storage
 
 _HEADER_BYTES = 30
 

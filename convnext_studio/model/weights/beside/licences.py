@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from convnext_studio.model.weights.formats import DINOV3_FORMATS, SPARSE, Format
+from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, SPARSE, Format
 
 LICENCE_KEY = "licence of the weights"
 _DINOV3 = "DINOv3 License (Meta), if these are the published weights"

@@ -12,14 +12,16 @@ from typing import Any
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import read_preprocessing
-from convnext_studio.model.weights.companion_files import (
+from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
-    crop_fraction,
     not_followed,
 )
-from convnext_studio.model.weights.formats import (
+from convnext_studio.model.weights.beside.json_files import read_json
+from convnext_studio.model.weights.beside.timm_config import read_timm_config
+from convnext_studio.model.weights.beside.transformers_config import read_transformers_config
+from convnext_studio.model.weights.checkpoint import read_preprocessing
+from convnext_studio.model.weights.names.formats import (
     DINOV3,
     DINOV3_FIRST,
     OPEN_CLIP,
@@ -28,9 +30,6 @@ from convnext_studio.model.weights.formats import (
     TRANSFORMERS,
     Format,
 )
-from convnext_studio.model.weights.json_files import read_json
-from convnext_studio.model.weights.timm_config import read_timm_config
-from convnext_studio.model.weights.transformers_config import read_transformers_config
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -82,21 +81,28 @@ def _prepared_for_clip(
 ) -> Preprocessing:
     size = prepared.get("size", vision.get("image_size", 224))
     sides = [int(side) for side in size] if isinstance(size, list) else [int(size)]
-    if len(set(sides)) > 1:
-        notes.append(not_followed(f"an input of {sides[0]} × {sides[1]} px", f"it has {min(sides)} px a side"))
     mode = str(prepared.get("resize_mode") or "shortest")
-    if mode not in ("shortest", "squash"):
+    if mode not in ("shortest", "longest", "squash"):
         notes.append(not_followed(f"the resize mode “{mode}”", "the shorter side is resized"))
+    # OpenCLIP resizes to inputs that are not square with its default, whatever the file says.
+    is_bilinear = prepared.get("interpolation") == "bilinear" and (len(set(sides)) == 1 or mode != "shortest")
     return read_preprocessing(
         {
-            "input_px": min(sides),
+            "input_px": sides[0],
+            "input_width_px": sides[-1] if sides[-1] != sides[0] else 0,
             "crop_fraction": 1.0,
-            "interpolation": "bilinear" if prepared.get("interpolation") == "bilinear" else "bicubic",
-            "mean": prepared.get("mean") or CLIP_MEAN,
-            "std": prepared.get("std") or CLIP_STD,
+            "interpolation": "bilinear" if is_bilinear else "bicubic",
+            "mean": _for_bands(prepared.get("mean") or CLIP_MEAN),
+            "std": _for_bands(prepared.get("std") or CLIP_STD),
             "squash": mode == "squash",
+            "border": mode == "longest",
+            "fill": [int(prepared.get("fill_color") or 0)] * 3 if mode == "longest" else (),
         }
     )
+
+
+def _for_bands(values: Any) -> Any:
+    return [values] * 3 if isinstance(values, int | float) else values
 
 
 def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
@@ -117,7 +123,8 @@ def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
         return read_preprocessing(
             {
                 "input_px": side,
-                "crop_fraction": crop_fraction(side, max(side, int(resized[-1]))) if resized else 224 / 256,
+                "crop_fraction": 224 / 256,
+                "resized_px": (max(side, int(resized[-1])),) if resized else (),
                 "interpolation": "bicubic",
                 "mean": [float(value) / 255 for value in mean[1].split(",") if value.strip()],
                 "std": [float(value) / 255 for value in std[1].split(",") if value.strip()],

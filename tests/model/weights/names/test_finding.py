@@ -3,6 +3,7 @@
 import re
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.weights.saved_weights import save_as
 
 Tensors = dict[str, Tensor]
 DEPTHS, DIMS = (1, 1, 2, 1), (8, 12, 16, 20)
@@ -190,17 +192,22 @@ PAIRS: dict[str, tuple[dict[str, Any], str, str]] = {
     "teacher": ({"student": OTHER.state_dict(), "teacher": WHOLE}, "teacher", "student"),
     "MoCo": (
         {
-            "state_dict": under("module.encoder_k.", OTHER.state_dict())
-            | under("module.encoder_q.", WHOLE)
+            "state_dict": under("module.encoder_q.", OTHER.state_dict())
+            | under("module.encoder_k.", WHOLE)
             | {"module.queue": torch.zeros(4, 4)}
         },
-        "state_dict.module.encoder_q",
         "state_dict.module.encoder_k",
+        "state_dict.module.encoder_q",
     ),
     "MoCo v3": (
-        under("momentum_encoder.", OTHER.state_dict()) | under("base_encoder.", WHOLE),
-        "base_encoder",
+        under("base_encoder.", OTHER.state_dict()) | under("momentum_encoder.", WHOLE),
         "momentum_encoder",
+        "base_encoder",
+    ),
+    "BYOL": (
+        {"online_network": OTHER.state_dict(), "target_network": WHOLE},
+        "target_network",
+        "online_network",
     ),
     "two colours": (under("rgb.", WHOLE) | under("depth.", OTHER.state_dict()), "rgb", "depth"),
     "a copy below the network": (dict(OTHER.state_dict()) | under("ema.", WHOLE), "ema", "."),
@@ -341,16 +348,31 @@ def test_what_is_no_head(tmp_path: Path, name: str) -> None:
     assert any(f"{name} (2 tensors) left out" in note for note in opened.notes)
 
 
-def test_a_head_of_three_layers_is_left_out(tmp_path: Path) -> None:
-    layers = [linear(9), linear(9, 9), linear(3, 9)]
-    heads = {
-        f"fc.{2 * at}.{name}": tensor
-        for at, each in enumerate(layers)
-        for name, tensor in each.state_dict().items()
-    }
-    opened = load(saved(tmp_path, under("backbone.", TRUNK) | heads))
-    assert_is(opened, FEATURES)
-    assert any("fc (6 tensors) left out" in note for note in opened.notes)
+@pytest.mark.parametrize("widths", [(9, 9, 3), (9, 11, 3), (20, 20, 20, 3), (9, 8, 7, 6, 5, 4)])
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_a_head_of_more_layers(tmp_path: Path, widths: tuple[int, ...], ending: str) -> None:
+    layers: list[nn.Module] = []
+    for at, (before, after) in enumerate(pairwise((DIMS[-1], *widths))):
+        layers += [nn.GELU()] if layers else []
+        layers.append(linear(after, before, seed=at))
+    head = nn.Sequential(*layers).eval()
+    weights = under("backbone.", TRUNK) | under("fc.", head.state_dict())
+    opened = load(saved(tmp_path, weights, f"m{ending}"))
+    assert_is(opened, lambda x: head(FEATURES(x)))
+    assert any("layers of its head (fc) a GELU is assumed" in note for note in opened.notes)
+    save_as(opened, tmp_path / "own.safetensors")
+    assert_is(load(str(tmp_path / "own.safetensors")), lambda x: head(FEATURES(x)))
+
+
+@pytest.mark.parametrize("is_after", [True, False])
+def test_a_batch_norm_is_folded_on_its_side_of_the_activation(tmp_path: Path, is_after: bool) -> None:
+    norm = nn.BatchNorm1d(9).requires_grad_(False).eval()
+    for at, tensor in enumerate((norm.weight, norm.bias, norm.running_mean, norm.running_var)):
+        nn.init.uniform_(tensor, 0.5, 1.5, generator=torch.Generator().manual_seed(at))
+    between = [nn.GELU(), norm] if is_after else [norm, nn.GELU()]
+    head = nn.Sequential(HIDDEN, *between, nn.Dropout(), LAST).eval()
+    opened = load(saved(tmp_path, under("backbone.", TRUNK) | under("fc.", head.state_dict())))
+    assert_is(opened, lambda x: head(FEATURES(x)))
 
 
 # ------------------------------------------------------------------------------------------- names of others

@@ -1,15 +1,18 @@
 """Class names are found inside a checkpoint and beside it, in the forms that people have them."""
 
+import argparse
 import json
+import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import save_file
 
 from convnext_studio.model import load
-from convnext_studio.model.weights.class_names import as_names, cleaned
-from tests.model.weights.test_finding import TRUNK, WHOLE, saved
+from convnext_studio.model.weights.beside.class_names import as_names, cleaned
+from tests.model.weights.names.test_finding import TRUNK, WHOLE, saved
 
 NAMES = ("owl", "heron", "great tit", "jay", "crane", "kite", "rook")
 NUMBERED = {str(index): name for index, name in enumerate(NAMES)}
@@ -25,6 +28,13 @@ INSIDE: dict[str, dict[str, Any]] = {
     "id2label by numbers": {"id2label": dict(enumerate(NAMES))},
     "id2label by texts": {"config": {"id2label": NUMBERED}},
     "label_names": {"label_names": NAMES},
+    "a Namespace": {"args": argparse.Namespace(lr=0.1, classes=list(NAMES))},
+    "a list in a list of settings": {"hyper_parameters": {"config": {"class_names": list(NAMES)}}},
+    "an array": {"classes": np.array(NAMES)},
+    "an array of objects": {"classes": np.array(NAMES, dtype=object)},
+    "texts of numpy": {"classes": [np.str_(name) for name in NAMES]},
+    "an encoder of labels": {"label_encoder": types.SimpleNamespace(classes_=np.array(NAMES))},
+    "codes and names": {"class_indices": {str(at): [f"n{at:08}", name] for at, name in enumerate(NAMES)}},
     "the wrong number first": {"classes": ["a", "b"], "class_names": list(NAMES)},
 }
 
@@ -40,6 +50,13 @@ def test_names_in_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
     assert load(str(path)).labels == NAMES
 
 
+def test_names_in_a_config_in_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    config = json.dumps({"id2label": NUMBERED})
+    save_file({name: tensor.clone() for name, tensor in WHOLE.items()}, path, {"config": config})
+    assert load(str(path)).labels == NAMES
+
+
 BESIDE: dict[str, tuple[str, str]] = {
     "lines": ("labels.txt", "\n".join(NAMES)),
     "lines with a byte-order mark": ("classes.txt", "\ufeff" + "\r\n".join(NAMES) + "\r\n\r\n"),
@@ -50,6 +67,23 @@ BESIDE: dict[str, tuple[str, str]] = {
     "objects": ("categories.json", json.dumps([{"id": at, "name": name} for at, name in enumerate(NAMES)])),
     "a table": ("classes.csv", "index,name\n" + "\n".join(f"{at},{name}" for at, name in enumerate(NAMES))),
     "a table the other way round": ("labels.csv", "\n".join(f"{name},{at}" for name, at in BY_NAME.items())),
+    "a table with three columns": (
+        "classes.csv",
+        "index,code,class\n" + "\n".join(f"{at},n{at},{name}" for at, name in reversed(list(enumerate(NAMES)))),
+    ),
+    "a table with semicolons": ("classes.csv", "\n".join(f"{at};{name}" for at, name in enumerate(NAMES))),
+    "a table with tabs": (
+        "classes.csv",
+        "id\tname\n" + "\n".join(f"{at}\t{name}" for at, name in enumerate(NAMES)),
+    ),
+    "names and how many": (
+        "classes.csv",
+        "name,count\n" + "\n".join(f"{name},{9 - at}" for at, name in enumerate(NAMES)),
+    ),
+    "ImageNet's form": (
+        "class_indices.json",
+        json.dumps({str(at): [f"n{at:08}", name] for at, name in enumerate(NAMES)}),
+    ),
     "a column": ("labels.csv", "name\n" + "\n".join(NAMES)),
     "named after the weights": ("m.labels.txt", "\n".join(NAMES)),
 }

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.finding import (
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.finding import (
     NamedTensors,
     Part,
     find_parts,
@@ -18,26 +20,28 @@ from convnext_studio.model.weights.finding import (
     refuse_unknown,
     ways_up,
 )
-from convnext_studio.model.weights.formats import (
+from convnext_studio.model.weights.names.formats import (
     OF_TRUNK,
     OPEN_CLIP,
     TIMM,
+    TIMM_FEATURES,
     Format,
     dense,
     our_name,
     reshaped,
     stage_of_norm,
 )
-from convnext_studio.model.weights.heads import Head, clip_head, find_heads, own_head
-from convnext_studio.model.weights.inference import infer_config
-from convnext_studio.model.weights.lora import merge_adapters
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.heads import Head, clip_head, find_heads, own_head
+from convnext_studio.model.weights.names.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.lora import merge_adapters
 
 _LAST_OF_STAGE = re.compile(r"stages\.(\d)\.0\.pwconv2\.weight")
+_NORM_OF_A_STAGE = re.compile(r"(norms?\.?\d|hidden_states_norms\.stage\d)\.(weight|bias)$")
 _NORMS_ABOVE = ("layer_norm", "layernorm", "norm")
 _OF_TRAINING = re.compile(r"optim|sched|scaler|rng|callback|loops|lr_|amp|random|epoch|hook|^state$")
 TOP = "."
 """How a network is asked for whose names have no prefix."""
+_OF_TIMM = (TIMM, TIMM_FEATURES, OPEN_CLIP)
 _GROUPS_TOLD = 4
 _PARTS_OFFERED = 20
 
@@ -54,8 +58,8 @@ class Converted:
         The tensors for our network, in the dtype of the file.
     names_in_file
         The names of the tensors in the file, by our names.
-    head_norm_first
-        Whether the head normalises before it pools, which only the names show.
+    head_norm_first, output_stride
+        See `ConvNeXtConfig`; only the names and the library that they are from show them.
     notes
         Sentences about what was chosen, left out or added.
     part
@@ -72,11 +76,17 @@ class Converted:
     state_dict: dict[str, Tensor]
     names_in_file: dict[str, str]
     head_norm_first: bool
+    output_stride: int = 0
     notes: tuple[str, ...]
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
     left_out: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> ConvNeXtConfig:
+        """The architecture, as far as the tensors show it."""
+        return infer_config(shapes_of(self.state_dict), self.head_norm_first, self.output_stride)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +145,8 @@ def convert(
         format=found.part.format,
         state_dict=state_dict,
         names_in_file=names_in_file,
-        head_norm_first=f"{found.part.prefix}norm_pre.weight" in named.leaves,
+        head_norm_first=_is_norm_first(named.leaves, found.part),
+        output_stride=_output_stride(named.leaves, found.part),
         notes=tuple(notes),
         part=found.part.name,
         other_parts=tuple(others[:_PARTS_OFFERED]),
@@ -198,8 +209,7 @@ def _has_architecture(leaves: Mapping[str, Leaf], found: _Found) -> bool:
 def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
     """Sort the tensors of a file into the trunk of one network, and what lies beside it."""
     others = tuple(other for other in parts if other is not part)
-    if part.format is TIMM:
-        _check_patches(named.leaves, part.prefix)
+    _check_patches(named.leaves, part)
     trunk, beside = _split(named, part, others)
     found = _Found(part=part, trunk=trunk, beside=beside, others=others)
     if not found.features:
@@ -209,7 +219,11 @@ def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
         projection = clip_head(named.leaves, part.prefix.removesuffix("trunk."))
         heads = [] if projection is None else [projection]
     else:
-        heads = find_heads(named.leaves, beside, channels, "norm.weight" in trunk)
+        has_norm = "norm.weight" in trunk
+        heads = find_heads(named.leaves, beside, channels, has_norm)
+        if not heads and _is_norm_first(named.leaves, part):
+            # timm's “catavgmax” pools each channel twice.
+            heads = find_heads(named.leaves, beside, 2 * channels, has_norm)
         if not heads and (own := own_head(named.leaves, part.prefix)) is not None:
             heads = [own]
     used = {name for head in heads for name in named.leaves if name.startswith(f"{head.name}.")}
@@ -274,19 +288,27 @@ def _refuse_called(named: NamedTensors, found: _Found) -> None:
                 )
 
 
-def _check_patches(leaves: Mapping[str, Leaf], prefix: str) -> None:
-    """Refuse patch sizes for which timm changes strides and dilations to keep the resolution of its maps.
+def _check_patches(leaves: Mapping[str, Leaf], part: Part) -> None:
+    """Refuse patches of 2 × 2, after which timm's first stage halves the map as well."""
+    if part.format in _OF_TIMM:
+        stage = "stages_0" if part.format is TIMM_FEATURES else "stages.0"
+        if f"{part.prefix}{stage}.downsample.0.weight" in leaves:
+            raise StudioError(
+                "timm's ConvNeXts with patches of 2 × 2 halve the map in their first stage, too.",
+                "They cannot be opened. All other patch sizes can.",
+            )
 
-    With 2 x 2 patches the first stage halves the map as well; from 8 x 8 on, the last stage dilates instead.
-    """
-    stem = leaves.get(f"{prefix}stem.0.weight")
-    shape = tuple(stem.shape) if stem is not None else ()
-    is_dilated = f"{prefix}stem.1.weight" in leaves and len(shape) == 4 and shape[-1] >= 8
-    if is_dilated or f"{prefix}stages.0.downsample.0.weight" in leaves:
-        raise StudioError(
-            "timm's ConvNeXts with patches of 2 × 2, or of 8 × 8 and more, use other strides and dilations.",
-            "They cannot be opened. All other patch sizes can.",
-        )
+
+def _output_stride(leaves: Mapping[str, Leaf], part: Part) -> int:
+    """Return the stride from which on timm dilates: with patches of 8 × 8 and more, the last stages do."""
+    stem = "stem_" if part.format is TIMM_FEATURES else "stem."
+    first = leaves.get(f"{part.prefix}{stem}0.weight")
+    is_patch = f"{part.prefix}{stem}1.weight" in leaves and first is not None and len(first.shape) == 4
+    return 32 if part.format in _OF_TIMM and is_patch and first is not None and first.shape[-1] >= 8 else 0
+
+
+def _is_norm_first(leaves: Mapping[str, Leaf], part: Part) -> bool:
+    return f"{part.prefix}norm_pre.weight" in leaves
 
 
 # ------------------------------------------------------------------------------------------------ the tensors
@@ -309,7 +331,7 @@ def _state_dict(
         for ours, tensor in head.tensors(named.leaves).items():
             tensors[ours] = tensor
             module, _, parameter = ours.rpartition(".")
-            layer = {"head": head.layers[-1], "pre_logits": head.layers[0]}.get(module, head.layer_norm)
+            layer = dict(zip(head.our_names, head.layers, strict=True)).get(module, head.layer_norm)
             in_file[ours] = named.in_file.get(f"{layer}.{parameter}", f"{layer}.{parameter}")
     return tensors, in_file
 
@@ -324,7 +346,8 @@ def _completed(state_dict: dict[str, Tensor], found: _Found, head: Head | None, 
     if head is not None:
         notes += [] if found.part.format.classifies else ["Its outputs are an embedding, not classes."]
         if len(head.layers) > 1 and "pre_logits" not in head.layers[0] and found.part.format.classifies:
-            notes.append(f"Between the two layers of its head ({head.name}) a GELU is assumed.")
+            count = {2: "two", 3: "three"}.get(len(head.layers), str(len(head.layers)))
+            notes.append(f"Between the {count} layers of its head ({head.name}) a GELU is assumed.")
     channels = _rows(state_dict[found.features]) if found.features else 0
     if channels**2 > file_bytes:  # A single last block is several times as large.
         raise StudioError("These are not the weights of a whole ConvNeXt: its last stage is cut off.")
@@ -363,8 +386,11 @@ def _choice_notes(found: _Found, head: Head | None) -> list[str]:
 def _left_out(found: _Found) -> list[str]:
     """Say in one sentence where the network was found, and what lies beside it."""
     groups: dict[str, int] = {}
-    for name, base in found.beside.items():
+    # Named last, because everybody knows them.
+    for name, base in sorted(found.beside.items(), key=lambda item: _is_norm_of_a_stage(item[0], item[1])):
         first = name[len(base) :].partition(".")[0]
+        if _is_norm_of_a_stage(name, base):
+            first = "norms of other stages"
         if not _OF_TRAINING.search(first.lower()) and not name.endswith(".num_batches_tracked"):
             groups[first[:60]] = groups.get(first[:60], 0) + 1
     where = f"The ConvNeXt under `{found.part.prefix}`" if found.part.prefix else "The ConvNeXt"
@@ -378,6 +404,10 @@ def _left_out(found: _Found) -> list[str]:
         unit = "" if told else " tensors" if count > 1 else " tensor"
         told.append(f"{name} ({count}{unit})")
     return [f"{where} is open; {_listed(told)} left out."]
+
+
+def _is_norm_of_a_stage(name: str, base: str) -> bool:
+    return _NORM_OF_A_STAGE.match(name[len(base) :]) is not None
 
 
 def _listed(names: list[str]) -> str:

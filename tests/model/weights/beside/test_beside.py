@@ -18,7 +18,7 @@ from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.preprocessing import Preprocessing
-from tests.model.weights.test_finding import DEPTHS, DIMS, NET, WHOLE, network, picture, saved, under
+from tests.model.weights.names.test_finding import DEPTHS, DIMS, NET, WHOLE, network, picture, saved, under
 
 transformers = pytest.importorskip("transformers")
 
@@ -74,6 +74,15 @@ def timm_file(prepared: dict[str, Any], **others: Any) -> dict[str, Any]:
         {"crop_mode": "squash", "crop_pct": 1.0},
         {"input_size": [3, 160, 160]},
         {"test_input_size": [3, 288, 288], "test_crop_pct": 1.0},
+        {"input_size": [3, 224, 320]},
+        {"input_size": [3, 320, 224], "crop_pct": 1.0},
+        {"input_size": [3, 192, 224], "crop_mode": "border"},
+        {"crop_mode": "border"},
+        {"crop_mode": "border", "crop_pct": 1.0},
+        {"crop_mode": "squash", "crop_pct": 0.9},
+        {"crop_mode": "squash", "input_size": [3, 224, 96], "crop_pct": 0.875},
+        {"crop_pct": 1.2},
+        {"crop_pct": None, "mean": None, "std": None, "crop_mode": None},
     ],
 )
 def test_timms_transform(tmp_path: Path, prepared: dict[str, Any]) -> None:
@@ -81,15 +90,17 @@ def test_timms_transform(tmp_path: Path, prepared: dict[str, Any]) -> None:
     resolved = timm.data.resolve_data_config(pretrained_cfg=TIMM | prepared)
     assert_same_input(opened, timm.data.create_transform(**resolved))
     assert any("tested it with 288" in note for note in opened.notes) == ("test_input_size" in prepared)
+    assert not any("not followed" in note for note in opened.notes)
+    height, width = (TIMM | prepared)["input_size"][1:]
+    assert opened.preprocess(photographs()[0]).shape == (1, 3, height, width)
+    assert opened.node("stage2").shape == (DIMS[1], height // 8, width // 8)
 
 
 @pytest.mark.parametrize(
     ("prepared", "named"),
     [
-        ({"input_size": [3, 224, 320]}, "an input of 224 × 320 px"),
-        ({"crop_mode": "border"}, "the crop mode “border”"),
+        ({"crop_mode": "spiral"}, "the crop mode “spiral”"),
         ({"interpolation": "random"}, "the interpolation “random”"),
-        ({"crop_mode": "squash", "crop_pct": 0.9}, "a crop fraction of 0.9"),
     ],
 )
 def test_what_is_not_followed_of_timms_transform_is_named(
@@ -104,6 +115,11 @@ def test_what_is_not_followed_of_timms_transform_is_named(
     [
         ({"global_pool": "max"}, {"global_pool": "max"}),
         ({"global_pool": "avgmax"}, {"global_pool": "avgmax"}),
+        ({"global_pool": "fastavgmax"}, {"global_pool": "avgmax"}),
+        ({"global_pool": "fast"}, {}),
+        ({"model_args": {"output_stride": 16}}, {"output_stride": 16}),
+        ({"model_args": {"output_stride": 8}}, {"output_stride": 8}),
+        ({"model_args": {"output_stride": 32}}, {}),
         ({"model_args": {"global_pool": "max"}}, {"global_pool": "max"}),
         ({"model_args": {"act_layer": "relu"}}, {"act_layer": "relu"}),
         ({"model_args": {"act_layer": "silu", "norm_eps": 0.01}}, {"act_layer": "silu", "norm_eps": 0.01}),
@@ -124,7 +140,8 @@ def test_timms_arguments(tmp_path: Path, others: dict[str, Any], changes: dict[s
     ("others", "named"),
     [
         ({"global_pool": "catavgmax"}, "pooling by “catavgmax”"),
-        ({"model_args": {"output_stride": 16}}, "an output stride of 16"),
+        ({"global_pool": ""}, "outputs at each position, without pooling"),
+        ({"model_args": {"output_stride": 4}}, "an output stride of 4"),
         ({"model_args": {"act_layer": "mish"}}, "the activation “mish”"),
         ({"model_args": {"block_stride": 3}}, "block_stride"),
     ],
@@ -134,6 +151,34 @@ def test_arguments_of_timm_that_are_not_followed_are_named(
 ) -> None:
     opened = load(folder(tmp_path, WHOLE, config=timm_file({}, **others)))
     assert any(f"ask for {named}, which is not followed" in note for note in opened.notes)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_head_that_pools_twice(tmp_path: Path, is_told: bool) -> None:
+    theirs = network(head_norm_first=True, global_pool="catavgmax")
+    files = {"config": timm_file({}, global_pool="catavgmax")} if is_told else {}
+    opened = load(folder(tmp_path, theirs.state_dict(), **files))
+    torch.testing.assert_close(opened.module(picture()), theirs(picture()), rtol=1e-4, atol=1e-4)
+    assert not any("not followed" in note for note in opened.notes)
+    assert opened.node("head.norm").shape == (2 * DIMS[-1], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("others", "prepared"),
+    [
+        ({"label_names": list("abcdefg")}, {}),
+        ({"label_names": list("abcdefg")}, {"label_names": list("ABCDEFG")}),
+        ({}, {"labels": list("abcdefg")}),
+        (
+            {"label_names": list("1234567")},
+            {"label_descriptions": dict(zip("1234567", "abcdefg", strict=True))},
+        ),
+        ({"label_descriptions": list("abcdefg")}, {"label_names": list("1234567")}),
+    ],
+)
+def test_timms_names_of_classes(tmp_path: Path, others: dict[str, Any], prepared: dict[str, Any]) -> None:
+    opened = load(folder(tmp_path, WHOLE, config=timm_file(prepared, **others)))
+    assert opened.labels == tuple("abcdefg")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -153,9 +198,9 @@ def test_grey_pictures(tmp_path: Path) -> None:
     assert alone.module(alone.preprocess(photographs()[0])).shape == (1, 7)
 
 
-def test_pictures_have_no_four_channels(tmp_path: Path) -> None:
+def test_four_channels_are_told(tmp_path: Path) -> None:
     opened = load(saved(tmp_path, network(in_chans=4).state_dict()))
-    assert "It takes 4 channels, and pictures have three: it cannot be run on them." in opened.notes
+    assert "It takes 4 channels: the bands of a picture with as many, or chosen ones." in opened.notes
 
 
 # -------------------------------------------------------------------------------------------- transformers
@@ -221,6 +266,35 @@ def test_sizes_in_all_forms(
     assert {name: getattr(opened.preprocessing, name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("ViT", {"size": {"height": 224, "width": 320}}),
+        (
+            "ViT",
+            {
+                "size": {"height": 160, "width": 96},
+                "do_center_crop": True,
+                "crop_size": {"height": 90, "width": 77},
+            },
+        ),
+        ("ViT", {"size": 96}),
+        ("Bit", {"size": 256, "crop_size": 224, "do_center_crop": True}),
+        ("Bit", {"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 320}}),
+        ("Bit", {"size": {"shortest_edge": 201}, "crop_size": {"height": 224, "width": 333}}),
+        ("CLIP", {"size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 192}}),
+        ("ViT", {"image_mean": 0.4, "image_std": 0.3}),
+    ],
+)
+def test_other_processors_of_transformers(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
+    asked = PROCESSOR | {"size": {"height": 224, "width": 224}} | changes
+    processor = getattr(transformers, f"{kind}ImageProcessorPil")(**asked)
+    values = asked | {"image_processor_type": f"{kind}ImageProcessor"}
+    opened = load(folder(tmp_path, HF.state_dict(), config=HF.config.to_dict(), preprocessor_config=values))
+    assert_same_input(opened, lambda photograph: processor(photograph, return_tensors="np").pixel_values[0])
+    assert not any("not followed" in note for note in opened.notes)
+
+
 @pytest.mark.parametrize("resized", [224, 230, 235, 249, 255, 256, 257, 288])
 def test_a_crop_after_any_resizing(tmp_path: Path, resized: int) -> None:
     values = PROCESSOR | {"size": {"shortest_edge": resized}, "crop_size": {"height": 224, "width": 224}}
@@ -234,15 +308,15 @@ def test_a_crop_after_any_resizing(tmp_path: Path, resized: int) -> None:
         np.testing.assert_allclose(opened.preprocessing(photograph)[0], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [224, 160])
-def test_dinov3s_processor(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize(("size", "width"), [(224, 224), (160, 160), (96, 160)])
+def test_dinov3s_processor(tmp_path: Path, size: int, width: int) -> None:
     config = transformers.DINOv3ConvNextConfig(
         depths=list(DEPTHS), hidden_sizes=list(DIMS), layer_norm_eps=0.02
     )
     theirs = transformers.DINOv3ConvNextModel(config).eval().requires_grad_(False)
     for parameter in theirs.parameters():
         nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(parameter.numel()))
-    processor = transformers.DINOv3ViTImageProcessor(size={"height": size, "width": size})
+    processor = transformers.DINOv3ViTImageProcessor(size={"height": size, "width": width})
     values = processor.to_dict() | {"image_processor_type": "DINOv3ViTImageProcessorFast"}
     told = load(folder(tmp_path, theirs.state_dict(), config=config.to_dict(), preprocessor_config=values))
     assert_same_input(told, lambda photograph: processor(photograph, return_tensors="np").pixel_values[0])
@@ -265,10 +339,13 @@ def test_the_config_of_transformers(tmp_path: Path, changes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("config", "processor", "named"),
     [
-        ({"problem_type": "multi_label_classification"}, {}, "the problem type “multi_label"),
+        ({"problem_type": "regression"}, {}, "the problem type “regression”"),
         ({}, {"do_resize": False}, "pictures that are not resized"),
-        ({}, {"size": {"height": 224, "width": 320}}, "an input of 224 × 320 px"),
+        ({}, {"size": {"shortest_edge": 224, "longest_edge": 500}}, "a limit for the longer side"),
         ({}, {"do_pad": True}, "do_pad"),
+        ({}, {"rescale_offset": True}, "rescale_offset"),
+        ({}, {"do_flip_channel_order": True}, "do_flip_channel_order"),
+        ({}, {"do_center_crop": True, "crop_size": 200}, "a second crop"),
     ],
 )
 def test_what_is_not_followed_of_transformers_is_named(
@@ -277,6 +354,13 @@ def test_what_is_not_followed_of_transformers_is_named(
     files = {"config": HF.config.to_dict() | config, "preprocessor_config": PROCESSOR | processor}
     opened = load(folder(tmp_path, HF.state_dict(), **files))
     assert any(f"ask for {named}" in note and "not followed" in note for note in opened.notes)
+
+
+def test_a_processor_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    values = PROCESSOR | {"size": {"max_height": 224, "max_width": 224}}
+    opened = load(folder(tmp_path, HF.state_dict(), config=HF.config.to_dict(), preprocessor_config=values))
+    assert "preprocessor_config.json next to it is not understood, and not used." in opened.notes
+    assert opened.preprocessing == Preprocessing()
 
 
 # ----------------------------------------------------------------------------------- OpenCLIP and OpenMMLab
@@ -292,12 +376,15 @@ def test_what_is_not_followed_of_transformers_is_named(
             "interpolation": "bicubic",
             "resize_mode": "shortest",
         },
+        {"resize_mode": "longest"},
+        {"resize_mode": "longest", "fill_color": 127, "interpolation": "bilinear"},
+        {"mean": 0.5, "std": 0.25},
         {},
         None,
     ],
 )
-@pytest.mark.parametrize("size", [224, 256, 320])
-def test_open_clips_transform(tmp_path: Path, prepared: dict[str, Any] | None, size: int) -> None:
+@pytest.mark.parametrize("size", [224, 256, 320, [224, 160], [96, 320]])
+def test_open_clips_transform(tmp_path: Path, prepared: dict[str, Any] | None, size: int | list[int]) -> None:
     open_clip = pytest.importorskip("open_clip")
     weights = under("visual.trunk.", network(0).state_dict()) | {
         "visual.head.proj.weight": torch.ones(5, DIMS[-1])
@@ -337,7 +424,7 @@ def test_other_configs_in_a_checkpoint_are_ignored(tmp_path: Path, said: object)
 
 
 def test_dinov3_as_meta_names_it_is_squashed_to_256_px(tmp_path: Path) -> None:
-    from tests.model.weights.test_finding import TRUNK, facebook_names
+    from tests.model.weights.names.test_finding import TRUNK, facebook_names
 
     names = facebook_names(TRUNK)
     names |= {"norms.3.weight": names["norm.weight"], "norms.3.bias": names["norm.bias"]}

@@ -18,7 +18,8 @@ import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.weights.pickle_reader import PickleReader, Stub
+from convnext_studio.model.weights.containers.pickle_reader import PickleReader
+from convnext_studio.model.weights.containers.pickle_values import Stub
 from tests.networks import SMALL, lively
 
 CANARY = "convnext_studio_canary"
@@ -290,9 +291,28 @@ ftplib FTP|telnetlib Telnet|poplib POP3|imaplib IMAP4|sqlite3 connect|tarfile op
 xmlrpc.client ServerProxy|ssl create_default_context|site main|gc get_objects|atexit register|weakref finalize
 uuid _get_command_stdout|platform popen|nturl2path url2pathname|test.support.script_helper assert_python_ok
 keras.models load_model|tensorflow load_op_library|transformers AutoModel|huggingface_hub snapshot_download
+__builtin__ eval|__builtin__ exec|__builtin__ compile|__builtin__ getattr|__builtin__ open
+__builtin__ breakpoint|__builtin__ __import__|__builtins__ eval|builtins __import__|builtins apply
+_aix_support _read_cmd_output|_osx_support _read_output|_osx_support _find_build_tool
+_posixsubprocess fork_exec|_pyrepl.pager pipe_pager|_pyrepl.pager tempfile_pager|_thread start_new_thread
+_ctypes dlopen|_imp create_dynamic|_frozen_importlib __import__
+_frozen_importlib_external SourceFileLoader|_io FileIO|_io open|_operator attrgetter|_operator itemgetter
+_operator methodcaller|_signal alarm|_sqlite3 connect|cloudpickle.cloudpickle _builtin_type
+cloudpickle.cloudpickle _function_setstate|cloudpickle.cloudpickle _make_cell
+cloudpickle.cloudpickle _make_empty_cell|cloudpickle.cloudpickle _make_function
+cloudpickle.cloudpickle subimport|compileall main|py_compile compile|difflib unified_diff|filecmp cmp
+fileinput input|glob glob|mmap mmap|select select|selectors SelectSelector|socketserver TCPServer
+syslog syslog|nntplib NNTP|pexpect spawn|requests get|urllib2 urlopen|unittest main|pkgutil resolve_name
+ensurepip _run_pip|ensurepip bootstrap|imaplib IMAP4_stream|idlelib.run Executive.runcode
+idlelib.autocomplete AutoComplete.fetch_completions|idlelib.calltip Calltip.fetch_tip
+idlelib.pyshell ModifiedInterpreter.runcommand|lib2to3.pgen2.pgen ParserGenerator.make_label
+torch compile|torch._dynamo optimize|torch.hub load|torch.jit load
+torch.distributed.elastic.rendezvous.api basichandlers|torch.utils._config_module ConfigModule.load_config
+torch.utils.data.datapipes.utils.decoder basichandlers|aiohttp ClientSession|http.server HTTPServer
 IPython.utils.process system|pandas read_pickle|pandas eval|sympy sympify|yaml unsafe_load
 """
-# The lists of picklescan, fickling and modelscan name these or their like.
+# The lists of picklescan 1.0.5, fickling 0.1.12 and modelscan 0.8.8 name these; where one names a module as a
+# whole, a function of it stands here.
 
 WATCHED = """
 import encodings.cp437, json, pathlib, sys
@@ -339,7 +359,7 @@ def test_names_that_scanners_warn_of_are_not_looked_up(tmp_path: Path) -> None:
     answered = subprocess.run(asked, capture_output=True, text=True, timeout=240, check=False)
     assert answered.returncode == 0, answered.stderr[-2000:]
     assert json.loads(answered.stdout) == []
-    assert len(pairs) > 150
+    assert len(pairs) > 240
 
 
 # ---------------------------------------------------------------------------------- too much work and memory

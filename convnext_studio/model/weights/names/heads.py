@@ -1,8 +1,8 @@
 """Find the classifier of a network among the tensors beside its trunk, whatever its author called it.
 
-A head is a linear layer from the features to the classes, or two with an activation between them. A batch norm
-between them is folded into the layer next to it, which gives the same outputs; a layer norm before them is the
-network's last norm if it has no other.
+A head is a linear layer from the features to the classes, or several with activations between them. A batch
+norm among them is folded into the layer next to it, which gives the same outputs; a layer norm before them is
+the network's last norm if it has no other.
 """
 
 import re
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.config import MOST_HIDDEN_LAYERS
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
 
 _NO_HEAD = re.compile(
     r"proj|^pred$|predictor|prototype|queue|dino|ibot|contrast|criterion|loss|decode|aux|mask|neck|rpn|roi|bbox|fpn"
@@ -24,8 +25,29 @@ _NO_HEAD = re.compile(
 """What parts of a name say that it belongs to something else: self-supervision, detection, segmentation."""
 _USUAL = ("head", "fc", "classifier", "cls_head", "classification_head", "linear", "logits", "output")
 _DEEPEST = 3
+_MOST_LAYERS = MOST_HIDDEN_LAYERS + 1
+_MOST_PERMUTED = 4
 _BATCH_NORM_EPS = 1e-5  # torch's default, which no file states.
 _PARAMETERS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BatchNorm:
+    """A batch norm in a head.
+
+    Attributes
+    ----------
+    name
+        Its full name.
+    layer
+        The index of the linear layer that it is folded into.
+    is_before
+        Whether it is applied to the input of that layer, not to its output.
+    """
+
+    name: str
+    layer: int
+    is_before: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +59,16 @@ class Head:
     name
         The full name of what holds its layers.
     layers
-        The full names of its linear layers in order, one or two.
+        The full names of its linear layers in order.
     batch_norms
-        The full names of batch norms, each with the number of linear layers before it.
+        The batch norms among them.
     layer_norm
         The full name of a layer norm before the first layer; empty if there is none.
     """
 
     name: str
     layers: tuple[str, ...]
-    batch_norms: tuple[tuple[int, str], ...] = ()
+    batch_norms: tuple[_BatchNorm, ...] = ()
     layer_norm: str = ""
 
     @property
@@ -56,19 +78,24 @@ class Head:
         usual = next((at for at, name in enumerate(_USUAL) if name in parts[-2:]), len(_USUAL))
         return usual, len(parts)
 
+    @property
+    def our_names(self) -> tuple[str, ...]:
+        """Our names of its linear layers in order."""
+        hidden = len(self.layers) - 1
+        return (*(f"pre_logits.{at}" if hidden > 1 else "pre_logits" for at in range(hidden)), "head")
+
     def tensors(self, leaves: Mapping[str, Leaf]) -> dict[str, Tensor]:
         """Return its tensors by our names, with batch norms folded into the layers."""
         layers = [_linear(leaves, name) for name in self.layers]
-        for before, name in self.batch_norms:
-            scale, shift = _affine(leaves, name)
-            if before:
-                weight, bias = layers[before - 1]
-                layers[before - 1] = weight * scale[:, None], bias * scale + shift
+        for norm in self.batch_norms:
+            scale, shift = _affine(leaves, norm.name)
+            weight, bias = (tensor.float() for tensor in layers[norm.layer])
+            if norm.is_before:
+                layers[norm.layer] = weight * scale, bias + weight @ shift
             else:
-                weight, bias = layers[0]
-                layers[0] = weight * scale, bias + weight @ shift
+                layers[norm.layer] = weight * scale[:, None], bias * scale + shift
         found: dict[str, Tensor] = {}
-        for ours, (weight, bias) in zip(("head", "pre_logits"), reversed(layers), strict=False):
+        for ours, (weight, bias) in zip(self.our_names, layers, strict=True):
             found |= {f"{ours}.weight": weight, f"{ours}.bias": bias}
         if self.layer_norm:
             for parameter in ("weight", "bias"):
@@ -159,10 +186,9 @@ def _as_head(name: str, inner: Mapping[str, Leaf], features: int, has_norm: bool
         modules[module][parameter] = leaf
     linears = {module: found for module, found in modules.items() if _is_linear(found)}
     norms = {module: found for module, found in modules.items() if module not in linears}
-    if len(linears) not in (1, 2) or not all(_is_norm(found) for found in norms.values()):
+    if not 1 <= len(linears) <= _MOST_LAYERS or not all(_is_norm(found) for found in norms.values()):
         return None
-    order = _chained(linears, features)
-    if order is None:
+    if (order := _chained(linears, features)) is None:
         return None
 
     def full(module: str) -> str:
@@ -173,8 +199,12 @@ def _as_head(name: str, inner: Mapping[str, Leaf], features: int, has_norm: bool
         return None
     if layer_norms and norms[layer_norms[0]]["weight"].shape[0] != features:
         return None
-    placed = [_place_of(module, found, linears, order) for module, found in norms.items()]
-    batch_norms = [(at, full(module)) for at, module in placed if module not in layer_norms and at is not None]
+    batch_norms = [
+        placed
+        for module, found in norms.items()
+        if module not in layer_norms
+        and (placed := _placed(module, full(module), found, linears, order)) is not None
+    ]
     if len(batch_norms) + len(layer_norms) < len(norms):
         return None
     return Head(
@@ -202,7 +232,8 @@ def _is_norm(found: Mapping[str, Leaf]) -> bool:
 
 def _chained(linears: Mapping[str, Mapping[str, Leaf]], features: int) -> list[str] | None:
     """Return the layers in an order in which each takes what the one before gives, or None."""
-    for order in permutations(sorted(linears, key=_natural)):
+    named = sorted(linears, key=_natural)
+    for order in permutations(named) if len(named) <= _MOST_PERMUTED else [tuple(named)]:
         width = features
         for module in order:
             out_features, in_features = linears[module]["weight"].shape[:2]
@@ -220,17 +251,35 @@ def _natural(module: str) -> tuple[int, list[tuple[int, str]]]:
     return (0 if "pre_logits" in module else 1), parts
 
 
-def _place_of(
-    module: str, found: Mapping[str, Leaf], linears: Mapping[str, Mapping[str, Leaf]], order: list[str]
-) -> tuple[int | None, str]:
-    """Return how many layers precede a batch norm, by its place and its width; None where it fits nowhere."""
+def _placed(
+    module: str,
+    name: str,
+    found: Mapping[str, Leaf],
+    linears: Mapping[str, Mapping[str, Leaf]],
+    order: list[str],
+) -> _BatchNorm | None:
+    """Return where a batch norm belongs, by its place among the layers and its width; None if nowhere.
+
+    Behind a layer it is folded into that layer, unless there is an activation between the two, as the numbers
+    of a Sequential show: then into the next one.
+    """
     width = found["weight"].shape[0]
-    before = sum(_natural(layer) < _natural(module) for layer in order)
     widths = [linears[order[0]]["weight"].shape[1], *(linears[layer]["weight"].shape[0] for layer in order)]
-    if widths[before] == width and before < len(order):
-        return before, module
-    fitting = [at for at, each in enumerate(widths[:-1]) if each == width]
-    return (fitting[0] if len(fitting) == 1 else None), module
+    before = sum(_natural(layer) < _natural(module) for layer in order)
+    if before == len(order) or widths[before] != width:
+        fitting = [at for at, each in enumerate(widths[:-1]) if each == width]
+        if len(fitting) != 1:
+            return None
+        before = fitting[0]
+    if before == 0 or _is_apart(order[before - 1], module):
+        return _BatchNorm(name=name, layer=before, is_before=True)
+    return _BatchNorm(name=name, layer=before - 1, is_before=False)
+
+
+def _is_apart(layer: str, module: str) -> bool:
+    """Return whether both are numbered in a Sequential, with something without tensors between them."""
+    (place, _, number), (other, _, later) = layer.rpartition("."), module.rpartition(".")
+    return place == other and number.isdecimal() and later.isdecimal() and int(later) > int(number) + 1
 
 
 def _linear(leaves: Mapping[str, Leaf], name: str) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.companion_files import UNUSABLE
-from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
-from convnext_studio.model.weights.pickle_reader import Storage, StoredArray, StoredTensor
-from convnext_studio.model.weights.zip_members import place, stored_bytes
+from convnext_studio.model.weights.beside.companion_files import UNUSABLE
+from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.containers.pickle_values import Storage, StoredArray, StoredTensor
+from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
 
 WEIGHTS_LIST = "data/weights/model_weights_config.json"
 """How the name ends of the list of weights in a ``.pt2`` file."""

@@ -1,15 +1,16 @@
 """The ``config.json`` that timm writes beside weights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool
-from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
+from convnext_studio.model.weights.beside.companion_files import UNUSABLE, CompanionFiles, not_followed
 from convnext_studio.model.weights.checkpoint import INTERPOLATIONS, read_preprocessing
-from convnext_studio.model.weights.companion_files import UNUSABLE, CompanionFiles, not_followed
 
 ACTS: dict[str, Act] = {
     "gelu": "gelu",
@@ -19,6 +20,9 @@ ACTS: dict[str, Act] = {
     "swish": "silu",
 }
 _POOLS = ("avg", "max", "avgmax")
+_OUTPUT_STRIDES = (8, 16, 32)
+_INPUT_SIZE, _CROP_FRACTION, _INTERPOLATION = [3, 224, 224], 0.875, "bicubic"
+"""What timm takes where its file does not say."""
 _SHOWN_BY_TENSORS = frozenset(
     {
         *("depths", "dims", "in_chans", "num_classes", "kernel_sizes", "patch_size", "stem_type", "conv_mlp"),
@@ -39,7 +43,7 @@ def read_timm_config(values: Mapping[str, Any], config: ConvNeXtConfig) -> Compa
     preprocessing, more = _prepared(published)
     return CompanionFiles(
         config=config,
-        labels=_described(published, config.num_classes),
+        labels=_described(values, published, config.num_classes),
         preprocessing=preprocessing,
         provenance={"licence of the weights": str(licence)} if licence else {},
         is_act_known=defined is not None or is_act_told,
@@ -64,11 +68,14 @@ def _with_arguments(
     """Return the config with what was changed from timm's definition, and what is not followed."""
     found = values.get("model_args")
     arguments = dict(found) if isinstance(found, dict) else {}
-    pool = str(arguments.pop("global_pool", values.get("global_pool", "avg")))
+    pool = str(arguments.pop("global_pool", values.get("global_pool", config.global_pool)))
     notes: list[str] = []
-    if pool in _POOLS:
+    pool = pool.removeprefix("fast") or "avg" if pool.startswith("fast") else pool
+    if pool in _POOLS and config.global_pool != "catavgmax":
         config = replace(config, global_pool=cast(GlobalPool, pool))
-    elif pool not in ("", "None", "fast"):
+    elif pool in ("", "None"):
+        notes.append(not_followed("outputs at each position, without pooling", "the mean is used"))
+    elif pool != config.global_pool:
         notes.append(not_followed(f"pooling by “{pool}”", "the mean is used"))
     act = str(arguments.pop("act_layer", ""))
     if act in ACTS:
@@ -79,53 +86,60 @@ def _with_arguments(
         config = replace(config, norm_eps=float(arguments.pop("norm_eps", config.norm_eps)))
     except UNUSABLE:
         notes.append(not_followed("an impossible norm_eps", f"{config.norm_eps:g} is used"))
-    if arguments.pop("output_stride", 32) != 32:
-        told = found.get("output_stride") if isinstance(found, dict) else ""
-        notes.append(not_followed(f"an output stride of {told}", "the last map has a stride of 32"))
+    stride = arguments.pop("output_stride", config.output_stride)
+    if stride in _OUTPUT_STRIDES:
+        config = replace(config, output_stride=stride)
+    elif stride != config.output_stride:
+        notes.append(not_followed(f"an output stride of {stride}", "timm knows 8, 16 and 32 only"))
     others = sorted(str(name) for name in arguments if name not in _SHOWN_BY_TENSORS | _OF_TRAINING)
     if others:
         notes.append(not_followed(f"{', '.join(others[:5])}", "these arguments of timm are not known here"))
     return config, act in ACTS, notes
 
 
-def _described(published: Mapping[str, Any], classes: int) -> tuple[str, ...]:
-    names, words = published.get("label_names"), published.get("label_descriptions") or {}
+def _described(values: Mapping[str, Any], published: Mapping[str, Any], classes: int) -> tuple[str, ...]:
+    """Return the class names in plain English where they are told; those beside the architecture come first."""
+    names = values.get("label_names") or published.get("label_names") or published.get("labels")
+    words = values.get("label_descriptions") or published.get("label_descriptions") or {}
+    if isinstance(words, list) and len(words) == classes:
+        return tuple(map(str, words))
     if not isinstance(names, list) or len(names) != classes or not isinstance(words, dict):
         return ()
     return tuple(str(words.get(name, name)) for name in map(str, names))
 
 
 def _prepared(published: Mapping[str, Any]) -> tuple[Preprocessing | None, list[str]]:
+    if not {"input_size", "crop_pct", "interpolation", "mean", "std"} & set(published):
+        return None, []
     notes: list[str] = []
     try:
-        channels, height, width = (int(size) for size in published["input_size"])
-        interpolation = str(published["interpolation"])
+        channels, height, width = (int(size) for size in published.get("input_size") or _INPUT_SIZE)
+        interpolation = str(published.get("interpolation") or _INTERPOLATION)
         if interpolation not in INTERPOLATIONS:
             notes.append(not_followed(f"the interpolation “{interpolation}”", "bicubic is used"))
             interpolation = "bicubic"
-        crop = float(published["crop_pct"])
-        mode = str(published.get("crop_mode", "center"))
+        crop = float(published.get("crop_pct") or _CROP_FRACTION)
+        mode = str(published.get("crop_mode") or "center")
+        means = _for_channels(published.get("mean") or IMAGENET_MEAN, channels)
+        squashed = (math.floor(width / crop), math.floor(height / crop))
         preprocessing = read_preprocessing(
             {
-                "input_px": min(height, width),
-                "crop_fraction": min(crop, 1.0),
+                "input_px": height,
+                "input_width_px": width if width != height else 0,
+                "crop_fraction": crop,
                 "interpolation": interpolation,
-                "mean": _for_channels(published["mean"], channels),
-                "std": _for_channels(published["std"], channels),
+                "mean": means,
+                "std": _for_channels(published.get("std") or IMAGENET_STD, channels),
                 "squash": mode == "squash",
+                "resized_px": squashed if mode == "squash" and squashed != (width, height) else (),
+                "border": mode == "border",
+                "fill": [round(255 * value) for value in means] if mode == "border" else (),
             }
         )
     except UNUSABLE:
         return None, []
-    if height != width:
-        notes.append(
-            not_followed(f"an input of {height} × {width} px", f"it has {preprocessing.input_px} px a side")
-        )
-    if mode not in ("center", "squash"):
+    if mode not in ("center", "squash", "border"):
         notes.append(not_followed(f"the crop mode “{mode}”", "the centre is cropped"))
-    if crop > 1 or (mode == "squash" and crop != 1):
-        used = "the whole picture is squashed" if mode == "squash" else "nothing is added around the picture"
-        notes.append(not_followed(f"a crop fraction of {crop:g}", used))
     return preprocessing, [*notes, *_tested(published)]
 
 

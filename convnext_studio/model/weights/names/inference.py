@@ -1,5 +1,6 @@
 """Infer an architecture from the shapes of its tensors."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Published networks whose norms use another epsilon than all others: CLIP's XXL.
 _EPSILONS: dict[tuple[tuple[int, ...], ...], float] = {((3, 4, 30, 3), (384, 768, 1536, 3072)): 1e-5}
 _STEM = "downsample_layers.0"
+_HIDDEN_LAYER = re.compile(r"pre_logits\.(\d\.)?weight")
 
 
 def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -20,7 +22,7 @@ def shapes_of(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
 
 
-def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfig:
+def infer_config(shapes: Shapes, head_norm_first: bool = False, output_stride: int = 0) -> ConvNeXtConfig:
     """Return the architecture of a network with these tensors.
 
     What shapes do not show is assumed to be as in the published networks: a patchify stem, GELU, an epsilon of
@@ -30,8 +32,8 @@ def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfi
     ----------
     shapes
         The shape of every tensor, by our names.
-    head_norm_first
-        See `ConvNeXtConfig`; shapes do not show it.
+    head_norm_first, output_stride
+        See `ConvNeXtConfig`; shapes do not show them.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfi
         If necessary tensors are missing, or describe no network that can be built.
     """
     try:
-        return _inferred(shapes, head_norm_first)
+        return _inferred(shapes, head_norm_first, output_stride)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         missing = (
             f"{error.args[0]} is missing" if isinstance(error, KeyError) else "their shapes are no network's"
@@ -47,12 +49,15 @@ def infer_config(shapes: Shapes, head_norm_first: bool = False) -> ConvNeXtConfi
         raise StudioError(f"These are not the weights of a whole ConvNeXt: {missing}.") from error
 
 
-def _inferred(shapes: Shapes, head_norm_first: bool) -> ConvNeXtConfig:
+def _inferred(shapes: Shapes, head_norm_first: bool, output_stride: int) -> ConvNeXtConfig:
     depths = _depths(shapes)
     # The projection ends with the channels of the stage, even in a first block that downsamples.
     dims = tuple(shapes[f"stages.{stage}.0.pwconv2.weight"][0] for stage in range(len(depths)))
     kernels = tuple(shapes[f"stages.{stage}.0.dwconv.weight"][-1] for stage in range(len(depths)))
     hidden = shapes["stages.0.0.pwconv1.weight"][0]
+    in_head = [shapes[name] for name in sorted(shapes) if _HIDDEN_LAYER.fullmatch(name)]
+    widths = tuple(shape[0] for shape in in_head)
+    pooled = (in_head[0] if in_head else shapes["head.weight"])[1]
     return ConvNeXtConfig(
         num_classes=shapes["head.weight"][0],
         depths=depths,
@@ -65,8 +70,10 @@ def _inferred(shapes: Shapes, head_norm_first: bool) -> ConvNeXtConfig:
         norm_eps=_EPSILONS.get((depths, dims), 1e-6),
         downsample="block" if "stages.1.0.shortcut.weight" in shapes else "separate",
         layer_scale_init_value=1e-6 if "stages.0.0.gamma" in shapes else 0.0,
+        output_stride=output_stride,
         head_norm_first=head_norm_first,
-        head_hidden_size=shapes["pre_logits.weight"][0] if "pre_logits.weight" in shapes else 0,
+        global_pool="catavgmax" if head_norm_first and pooled == 2 * dims[-1] else "avg",
+        head_hidden_size=widths if len(widths) > 1 else sum(widths),
         **_stem(shapes),
     )
 

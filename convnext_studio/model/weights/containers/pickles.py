@@ -1,8 +1,7 @@
 """Read what torch.save and pickle.dump write, with nothing in the file executed.
 
-`convnext_studio.model.weights.pickle_reader` reads the pickle as data. This module finds the pickle and the
-bytes of the tensors in the file, and makes tensors of them, those that are asked for. The file is mapped, so
-that only these bytes are read.
+`pickle_reader` reads the pickle as data. This module finds the pickle and the bytes of the tensors in the file,
+and makes tensors of them, those that are asked for. The file is mapped, so that only these bytes are read.
 """
 
 import io
@@ -20,18 +19,18 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.exported_programs import WEIGHTS_LIST, read_pt2
-from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED
-from convnext_studio.model.weights.pickle_reader import (
+from convnext_studio.model.weights.containers.exported_programs import WEIGHTS_LIST, read_pt2
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED
+from convnext_studio.model.weights.containers.pickle_reader import PickleReader
+from convnext_studio.model.weights.containers.pickle_values import (
     Buffer,
     DamagedPickleError,
-    PickleReader,
     Storage,
     StoredArray,
     StoredTensor,
     TooManyObjectsError,
 )
-from convnext_studio.model.weights.zip_members import place, stored_bytes
+from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
 
 # The directory of an archive with a checkpoint of the largest ConvNeXt has 0.2 MB, its pickle 0.5 MB.
 MAX_DIRECTORY_BYTES = 8_000_000

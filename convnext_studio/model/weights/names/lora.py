@@ -8,21 +8,25 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.finding import NamedTensors
-from convnext_studio.model.weights.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
+from convnext_studio.model.weights.names.finding import NamedTensors
 
 CONFIG_NAME = "adapter_config.json"
+_USUAL_NAME = "default"
 _USUAL_ALPHA = 8.0
 """That of a peft ``LoraConfig`` to which none is given."""
 _FACTOR = re.compile(r"(?P<site>.+)\.lora_A(?:\.(?P<adapter>[^.]+))?\.weight|(?P<plain>.+)\.lora_A")
 _SAVED = re.compile(r"(.+)\.modules_to_save\.[^.]+\.(.+)")
 _ORIGINAL = re.compile(r".+\.original_module\..+")
+_OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|ia3_|oft_|boft_|vera_|hra_|lora_embedding_|base_layer\.)")
+_MOST_PATTERNS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,14 @@ def merge_adapters(
     StudioError
         If the adapted weights are not in the file, or the adapters are of another kind.
     """
-    if not any(".lora_A" in name for name in named.leaves):
-        return named, []
     leaves = named.leaves
+    if not any(".lora_A" in name for name in leaves):
+        if (other := next((name for name in leaves if _OTHER_ADAPTERS.search(name)), None)) is not None:
+            raise StudioError(
+                f"The file holds adapters of another kind than LoRA ({other[:100]}), which are not merged.",
+                "Merge them with peft's merge_and_unload(), and save the state_dict of the result.",
+            )
+        return named, []
     if any(".lora_magnitude_vector" in name for name in leaves):
         raise StudioError(
             "The file holds DoRA adapters, whose magnitudes cannot be merged here.",
@@ -78,15 +87,26 @@ def merge_adapters(
     scales = _merge_sites(merged, leaves, sites, config, file_bytes)
     whence = CONFIG_NAME if config else f"alpha {_USUAL_ALPHA:g}, assumed because there is no {CONFIG_NAME}"
     told = ", ".join(f"{scale:g}" for scale in sorted(set(scales)))
-    note = f"LoRA adapters of {len(scales)} layers are merged, with a scale of {told} ({whence})."
-    return replace(named, leaves=merged), [note]
+    notes = [f"LoRA adapters of {len(scales)} layers are merged, with a scale of {told} ({whence})."]
+    if len(adapters := _adapters(leaves)) > 1:
+        left_out = ", ".join(adapters[1:])[:100]
+        notes.append(f"Of several adapters, {adapters[0]} is used; {left_out} left out.")
+    return replace(named, leaves=merged), notes
+
+
+def _adapters(leaves: Mapping[str, Leaf]) -> list[str]:
+    """Return the names of the adapters in a file, the one to be used first."""
+    factors = [factor for name in leaves if (factor := _FACTOR.fullmatch(name)) is not None]
+    names = {factor["adapter"] or "" for factor in factors}
+    return sorted(names, key=lambda name: (name != _USUAL_NAME, name))
 
 
 def _sites(leaves: Mapping[str, Leaf]) -> list[_Site]:
     found: dict[str, _Site] = {}
+    used = next(iter(_adapters(leaves)), "")
     for name in leaves:
         factor = _FACTOR.fullmatch(name)
-        if factor is None:
+        if factor is None or (factor["adapter"] or "") != used:
             continue
         site = factor["site"] or factor["plain"]
         base = f"{site}.base_layer.weight" if f"{site}.base_layer.weight" in leaves else f"{site}.weight"
@@ -140,12 +160,40 @@ def _product(base: Tensor, down: Tensor, up: Tensor) -> Tensor:
 def _scale(site: str, rank: int, config: Mapping[str, Any]) -> float:
     alpha = _number(config.get("lora_alpha"), _USUAL_ALPHA)
     patterns = config.get("alpha_pattern")
-    for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
-        if site == pattern or site.endswith(f".{pattern}"):
-            alpha = _number(value, alpha)
+    for pattern, value in islice(patterns.items(), _MOST_PATTERNS) if isinstance(patterns, dict) else ():
+        if _matches(str(pattern), site):
+            return _quotient(_number(value, alpha), rank, config)
+    return _quotient(alpha, rank, config)
+
+
+def _quotient(alpha: float, rank: int, config: Mapping[str, Any]) -> float:
     if rank == 0:
         return 0.0
     return alpha / (math.sqrt(rank) if config.get("use_rslora") is True else rank)
+
+
+def _matches(pattern: str, site: str) -> bool:
+    """Return whether a pattern is for a layer, as peft reads it: it ends the name, from its start or a dot on.
+
+    Of regular expressions, only any text, a dot, and the ends of the name are known here: others could take for
+    ever.
+    """
+    is_whole = pattern.startswith("^")
+    first, *others = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".").split(".*")
+    starts = [0] if is_whole else [0, *(at + 1 for at, sign in enumerate(site) if sign == ".")]
+    return any(site.startswith(first, at) and _ends(site[at + len(first) :], others) for at in starts)
+
+
+def _ends(rest: str, pieces: list[str]) -> bool:
+    """Return whether a text consists of these pieces with anything before each."""
+    if not pieces:
+        return not rest
+    for piece in pieces[:-1]:
+        at = rest.find(piece)
+        if at < 0:
+            return False
+        rest = rest[at + len(piece) :]
+    return rest.endswith(pieces[-1])
 
 
 def _number(value: object, otherwise: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.model.weights.headers import MAX_HEADER_BYTES
+from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

@@ -7,13 +7,12 @@ from msgspec.structs import replace
 
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import read_preprocessing
-from convnext_studio.model.weights.companion_files import (
+from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
-    crop_fraction,
     not_followed,
 )
+from convnext_studio.model.weights.checkpoint import read_preprocessing
 
 # transformers' names for activation functions.
 _ACTS: dict[str, Act] = {
@@ -31,6 +30,12 @@ _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"
 _CROPPED_BELOW_PX = 384  # From this size on, transformers' ConvNeXt squashes pictures instead of cropping.
 _CONVNEXT, _DINOV3 = "ConvNext", "DINOv3"
 _USUAL_MEAN, _USUAL_STD = [0.5] * 3, [0.5] * 3
+_MULTI_LABEL = "multi_label_classification"
+_SHORTER_SIDE = ("ConvNext", "Bit", "CLIP", "ChineseCLIP", "Levit", "PoolFormer", "MobileNet")
+"""The processors for which a size of one number is that of the shorter side, and not of both."""
+_BILINEAR = ("DINOv3", "ViT", "Levit", "MobileNet")
+"""The processors that resize so where their file does not say."""
+_FOLLOWED = frozenset({"do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_convert_rgb"})
 
 
 def read_transformers_config(
@@ -52,7 +57,7 @@ def read_transformers_config(
     config = _with_epsilon(values, config)
     preprocessing, more = _processed(processor)
     problem = values.get("problem_type")
-    if problem not in (None, "single_label_classification"):
+    if problem not in (None, "single_label_classification", _MULTI_LABEL):
         notes.append(
             not_followed(f"the problem type “{problem}”", "percentages are of a softmax over all classes")
         )
@@ -61,6 +66,7 @@ def read_transformers_config(
         labels=_numbered(values.get("id2label"), config.num_classes),
         preprocessing=preprocessing,
         is_act_known=act is not None,
+        is_multi_label=problem == _MULTI_LABEL,
         notes=(*notes, *more),
     )
 
@@ -89,13 +95,14 @@ def _processed(processor: Mapping[str, Any]) -> tuple[Preprocessing | None, list
         return None, []
     notes: list[str] = []
     try:
-        kind = str(processor.get("image_processor_type", processor.get("feature_extractor_type", "")))
-        shape = _shape(processor, _CONVNEXT if not kind or kind.startswith(_CONVNEXT) else kind, notes)
-        resampling = processor.get("resample", 2 if kind.startswith(_DINOV3) else 3)
+        kind = str(
+            processor.get("image_processor_type") or processor.get("feature_extractor_type") or _CONVNEXT
+        )
+        resampling = processor.get("resample", 2 if kind.startswith(_BILINEAR) else 3)
         mean, std = _normalised(processor)
         preprocessing = read_preprocessing(
             {
-                **shape,
+                **(_as_convnext if kind.startswith(_CONVNEXT) else _shape)(processor, kind, notes),
                 "interpolation": _RESAMPLING[resampling],
                 "mean": mean,
                 "std": std,
@@ -104,60 +111,66 @@ def _processed(processor: Mapping[str, Any]) -> tuple[Preprocessing | None, list
             }
         )
     except UNUSABLE:
-        return None, []
+        return None, ["preprocessor_config.json next to it is not understood, and not used."]
     if processor.get("do_resize") is False:
         notes.append(
-            not_followed("pictures that are not resized", f"they become {preprocessing.input_px} px a side")
+            not_followed("pictures that are not resized", f"they become {preprocessing.input_px} px high")
         )
-    unknown = [name for name in ("do_pad", "do_flip_channel_order") if processor.get(name) is True]
-    notes += [not_followed(name, "it is not known here") for name in unknown]
+    asked = {name for name, value in processor.items() if value is True and name.startswith("do_")}
+    asked |= {name for name in ("offset", "rescale_offset") if processor.get(name) is True}
+    notes += [not_followed(name[:40], "it is not known here") for name in sorted(asked - _FOLLOWED)]
     return preprocessing, notes
 
 
-def _shape(processor: Mapping[str, Any], kind: str, notes: list[str]) -> dict[str, Any]:
-    """Return the fields of `Preprocessing` for the size of the input, the resizing and the crop."""
+def _as_convnext(processor: Mapping[str, Any], _kind: str, notes: list[str]) -> dict[str, Any]:
+    """Return the size of the input, the resizing and the crop of transformers' own processor for ConvNeXts."""
     size = processor["size"]
     if isinstance(size, dict) and "height" in size:
-        height, width = int(size["height"]), int(size["width"])
-        shorter, is_square = min(height, width), True
-        if height != width:
-            notes.append(not_followed(f"an input of {height} × {width} px", f"it has {shorter} px a side"))
-    else:
-        shorter = (
-            int(size.get("shortest_edge") or size["longest_edge"]) if isinstance(size, dict) else int(size)
-        )
-        is_square = not isinstance(size, dict) and kind != _CONVNEXT
-        if isinstance(size, dict) and "shortest_edge" not in size:
-            notes.append(not_followed("a longer side of fixed length", "the shorter side is resized to it"))
-    if kind == _CONVNEXT:
-        squash = is_square or shorter >= _CROPPED_BELOW_PX
-        fraction = float(processor.get("crop_pct") or 224 / 256)
-        return {"input_px": shorter, "crop_fraction": fraction, "squash": squash}
-    if "crop_size" in processor and processor.get("do_center_crop", True):
-        cropped = _side(processor["crop_size"], notes)
-        if cropped > shorter:
-            notes.append(not_followed(f"a crop of {cropped} px", f"pictures have {shorter} px before it"))
-            cropped = shorter
-        if is_square and cropped != shorter:
-            notes.append(not_followed("a crop of a squashed picture", "the picture keeps its aspect ratio"))
-        is_whole = is_square and cropped == shorter
-        return {
-            "input_px": cropped,
-            "crop_fraction": crop_fraction(cropped, shorter),
-            "squash": is_whole,
-        }
-    if not is_square:
-        notes.append(not_followed("pictures that are not square", "their centre is cropped"))
-    return {"input_px": shorter, "crop_fraction": 1.0, "squash": is_square}
+        return {**_input_size(size), "crop_fraction": 1.0, "squash": True}
+    shorter = _shorter_side(size, notes)
+    if processor.get("do_center_crop") is True and _sides(processor.get("crop_size", shorter)) != (
+        shorter,
+        shorter,
+    ):
+        notes.append(not_followed("a second crop", f"the input has {shorter} px a side"))
+    fraction = float(processor.get("crop_pct") or 224 / 256)
+    return {"input_px": shorter, "crop_fraction": fraction, "squash": shorter >= _CROPPED_BELOW_PX}
 
 
-def _side(size: Any, notes: list[str]) -> int:
+def _shape(processor: Mapping[str, Any], kind: str, notes: list[str]) -> dict[str, Any]:
+    """Return the size of the input, the resizing and the crop of all other processors."""
+    size = processor["size"]
+    is_squashed = "height" in size if isinstance(size, dict) else not kind.startswith(_SHORTER_SIDE)
+    is_cropped = "crop_size" in processor and processor.get("do_center_crop", True)
+    if is_squashed:
+        height, width = _sides(size)
+        cropped = _input_size(processor["crop_size"] if is_cropped else size)
+        return {**cropped, "crop_fraction": 1.0, "squash": True, "resized_px": (width, height)}
+    shorter = _shorter_side(size, notes)
+    if is_cropped:
+        return {**_input_size(processor["crop_size"]), "crop_fraction": 1.0, "resized_px": (shorter,)}
+    notes.append(not_followed("pictures that are not square", "their centre is cropped"))
+    return {"input_px": shorter, "crop_fraction": 1.0}
+
+
+def _shorter_side(size: Any, notes: list[str]) -> int:
     if not isinstance(size, dict):
         return int(size)
-    height, width = int(size["height"]), int(size["width"])
-    if height != width:
-        notes.append(not_followed(f"a crop of {height} × {width} px", f"it has {min(height, width)} px a side"))
-    return min(height, width)
+    if "longest_edge" in size:
+        notes.append(not_followed("a limit for the longer side", "only the shorter side has a fixed length"))
+    return int(size.get("shortest_edge") or size["longest_edge"])
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    """Return height and width."""
+    if isinstance(size, dict):
+        return int(size["height"]), int(size["width"])
+    return (int(size[0]), int(size[1])) if isinstance(size, list) else (int(size), int(size))
+
+
+def _input_size(size: Any) -> dict[str, int]:
+    height, width = _sides(size)
+    return {"input_px": height, "input_width_px": width if width != height else 0}
 
 
 def _normalised(processor: Mapping[str, Any]) -> tuple[list[float], list[float]]:
@@ -175,8 +188,12 @@ def _normalised(processor: Mapping[str, Any]) -> tuple[list[float], list[float]]
         mean, std = [0.0] * 3, [1.0] * 3
     else:
         mean, std = (
-            [float(value) for value in processor.get(name, usual)]
+            _for_channels(processor.get(name, usual))
             for name, usual in (("image_mean", _USUAL_MEAN), ("image_std", _USUAL_STD))
         )
     scale = 255 * factor
     return [value / scale for value in mean], [value / scale for value in std]
+
+
+def _for_channels(values: Any) -> list[float]:
+    return [float(values)] * 3 if isinstance(values, int | float) else [float(value) for value in values]

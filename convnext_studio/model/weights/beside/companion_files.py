@@ -1,6 +1,5 @@
 """What the files beside weights say, whichever program wrote them; see `config_files`, which reads them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,6 +36,8 @@ class CompanionFiles:
         Where the weights come from, as pairs of name and text.
     is_act_known
         Whether the activation was read from a file instead of being assumed.
+    is_multi_label
+        Whether each class is on its own, so that several can be right.
     notes
         Sentences to be shown to the user, among them what the files ask for and is not done.
     """
@@ -46,14 +47,8 @@ class CompanionFiles:
     preprocessing: Preprocessing | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     is_act_known: bool = False
+    is_multi_label: bool = False
     notes: tuple[str, ...] = ()
-
-
-def crop_fraction(input_px: int, resized_px: int) -> float:
-    """Return the crop fraction with which the shorter side becomes exactly that many pixels before the crop."""
-    fraction = input_px / resized_px
-    # The quotient may be rounded such that one pixel is lost.
-    return fraction if math.floor(input_px / fraction) == resized_px else math.nextafter(fraction, 0.0)
 
 
 def not_followed(what: str, used: str) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.formats import FORMATS, Format
-from convnext_studio.model.weights.pickle_reader import TORCHSCRIPT, StoredArray, StoredTensor, Stub
-from convnext_studio.model.weights.pickles import Leaf
+from convnext_studio.model.weights.containers.pickle_values import TORCHSCRIPT, StoredArray, StoredTensor, Stub
+from convnext_studio.model.weights.containers.pickles import Leaf
+from convnext_studio.model.weights.names.formats import FORMATS, Format
 
 _DEEPEST = 12
 _LONGEST_NAME = 512
@@ -22,10 +22,14 @@ _WRAPPED = re.compile(
     r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
 """What torch.compile, FSDP and DeepSpeed put between the parts of a name."""
+_BETWEEN_WORDS = re.compile(r"-|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak)(?:[._]|$)")
 _TEACHER = re.compile(r"(?:^|[._])teacher(?:[._]|$)")
-_SECOND = re.compile(r"(?:^|[._])(?:student|encoder_k|key_encoder|momentum\w*|target|predictor)(?:[._]|$)")
-"""Copies that only help in training: the authors of MoCo and BYOL keep the other encoder."""
+_FOLLOWING = re.compile(
+    r"(?:^|[._])(?:encoder_k|key_encoder|k_encoder|encoder_key|momentum\w*|\w+_momentum|target\w*)(?:[._]|$)"
+)
+"""The encoders of MoCo, BYOL and their like whose weights are the average of the other one's."""
+_SECOND = re.compile(r"(?:^|[._])(?:student|predictor)(?:[._]|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +53,28 @@ class Part:
         return self.prefix.rstrip(".")
 
     @property
+    def _words(self) -> str:
+        """The prefix in small letters, with its words parted: `modelEMA` becomes `model_ema`."""
+        return _BETWEEN_WORDS.sub("_", self.prefix).lower()
+
+    @property
     def rank(self) -> int:
         """How much its makers would rather have it opened than another one: 2, 1 or 0."""
-        name = self.prefix.lower()
-        if _AVERAGED.search(name) or _TEACHER.search(name):
+        name = self._words
+        if _AVERAGED.search(name) or _TEACHER.search(name) or _FOLLOWING.search(name):
             return 2
         return 0 if _SECOND.search(name) else 1
 
     @property
     def is_averaged(self) -> bool:
         """Whether its name says that its weights are averages over the training."""
-        return _AVERAGED.search(self.prefix.lower()) is not None
+        name = self._words
+        return _AVERAGED.search(name) is not None or _FOLLOWING.search(name) is not None
 
     @property
     def is_teacher(self) -> bool:
         """Whether its name says that it is a teacher."""
-        return _TEACHER.search(self.prefix.lower()) is not None
+        return _TEACHER.search(self._words) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
