@@ -1,23 +1,15 @@
-"""The colour bar beside a map, and a view that combines the two."""
+"""The colour bar of a map: its scale, how it is painted in the window and in the lecture, and its widget.
+
+Exported figures draw theirs with matplotlib, because they are made without Qt, too; the labels are the same.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QContextMenuEvent,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPolygonF,
-)
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.render import (
     DIVERGING,
@@ -32,19 +24,15 @@ from convnext_studio.render import (
     labels_with_room,
     lut,
 )
-from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve
-from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.plots.measuring import MEASURES, Profile, profile_of
+from convnext_studio.ui.plots.image_view import asks_for_escape
 from convnext_studio.ui.plots.scene import Bitmap
-from convnext_studio.ui.plots.view_saver import Contents, DragOut, ViewSaver
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+from convnext_studio.ui.widgets.text_size import scaled_px
 
 _BAR_PX = 12
-_PROFILE_PX = 130
+_LYING_PX = 7
+_TIP_PX = 4
 _TICK_PX = 4  # Inside the bar, because a tick in front of a number reads as a minus sign.
 _GAP_PX = 5
 
@@ -92,35 +80,47 @@ class ColorScale:
 _LEAST_SPAN = 0.01
 """The smallest range that a drag leaves, as a share of the range at its beginning."""
 _KEY_STEP = 0.02
+_UPRIGHT_STEPS = {Qt.Key.Key_Up: _KEY_STEP, Qt.Key.Key_Down: -_KEY_STEP}
+_LYING_STEPS = {Qt.Key.Key_Right: _KEY_STEP, Qt.Key.Key_Left: -_KEY_STEP}
 _ADJUST_TIP = "Drag an end to change the levels, or use the arrow keys (with Shift for the lower end)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Drag:
-    """The end of a scale that is dragged, the limits before, and where the pointer was."""
+    """The end of a scale that is dragged, the limits before, and where the pointer was on the bar."""
 
     is_upper: bool
     limits: Limits
-    y: float
+    place: float
 
 
 class ColorBar(QWidget):
-    """A vertical colour bar with the lowest value at the bottom, labelled with its limits and round numbers.
+    """A colour bar, labelled with its limits and round numbers.
 
     If it is adjustable, its ends can be dragged; the panel is told and shows the new scale.
+
+    Parameters
+    ----------
+    orientation
+        An upright bar has the lowest value at the bottom and its labels to the right. A lying one, for a map
+        with no room beside it, has the lowest value on the left and its labels below.
     """
 
     levels_dragged = Signal(object)  # Limits
     levels_released = Signal()  # the drag is over
     levels_restored = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, orientation: Qt.Orientation = Qt.Orientation.Vertical, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._is_upright = orientation == Qt.Orientation.Vertical
         self._scale: ColorScale | None = None
         self._is_adjustable = self._is_adjusted = False
         self._first: Callable[[], Limits | None] = lambda: None
         self._drag: _Drag | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        long, short = QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+        self.setSizePolicy(*((short, long) if self._is_upright else (long, short)))
         self.setAccessibleName("Colour scale")
 
     @property
@@ -132,8 +132,9 @@ class ColorBar(QWidget):
         """Show another scale; None leaves the bar empty."""
         if scale != self._scale:
             self._scale = scale
-            texts = [text for _, text in self.labels()]
-            beyond = "" if scale is None else scale.clipping.text
+            # The labels of a lying bar say themselves where values lie beyond.
+            texts = [text for _, text in self.labels()] if self._is_upright else list(self.ends or ())
+            beyond = "" if scale is None or not self._is_upright else scale.clipping.text
             said = [f"From {texts[0]} to {texts[-1]}", beyond] if texts else []
             self.setAccessibleDescription(", ".join(text for text in said if text))
             self._show_tip()
@@ -146,7 +147,8 @@ class ColorBar(QWidget):
         tips.append(_ADJUST_TIP if self._is_adjustable else "")
         self.setToolTip(". ".join(tip for tip in tips if tip))
         if self._can_adjust:
-            self.setCursor(Qt.CursorShape.SizeVerCursor)
+            upright, lying = Qt.CursorShape.SizeVerCursor, Qt.CursorShape.SizeHorCursor
+            self.setCursor(upright if self._is_upright else lying)
         else:
             self.unsetCursor()
 
@@ -212,13 +214,13 @@ class ColorBar(QWidget):
         if levels is None or event.button() != Qt.MouseButton.LeftButton:
             event.ignore()
             return
-        y = event.position().y()
-        self._drag = _Drag(y < self.height() / 2, levels, y)
+        place = self._place_of(event.position())
+        self._drag = _Drag(place > 0.5, levels, place)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the end that was taken; its value changes by the part of the bar that the pointer moves."""
         if self._drag is not None:
-            moved = (self._drag.y - event.position().y()) / self._bar.height()
+            moved = self._place_of(event.position()) - self._drag.place
             self._move(self._drag.limits, self._drag.is_upper, moved)
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
@@ -242,7 +244,7 @@ class ColorBar(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the upper end with the arrow keys, the lower end with Shift, and restore with Escape."""
         levels = self._levels if self._is_adjustable else None
-        step = {Qt.Key.Key_Up: _KEY_STEP, Qt.Key.Key_Down: -_KEY_STEP}.get(Qt.Key(event.key()))
+        step = (_UPRIGHT_STEPS if self._is_upright else _LYING_STEPS).get(Qt.Key(event.key()))
         if step is not None and levels is not None:
             self._move(levels, not event.modifiers() & Qt.KeyboardModifier.ShiftModifier, step)
             self.levels_released.emit()
@@ -271,12 +273,21 @@ class ColorBar(QWidget):
         widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
         return max(self.width(), 2 + scaled_px(_BAR_PX) + 2 * _GAP_PX + widest)
 
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The labels of the two ends as they are in a file, such as "≥ 2.41"; None without numbers."""
+        return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
+
     def sizeHint(self) -> QSize:
         """Return a size for the bar and a number with sign and exponent."""
+        if not self._is_upright:
+            return QSize(80, scaled_px(_LYING_PX) + 2 + self.fontMetrics().height())
         return QSize(scaled_px(_BAR_PX) + 2 * _GAP_PX + self.fontMetrics().horizontalAdvance("-1.23e-05"), 120)
 
     def minimumSizeHint(self) -> QSize:
         """Return a size for the numbers at both ends and a bar between them."""
+        if not self._is_upright:
+            return QSize(3 * self.fontMetrics().height(), self.sizeHint().height())
         return QSize(self.sizeHint().width(), 3 * self.fontMetrics().height())
 
     def changeEvent(self, event: QEvent) -> None:
@@ -299,47 +310,105 @@ class ColorBar(QWidget):
 
     @property
     def _bar(self) -> QRectF:
-        line = self.fontMetrics().height()
-        return QRectF(2, line / 2, scaled_px(_BAR_PX), max(self.height() - line, 1))
+        """The colours without the tips."""
+        if self._is_upright:
+            line = self.fontMetrics().height()
+            return QRectF(2, line / 2, scaled_px(_BAR_PX), max(self.height() - line, 1))
+        bar = QRectF(0.5, 0.5, max(self.width() - 1, 1), scaled_px(_LYING_PX) - 1)
+        beyond = UNCLIPPED if self._scale is None else self._scale.clipping
+        return bar.adjusted(_TIP_PX * beyond.below, 0, -_TIP_PX * beyond.above, 0)
+
+    def _place_of(self, point: QPointF) -> float:
+        """Return a place along the bar, from 0 at the lower end to 1 at the upper end."""
+        bar = self._bar
+        if self._is_upright:
+            return (bar.bottom() - point.y()) / bar.height()
+        return (point.x() - bar.left()) / bar.width()
 
     def _paint(self, painter: QPainter, scale: ColorScale, labels: list[tuple[float, str]]) -> None:
-        look = theme.current()
-        line = self.fontMetrics().height()
-        bar, colours, width = self._bar, scale.colours, self.width_in_file()
-        kept = labels_with_room(labels, bar.height(), line)
-        paint_bar(painter, bar, scale, line / 2 - 1)
-        for height, text in kept:
-            y = bar.bottom() - height * bar.height()
-            is_end = height in (0.0, 1.0)
-            if not is_end:
-                painter.setPen(_seen_on(colours, height))
-                painter.drawLine(QPointF(bar.right() - scaled_px(_TICK_PX), y), QPointF(bar.right() - 1, y))
+        look, line = theme.current(), self.fontMetrics().height()
+
+        def write(place: QRectF, text: str, is_end: bool, align: Qt.AlignmentFlag) -> None:
             painter.setPen(QColor(look.text if is_end else look.muted))
-            place = QRectF(bar.right() + _GAP_PX, y - line / 2, width, line)
-            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+            painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, text)
+
+        if self._is_upright:
+            room = QRectF(self._bar.right() + _GAP_PX, 0, self.width_in_file(), line)
+            paint_upright(painter, self._bar, scale, labels, room, scaled_px(_TICK_PX), write)
+        else:
+            paint_lying(painter, self._bar, scale, QRectF(self.rect()), write)
 
 
-def paint_bar(painter: QPainter, bar: QRectF, scale: ColorScale, tip_px: float) -> None:
-    """Paint the colours of an upright colour bar, its frame, and a tip at each end with values beyond it.
+Write = Callable[[QRectF, str, bool, Qt.AlignmentFlag], None]
+"""Paints a label into a box: its text, whether it is that of an end, and how it is aligned."""
 
-    The tips are `tip_px` high, outside the bar, in the colour of those values.
+
+def paint_upright(
+    painter: QPainter,
+    bar: QRectF,
+    scale: ColorScale,
+    labels: list[tuple[float, str]],
+    room: QRectF,
+    tick_px: float,
+    write: Write,
+) -> None:
+    """Paint an upright colour bar with as many labels on its right as are readable.
+
+    Parameters
+    ----------
+    labels
+        Height in the bar and text of each, from the lowest.
+    room
+        Left edge, width and height of the labels.
     """
+    _paint_colours(painter, bar, scale, room.height() / 2 - 1, is_upright=True)
+    for height, text in labels_with_room(labels, bar.height(), room.height()):
+        y = bar.bottom() - height * bar.height()
+        is_end = height in (0.0, 1.0)
+        if not is_end:
+            painter.setPen(_seen_on(scale.colours, height))
+            painter.drawLine(QPointF(bar.right() - tick_px, y), QPointF(bar.right() - 1, y))
+        place = QRectF(room.left(), y - room.height() / 2, room.width(), room.height())
+        write(place, text, is_end, Qt.AlignmentFlag.AlignLeft)
+
+
+def paint_lying(painter: QPainter, bar: QRectF, scale: ColorScale, area: QRectF, write: Write) -> None:
+    """Paint a lying colour bar with its two ends below it, as one number if they are equal and have no room."""
+    _paint_colours(painter, bar, scale, _TIP_PX, is_upright=False)
+    low, high = scale.end_texts
+    below = QRectF(area.left(), bar.bottom() + 1, area.width(), area.bottom() - bar.bottom() - 1)
+    if low == f"-{high}" and painter.fontMetrics().horizontalAdvance(f"{low}  {high}") > area.width():
+        write(below, f"±{high}", True, Qt.AlignmentFlag.AlignHCenter)
+        return
+    write(below, low, True, Qt.AlignmentFlag.AlignLeft)
+    write(below, high, True, Qt.AlignmentFlag.AlignRight)
+
+
+def _paint_colours(
+    painter: QPainter, bar: QRectF, scale: ColorScale, tip_px: float, *, is_upright: bool
+) -> None:
+    """Paint the colours, their frame, and a tip outside each end with values beyond it, in their colour."""
     colours, look = scale.colours, theme.current()
-    gradient = Bitmap(colours[::-1, None, :]).image
+    gradient = Bitmap(colours[::-1, None, :] if is_upright else colours[None]).image
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawImage(bar, gradient, QRectF(gradient.rect()))
     painter.setPen(QPen(QColor(look.outline), 1))
     painter.drawRect(bar)
+    if is_upright:
+        upper, lower = (bar.topLeft(), bar.topRight()), (bar.bottomLeft(), bar.bottomRight())
+        outwards = QPointF(0, -tip_px)
+    else:
+        upper, lower = (bar.topRight(), bar.bottomRight()), (bar.topLeft(), bar.bottomLeft())
+        outwards = QPointF(tip_px, 0)
     ends = lut(scale.colormap)
-    for is_beyond, colour, y, direction in (
-        (scale.clipping.above, ends[-1], bar.top(), -1),
-        (scale.clipping.below, ends[0], bar.bottom(), 1),
+    for is_beyond, colour, (first, second), tip in (
+        (scale.clipping.above, ends[-1], upper, outwards),
+        (scale.clipping.below, ends[0], lower, -outwards),
     ):
         if is_beyond:
-            tip = QPointF(bar.center().x(), y + direction * tip_px)
             painter.setPen(QPen(QColor(look.text), 1))
             painter.setBrush(QColor(*(int(part) for part in colour)))
-            painter.drawPolygon(QPolygonF([QPointF(bar.left(), y), tip, QPointF(bar.right(), y)]))
+            painter.drawPolygon(QPolygonF([first, (first + second) / 2 + tip, second]))
             painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
@@ -350,181 +419,3 @@ def _seen_on(colours: Rgba, height: float) -> QColor:
     under = np.array([below.red(), below.green(), below.blue()], np.uint8)
     red, green, blue = (int(part) for part in blended(under, colour))
     return theme.seen_on(red, green, blue)
-
-
-class MapView(QWidget):
-    """A view with its colour bar, and a menu that copies and saves both.
-
-    Attributes
-    ----------
-    view, bar
-        The map and its colour bar.
-    save
-        Button with the menu, below the colour bar.
-    saver
-        Saver with the menu, which is also the context menu of this widget.
-    """
-
-    noticed = Signal(object)  # Notice: a file was written, or could not be written
-    measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
-
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._profile: CurvePlot | None = None
-        self.view = ImageView()
-        self.view.setAccessibleName(name)
-        self.bar = ColorBar()
-        self._contents: Contents | None = None
-        self.saver = ViewSaver(self, self)
-        DragOut(self.view, self.picture, lambda: name if self._contents is None else self._contents.name)
-        self.saver.noticed.connect(self.noticed)
-        self.saver.menu.addSeparator()
-        for text, tip, handler in (
-            ("&Fit (F7)", "Show everything, as large as possible", self.view.show_all),
-            ("&1:1 (F8)", "Show one pixel per screen pixel", self.view.show_pixels),
-        ):
-            action = self.saver.menu.addAction(text)
-            action.setToolTip(tip)
-            action.triggered.connect(handler)
-        self._offer_measures()
-        self.view.measured.connect(self._show_measures)
-        self.save = self.save_button(name)
-        beside = QVBoxLayout()
-        beside.setSpacing(0)
-        beside.addWidget(self.bar, 1)
-        beside.addWidget(self.save)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        self._column = QVBoxLayout()
-        self._column.setSpacing(2)
-        self._column.addWidget(self.view, 1)
-        layout.addLayout(self._column, 1)
-        layout.addLayout(beside)
-
-    def _offer_measures(self) -> None:
-        self.saver.menu.addSeparator()
-        for tool, (text, tip) in MEASURES.items():
-            action = self.saver.menu.addAction(text)
-            action.setToolTip(tip)
-            action.triggered.connect(partial(self.view.toggle_measure, tool))
-
-    def _show_measures(self, sentence: str) -> None:
-        """Say what is measured, and plot the profile below the map."""
-        scene, ends = self.view.scene, self.view.measures.get("profile")
-        measured = None if scene is None else scene.measured
-        if ends is not None and measured is not None and scene is not None:
-            self._plot(profile_of(*measured, ends), scene.unit)
-        elif self._profile is not None:
-            self._profile.hide()
-        self.measured.emit(sentence)
-
-    def _plot(self, profile: Profile, unit: str) -> None:
-        if self._profile is None:
-            axes = Axes(x=f"Distance ({unit})", y="Value", has_legend=False)
-            plot = CurvePlot("Profile along the line", axes)
-            plot.pointed.connect(lambda said: self.measured.emit(said or self.view.sentence))
-            follow_text(plot, lambda: plot.setFixedHeight(scaled_px(_PROFILE_PX)))
-            self._column.addWidget(plot)
-            self._profile = plot
-        curve = Curve(label="Value", x=profile.distance, y=profile.values)
-        is_seen = bool(np.isfinite(profile.values).any())
-        self._profile.show_curves([curve] if is_seen else [], "There are no values along this line.")
-        self._profile.show()
-
-    @property
-    def profile(self) -> CurvePlot | None:
-        """The plot of the profile; None until there is one."""
-        return self._profile
-
-    def event(self, event: QEvent) -> bool:
-        """Receive Escape before the window's actions do, as long as there are levels to restore."""
-        if asks_for_escape(event) and self.bar.is_adjusted:
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Restore the levels with Escape."""
-        if event.key() == Qt.Key.Key_Escape and self.bar.is_adjusted:
-            self.bar.restore()
-        else:
-            super().keyPressEvent(event)
-
-    def save_button(self, name: str, text: str = "Save ▾") -> QToolButton:
-        """Return a button with the menu of `saver`."""
-        button = QToolButton()
-        button.setText(text)
-        button.setAutoRaise(True)
-        button.setAccessibleName(f"Copy or save: {name}")
-        button.setToolTip(
-            "Copy or save this view (Ctrl+C, Ctrl+S); drag with Ctrl to move its picture to another program"
-        )
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        button.setMenu(self.saver.menu)
-        button.setStyleSheet(MENU_BUTTON_STYLE)
-        return button
-
-    @property
-    def contents(self) -> Contents | None:
-        """The contents to copy and save, or None."""
-        return self._contents
-
-    def set_contents(self, contents: Contents | None) -> None:
-        """Set the contents to copy and save: file name, caption and numbers."""
-        self._contents = contents
-
-    def hide_scale(self) -> None:
-        """Leave all the room to the map, because its scale and the save button are shown elsewhere."""
-        self.bar.hide()
-        self.save.hide()
-
-    def picture(self, width_px: int | None = None) -> QImage:
-        """Return an image of view and colour bar of this width; as on the screen if None."""
-        size = self.painted_size()
-        factor = self.devicePixelRatioF() if width_px is None else width_px / size.width()
-        image = QImage(
-            max(1, round(size.width() * factor)),
-            max(1, round(size.height() * factor)),
-            QImage.Format.Format_RGB32,
-        )
-        image.fill(QColor(theme.current().surface))
-        with QPainter(image) as painter:
-            painter.scale(factor, factor)
-            self.paint_on(painter)
-        return image
-
-    def painted_size(self) -> QSize:
-        """Return the size of view and colour bar in logical pixels."""
-        self._place_hidden_bar()
-        return QSize(self.bar.x() + self.bar.width_in_file(), self.height())
-
-    def paint_on(self, painter: QPainter) -> None:
-        """Paint view and colour bar with any painter, in logical pixels."""
-        self._place_hidden_bar()
-        bar = self.bar
-        for part, width, draw in (
-            (self.view, self.view.width(), self.view.draw),
-            (bar, bar.width_in_file(), lambda painter: bar.draw(painter, in_file=True)),
-        ):
-            painter.save()
-            painter.translate(part.pos())
-            painter.setClipRect(0, 0, width, part.height())
-            painter.setFont(part.font())
-            draw(painter)
-            painter.restore()
-        if self._profile is not None and self._profile.isVisible():
-            painter.save()
-            painter.translate(self._profile.pos())
-            self._profile.render(painter, QPoint())
-            painter.restore()
-
-    def _place_hidden_bar(self) -> None:
-        """Give a hidden colour bar a geometry, so that saved pictures include it."""
-        if self.bar.isHidden():
-            beside, width = self.view.geometry(), self.bar.sizeHint().width()
-            self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Open the menu to copy and save."""
-        self.saver.menu.popup(event.globalPos())

@@ -11,7 +11,7 @@ from convnext_studio.render import Limits, format_number, limits_of, number_tick
 from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, Numbers, Ticks
 
 if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to show.
-    from convnext_studio.ui.plots.axes_view import AxesView
+    from convnext_studio.ui.plots.canvas.axes_view import AxesView
 
 
 class CurvePlot(QWidget):
@@ -62,7 +62,7 @@ class CurvePlot(QWidget):
     def view(self) -> "AxesView":
         """The axes, created on first use."""
         if self._view is None:
-            from convnext_studio.ui.plots.axes_view import AxesView
+            from convnext_studio.ui.plots.canvas.axes_view import AxesView
 
             self._view = AxesView(self._axes.x, self._axes.y, number_ticks, self._axes.ticks)
             self._view.setFont(self.font())

@@ -1,21 +1,37 @@
 """A histogram of a channel's values, in the colours that they have in the map."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QRectF, QTimer, Signal
+from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.render import Limits, colorize, format_number, format_percent, limits_of, number_ticks
-from convnext_studio.ui.widgets import theme
+from convnext_studio.render import (
+    Limits,
+    colorize,
+    format_number,
+    format_percent,
+    labels_with_room,
+    limits_of,
+    number_ticks,
+)
+from convnext_studio.ui.plots.curves import Ticks
+
+if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to show.
+    from convnext_studio.ui.plots.canvas.axes_view import AxesView
+    from convnext_studio.ui.plots.canvas.curve_items import HistogramItem
 
 BINS = 48
-_MARGIN_PX = 4
-_TICK_PX = 4
+_GAP_PX = 8
 
 
 class Histogram(QWidget):
-    """Bars in the colours that their values have in the map, over an axis with numbers."""
+    """Bars in the colours that their values have in the map, on axes that can be zoomed as those of any plot.
+
+    The x axis counts bins, so that values of any magnitude can be drawn; its ticks say the values.
+    """
 
     hovered = Signal(str)
 
@@ -24,7 +40,11 @@ class Histogram(QWidget):
         self._counts: NDArray[np.int64] = np.zeros(BINS, dtype=np.int64)
         self._range = Limits(0.0, 1.0)
         self._colours: list[QColor] = []
-        self.setMouseTracking(True)
+        self._is_drawn = False
+        self._view: AxesView | None = None
+        self._bars: HistogramItem | None = None
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(110, 70)
         self.setAccessibleName("Histogram of the channel's values")
@@ -39,6 +59,27 @@ class Histogram(QWidget):
         """From the left end of the first bin to the right end of the last."""
         return self._range
 
+    @property
+    def view(self) -> "AxesView":
+        """The axes, created on first use."""
+        if self._view is None:
+            from convnext_studio.ui.plots.canvas.axes_view import AxesView
+            from convnext_studio.ui.plots.canvas.curve_items import HistogramItem
+
+            self._view = AxesView("", "", self._value_ticks, _count_ticks)
+            self._bars = HistogramItem()
+            self._view.add_item(self._bars)
+            self._view.setFont(self.font())
+            self._view.pointed_at.connect(self._read)
+            self._view.setAccessibleName(self.accessibleName())
+            self._layout.addWidget(self._view)
+        return self._view
+
+    @property
+    def area(self) -> QRectF:
+        """The area of the bars in the widget's logical pixels."""
+        return self.view.area.translated(self.view.pos())
+
     def show_values(self, finite: NDArray[np.float32], limits: Limits, colormap: str) -> None:
         """Count the values, and colour the bars as the map's scale does."""
         self._range = limits_of(finite)
@@ -50,18 +91,48 @@ class Histogram(QWidget):
         self.setAccessibleDescription(
             f"{finite.size} values from {format_number(span[0])} to {format_number(span[1])}"
         )
-        self.update()
+        self._is_drawn = False
+        if self.isVisible():
+            self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what came while the histogram was hidden."""
+        super().showEvent(event)
+        if self._colours and not self._is_drawn:
+            self._draw()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
+        """Follow changes of theme and font."""
+        if self._view is not None and event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            # Deferred, because the scene's items must not change while Qt is notifying them.
+            QTimer.singleShot(0, self, self._view.follow_look)
         super().changeEvent(event)
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+    def _draw(self) -> None:
+        self._is_drawn = True
+        view = self.view
+        if self._bars is not None:
+            self._bars.show_bars(self._counts, self._colours)
+        view.set_ticks(self._value_ticks)
+        view.set_limits(Limits(0.0, BINS), Limits(0.0, max(float(self._counts.max()), 1.0)))
+
+    def _value_ticks(self, bins: Limits) -> Ticks:
+        """Return ticks at the ends and at round values between these places, as many as have room."""
+        low, span = self._range.low, self._range.high - self._range.low
+        shown = Limits(low + bins.low / BINS * span, low + bins.high / BINS * span)
+        width = bins.high - bins.low
+        ticks = [(value, text) for value, text in number_ticks(shown) if shown.low < value < shown.high]
+        ends = ((shown.low, format_number(shown.low)), (shown.high, format_number(shown.high)))
+        labels = [((value - shown.low) / (shown.high - shown.low), text) for value, text in ticks]
+        widest = max(self.fontMetrics().horizontalAdvance(text) for _, text in (*ticks, *ends))
+        kept = labels_with_room(
+            [(0.0, ends[0][1]), *labels, (1.0, ends[1][1])], max(self.width(), 1), widest + _GAP_PX
+        )
+        return [(bins.low + share * width, text) for share, text in kept]
+
+    def _read(self, point: tuple[float, float] | None) -> None:
         """Say what is in the bin under the pointer."""
-        area = self._area()
-        index = int((event.position().x() - area.left()) / area.width() * BINS)
+        index = -1 if point is None else int(point[0] // 1)
         if not (self._colours and 0 <= index < BINS):
             self.hovered.emit("")
             return
@@ -73,65 +144,7 @@ class Histogram(QWidget):
             f"{self._counts[index]} of {int(self._counts.sum())} units, {format_percent(share, None)}"
         )
 
-    def leaveEvent(self, _event: QEvent) -> None:
-        """Nothing is under the pointer any more."""
-        self.hovered.emit("")
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint bars and axes."""
-        if self._colours:
-            with QPainter(self) as painter:
-                self._paint(painter)
-
-    def _area(self) -> QRectF:
-        """Return the room of the bars."""
-        line = self.fontMetrics().height()
-        below = line + _TICK_PX + _MARGIN_PX
-        left = self._most_px() + _TICK_PX + _MARGIN_PX
-        return QRectF(
-            left, line / 2 + 1, self.width() - left - 2 * _MARGIN_PX, self.height() - line / 2 - below
-        )
-
-    def _most_px(self) -> float:
-        return float(self.fontMetrics().horizontalAdvance(str(int(self._counts.max(initial=0)))))
-
-    def _paint(self, painter: QPainter) -> None:
-        look, area = theme.current(), self._area()
-        painter.fillRect(self.rect(), QColor(look.surface))
-        most, step = max(int(self._counts.max()), 1), area.width() / BINS
-        for index, (count, colour) in enumerate(zip(self._counts.tolist(), self._colours, strict=True)):
-            # A bin that holds anything is seen.
-            height = max(area.height() * count / most, 1.0 if count else 0.0)
-            left, right = round(area.left() + index * step), round(area.left() + (index + 1) * step)
-            painter.fillRect(QRectF(left, area.bottom() - height, max(right - left, 1), height), colour)
-        painter.setPen(QPen(QColor(look.outline), 1))
-        painter.drawLine(area.bottomLeft(), area.bottomRight())
-        painter.drawLine(area.topLeft(), area.bottomLeft())
-        self._label_counts(painter, area, most)
-        self._label_values(painter, area)
-
-    def _label_counts(self, painter: QPainter, area: QRectF, most: int) -> None:
-        line = self.fontMetrics().height()
-        for y, text in ((area.top(), str(most)), (area.bottom(), "0")):
-            painter.setPen(QColor(theme.current().outline))
-            painter.drawLine(QPointF(area.left() - _TICK_PX, y), QPointF(area.left(), y))
-            painter.setPen(QColor(theme.current().muted))
-            place = QRectF(0, y - line / 2, area.left() - _TICK_PX - 2, line)
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
-
-    def _label_values(self, painter: QPainter, area: QRectF) -> None:
-        """Both ends, and the round numbers between them that have room."""
-        low, high = self._range.low, self._range.high
-        taken: list[QRectF] = []
-        for value, text in [(low, format_number(low)), (high, format_number(high)), *number_ticks(self._range)]:
-            x = area.left() + (value - low) / (high - low) * area.width()
-            width = self.fontMetrics().horizontalAdvance(text) + 4.0
-            left = min(max(x - width / 2, 0.0), self.width() - width)
-            place = QRectF(left, area.bottom() + _TICK_PX, width, self.fontMetrics().height())
-            if any(place.adjusted(-2, 0, 2, 0).intersects(other) for other in taken):
-                continue
-            taken.append(place)
-            painter.setPen(QColor(theme.current().outline))
-            painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + _TICK_PX))
-            painter.setPen(QColor(theme.current().muted))
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+def _count_ticks(limits: Limits) -> Ticks:
+    """Return ticks at whole numbers between the limits."""
+    return [(value, f"{value:.0f}") for value, _ in number_ticks(limits) if value == round(value)]

@@ -18,17 +18,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.measure_tools import MeasureTools
-from convnext_studio.ui.plots.measuring import Ends, Tool
-from convnext_studio.ui.plots.projection import LEADER_PX, MARGIN_PX, Projection
+from convnext_studio.ui.plots.canvas.projection import LEADER_PX, MARGIN_PX, Projection
+from convnext_studio.ui.plots.canvas.scene_items import paint_focus
+from convnext_studio.ui.plots.measuring.measure_tools import MeasureTools
+from convnext_studio.ui.plots.measuring.measurements import Ends, Tool
 from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.scene_items import paint_focus
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 if TYPE_CHECKING:  # pyqtgraph is imported when the first view has something to show.
-    from convnext_studio.ui.plots.scene_canvas import SceneCanvas
+    from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
 
 _LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
@@ -444,7 +444,7 @@ class ImageView(QWidget):
             self.update()
 
     def _make_canvas(self) -> "SceneCanvas":
-        from convnext_studio.ui.plots.scene_canvas import SceneCanvas
+        from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
 
         self._canvas = canvas = SceneCanvas(self)
         canvas.show_scene(self._scene, self._projection)

@@ -1,14 +1,23 @@
-"""Prepare the import of pyqtgraph in short steps, between which the window stays responsive.
+"""Import pyqtgraph in short steps, between which the window stays responsive.
 
-Most of the time that pyqtgraph takes to import goes to what it imports itself and to the classes of PySide6,
-which are created when they are first named; it names them all. It is never imported in a thread, because that
-has crashed while Qt was painting.
+In one go the import takes a quarter of a second. Most of that goes to the classes of PySide6, which are created
+when they are first named (pyqtgraph names them all), and to the hundred modules that `pyqtgraph/__init__.py`
+imports. So the classes are named before, and that file is executed statement by statement. It is never imported
+in a thread, because that has crashed while Qt was painting.
 """
 
+import ast
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec, module_from_spec, resolve_name
+from inspect import GEN_RUNNING, getgeneratorstate
+from types import CodeType, ModuleType
+from typing import cast
 
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QEvent, QObject, QTimer
@@ -19,17 +28,37 @@ _NEEDED = (
     "importlib.resources",
     "xml.etree.ElementTree",
     "pydoc",
+    "multiprocessing.process",
+    "multiprocessing.reduction",
     "multiprocessing.connection",
     "PySide6.QtSvg",
     "PySide6.QtTest",
     "PySide6.QtOpenGL",
     "PySide6.QtOpenGLWidgets",
-    # pyqtgraph imports these where they are installed, as they are with torch for CUDA.
-    "cuda.pathfinder",
-    "cuda.bindings.cydriver",
-    "cuda.bindings.driver",
-    "cuda.bindings.runtime",
 )
+_NOT_NEEDED = "cuda.bindings.runtime"
+"""pyqtgraph imports it for a widget that is not used here, which takes 50 ms where it is installed."""
+_IN_PARTS = ("pyqtgraph.parametertree", "pyqtgraph.parametertree.parameterTypes")
+"""Packages in pyqtgraph that import many modules themselves."""
+_BEFORE = {
+    "pyqtgraph.colormap": ["pyqtgraph.functions"],
+    "pyqtgraph.graphicsItems.AxisItem": [
+        "pyqtgraph.debug",
+        "pyqtgraph.GraphicsScene",
+        "pyqtgraph.graphicsItems.GraphicsItem",
+    ],
+    "pyqtgraph.graphicsItems.ColorBarItem": [
+        "pyqtgraph.graphicsItems.ViewBox",
+        "pyqtgraph.graphicsItems.PlotCurveItem",
+        "pyqtgraph.graphicsItems.ScatterPlotItem",
+        "pyqtgraph.graphicsItems.PlotDataItem",
+        "pyqtgraph.graphicsItems.LegendItem",
+        "pyqtgraph.graphicsItems.PlotItem",
+    ],
+    "pyqtgraph.widgets.ColorMapWidget": ["pyqtgraph.widgets.SpinBox", "pyqtgraph.parametertree"],
+    "pyqtgraph.widgets.RemoteGraphicsView": ["pyqtgraph.multiprocess.processes"],
+}
+"""Modules of pyqtgraph that import several others, and which of these are imported in steps of their own."""
 
 
 class Preloader(QObject):
@@ -68,7 +97,88 @@ def _steps() -> Iterator[str]:
         with suppress(ImportError):
             import_module(name)
         yield name
-    import_module("pyqtgraph")
-    yield "pyqtgraph"
-    import_module("convnext_studio.ui.plots.scene_canvas")
+    with _left_out(_NOT_NEEDED):
+        yield from import_in_parts("pyqtgraph")
+    import_module("convnext_studio.ui.plots.canvas.scene_canvas")
     yield "scene_canvas"
+
+
+def import_in_parts(name: str) -> Iterator[str]:
+    """Import a package whose file imports many modules, and yield after each of its statements.
+
+    Whoever uses the package before the last of them has the rest executed at once.
+    """
+    spec = find_spec(name)
+    if name in sys.modules or spec is None or not isinstance(spec.loader, SourceFileLoader):
+        import_module(name)
+        yield name
+        return
+    module = module_from_spec(spec)
+    code = _statements(spec.loader, name)
+    yield "compiled"
+    steps = _execute(module, code)
+
+    def finish(attribute: str) -> object:
+        # While a statement is executed, and to those who only look around, the module has what it has set.
+        if getgeneratorstate(steps) != GEN_RUNNING and not attribute.startswith("__"):
+            deque(steps, maxlen=0)
+            with suppress(KeyError):
+                return vars(module)[attribute]
+        raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+
+    vars(module)["__getattr__"] = finish
+    sys.modules[name] = module
+    while step := next(steps, ""):  # "yield from" would end the steps if this generator is abandoned.
+        yield step
+
+
+def _statements(loader: SourceFileLoader, name: str) -> list[tuple[str, CodeType]]:
+    """Return the statements of a package's file, each with the module that it imports, if any."""
+    source = ast.parse(loader.get_data(loader.path))
+    return [
+        (_imported(statement, name), compile(ast.Module([statement], []), loader.path, "exec"))
+        for statement in source.body
+    ]
+
+
+def _imported(statement: ast.stmt, package: str) -> str:
+    """Return the name of the module that a statement imports from; empty if it is no such statement."""
+    if not isinstance(statement, ast.ImportFrom) or not statement.level:
+        return ""
+    inside = statement.module or statement.names[0].name
+    return resolve_name("." * statement.level + inside, package)
+
+
+def _execute(module: ModuleType, statements: list[tuple[str, CodeType]]) -> Generator[str, None, None]:
+    """Execute the statements in the module, and yield after each of them and of what has a step of its own."""
+    name = module.__name__
+    try:
+        for imported, code in statements:
+            for needed in [*_BEFORE.get(imported, ()), imported]:
+                if needed in _IN_PARTS:
+                    yield from import_in_parts(needed)
+                elif needed != imported:
+                    import_module(needed)
+                    yield needed
+            exec(code, vars(module))
+            yield imported or name
+    except Exception:
+        del sys.modules[name]  # As Python does after a failed import.
+        raise
+    vars(module).pop("__getattr__", None)
+    package, _, child = name.rpartition(".")
+    if package:
+        setattr(sys.modules[package], child, module)
+
+
+@contextmanager
+def _left_out(name: str) -> Iterator[None]:
+    """Let a module count as not installed, unless it is imported already."""
+    if name in sys.modules:
+        yield
+        return
+    cast("dict[str, ModuleType | None]", sys.modules)[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]

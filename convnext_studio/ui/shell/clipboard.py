@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.

@@ -12,7 +12,7 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.screenshot import save_picture_of
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind

@@ -3,9 +3,9 @@
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
-from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.measuring import Tool
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.measuring.measurements import Tool
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
 

@@ -19,7 +19,7 @@ from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
 from convnext_studio.render import pluralize
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.measuring import TOOLS, Ends
+from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import PANELS

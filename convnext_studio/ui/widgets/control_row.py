@@ -118,7 +118,8 @@ class ControlRow(QWidget):
         self._items.append(item)
         _move(control, self)
         control.installEventFilter(self)
-        self.show()
+        if self.parentWidget() is not None:  # Without one, it would be a window for a moment.
+            self.show()
         self._want_room()
 
     @property
@@ -158,6 +159,8 @@ class ControlRow(QWidget):
         """Arrange the controls anew when one of them needs another width."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
             self._want_room()
+        elif event.type() == QEvent.Type.ParentChange and self.parentWidget() is not None and self._items:
+            self.show()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

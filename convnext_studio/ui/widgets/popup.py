@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
 # For a button whose text ends in ▾, because the arrow that Qt draws would cover the text.
 MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"
 
+_ROLES = (QFormLayout.ItemRole.LabelRole, QFormLayout.ItemRole.FieldRole, QFormLayout.ItemRole.SpanningRole)
+
 
 class _Sheet(QFrame):
     """The popup of a button, closed by Escape or a click elsewhere."""
@@ -46,8 +48,12 @@ class PopupButton(QToolButton):
     def release_rows(self) -> None:
         """Remove all rows, but keep their controls, which the caller puts elsewhere."""
         while self._form.rowCount():
-            row = self._form.takeRow(0)
-            label = None if row.labelItem is None else row.labelItem.widget()
+            items = (self._form.itemAt(0, role) for role in _ROLES)
+            label, *controls = [None if item is None else item.widget() for item in items]
+            # Not takeRow(), because nothing deletes the items that it returns.
+            for widget in filter(None, (label, *controls)):
+                self._form.removeWidget(widget)
+            self._form.removeRow(0)
             if label is not None:
                 label.hide()
                 label.deleteLater()
@@ -76,8 +82,7 @@ class PopupButton(QToolButton):
             place.setY(self.mapToGlobal(QPoint()).y() - self._sheet.height())
         self._sheet.move(place)
         self._sheet.show()
-        roles = (QFormLayout.ItemRole.FieldRole, QFormLayout.ItemRole.SpanningRole)
-        first = next((item for role in roles if (item := self._form.itemAt(0, role)) is not None), None)
+        first = next((item for role in _ROLES[1:] if (item := self._form.itemAt(0, role)) is not None), None)
         control = None if first is None else first.widget()
         if control is not None:
             control.setFocus(Qt.FocusReason.PopupFocusReason)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.channels import Kernel, KernelResult
-from convnext_studio.render import Limits
+from convnext_studio.render import Limits, colorize
 from convnext_studio.ui.plots.histogram import BINS, Histogram
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Scene
@@ -151,6 +151,7 @@ def test_the_histogram_counts_every_finite_value_once(qtbot: QtBot) -> None:
 def test_any_values_have_a_histogram(qtbot: QtBot, values: list[float]) -> None:
     histogram = Histogram()
     qtbot.addWidget(histogram)
+    histogram.show()
     histogram.show_values(np.array(values, dtype=np.float32), Limits(0, 1), "viridis")
     assert histogram.counts.sum() == len(values)
     assert not histogram.grab().isNull()
@@ -163,11 +164,44 @@ def test_a_bin_is_read_out(qtbot: QtBot) -> None:
     told: list[str] = []
     histogram.hovered.connect(told.append)
     histogram.show_values(np.array([0.0, 0.0, 0.0, 48.0], dtype=np.float32), Limits(0, 48), "viridis")
-    area = histogram._area()
+    histogram.show()
+    qtbot.waitExposed(histogram)
+    qtbot.wait(10)  # The axes are made as it is shown, and laid out in the next turn.
+    area = histogram.area
     point_at(histogram, QPointF(area.left() + 1, 50))
     assert told[-1] == "from 0 to 1.00: 3 of 4 units, 75.0 %"
     point_at(histogram, QPointF(area.right() - 1, 50))
     assert told[-1] == "from 47.0 to 48.0: 1 of 4 units, 25.0 %"
+
+
+def test_a_hidden_histogram_is_drawn_when_it_is_shown(qtbot: QtBot) -> None:
+    histogram = Histogram()
+    qtbot.addWidget(histogram)
+    histogram.show_values(np.arange(48, dtype=np.float32), Limits(0, 48), "viridis")
+    assert histogram._view is None
+    histogram.show()
+    assert histogram._view is not None
+    assert histogram._view.limits == (Limits(0, BINS), Limits(0, 1))
+
+
+def test_bars_have_the_colours_of_their_values_and_one_value_is_seen_beside_thousands(qtbot: QtBot) -> None:
+    histogram = Histogram()
+    qtbot.addWidget(histogram)
+    histogram.resize(400, 200)
+    values = np.r_[np.zeros(9999), 48.0].astype(np.float32)
+    histogram.show_values(values, Limits(0, 48), "viridis")
+    histogram.show()
+    qtbot.waitExposed(histogram)
+    qtbot.wait(10)
+    image, area = histogram.grab().toImage(), histogram.area
+    first, last = colorize(np.array([0.5, 47.5]), Limits(0, 48), "viridis").tolist()
+    middle = image.pixelColor(round(area.left() + area.width() / BINS / 2), round(area.center().y()))
+    assert middle.getRgb()[:3] == tuple(first)
+    column = [
+        image.pixelColor(round(area.right() - area.width() / BINS / 2), y).getRgb()[:3]
+        for y in range(round(area.bottom()) - 3, round(area.bottom()) + 1)
+    ]
+    assert tuple(last) in column
 
 
 def kernel_of(channel: int, kernel: np.ndarray | None) -> KernelResult:

@@ -10,9 +10,10 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
 from convnext_studio.ui.panels.export.export_panel import FORMATS, NOTHING, ExportPanel
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
-from convnext_studio.ui.plots.view_saver import Contents
 from convnext_studio.ui.shell.exports import TITLES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState

@@ -1,13 +1,13 @@
 """What stands beside a map, and what a picture of the map takes along."""
 
 import pytest
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits, lut
-from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
-from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.map_view import MapView
 
 SIGNED = ColorScale("vik", Limits(-3.84, 3.84))
 
@@ -53,7 +53,7 @@ def test_a_map_whose_bar_has_no_room_on_the_screen_takes_it_along_in_its_picture
 def test_a_narrow_scale_of_one_map_among_several_writes_its_two_equal_ends_as_one(
     qtbot: QtBot, width: int, is_short: bool
 ) -> None:
-    line = ColorLine()
+    line = ColorBar(Qt.Orientation.Horizontal)
     qtbot.addWidget(line)
     line.set_scale(ColorScale("vik", Limits(-0.00304, 0.00304)))
     line.resize(width, line.sizeHint().height())

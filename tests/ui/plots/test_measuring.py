@@ -9,10 +9,11 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits, Mosaic, assemble, format_number, mosaic_values
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_texts import map_layer, numbers_of
-from convnext_studio.ui.plots.measuring import TOOLS, Ends, Tool, profile_of, region_numbers
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, profile_of, region_numbers
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.shell.session_files import measures_of, set_measures
 from convnext_studio.ui.shell.window import StudioWindow

@@ -1,8 +1,10 @@
 """What the views need is loaded after the window is painted, and in short steps."""
 
+import subprocess
 import sys
 import time
 
+import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -18,7 +20,9 @@ def test_it_begins_once_the_window_is_painted_and_ends_by_itself(qtbot: QtBot) -
     assert not timer.isActive()
     window.show()
     qtbot.waitExposed(window)
-    qtbot.waitUntil(lambda: not timer.isActive() and "convnext_studio.ui.plots.scene_canvas" in sys.modules)
+    qtbot.waitUntil(
+        lambda: not timer.isActive() and "convnext_studio.ui.plots.canvas.scene_canvas" in sys.modules
+    )
 
 
 def test_a_window_that_closes_early_takes_it_along(qtbot: QtBot) -> None:
@@ -29,3 +33,51 @@ def test_a_window_that_closes_early_takes_it_along(qtbot: QtBot) -> None:
     window.deleteLater()
     time.sleep(0.01)
     qtbot.wait(20)  # The watcher of leaks would tell a timer that runs on.
+
+
+LONGEST_STEP_S = 0.03
+"""Less than half of the longest turn of the event loop that is allowed, on a machine that is busy, too."""
+
+
+def fresh_process(script: str) -> str:
+    """Run a script in a process that has not imported pyqtgraph, and return what it prints."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
+
+
+def test_no_step_is_long() -> None:
+    script = """
+import time
+import convnext_studio.ui.plots.image_view  # As in the window, before its first view has something to show.
+from convnext_studio.ui.plots.preloading import _steps
+before = time.thread_time()
+for step in _steps():
+    after = time.thread_time()
+    print(after - before, step)
+    before = after
+"""
+    steps = [line.split() for line in fresh_process(script).splitlines()]
+    longest = max(steps, key=lambda step: float(step[0]))
+    assert float(longest[0]) < LONGEST_STEP_S, longest
+    assert "pyqtgraph.parametertree.parameterTypes.basetypes" in {name for _, name in steps}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40, 60, 110, 10_000])
+def test_a_package_imported_in_parts_is_the_package_at_any_time(steps: int) -> None:
+    script = f"""
+from itertools import islice
+from convnext_studio.ui.plots.preloading import import_in_parts
+for name in islice(import_in_parts("pyqtgraph"), {steps}):
+    pass
+import pyqtgraph as pg
+assert pg.ViewBox and pg.plot and pg.parametertree.Parameter and pg.setConfigOption
+import pyqtgraph.widgets.RemoteGraphicsView
+from pyqtgraph import GraphicsView, parametertree
+assert parametertree.parameterTypes.SliderParameter
+assert not hasattr(pg, "nothing")
+print(len(vars(pg)), *sorted(name for name in vars(pg) if not name.startswith("__")))
+"""
+    whole = "import pyqtgraph as pg, pyqtgraph.widgets.RemoteGraphicsView\nprint(len(vars(pg)))"
+    count, *names = fresh_process(script).split()
+    assert int(count) == int(fresh_process(whole))
+    assert {"ViewBox", "AxisItem", "parametertree", "VerticalLabel", "mkPen"} <= set(names)

@@ -10,10 +10,10 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Clipping, Limits, Range, lut
-from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale, MapView
-from convnext_studio.ui.plots.vector_files import view_svg
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.vector_files import view_svg
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from tests.ui.desk import Desk, colour_at, model, picture, receptive_field
 
@@ -121,7 +121,7 @@ def test_a_saved_figure_says_at_its_bar_where_values_lie_beyond(qtbot: QtBot) ->
 
 
 def test_a_lying_bar_says_where_values_lie_beyond(qtbot: QtBot) -> None:
-    line = ColorLine()
+    line = ColorBar(Qt.Orientation.Horizontal)
     qtbot.addWidget(line)
     line.set_scale(ColorScale("vik", Limits(-1, 1), clipping=Clipping(below=True, above=True)))
     assert line.ends == ("≤ -1.00", "≥ 1.00")

@@ -17,10 +17,12 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.drag_out import DragOut
+from convnext_studio.ui.plots.saving.vector_files import view_pdf, view_svg
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene, Spot
-from convnext_studio.ui.plots.vector_files import view_pdf, view_svg
-from convnext_studio.ui.plots.view_saver import Contents, DragOut
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import from_qimage, to_qimage

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPalette, QRegion, QStyleHints
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.plots.scene_items import HALO
+from convnext_studio.ui.plots.canvas.scene_items import HALO
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets import theme as themes
 from convnext_studio.ui.widgets.theme import DARK, LIGHT, Theme

@@ -18,12 +18,11 @@ from convnext_studio.render import (
     colorize,
     format_number,
     format_percent,
-    labels_with_room,
     limits_of,
     robust_limits,
 )
 from convnext_studio.ui.lecture.views.live_view import LEAST, SMALL
-from convnext_studio.ui.plots.color_bar import ColorScale, paint_bar
+from convnext_studio.ui.plots.color_bar import ColorScale, paint_upright
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.widgets import theme
 
@@ -35,6 +34,7 @@ _ALIGNED = {
     "right": Qt.AlignmentFlag.AlignRight,
 }
 _BAR_WIDTH = 0.6  # Width of a colour bar in text heights.
+_TICK = 0.2
 _USUAL_NUMBER = "-0.000"  # Reserved width for numbers, so that adjacent maps have the same size.
 
 
@@ -204,12 +204,14 @@ class Ink:
     def colour_bar(self, bar: QRectF, shown: MapPicture) -> None:
         """Paint a vertical colour bar like that of the window, with as many numbers as have room."""
         line = self.line(self.small)
-        paint_bar(
-            self.painter, bar, ColorScale(shown.colormap, shown.limits, clipping=shown.clipping), line / 2 - 1
-        )
-        for height, text in labels_with_room(bar_labels(shown.limits, shown.clipping), bar.height(), line):
-            y = bar.bottom() - height * bar.height()
-            self.text(QRectF(bar.right() + self.small * 0.3, y - line / 2, 400, line), text, px=self.small)
+        scale = ColorScale(shown.colormap, shown.limits, clipping=shown.clipping)
+        room = QRectF(bar.right() + self.small * 0.3, 0, 400, line)
+
+        def write(place: QRectF, text: str, is_end: bool, _align: Qt.AlignmentFlag) -> None:
+            self.text(place, text, px=self.small, colour=self.look.text if is_end else self.look.muted)
+
+        labels = bar_labels(shown.limits, shown.clipping)
+        paint_upright(self.painter, bar, scale, labels, room, self.small * _TICK, write)
 
     def legend(self, place: QRectF, entries: Sequence[tuple[str, str]], *, align: Align = "left") -> None:
         """Paint a line of coloured squares with their names, smaller if they are too long.

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.lecture.setting import Setting
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS
+from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query

@@ -4,21 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import OPACITY, Clipping, Limits, Map, Shading, grid_lines, why_empty
 from convnext_studio.ui.panels.base import plain_label
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene
-from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
-from convnext_studio.ui.widgets.text_size import scaled_px
 
-_BAR_PX = 7
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
 _LARGEST_SIDE = 640
 
@@ -48,61 +45,6 @@ class Veil:
     curtain: float = 0.0
 
 
-class ColorLine(QWidget):
-    """A flat colour bar with its two limits below, for one of several maps."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._scale: ColorScale | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Colour scale")
-
-    @property
-    def ends(self) -> tuple[str, str] | None:
-        """The labels of its two ends, such as "≥ 2.41" if some values are beyond the limit."""
-        return None if self._scale is None or self._scale.limits is None else self._scale.end_texts
-
-    def set_scale(self, scale: ColorScale | None) -> None:
-        """Set the colour scale; None leaves the bar empty."""
-        if scale != self._scale:
-            self._scale = scale
-            self.setAccessibleDescription("From {} to {}".format(*self.ends) if self.ends else "")
-            self.update()
-
-    def sizeHint(self) -> QSize:
-        """Make room for the bar and one line of text."""
-        return QSize(80, scaled_px(_BAR_PX) + 2 + self.fontMetrics().height())
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the palette and the font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the colours, and the lower and upper limit below them."""
-        if self._scale is None or self.ends is None:
-            return
-        look, (low, high) = theme.current(), self.ends
-        with QPainter(self) as painter:
-            bar = QRectF(0.5, 0.5, self.width() - 1, scaled_px(_BAR_PX) - 1)
-            gradient = Bitmap(self._scale.colours[None]).image
-            painter.drawImage(bar, gradient, QRectF(gradient.rect()))
-            painter.setPen(QPen(QColor(look.outline), 1))
-            painter.drawRect(bar)
-            painter.setPen(QColor(look.text))
-            below = self.rect().adjusted(0, scaled_px(_BAR_PX), 0, 0)
-            if low == f"-{high}" and self.fontMetrics().horizontalAdvance(f"{low}  {high}") > self.width():
-                painter.drawText(
-                    below, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, f"±{high}"
-                )
-                return
-            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, low)
-            painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, high)
-
-
 class MapCell(QWidget):
     """A map over the picture, or a sentence in its place if the map would show nothing."""
 
@@ -115,7 +57,7 @@ class MapCell(QWidget):
         self.map = MapView("Attribution")
         # Used for several maps: beside a small map, the button would take as much room as the map.
         self.save = self.map.save_button("Attribution")
-        self.line = ColorLine()
+        self.line = ColorBar(Qt.Orientation.Horizontal)
         self.words = plain_label("muted")
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedWidget()

@@ -183,6 +183,7 @@ class AttributionPanel(Panel):
         self.look = Look(self)
         for cell in self.figure.cells:
             cell.map.bar.adjust(self.look.range)
+            cell.line.adjust(self.look.range)
         self.set_body(self.figure)
         self._surround()
         self._connect()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
@@ -23,7 +23,6 @@ from convnext_studio.protocol.attributions import (
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import Limits, colorize, format_number, format_percent, limits_of
-from convnext_studio.ui.panels.attribution.attribution_map import ColorLine
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     explain_question,
     explained_node,
@@ -65,7 +64,7 @@ class AgreementPanel(Panel):
         self.stop = add_running_controls(self, self.query)
         self.matrix = MatrixView("Rank correlations among methods")
         self.matrix.pointed.connect(state.hovered)
-        self.line = ColorLine()
+        self.line = ColorBar(Qt.Orientation.Horizontal)
         self.line.set_scale(ColorScale(COLORMAP, LIMITS))
         body = QWidget()
         layout = QVBoxLayout(body)

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.export import safe_stem
 from convnext_studio.export.views import table_text
-from convnext_studio.ui.plots.color_bar import MapView
-from convnext_studio.ui.plots.view_saver import ONE_VIEW, WIDTHS_PX, Contents
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 

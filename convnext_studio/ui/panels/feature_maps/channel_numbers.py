@@ -11,11 +11,12 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_number, format_percent, limits_of
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.channel_view import ChannelValues
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import is_signed, map_layer
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.view_saver import Contents
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 

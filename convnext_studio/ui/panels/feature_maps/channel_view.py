@@ -23,7 +23,7 @@ from convnext_studio.render import (
     format_number,
 )
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import (
     Placement,
     is_signed,
@@ -33,6 +33,7 @@ from convnext_studio.ui.plots.map_texts import (
     value_text,
     veil_layer,
 )
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query

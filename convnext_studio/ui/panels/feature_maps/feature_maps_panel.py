@@ -27,7 +27,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import MosaicPainter, Mo
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed, statistics
-from convnext_studio.ui.plots.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme

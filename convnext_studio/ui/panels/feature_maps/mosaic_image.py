@@ -27,8 +27,8 @@ from convnext_studio.render import (
     robust_limits,
 )
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
+from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Numbers
-from convnext_studio.ui.plots.view_saver import RANDOM_WEIGHTS
 
 Order = Literal["index", "mean", "maximum", "variance", "sparsity", "contribution"]
 Scaling = Literal["channel", "layer", "robust", "fixed"]

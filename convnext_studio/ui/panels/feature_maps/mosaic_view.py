@@ -18,8 +18,9 @@ from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.render import ALL_VALUES, Mosaic
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request, paint
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Mark, Scene
 from convnext_studio.ui.state.app_state import AppState, Pin
 from convnext_studio.ui.state.bridge import EngineBridge

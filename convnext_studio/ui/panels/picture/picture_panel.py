@@ -23,9 +23,10 @@ from convnext_studio.ui.panels.picture.unit_field import (
     heat_of,
     result_text,
 )
-from convnext_studio.ui.plots.color_bar import ColorScale, MapView
+from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import Placement, picture_layer, point_text, value_text
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge

@@ -9,8 +9,8 @@ from convnext_studio.erf import averaged_text
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, FieldView, ReceptiveFieldResult
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton
-from convnext_studio.ui.plots.color_bar import MapView
 from convnext_studio.ui.plots.field_scene import point_text, why_no_figure
+from convnext_studio.ui.plots.map_view import MapView
 
 WAIT_MS = 200
 STOP_TIP = "Stop averaging and keep the partial result, or measure again"

@@ -31,7 +31,7 @@ from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scal
 from convnext_studio.ui.panels.receptive_field_lab.compare import ComparePage, Display
 from convnext_studio.ui.panels.receptive_field_lab.growth import GrowthPage
 from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
-from convnext_studio.ui.plots.vector_files import svg_bytes
+from convnext_studio.ui.plots.saving.vector_files import svg_bytes
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge

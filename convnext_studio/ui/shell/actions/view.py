@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 
-from convnext_studio.ui.plots.measuring import MEASURES, Tool
+from convnext_studio.ui.plots.measuring.measurements import MEASURES, Tool
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 

@@ -18,7 +18,7 @@ from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.plots.color_bar import MapView
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.actions.spec import ActionSpec
 
 if TYPE_CHECKING:  # The window imports this table.

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPaintEngine, QPainter, QPainterPath, QPen, QT
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.projection import LEADER_PX, MARGIN_PX, Projection
+from convnext_studio.ui.plots.canvas.projection import LEADER_PX, MARGIN_PX, Projection
 from convnext_studio.ui.plots.scene import Layer, Lines, Mark, Scene, Spot
 from convnext_studio.ui.widgets import theme
 

@@ -7,10 +7,10 @@ from typing import Literal
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from convnext_studio.ui.plots.measuring import TOOLS, Ends, Tool, box_of, described, distance_text
-from convnext_studio.ui.plots.projection import Projection
+from convnext_studio.ui.plots.canvas.projection import Projection
+from convnext_studio.ui.plots.canvas.scene_items import HALO, SceneItem, paint_label
+from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, box_of, described, distance_text
 from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.scene_items import HALO, SceneItem, paint_label
 from convnext_studio.ui.widgets import theme
 
 Part = Literal["first", "second", "third", "fourth", "whole"]

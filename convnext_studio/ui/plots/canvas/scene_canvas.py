@@ -12,11 +12,8 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QGraphicsScene, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.measure_tools import MeasuresItem
-from convnext_studio.ui.plots.measuring import Ends, Tool
-from convnext_studio.ui.plots.projection import Projection
-from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.scene_items import (
+from convnext_studio.ui.plots.canvas.projection import Projection
+from convnext_studio.ui.plots.canvas.scene_items import (
     CrosshairItem,
     FocusItem,
     HighlightItem,
@@ -28,6 +25,9 @@ from convnext_studio.ui.plots.scene_items import (
     SpotsItem,
     VeilItem,
 )
+from convnext_studio.ui.plots.measuring.measure_tools import MeasuresItem
+from convnext_studio.ui.plots.measuring.measurements import Ends, Tool
+from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.widgets import theme
 
 

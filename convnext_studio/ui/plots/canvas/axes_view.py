@@ -7,23 +7,21 @@ show, and never in a thread, because importing it while Qt was painting has cras
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QGraphicsGridLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsItem, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
+from convnext_studio.ui.plots.canvas.curve_items import band_items, bars_item, curve_item, mark_item, plain
+from convnext_studio.ui.plots.canvas.legend import Legend
 from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, Numbers, Ticks
 from convnext_studio.ui.widgets import theme
 
-_DOT_PX = 5
 _USUAL_FONT_PX = 13  # The size of text at which lines have the width that their pens say.
 _STILL_PX = 4  # Up to here a press and a release are a click, and not a drag.
 _GAP_PX = 4
 _ZOOM_STEP = 0.8
-_BAND_OPACITY = 0.22
-_LEGEND_LINE_PX = 44  # Width of the line sample beside a label, with its gaps.
 
 TicksBetween = Callable[[Limits], Ticks]
 """Returns the positions and texts of the ticks between the ends of an axis."""
@@ -64,7 +62,6 @@ class AxesView(QWidget):
         self._is_fitted = True
         self._numbers = ""
         self._pressed: QPointF | None = None
-        self._legend: Any = None
         self._lines: list[Any] = []
         self._box: Any = pg.ViewBox(enableMenu=False)
         self._across: Any = pg.AxisItem("bottom")
@@ -73,6 +70,8 @@ class AxesView(QWidget):
         self._rules: tuple[Any, Any] = (pg.AxisItem("top"), pg.AxisItem("right"))
         self._whole: Any = pg.GraphicsWidget()
         self._canvas: Any = pg.GraphicsView(self)
+        self._grid = QGraphicsGridLayout(self._whole)
+        self._legend = Legend(self._whole, self._grid)
         self._place_items()
         self._box.sigRangeChangedManually.connect(self._unfit)
         self._box.sigRangeChanged.connect(self._show_ticks)
@@ -85,7 +84,6 @@ class AxesView(QWidget):
         self.follow_look()
 
     def _place_items(self) -> None:
-        self._grid = QGraphicsGridLayout(self._whole)
         self._grid.setSpacing(0)
         for item, row, column in (
             (self._rules[0], 1, 1),
@@ -157,8 +155,7 @@ class AxesView(QWidget):
 
     def clear_all(self) -> None:
         """Remove the curves and their names in the legend."""
-        if self._legend is not None:
-            self._legend.clear()
+        self._legend.clear()
         self._lines = []
         self._box.clear()
 
@@ -170,109 +167,50 @@ class AxesView(QWidget):
         *,
         has_legend: bool,
     ) -> None:
-        """Draw bars, and curves with gaps in the lines where a height is not finite."""
-        look = theme.current()
+        """Draw bars, and curves with gaps in the lines where a height is not finite.
+
+        Parameters
+        ----------
+        places, heights
+            Where the points of each curve are on the axes.
+        """
         for curve, x, y in zip(curves, places, heights, strict=True):
             if isinstance(curve, Bars):
-                self._add_bars(curve, x, y)
-                continue
-            pen = curve.pen(look)
-            pen.setWidthF(pen.widthF() * self._pen_scale)
-            pen.setCosmetic(True)  # The same width at any zoom.
-            dots = curve.dots or _has_lone_points(y)
-            # pyqtgraph warns about a curve without a single number, whose bounds it cannot find.
-            shown = slice(None) if np.isfinite(y).any() else slice(0)
-            line = pg.PlotDataItem(
-                x[shown],
-                y[shown],
-                pen=pen,
-                connect="finite",
-                antialias=True,
-                symbol="o" if dots else None,
-                symbolSize=_DOT_PX * self._line_scale,
-                symbolPen=None,
-                symbolBrush=pen.color(),
-            )
-            self._box.addItem(line)
-            self._lines.append(line)
-            if curve.band is not None:
-                self._add_band(x, *curve.band, line, pen.color())
-        if has_legend and any(isinstance(curve, Curve) or curve.is_listed for curve in curves):
-            self._fill_legend(curves)
-        else:
-            self._drop_legend()
-
-    def _add_band(self, x: Numbers, low: Numbers, high: Numbers, line: Any, colour: QColor) -> None:
-        """Fill the space between two edges, behind the line, which it is hidden with."""
-        edges = [pg.PlotCurveItem(x, edge, pen=None) for edge in (low, high)]
-        colour.setAlphaF(_BAND_OPACITY)
-        band = pg.FillBetweenItem(*edges, brush=colour)
-        band.setZValue(-1)
-        for item in (*edges, band):
+                item = bars_item(curve, x, y)
+            else:
+                item = curve_item(curve, x, y, self._pen_scale, self._line_scale)
             self._box.addItem(item)
-        line.visibleChanged.connect(lambda: band.setVisible(line.isVisible()))
+            if isinstance(curve, Curve) and curve.band is not None:
+                for behind in band_items(curve, x, curve.band, item):
+                    self._box.addItem(behind)
+            self._lines.append(item)
+        if has_legend and any(isinstance(curve, Curve) or curve.is_listed for curve in curves):
+            self._legend.fill(curves, self._lines, self._font_px)
+            self._spread_legend()
+        else:
+            self._legend.drop()
 
-    def _add_bars(self, bars: Bars, x: Numbers, y: Numbers) -> None:
-        base = np.zeros_like(y) if bars.base is None else bars.base
-        brush = bars.colour(theme.current())
-        item = pg.BarGraphItem(x=x, y0=base, height=np.nan_to_num(y), width=bars.width, pen=None, brush=brush)
-        self._box.addItem(item)
-        self._lines.append(item)
+    def add_item(self, item: QGraphicsItem) -> None:
+        """Draw an item of one's own in the coordinates of the axes."""
+        self._box.addItem(item, ignoreBounds=True)
 
     def add_marks(self, marks: Sequence[Mark]) -> None:
         """Draw upright lines with their names at the top."""
-        look = theme.current()
-        pen = pg.mkPen(look.muted, width=1.4 * self._pen_scale, style=Qt.PenStyle.DashLine)
         for mark in marks:
-            options = {"position": 0.97, "color": look.text, "fill": look.surface, "rotateAxis": None}
-            line = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=_plain(mark.text), labelOpts=options)
-            line.label.setFont(self.font())
-            self._box.addItem(line)
+            self._box.addItem(mark_item(mark, self.font(), self._pen_scale))
 
     def toggle_curve(self, index: int) -> None:
         """Hide a curve, or show it if it is hidden."""
         line = self._lines[index]
         line.setVisible(not line.isVisible())
-        if self._legend is not None:
-            self._legend.update()
+        self._legend.show_hidden()
 
     def shows_curve(self, index: int) -> bool:
         """Return whether a curve is visible."""
         return bool(self._lines[index].isVisible())
 
-    def _fill_legend(self, curves: Sequence[Curve | Bars]) -> None:
-        """Put the names into the legend above the area of the curves, where it hides none of them.
-
-        There is one legend for all curves of this view: PySide has taken the signals of a new one for those of
-        one that was deleted.
-        """
-        if self._legend is None:
-            self._legend = pg.LegendItem()
-            self._legend.setParentItem(self._whole)
-            self._grid.addItem(self._legend, 0, 1)
-        legend = self._legend
-        legend.setLabelTextColor(theme.current().text)
-        legend.setLabelTextSize(f"{self._font_px}px")
-        for curve, line in zip(curves, self._lines, strict=True):
-            if isinstance(curve, Bars) and not curve.is_listed:
-                continue
-            legend.addItem(line, _plain(curve.label))
-        self._spread_legend()
-
-    def _drop_legend(self) -> None:
-        if self._legend is not None:
-            self._grid.removeItem(self._legend)
-            self._canvas.scene().removeItem(self._legend)
-            self._legend = None
-
     def _spread_legend(self) -> None:
-        """Put as many labels into each row as fit."""
-        if self._legend is not None and self._legend.items:
-            metrics = self.fontMetrics()
-            widest = max(metrics.horizontalAdvance(label.text) for _, label in self._legend.items)
-            room = self.width() - self._up.width()
-            columns = max(1, int(room // (widest + _LEGEND_LINE_PX)))
-            self._legend.setColumnCount(min(columns, len(self._legend.items)))
+        self._legend.spread(self.width() - self._up.width(), self.fontMetrics())
 
     # ------------------------------------------------------------------------------------------------- look
 
@@ -303,7 +241,7 @@ class AxesView(QWidget):
             # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
             axis.enableAutoSIPrefix(False)
             if title:
-                axis.setLabel(_plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
+                axis.setLabel(plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
         for rule in self._rules:
             rule.setPen(look.outline)
             rule.setTickPen(look.border)
@@ -377,7 +315,7 @@ class AxesView(QWidget):
             self._zoom(1 / _ZOOM_STEP)
         elif event.key() == Qt.Key.Key_0:
             self.fit()
-        elif self._legend is not None and number.isdigit() and int(number) <= len(self._lines):
+        elif self._legend.is_shown and number.isdigit() and int(number) <= len(self._lines):
             self.toggle_curve(int(number) - 1)
         else:
             event.ignore()
@@ -393,14 +331,3 @@ class AxesView(QWidget):
 
     def _unfit(self, _changed: object = None) -> None:
         self._is_fitted = False
-
-
-def _has_lone_points(heights: Numbers) -> bool:
-    """Return whether a finite point has no finite neighbour, so that no line would show it."""
-    there = np.concatenate([[False], np.isfinite(heights), [False]])
-    return bool((there[1:-1] & ~there[:-2] & ~there[2:]).any())
-
-
-def _plain(text: str) -> str:
-    """Escape a text so that an HTML label shows it unchanged."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,122 @@
+"""The curves, bars, bands and marks of a plot as pyqtgraph's items."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QTransform
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+
+from convnext_studio.ui.plots.curves import Bars, Curve, Mark, Numbers
+from convnext_studio.ui.widgets import theme
+
+_DOT_PX = 5
+_BAND_OPACITY = 0.22
+
+
+def curve_item(curve: Curve, x: Numbers, y: Numbers, pen_scale: float, dot_scale: float) -> Any:
+    """Return the line of a curve, with gaps where a height is not finite.
+
+    Parameters
+    ----------
+    x, y
+        Places and heights on the axes.
+    pen_scale, dot_scale
+        Width of the line in pixels of the screen and size of the dots in logical pixels, relative to the usual.
+    """
+    pen = curve.pen(theme.current())
+    pen.setWidthF(pen.widthF() * pen_scale)
+    pen.setCosmetic(True)  # The same width at any zoom.
+    # pyqtgraph warns about a curve without a single number, whose bounds it cannot find.
+    shown = slice(None) if np.isfinite(y).any() else slice(0)
+    return pg.PlotDataItem(
+        x[shown],
+        y[shown],
+        pen=pen,
+        connect="finite",
+        antialias=True,
+        symbol="o" if curve.dots or _has_lone_points(y) else None,
+        symbolSize=_DOT_PX * dot_scale,
+        symbolPen=None,
+        symbolBrush=pen.color(),
+    )
+
+
+def band_items(curve: Curve, x: Numbers, heights: tuple[Numbers, Numbers], line: Any) -> list[Any]:
+    """Return what fills the space between two edges, behind the line, which it is hidden with."""
+    colour = curve.pen(theme.current()).color()
+    colour.setAlphaF(_BAND_OPACITY)
+    edges = [pg.PlotCurveItem(x, edge, pen=None) for edge in heights]
+    band = pg.FillBetweenItem(*edges, brush=colour)
+    band.setZValue(-1)
+    line.visibleChanged.connect(lambda: band.setVisible(line.isVisible()))
+    return [*edges, band]
+
+
+def bars_item(bars: Bars, x: Numbers, y: Numbers) -> Any:
+    """Return bars, which begin at 0 unless they have another base."""
+    base = np.zeros_like(y) if bars.base is None else bars.base
+    brush = bars.colour(theme.current())
+    return pg.BarGraphItem(x=x, y0=base, height=np.nan_to_num(y), width=bars.width, pen=None, brush=brush)
+
+
+def mark_item(mark: Mark, font: QFont, pen_scale: float) -> Any:
+    """Return an upright line with its name at the top."""
+    look = theme.current()
+    pen = pg.mkPen(look.muted, width=1.4 * pen_scale, style=Qt.PenStyle.DashLine)
+    options = {"position": 0.97, "color": look.text, "fill": look.surface, "rotateAxis": None}
+    line = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=plain(mark.text), labelOpts=options)
+    line.label.setFont(font)
+    return line
+
+
+class HistogramItem(QGraphicsItem):
+    """Bars of width 1 from 0 up, each in a colour of its own.
+
+    pyqtgraph records bars of several colours in a picture and plays that back at every zoom, which smears their
+    edges over pixels and hides what is lower than one. They have also ended the process once, while an empty
+    histogram was painted; that was never seen again, in some hundreds of attempts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heights: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._colours: tuple[QColor, ...] = ()
+
+    def show_bars(self, heights: NDArray[np.int64], colours: Sequence[QColor]) -> None:
+        """Show these heights in these colours from now on."""
+        self.prepareGeometryChange()
+        self._heights, self._colours = heights, tuple(colours)
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        """Return the area of the bars on the axes."""
+        return QRectF(0, 0, len(self._heights), float(self._heights.max(initial=1)))
+
+    def paint(
+        self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None
+    ) -> None:
+        """Paint each bar over whole pixels; what is not empty is at least one pixel high."""
+        placing = painter.worldTransform()
+        painter.save()
+        painter.setWorldTransform(QTransform())
+        for index, (height, colour) in enumerate(zip(self._heights.tolist(), self._colours, strict=True)):
+            bar = placing.mapRect(QRectF(index, 0, 1, height))
+            left, right = round(bar.left()), max(round(bar.right()), round(bar.left()) + 1)
+            high = max(bar.height(), 1.0 if height else 0.0)
+            painter.fillRect(QRectF(left, bar.bottom() - high, right - left, high), colour)
+        painter.restore()
+
+
+def _has_lone_points(heights: Numbers) -> bool:
+    """Return whether a finite point has no finite neighbour, so that no line would show it."""
+    there = np.concatenate([[False], np.isfinite(heights), [False]])
+    return bool((there[1:-1] & ~there[:-2] & ~there[2:]).any())
+
+
+def plain(text: str) -> str:
+    """Escape a text so that an HTML label shows it unchanged."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")

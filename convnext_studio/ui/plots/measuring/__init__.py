@@ -1,0 +1,1 @@
+"""Measure a region, a profile or a distance on a view."""

@@ -1,0 +1,1 @@
+"""Copy, save and drag out what a view shows."""
