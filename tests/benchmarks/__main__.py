@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, lectures, nodes, passes, windows
+from tests.benchmarks import attributions, engine, intervening, lectures, nodes, passes, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "blocks": nodes.blocks,
     "seen": nodes.seen,
     "unit": nodes.unit,
+    "changed": intervening.changed,
 }
 
 
