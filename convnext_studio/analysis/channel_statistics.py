@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppable
-from convnext_studio.analysis.features import as_maps, to_array
+from convnext_studio.analysis.features import as_maps, seen_part, to_array
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.loaded import LoadedModel
 
 _CHUNK_VALUES = 1 << 22  # Some hundred MiB as float64, with intermediate results.
@@ -84,7 +85,12 @@ def _numbers(maps: Tensor) -> tuple[Tensor, ...]:
 
 
 def contributions(
-    model: LoadedModel, tensor: Tensor, node: str, target: int, should_stop: ShouldStop = never
+    model: LoadedModel,
+    tensor: Tensor,
+    node: str,
+    target: int,
+    should_stop: ShouldStop = never,
+    geometry: CropGeometry | None = None,
 ) -> NDArray[np.float32]:
     """Compute the contribution of each channel to a class: gradient times value, summed over the positions.
 
@@ -96,6 +102,8 @@ def contributions(
         Any node. At ``head.norm`` the contributions add up to the logit minus the bias, if the head is linear.
     target
         Index of the class.
+    geometry
+        Where the input lies in the picture; the positions of its padding are left out.
 
     Returns
     -------
@@ -114,4 +122,5 @@ def contributions(
             logit = model.module(tensor)[0, target]
         (gradient,) = torch.autograd.grad(logit, outputs[node])
     product = as_maps(gradient * outputs[node].detach(), info.layout)
-    return to_array(product.sum(dim=(1, 2)))
+    seen = seen_part(product, info.field, geometry) if info.has_positions else product
+    return to_array(seen.sum(dim=(1, 2)))

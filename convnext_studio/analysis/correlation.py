@@ -31,7 +31,10 @@ def _ranks(values: Map) -> NDArray[np.float64]:
 
 
 def agreement(
-    maps: Sequence[tuple[Map, FieldGeometry]], shape: tuple[int, int], field: FieldGeometry
+    maps: Sequence[tuple[Map, FieldGeometry]],
+    shape: tuple[int, int],
+    field: FieldGeometry,
+    part: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> NDArray[np.float64]:
     """Return the rank correlation between all pairs of maps, on one grid.
 
@@ -41,12 +44,14 @@ def agreement(
         The maps with their geometry, on that grid or on a finer one, which is averaged over each unit.
     shape, field
         The shape and geometry of the grid.
+    part
+        The rows and columns of the grid that count; by default all.
 
     Returns
     -------
     (n, n) float64, symmetric; rows and columns of maps that are constant or not finite are NaN.
     """
-    placed = [average_map(values, own, shape, field) for values, own in maps]
+    placed = [average_map(values, own, shape, field)[part] for values, own in maps]
     matrix = np.full((len(placed), len(placed)), np.nan)
     for row, first in enumerate(placed):
         for column, second in enumerate(placed[: row + 1]):

@@ -17,7 +17,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
 from convnext_studio.analysis.attribution.grids import PIXELS, interpolate_map
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 
 TOP_SHARE = 0.2
 """The fraction of pixels that counts as the top of a map."""
@@ -91,6 +91,15 @@ def area(curve: Curve) -> float:
     return float((curve.sum() - (curve[0] + curve[-1]) / 2) / (len(curve) - 1))
 
 
+def on_picture(order: NDArray[np.int64], geometry: CropGeometry) -> NDArray[np.int64]:
+    """Return the pixels of an order that show the picture, without those of the padding."""
+    width, height = geometry.input_size
+    left, top, right, bottom = geometry.padding
+    seen = np.zeros((height, width), np.bool_)
+    seen[top : height - bottom, left : width - right] = True
+    return order[seen.ravel()[order]]
+
+
 def check_steps(steps: int) -> None:
     """Raise a StudioError if a curve cannot have that many steps."""
     if not 2 <= steps <= 1024:
@@ -107,16 +116,17 @@ def insertion_deletion(
     tensor, fill
         The picture and the picture of fill pixels, (1, C, H, W).
     order
-        The pixels (H * W,), most important first.
+        The pixels, most important first: all H * W, or only those that show the picture. The others stay.
     steps
-        Number of parts into which the pixels are divided; at fraction s, the first ``round(s * H * W)`` count.
+        Number of parts into which they are divided; at fraction s, the first ``round(s * pixels)`` count.
     """
     check_steps(steps)
     pixels = len(order)
     # The rank of each pixel says at which fraction it is removed.
-    rank = torch.empty(pixels, dtype=torch.int64)
+    rank = torch.full((tensor.shape[-2] * tensor.shape[-1],), -1, dtype=torch.int64)
     rank[torch.from_numpy(order)] = torch.arange(pixels)
     rank = rank.view(tensor.shape[-2:]).to(tensor.device)
+    is_padding = rank < 0
     counts = np.rint(np.append(np.linspace(0, 1, steps + 1), TOP_SHARE) * pixels).astype(int)
     shown = [(int(count), inserted) for count in counts for inserted in (True, False)]
     measured = np.full((len(counts), 2), np.nan)
@@ -124,7 +134,7 @@ def insertion_deletion(
     def evaluate(batch: range) -> Tensor:
         pictures = []
         for count, inserted in shown[batch.start : batch.stop]:
-            of_picture = (rank < count) == inserted
+            of_picture = ((rank < count) == inserted) | is_padding
             pictures.append(torch.where(of_picture, tensor, fill))
         return probability(torch.cat(pictures))
 

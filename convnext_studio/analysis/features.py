@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import HEAD_NORM, Layout, NodeInfo
+from convnext_studio.model.nodes import HEAD_NORM, Layout, NodeInfo, Size
 
 Name = TypeVar("Name")
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,35 @@ def as_maps(output: Tensor, layout: Layout) -> Tensor:
     if layout == "NHWC":
         return output[0].permute(2, 0, 1)
     return output[0][:, None, None] if layout == "NC" else output[0]
+
+
+def seen_part(maps: Tensor, field: FieldGeometry, geometry: CropGeometry | None) -> Tensor:
+    """Return the units of maps (…, h, w) that are centred on the picture, without those of its padding."""
+    if geometry is None or not geometry.is_padded:
+        return maps
+    rows, columns = geometry.seen_units(field, *maps.shape[-2:])
+    return maps[..., rows, columns]
+
+
+def among_padding(seen: Tensor, size: Size, field: FieldGeometry, geometry: CropGeometry | None) -> Tensor:
+    """Return a map of the units that `seen_part` left, among zeros in a map of that height and width."""
+    if tuple(seen.shape) == size:
+        return seen
+    whole = seen.new_zeros(size)
+    seen_part(whole, field, geometry).copy_(seen)
+    return whole
+
+
+def without_padding(
+    values: NDArray[Number], field: FieldGeometry, geometry: CropGeometry | None
+) -> NDArray[Number]:
+    """Return a map (h, w) that is 0 at the units of the padding."""
+    if geometry is None or not geometry.is_padded:
+        return values
+    part = geometry.seen_units(field, *values.shape)
+    seen = np.zeros_like(values)
+    seen[part] = values[part]
+    return seen
 
 
 def trunk_nodes(model: LoadedModel) -> list[str]:

@@ -22,7 +22,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change
 from convnext_studio.model.convnext import Block
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import Layout
+from convnext_studio.model.nodes import Layout, Size
 
 Edit = Callable[[Tensor], Tensor]
 """A function from the output of a module to its changed output, in the layout of the module."""
@@ -49,10 +49,16 @@ def changed_node(model: LoadedModel, change: Change) -> str:
     return operations[-1]
 
 
-def check_change(model: LoadedModel, change: Change) -> None:
-    """Raise a StudioError if a change does not fit the network: its node, channels or region."""
+def check_change(model: LoadedModel, change: Change, size: Size | None = None) -> None:
+    """Raise a StudioError if a change does not fit the network: its node, channels or region.
+
+    Parameters
+    ----------
+    size
+        Height and width of the network's input; those that it was trained with if None.
+    """
     change.check()
-    info = model.node(changed_node(model, change))
+    info = model.node(changed_node(model, change), size)
     channels, height, width = info.shape
     if any(channel >= channels for channel in change.channels):
         raise StudioError(
@@ -68,17 +74,24 @@ def check_change(model: LoadedModel, change: Change) -> None:
 
 
 @contextmanager
-def interventions(model: LoadedModel, changes: Sequence[Change], donors: Donors) -> Iterator[None]:
+def interventions(
+    model: LoadedModel, changes: Sequence[Change], donors: Donors, size: Size | None = None
+) -> Iterator[None]:
     """Apply changes to all passes of the network inside the block.
 
     Changes of the same node are applied in their order.
+
+    Parameters
+    ----------
+    size
+        Height and width of the network's input; those that it was trained with if None.
 
     Raises
     ------
     StudioError
         If a change does not fit the network.
     """
-    with edit_outputs(_edits(model, changes, donors)):
+    with edit_outputs(_edits(model, changes, donors, size)):
         yield
 
 
@@ -139,7 +152,7 @@ def _evaluation(
 ) -> Callable[[range], Tensor]:
     """Return a function from the positions of changes of one node to the logits under each of them alone."""
     for part in parts:
-        check_change(model, part)
+        check_change(model, part, _size_of(output_of("")))
     node = model.node(changed_node(model, parts[0]))
     module = model.module_at(node.name)
     is_inside = node.kind in ("operation", "head")
@@ -209,10 +222,10 @@ def changed_logits(
     Stopped
         If `should_stop` returned true.
     """
-    edits = _edits(model, changes, donors)
+    source = output_of("")
+    edits = _edits(model, changes, donors, _size_of(source))
     nodes = [changed_node(model, change) for change in changes if change.enabled]
     first = first_of(model, nodes) if nodes else model.nodes[-1]
-    source = output_of("")
     with autocast(source, precision), stoppable(model.blocks, should_stop), edit_outputs(edits):
         if not is_resumable(model):
             return _logits(model, source[None])[0]
@@ -265,13 +278,21 @@ def donors_for(
     return donors
 
 
-def _edits(model: LoadedModel, changes: Sequence[Change], donors: Donors) -> dict[nn.Module, Edit]:
+def _size_of(picture: Tensor) -> Size:
+    """Return the height and width of an input (C, H, W)."""
+    height, width = picture.shape[-2:]
+    return height, width
+
+
+def _edits(
+    model: LoadedModel, changes: Sequence[Change], donors: Donors, size: Size | None
+) -> dict[nn.Module, Edit]:
     """Return one edit for each module whose output is changed."""
     edits: dict[nn.Module, Edit] = {}
     for change in changes:
         if not change.enabled:
             continue
-        check_change(model, change)
+        check_change(model, change, size)
         node = changed_node(model, change)
         module, edit = model.module_at(node), _edit(change, donors.get(change), model.node(node).layout)
         edits[module] = _one_after_another(edits[module], edit) if module in edits else edit

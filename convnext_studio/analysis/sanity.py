@@ -20,7 +20,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution import Question, explain
 from convnext_studio.analysis.capture import ShouldStop, never
 from convnext_studio.analysis.correlation import rank_correlation
-from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.staged import StagedNetwork
@@ -71,6 +71,7 @@ def cascade(
     name: str,
     seed: int = 0,
     should_stop: ShouldStop = never,
+    geometry: CropGeometry | None = None,
 ) -> Iterator[SanityStep]:
     """Randomise part after part on a copy of the network; the model itself is not changed.
 
@@ -82,6 +83,8 @@ def cascade(
         The name of the map in the question to compare.
     seed
         Seed of the shuffling.
+    geometry
+        Where the input lies in the picture; its padding is left out of the maps and the correlations.
 
     Raises
     ------
@@ -95,18 +98,19 @@ def cascade(
         for weights in tensors_of(worked_on.module, part):
             shuffle(weights, generator)
         explained = None
-        for explained in explain(worked_on, tensor, question, should_stop):
+        for explained in explain(worked_on, tensor, question, should_stop, geometry):
             if explained.done < explained.total:
                 yield SanityStep(steps=steps, share=explained.done / explained.total)
         assert explained is not None  # Every method gives at least one step.
-        values = explained.maps[name]
+        values, field = explained.maps[name], explained.fields[name]
         first = steps[0].map if steps else values
+        seen = ... if geometry is None else geometry.seen_units(field, *values.shape)
         step = Randomised(
             part=part,
             map=values,
-            field=explained.fields[name],
-            correlation=rank_correlation(first, values),
-            correlation_of_sizes=rank_correlation(np.abs(first), np.abs(values)),
+            field=field,
+            correlation=rank_correlation(first[seen], values[seen]),
+            correlation_of_sizes=rank_correlation(np.abs(first[seen]), np.abs(values[seen])),
         )
         steps = (*steps, step)
         yield SanityStep(steps=steps, share=0.0)

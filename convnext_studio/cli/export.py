@@ -2,7 +2,7 @@
 
 import argparse
 
-from convnext_studio.cli.options import add_model_options
+from convnext_studio.cli.options import add_framing_options, add_model_options
 from convnext_studio.common.attribution_methods import METHODS
 
 EXAMPLES = (
@@ -10,6 +10,10 @@ EXAMPLES = (
     (
         "cat.jpg dog.jpg --out results --node stage3 --target cat",
         "explain “cat” at stage 3, for two pictures",
+    ),
+    (
+        "panorama.jpg --out results --framing whole --input-px 512",
+        "show the network the whole picture, 512 pixels long",
     ),
     (
         "cat.jpg --out results --method integratedgradients --faithfulness",
@@ -33,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", required=True, metavar="DIR", help="folder to write to; it is created if it does not exist"
     )
     add_model_options(parser)
+    add_framing_options(parser)
     parser.add_argument(
         "--node",
         help="node for attribution and receptive field: a stage such as stage2, or a block such as "

@@ -6,19 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
+from convnext_studio.cli.options import framing, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.erf import REPLKNET_INPUT_PX
 from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
 
@@ -61,7 +66,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     # Checked here, so that a wrong name is reported once and not for each picture.
     method_named(options.method)
     target = None if options.target is None else find_class(options.target, model.labels)
-    images, failures = _opened(dispatcher.run, options.images)
+    images, failures = _opened(dispatcher.run, options.images, framing(options), picture_view(options))
     taken: set[str] = set()
     written = 0
     for image in images:
@@ -79,11 +84,18 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     return 1 if failures else 0
 
 
-def _opened(run: Any, paths: Iterable[str]) -> tuple[list[ImageInfo], list[StudioError]]:
+def _opened(
+    run: Any, paths: Iterable[str], shown: Framing, view: PictureView
+) -> tuple[list[ImageInfo], list[StudioError]]:
     images, failures = [], []
     for path in paths:
         try:
-            images.append(run(OpenImage(path=path)))
+            opened = run(OpenImage(path=path))
+            if view != WHOLE:
+                opened = run(ShowPicture(image=opened.key, view=view))
+            if isinstance(opened, PictureFailure):
+                raise StudioError(opened.message, opened.hint)
+            images.append(msgspec.structs.replace(opened, key=framed(opened.key, shown)))
         except StudioError as error:
             failures.append(error)
             _complain(error)

@@ -2,6 +2,9 @@
 
 import argparse
 
+from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
@@ -43,6 +46,70 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
         metavar="auto|cpu|cuda|mps",
         help="device to compute on (default: auto, the fastest available one)",
     )
+
+
+def add_framing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what networks are shown of pictures."""
+    parser.add_argument(
+        "--framing",
+        choices=FRAMING_KINDS,
+        default="trained",
+        help=(
+            "what the network is shown: the crop that it was trained on, the whole picture, padded to the "
+            "network's stride, or the picture at its native size (default: %(default)s)"
+        ),
+    )
+    parser.add_argument(
+        "--input-px",
+        type=positive,
+        default=0,
+        metavar="PX",
+        help="side of the crop, or longer side of the whole picture (default: the network's own)",
+    )
+
+    parser.add_argument(
+        "--frame", type=positive, default=1, metavar="N", help="page or frame of the files (default: 1)"
+    )
+    parser.add_argument(
+        "--bands",
+        type=_bands,
+        default=(),
+        metavar="R,G,B",
+        help="bands that are shown as red, green and blue, counted from 1, or one, in grey (default: 1,2,3)",
+    )
+    parser.add_argument(
+        "--contrast",
+        type=_percentiles,
+        metavar="LOW,HIGH",
+        help="percentiles of each band's values that become black and white, such as 2,98",
+    )
+
+
+def picture_view(options: argparse.Namespace) -> PictureView:
+    """Return the view of files that the options ask for."""
+    return PictureView(frame=options.frame - 1, bands=options.bands, contrast=options.contrast)
+
+
+def _bands(text: str) -> tuple[int, ...]:
+    bands = text.split(",")
+    if len(bands) not in (1, 3) or not all(band.isdecimal() and 1 <= int(band) <= LARGEST for band in bands):
+        raise argparse.ArgumentTypeError(f"{text!r} is not three bands such as 4,3,2, nor one")
+    return tuple(int(band) - 1 for band in bands)
+
+
+def _percentiles(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two percentiles such as 2,98") from None
+    return low, high
+
+
+def framing(options: argparse.Namespace) -> Framing:
+    """Return the framing that the options ask for; raise a StudioError if they contradict each other."""
+    if options.framing == "native" and options.input_px:
+        raise StudioError("--input-px has no meaning at native size.", "Leave it out, or give --framing whole.")
+    return Framing(kind=options.framing, input_px=options.input_px)
 
 
 def positive(text: str) -> int:

@@ -4,7 +4,14 @@ import argparse
 
 from convnext_studio import __version__
 from convnext_studio.cli.commands import COMMANDS
-from convnext_studio.cli.options import LARGEST, add_model_options, positive
+from convnext_studio.cli.options import (
+    LARGEST,
+    add_framing_options,
+    add_model_options,
+    framing,
+    picture_view,
+    positive,
+)
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.garbage_collection import collecting_later
 
@@ -37,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="pictures, folders of any number of pictures, or a saved session (.cnxsession)",
     )
     add_model_options(parser)
+    add_framing_options(parser)
     parser.add_argument(
         "--screenshot",
         metavar="FILE.png",
@@ -67,7 +75,14 @@ def run(options: argparse.Namespace) -> int:
 
     if options.step is not None and options.present is None:
         raise StudioError("--step needs a lecture.", "Add --present.")
-    return run(WindowOptions(**vars(options) | {"images": tuple(options.images)}))
+    values = vars(options) | {
+        "images": tuple(options.images),
+        "framing": framing(options),
+        "view": picture_view(options),
+    }
+    for name in ("input_px", "frame", "bands", "contrast"):
+        del values[name]
+    return run(WindowOptions(**values))
 
 
 def _epilog() -> str:

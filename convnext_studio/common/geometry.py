@@ -4,10 +4,13 @@ All coordinates are continuous, and pixel *i* covers the interval [i, i + 1): th
 0.5, and the right edge of a picture is its width. The window and the engine use the same functions.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
+
+NO_PADDING = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,16 @@ class CropGeometry:
         beyond the picture (padding).
     input_size
         Width and height of the crop, which is the network's input.
+    padding
+        How many pixels of the input at its left, top, right and bottom show the mean colour instead of the
+        picture.
     """
 
     picture_size: tuple[int, int]
     resized_size: tuple[int, int]
     crop_origin: tuple[int, int]
     input_size: tuple[int, int]
+    padding: tuple[int, int, int, int] = NO_PADDING
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -58,8 +65,40 @@ class CropGeometry:
 
     @property
     def crop_box(self) -> Box:
-        """The part that the network sees, as a box in the picture."""
+        """The network's input, with its padding, as a box in the picture."""
         return self.box_to_picture((0.0, 0.0, float(self.input_size[0]), float(self.input_size[1])))
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether a part of the input does not show the picture."""
+        return self.padding != NO_PADDING
+
+    @property
+    def seen_in_input(self) -> Box:
+        """The part of the input that shows the picture, without the padding."""
+        left, top, right, bottom = self.padding
+        width, height = self.input_size
+        return float(left), float(top), float(width - left - right), float(height - top - bottom)
+
+    @property
+    def seen_box(self) -> Box:
+        """The part of the picture that the network sees, without the padding."""
+        return self.box_to_picture(self.seen_in_input)
+
+    def seen_units(self, field: "FieldGeometry", height: int, width: int) -> tuple[slice, slice]:
+        """Return the rows and columns of a map whose units are centred on the picture and not on the padding.
+
+        Parameters
+        ----------
+        field
+            The geometry of the map's units.
+        height, width
+            The size of the map.
+        """
+        if not self.is_padded:
+            return slice(0, height), slice(0, width)
+        x, y, across, down = self.seen_in_input
+        return field.centred_within(y, y + down, height), field.centred_within(x, x + across, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +162,20 @@ class FieldGeometry:
     def centre_px(self, unit: int) -> float:
         """Return the centre of a unit's field along one axis, as an input coordinate."""
         return self.first_centre_px + unit * self.stride_px
+
+    def centred_within(self, start: float, stop: float, count: int) -> slice:
+        """Return those of `count` units along an axis whose fields are centred in [start, stop).
+
+        There is always one: if no centre lies there, the unit with the nearest centre.
+        """
+        first = math.ceil((start - self.first_centre_px) / self.stride_px)
+        last = math.ceil((stop - self.first_centre_px) / self.stride_px)
+        first, last = max(first, 0), min(last, count)
+        if first < last:
+            return slice(first, last)
+        middle = ((start + stop) / 2 - self.first_centre_px) / self.stride_px
+        nearest = min(max(round(middle), 0), count - 1)
+        return slice(nearest, nearest + 1)
 
     def unit_box(self, y: int, x: int) -> Box:
         """Return the unclipped theoretical field of the unit in row `y`, column `x`, in input coordinates."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from convnext_studio.decoding.colours import Profile, is_srgb_gamma, on_white, tone_curve
 from convnext_studio.decoding.picture_view import PictureView
-from convnext_studio.decoding.raster import COLOUR_BANDS, Colours, Raster, is_whole, stripes
+from convnext_studio.decoding.raster import COLOUR_BANDS, Colours, Raster, is_whole, stripes, too_large
 from convnext_studio.decoding.value_range import ValueRange, is_no_data, no_data_note, range_of
 
 TURNS = {
@@ -66,19 +66,35 @@ def develop(raster: Raster, name: str, view: PictureView, is_for_networks: bool 
         If there are no such bands, or values that are not finite.
     """
     view.check(raster.samples.shape[2], name)
-    notes = [*_frame_notes(raster), *raster.notes]
+    notes, stored = [*_frame_notes(raster), *raster.notes], raster
     if view.bands:
         notes.append(_bands_note(view.bands, raster.samples.shape[2]))
         raster = _chosen(raster, view.bands)
     plan = _plan(raster, name, view.contrast)
-    values = _empty_values(plan, notes) if is_for_networks else None
+    values = _empty_values(plan, notes) if is_for_networks and not view.takes_all else None
     pixels = plan.shown if plan.is_ready else _developed(plan, values, notes)
+    if view.takes_all:
+        values = _every_band(stored, name)
     notes += plan.notes
     if raster.orientation in TURNS:
         pixels = np.asarray(Image.fromarray(pixels).transpose(TURNS[raster.orientation]))
         values = None if values is None else np.ascontiguousarray(_turned(values, raster.orientation))
         notes.append(turn_note(raster.orientation, raster.orientation_source))
     return Developed(np.ascontiguousarray(pixels), values, notes)
+
+
+def _every_band(raster: Raster, name: str) -> NDArray[np.float32]:
+    """Return all bands as they are stored, (h, w, bands) from 0 to 1, with one range for all of them."""
+    height, width, count = raster.samples.shape
+    if height * width * count * 4 > _MAX_VALUE_BYTES:
+        raise too_large(name, f"{count} bands of {width} × {height} pixels")
+    alone = replace(raster, colours="rgb", alpha="none")
+    found = range_of(alone, raster.samples, name)
+    values = np.empty((height, width, count), np.float32)
+    for rows in stripes(height, width):
+        unit = found.unit(raster.samples[rows])
+        values[rows] = 1 - unit if raster.zero_is_white else unit
+    return values
 
 
 def _empty_values(plan: "_Plan", notes: list[str]) -> NDArray[np.float32] | None:

@@ -70,7 +70,7 @@ class DecodedImage:
         Which of them are shown.
     values
         The pixels from 0 to 1 before they were rounded to 8 bits, (height, width, 1 or 3) float32, read-only;
-        None where the file has no more.
+        None where the file has no more. Those of all bands where the view takes all.
     """
 
     key: str
@@ -201,7 +201,10 @@ def picture_key(source: str | bytes, view: PictureView = WHOLE) -> str:
     if view == WHOLE or not key:
         return key
     contrast = view.contrast and tuple(float(percentile) for percentile in view.contrast)
-    return _digest(f"{key}\0{view.frame} {view.bands} {contrast}".encode())
+    told = f"{view.frame} {view.bands} {contrast}"
+    if view.inputs or view.fitting:
+        told += f" {view.inputs} {view.fitting}"
+    return _digest(f"{key}\0{told}".encode())
 
 
 def _digest(data: bytes) -> str:

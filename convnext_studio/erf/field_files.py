@@ -40,6 +40,29 @@ class SavedField:
     about: Mapping[str, Any]
 
 
+def is_field(path: str) -> bool:
+    """Return whether a file is to be opened as a field and not as a picture.
+
+    An ``.npz`` with an array ``field`` is one, and an ``.npy`` of floating-point numbers with two axes, as is
+    what cannot be read. Arrays of whole numbers, or of more axes, are pictures.
+    """
+    if not path.lower().endswith(SUFFIXES):
+        return False
+    try:
+        with expand_home(path).open("rb") as opened:
+            if opened.read(2) == b"PK":
+                with zipfile.ZipFile(opened) as archive:
+                    return "field.npy" in archive.namelist()
+            opened.seek(0)
+            headers = np.lib.format
+            is_first = headers.read_magic(opened) == (1, 0)
+            read = headers.read_array_header_1_0 if is_first else headers.read_array_header_2_0
+            shape, _, dtype = read(opened)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return True
+    return len(shape) == 2 and dtype.kind == "f"
+
+
 def npy_bytes(array: NDArray[np.floating]) -> bytes:
     """Return the contents of an ``.npy`` file."""
     buffer = io.BytesIO()

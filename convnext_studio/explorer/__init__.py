@@ -3,5 +3,18 @@
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
+from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 
-__all__ = ["AttributionMap", "Explorer", "FieldAverage", "Maps", "Picture", "Predictions", "UnitView"]
+__all__ = [
+    "AttributionMap",
+    "ComponentMaps",
+    "Explorer",
+    "FieldAverage",
+    "LikenessMap",
+    "Maps",
+    "NormMap",
+    "PartMap",
+    "Picture",
+    "Predictions",
+    "UnitView",
+]

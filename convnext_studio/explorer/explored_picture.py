@@ -4,18 +4,47 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import cast
 
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.likeness import Measure
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
+from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
+from convnext_studio.model.framing import (
+    FRAMING_KINDS,
+    Framing,
+    FramingKind,
+    PictureBox,
+    framed,
+    framing_of,
+)
 from convnext_studio.model.labels import find_class
 from convnext_studio.protocol.attributions import AVERAGE, Explain, Explanation
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.similarity import (
+    COMPONENTS,
+    Basis,
+    Components,
+    ComponentsResult,
+    FindParts,
+    Marked,
+    MeasureNorms,
+    MostAlike,
+    MostAlikeResult,
+    NormsResult,
+    PartMethod,
+    Parts,
+    Vectors,
+)
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 Class = str | int
@@ -40,6 +69,37 @@ class Picture:
     def key(self) -> str:
         """The key of the picture in the engine."""
         return self.info.key
+
+    @property
+    def framing(self) -> Framing:
+        """What the network is shown of the picture."""
+        return framing_of(self.key)
+
+    def framed(
+        self, framing: FramingKind = "trained", *, input_px: int = 0, box: PictureBox | None = None
+    ) -> "Picture":
+        """Return the same picture, of which the network is shown another part or at another size.
+
+        Parameters
+        ----------
+        framing
+            ``trained``: resized and cropped as in the network's training. ``whole``: the whole picture, padded
+            with the mean colour to a multiple of the network's stride. ``native``: the same at its own size.
+        input_px
+            The side of the crop, or the longer side of the whole picture; 0 for the network's own.
+        box
+            x, y, width and height of the only part to show, in pixels of the picture.
+
+        Raises
+        ------
+        StudioError
+            If there is no such framing.
+        """
+        if framing not in FRAMING_KINDS:
+            raise StudioError(f"There is no framing “{framing}”.", f"There are: {', '.join(FRAMING_KINDS)}.")
+        chosen = Framing(kind=framing, input_px=input_px, box=box)
+        info = replace(self.info, key=framed(self.key, chosen))
+        return Picture(self._dispatcher, self._model, info)
 
     @property
     def predictions(self) -> Predictions:
@@ -103,9 +163,136 @@ class Picture:
         asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
         return UnitView(self._contents(), cast(UnitFieldResult, self._dispatcher.run(asked)))
 
+    def components(
+        self,
+        node: str = "",
+        *,
+        basis: "Basis | Sequence[Picture] | NDArray[np.bool_] | None" = None,
+        count: int = COMPONENTS,
+    ) -> ComponentMaps:
+        """Compute the principal components of a node's positions, and this picture's scores.
+
+        Parameters
+        ----------
+        node
+            Any node with positions; the last stage by default.
+        basis
+            What the components are computed from: this picture by default; several pictures; a mask (H, W) of
+            this picture's size, in which the foreground is true; or the `basis` of an earlier result.
+        count
+            The number of components.
+
+        Raises
+        ------
+        StudioError
+            If there is no such node, it has no positions, or the basis is of another node.
+        """
+        node = node or self._model.config.stages[-1]
+        asked = Components(image=self.key, node=node, count=count)
+        if isinstance(basis, Basis):
+            asked = replace(asked, node=basis.node, kept=basis, count=len(basis.shares))
+        elif isinstance(basis, np.ndarray):
+            asked = replace(asked, marked=(Marked.of(self.key, basis.astype(np.bool_)),))
+        elif basis is not None:
+            asked = replace(asked, over=tuple(picture.key for picture in basis))
+        result = cast(ComponentsResult, self._dispatcher.run(asked))
+        return ComponentMaps(self._model, self.info, result)
+
+    def similarity(
+        self,
+        y: int,
+        x: int,
+        node: str = "",
+        *,
+        others: "Sequence[Picture]" = (),
+        measure: Measure = "cosine",
+        count: int = 12,
+    ) -> LikenessMap:
+        """Compare the vector at one position with those at all positions of this picture and of others.
+
+        Parameters
+        ----------
+        y, x
+            Row and column of the position in the map of the node.
+        node
+            Any node with positions; the last stage by default.
+        others
+            Other pictures to search for alike positions.
+        measure
+            ``cosine``, ``centred`` (the cosine after this picture's mean vector was subtracted) or ``dot``.
+        count
+            The number of patches of the other pictures to return.
+
+        Raises
+        ------
+        StudioError
+            If there is no such node or position.
+        """
+        images = tuple(dict.fromkeys((self.key, *(picture.key for picture in others))))
+        asked = MostAlike(
+            image=self.key,
+            node=node or self._model.config.stages[-1],
+            y=y,
+            x=x,
+            images=images,
+            measure=measure,
+            count=count,
+        )
+        return LikenessMap(self._model, self.info, cast(MostAlikeResult, self._dispatcher.run(asked)))
+
+    def parts(
+        self,
+        node: str = "",
+        *,
+        others: "Sequence[Picture]" = (),
+        count: int = 6,
+        method: PartMethod = "kmeans",
+        vectors: Vectors = "direction",
+        target: Class | None = None,
+        seed: int = 0,
+    ) -> PartMap:
+        """Divide the positions of this picture and of others into parts that they have in common.
+
+        Parameters
+        ----------
+        node
+            Any node with positions; the last stage by default.
+        others
+            Other pictures.
+        count
+            The number of parts, from 2 to 12.
+        method
+            ``kmeans``, or ``nmf``: non-negative matrix factorisation of the positive values.
+        vectors
+            What k-means compares: the ``direction`` of each vector from the mean, or its ``value``.
+        target
+            The class whose Grad-CAM is shared out among the parts; each picture's top prediction if None.
+
+        Raises
+        ------
+        StudioError
+            If there is no such node, or the number of parts is not possible.
+        """
+        asked = FindParts(
+            images=tuple(dict.fromkeys((self.key, *(picture.key for picture in others)))),
+            node=node or self._model.config.stages[-1],
+            method=method,
+            count=count,
+            vectors=vectors,
+            seed=seed,
+            target=self._class(target),
+        )
+        return PartMap(self._model, self.info, cast(Parts, self._dispatcher.run(asked)))
+
+    def norms(self, node: str = "") -> NormMap:
+        """Measure the length of the vector at each position of a node, by default the last stage."""
+        asked = MeasureNorms(image=self.key, node=node or self._model.config.stages[-1])
+        return NormMap(self._model, self.info, cast(NormsResult, self._dispatcher.run(asked)))
+
     def __repr__(self) -> str:
         width, height = self.info.size
-        return f"<Picture: {self.info.name}, {width} × {height} px>"
+        said = [f"{self.info.name}, {width} × {height} px", self.framing.text]
+        return f"<Picture: {', '.join(text for text in said if text)}>"
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
+from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
-from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
     Inputs,
@@ -95,7 +98,16 @@ class Explorer:
         """The names of the classes."""
         return self.model.labels
 
-    def open(self, picture: PictureSource, name: str = "") -> Picture:
+    def open(
+        self,
+        picture: PictureSource,
+        name: str = "",
+        *,
+        framing: FramingKind = "trained",
+        input_px: int = 0,
+        box: PictureBox | None = None,
+        view: PictureView = WHOLE,
+    ) -> Picture:
         """Open a picture.
 
         Parameters
@@ -104,6 +116,10 @@ class Explorer:
             A file, ``sample:NAME``, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) uint8.
         name
             The name in figures; by default the name of the file.
+        framing, input_px, box
+            What the network is shown of it: see `Picture.framed`.
+        view
+            Which frame and bands of the file to take, and with which contrast: a `PictureView`.
 
         Raises
         ------
@@ -115,7 +131,14 @@ class Explorer:
         else:
             image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
             request = OpenImage(data=_encoded(image), name=name or "picture")
-        return Picture(self._dispatcher, self.model, cast(ImageInfo, self._dispatcher.run(request)))
+        info = cast(ImageInfo, self._dispatcher.run(request))
+        if view != WHOLE:
+            answer = self._dispatcher.run(ShowPicture(image=info.key, view=view))
+            if isinstance(answer, PictureFailure):
+                raise StudioError(answer.message, answer.hint)
+            info = cast(ImageInfo, answer)
+        opened = Picture(self._dispatcher, self.model, info)
+        return opened.framed(framing, input_px=input_px, box=box)
 
     def receptive_field(
         self,

@@ -31,7 +31,7 @@ from convnext_studio.render import format_number, format_percent
 TOP_COUNT = 5
 
 
-class _Shown:
+class Shown:
     """A result with a figure, which notebooks display."""
 
     def _figure(self) -> Figure:
@@ -77,7 +77,7 @@ class _Shown:
         return self._figure()
 
 
-class _OfPicture(_Shown):
+class _OfPicture(Shown):
     """A result for one picture."""
 
     def __init__(self, contents: MapContents) -> None:
@@ -170,7 +170,7 @@ class UnitView(_OfPicture):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FieldAverage(_Shown):
+class FieldAverage(Shown):
     """An effective receptive field.
 
     Attributes

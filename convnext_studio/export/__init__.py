@@ -1,6 +1,6 @@
 """Export figures, arrays, tables and one-file reports with numpy, Pillow and matplotlib; no Qt, no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from convnext_studio.common.files import checked_ending
@@ -10,6 +10,7 @@ from convnext_studio.export.safe_files import export_directory, safe_stem, write
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.similarity import Parts, PictureParts
 
 __all__ = [
     "ExportContents",
@@ -18,6 +19,7 @@ __all__ = [
     "export_contact_sheet",
     "export_directory",
     "export_fields",
+    "export_labels",
     "export_map",
     "export_picture",
     "safe_stem",
@@ -119,4 +121,28 @@ def export_contact_sheet(
 
     checked_ending(path, (".png",), "A contact sheet")
     data = contact_sheet_png(model, images, explanations)
+    return write_file(path, lambda file: file.write(data))
+
+
+def export_labels(
+    path: Path,
+    parts: Parts,
+    shown: PictureParts,
+    names: Sequence[str] = (),
+    hidden: Collection[int] = (),
+) -> Path:
+    """Write the parts of a picture as a label image: a PNG file of the picture's size with a palette.
+
+    Index 0 is what belongs to no part that is shown, and index n the nth part; the file's texts hold the names.
+
+    Raises
+    ------
+    StudioError
+        If the name has another ending, or the file cannot be written.
+    """
+    # Imported here, because matplotlib would delay the window by half a second.
+    from convnext_studio.export.similarity_figures import label_png
+
+    checked_ending(path, (".png",), "A label image")
+    data = label_png(parts, shown, names, hidden)
     return write_file(path, lambda file: file.write(data))

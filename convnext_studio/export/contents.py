@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.framing import framing_of
 from convnext_studio.protocol.attributions import AVERAGE, Curves, Explanation, Faithfulness
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
@@ -224,7 +225,10 @@ def picture_json(image: ImageInfo, geometry: CropGeometry) -> dict[str, Any]:
         "height_px": image.size[1],
         "notes": list(image.notes),
         "resized_px": list(geometry.resized_size),
-        "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.crop_box, strict=True)),
+        "crop_box_px": dict(zip(("x", "y", "width", "height"), geometry.seen_box, strict=True)),
+        "framing": framing_of(image.key).kind,
+        "input_px": list(geometry.input_size),
+        "padding_px": dict(zip(("left", "top", "right", "bottom"), geometry.padding, strict=True)),
     }
 
 

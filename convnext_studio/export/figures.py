@@ -146,7 +146,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
     shading = shading_of(explanation, name)
     limits = shading.limits_of([values])
     body, scale = _laid_over(contents.image, explanation, name, BODY_PX)
-    crop = _scaled(explanation.geometry.crop_box, scale)
+    crop = _scaled(explanation.geometry.seen_box, scale)
     caption = [
         _what(contents, explanation, name),
         _look_text(shading, values),
@@ -248,7 +248,7 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     node = contents.model.node(result.node)
     picture, scale = _enlarged(contents.image, BODY_PX)
     limits = limits_of(np.append(result.effective, np.float32(0)))
-    crop = _scaled(result.geometry.crop_box, scale)
+    crop = _scaled(result.geometry.seen_box, scale)
     body = overlay(picture, result.effective, crop, limits, OVER_PICTURE)
     clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
     caption = [

@@ -12,6 +12,7 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.erf import side_text
 from convnext_studio.export.contents import TOP_COUNT, ExportContents, explained_text, label_of, map_stems
 from convnext_studio.export.page import RANDOM_WEIGHTS, Figure
+from convnext_studio.model.framing import FRAMING_TITLES, framing_of
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 from convnext_studio.render import format_percent
@@ -156,14 +157,19 @@ def _receptive_field(result: ReceptiveFieldResult) -> str:
 
 def _picture(contents: ExportContents) -> str:
     image, geometry = contents.image, contents.prediction.geometry
-    x, y, width, height = geometry.crop_box
+    x, y, width, height = geometry.seen_box
+    shown = framing_of(image.key).text or FRAMING_TITLES["trained"]
+    left, top, right, bottom = geometry.padding
+    padding = f"{left} px left, {top} px above, {right} px right, {bottom} px below, in the mean colour"
     rows = [
         ("Name", image.name),
         ("Size", _pixels(image.size)),
         ("Decoding", " ".join(image.notes) or "Nothing had to be changed."),
+        ("Framing", shown),
         ("Resized to", _pixels(geometry.resized_size)),
         ("Cropped at", f"x = {geometry.crop_origin[0]}, y = {geometry.crop_origin[1]} of the resized picture"),
         ("Network's input", _pixels(geometry.input_size)),
+        ("Padding", padding if geometry.is_padded else "None."),
         ("Visible part of the picture", f"{width:.2f} × {height:.2f} px from x = {x:.2f}, y = {y:.2f}"),
     ]
     return _facts(rows)

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home, is_file_or_folder
-from convnext_studio.model.architecture import Architecture
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
-from convnext_studio.model.nodes import NodeInfo, node_table, total_macs, total_parameters
+from convnext_studio.model.framing import TRAINED, Framing
+from convnext_studio.model.nodes import NodeInfo, Size, input_grid, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundled_file, preset
 from convnext_studio.model.road.road_network import RoadNetwork
@@ -101,15 +103,57 @@ class LoadedModel:
             return node_table(self.module.config, self.preprocessing.input_px)
         return self.module.nodes
 
-    def node(self, name: str) -> NodeInfo:
-        """Return the row of the node table with that name.
+    def nodes_at(self, size: Size) -> tuple[NodeInfo, ...]:
+        """The node table at an input of that height and width."""
+        if isinstance(self.module, ConvNeXt):
+            return node_table(self.module.config, size)
+        side = self.preprocessing.input_px
+        return self.module.nodes if size == (side, side) else self.module.nodes_at(size)
+
+    def geometry(self, picture_size: tuple[int, int], framing: Framing = TRAINED) -> CropGeometry:
+        """Return where the input lies in a picture of that width and height.
+
+        Raises
+        ------
+        StudioError
+            If the network takes no such input; the hint says what it needs.
+        """
+        if framing == TRAINED:
+            return self.preprocessing.geometry(picture_size)
+        grid = input_grid(self.config, self.nodes)
+        geometry = self.preprocessing.framed(picture_size, framing, grid)
+        self.check_input(geometry)
+        return geometry
+
+    def check_input(self, geometry: CropGeometry) -> None:
+        """Raise a StudioError if the network takes no input of that size; the hint says what it needs."""
+        grid, (width, height) = input_grid(self.config, self.nodes), geometry.input_size
+        if grid.only_px is not None and (width, height) != (grid.only_px, grid.only_px):
+            raise StudioError(
+                f"{self.title} takes no input of {width} × {height} pixels.",
+                f"It takes only {grid.only_px} × {grid.only_px}: choose the framing “As trained”.",
+            )
+        step = self.config.input_step_px if isinstance(self.config, TimmConfig) else 1
+        if width % step or height % step:
+            raise StudioError(
+                f"{self.title} takes no input of {width} × {height} pixels.",
+                f"Its patches need multiples of {step} pixels: choose the whole picture or another box.",
+            )
+        if min(width, height) < grid.smallest_px:
+            raise StudioError(
+                f"An input of {width} × {height} pixels is too small for {self.title}.",
+                f"The smallest side is {grid.smallest_px}.",
+            )
+
+    def node(self, name: str, size: Size | None = None) -> NodeInfo:
+        """Return the row of the node table with that name, by default at the model's input size.
 
         Raises
         ------
         StudioError
             If the network has no such node; the hint lists the nodes.
         """
-        for info in self.nodes:
+        for info in self.nodes if size is None else self.nodes_at(size):
             if info.name == name:
                 return info
         blocks = [info.name for info in self.nodes if info.kind == "block"]

@@ -13,9 +13,13 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import Grid
 
 NodeKind = Literal["stem", "downsample", "block", "stage", "operation", "head"]
 Layout = Literal["NCHW", "NHWC", "NC"]
+
+Size = tuple[int, int]
+"""Height and width."""
 
 BYTES_PER_VALUE = 4  # float32
 HEAD_NORM = "head.norm"
@@ -110,10 +114,10 @@ class _Cost:
 _NOTHING = _Cost(0)
 
 
-def _conv(before: int, after: int, kernel_size: int, side: int, groups: int = 1) -> _Cost:
-    """Return the cost of a convolution with bias for that output side; side and kernel 1 is a linear layer."""
+def _conv(before: int, after: int, kernel_size: int, size: Size = (1, 1), groups: int = 1) -> _Cost:
+    """Return the cost of a convolution with bias for that output size; size and kernel 1 is a linear layer."""
     weights = before // groups * after * kernel_size**2
-    return _Cost(weights + after, weights * side * side)
+    return _Cost(weights + after, weights * math.prod(size))
 
 
 def _norm(config: ConvNeXtConfig, channels: int) -> _Cost:
@@ -125,14 +129,20 @@ def convolved_px(size: int, kernel_size: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel_size) // stride + 1
 
 
-@lru_cache(maxsize=8)  # The engine looks up nodes by name for every request.
-def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
-    """Return all nodes in the order of the forward pass, for a square input of that side.
+def _convolved(size: Size, kernel_size: int, stride: int, padding: int) -> Size:
+    height, width = (convolved_px(side, kernel_size, stride, padding) for side in size)
+    return height, width
+
+
+@lru_cache(maxsize=32)  # The engine looks up nodes by name for every request.
+def node_table(config: ConvNeXtConfig, input_px: int | Size) -> tuple[NodeInfo, ...]:
+    """Return all nodes in the order of the forward pass, for a square input of that side, or a rectangle.
 
     A block comes after its operations, a stage after its downsampling and its blocks, and the head last. There
     is no downsampling node before the first stage, and none if the first block of a stage downsamples.
     """
-    nodes = [_stem(config, input_px)]
+    size = (input_px, input_px) if isinstance(input_px, int) else input_px
+    nodes = [_stem(config, size)]
     for stage in range(len(config.depths)):
         inside = _stage_parts(config, stage, nodes[-1])
         last, parts = inside[-1], [node for node in inside if node.kind != "operation"]
@@ -146,25 +156,25 @@ def node_table(config: ConvNeXtConfig, input_px: int) -> tuple[NodeInfo, ...]:
             before=nodes[-1].name,
         )
         nodes += [*inside, whole]
-    return (*nodes, _head_norm(config, input_px, nodes[-1]))
+    return (*nodes, _head_norm(config, max(size), nodes[-1]))
 
 
-def _stem(config: ConvNeXtConfig, input_px: int) -> NodeInfo:
-    side, field, cost, values = input_px, FieldGeometry(), _NOTHING, 0
+def _stem(config: ConvNeXtConfig, size: Size) -> NodeInfo:
+    field, cost, values = FieldGeometry(), _NOTHING, 0
     for conv in config.stem_convs:
         if values and config.stem_type == "overlap_act":
-            values += conv.in_chans * side * side
-        side = convolved_px(side, conv.kernel_size, conv.stride, conv.padding)
+            values += conv.in_chans * math.prod(size)
+        size = _convolved(size, conv.kernel_size, conv.stride, conv.padding)
         field = field.after(conv.kernel_size, conv.stride, conv.padding)
-        cost += _conv(conv.in_chans, conv.out_chans, conv.kernel_size, side)
-        values += conv.out_chans * side * side
+        cost += _conv(conv.in_chans, conv.out_chans, conv.kernel_size, size)
+        values += conv.out_chans * math.prod(size)
     if config.stem_norm:
         cost += _norm(config, config.dims[0])
-        values += config.dims[0] * side * side
+        values += config.dims[0] * math.prod(size)
     return NodeInfo(
         name="stem",
         kind="stem",
-        shape=(config.dims[0], side, side),
+        shape=(config.dims[0], *size),
         parameters=cost.parameters,
         macs=cost.macs,
         activation_bytes=BYTES_PER_VALUE * values,
@@ -216,13 +226,13 @@ def _stage_parts(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[N
 
 def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
     dim_before, dim = config.dims[stage - 1 : stage + 1]
-    side = convolved_px(before.shape[1], 2, 2, 0)
+    size = _convolved(before.shape[1:], 2, 2, 0)
     name = f"stage{stage + 1}.downsample"
     norm = _operation(
         f"{name}.norm", before.name, before.shape, _norm(config, dim_before), before.field, "NCHW"
     )
-    cost, field = _conv(dim_before, dim, 2, side), before.field.after(2, 2)
-    conv = _operation(f"{name}.conv", norm.name, (dim, side, side), cost, field, "NCHW")
+    cost, field = _conv(dim_before, dim, 2, size), before.field.after(2, 2)
+    conv = _operation(f"{name}.conv", norm.name, (dim, *size), cost, field, "NCHW")
     return [norm, conv, _container(name, "downsample", before, [norm, conv], own=0)]
 
 
@@ -232,30 +242,30 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
     dim_before, hidden = before.shape[0], config.hidden_dim(dim)
     halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
     stride = 2 if halves else 1
-    side = convolved_px(before.shape[1], kernel, stride, kernel // 2)
+    size = _convolved(before.shape[1:], kernel, stride, kernel // 2)
     field = before.field.after(kernel, stride, kernel // 2)
     groups = dim_before if config.depthwise else 1
     branch: list[tuple[str, int, _Cost, Layout]] = [
-        ("dwconv", dim_before, _conv(dim_before, dim_before, kernel, side, groups), "NCHW"),
+        ("dwconv", dim_before, _conv(dim_before, dim_before, kernel, size, groups), "NCHW"),
         ("norm", dim_before, _norm(config, dim_before), "NHWC"),
-        ("pwconv1", hidden, _conv(dim_before, hidden, 1, side), "NHWC"),
+        ("pwconv1", hidden, _conv(dim_before, hidden, 1, size), "NHWC"),
         ("act", hidden, _NOTHING, "NHWC"),
     ]
     if config.grn:
         branch.append(("grn", hidden, _Cost(2 * hidden), "NHWC"))
-    branch.append(("pwconv2", dim, _conv(hidden, dim, 1, side), "NHWC"))
+    branch.append(("pwconv2", dim, _conv(hidden, dim, 1, size), "NHWC"))
     if config.layer_scale_init_value > 0:
         branch.append(("gamma", dim, _Cost(dim), "NCHW"))
     nodes: list[NodeInfo] = []
     if halves:
         # A convolution with kernel 1 and stride 2 sees every other unit.
-        cost, seen = _conv(dim_before, dim, 1, side), before.field.after(1, 2)
-        nodes.append(_operation(f"{name}.shortcut", before.name, (dim, side, side), cost, seen, "NCHW"))
+        cost, seen = _conv(dim_before, dim, 1, size), before.field.after(1, 2)
+        nodes.append(_operation(f"{name}.shortcut", before.name, (dim, *size), cost, seen, "NCHW"))
     source = before.name
     for operation, channels, cost, layout in branch:
         if operation == "grn":
             field = replace(field, is_global=True)
-        nodes.append(_operation(f"{name}.{operation}", source, (channels, side, side), cost, field, layout))
+        nodes.append(_operation(f"{name}.{operation}", source, (channels, *size), cost, field, layout))
         source = nodes[-1].name
     return [*nodes, _container(name, "block", before, nodes, own=nodes[-1].activation_bytes)]
 
@@ -281,9 +291,9 @@ def _head(config: Architecture) -> _Cost:
         return _Cost(config.head_parameters, config.head_macs)
     cost, width = _norm(config, config.dims[-1]), config.dims[-1]
     if config.head_hidden_size:
-        cost += _conv(width, config.head_hidden_size, 1, 1)
+        cost += _conv(width, config.head_hidden_size, 1)
         width = config.head_hidden_size
-    return cost + _conv(width, config.num_classes, 1, 1)
+    return cost + _conv(width, config.num_classes, 1)
 
 
 def head_parameters(config: Architecture) -> int:
@@ -321,6 +331,15 @@ def fitting_input_px(config: Architecture, wanted_px: int) -> int:
             return config.only_input_px
         wanted_px -= wanted_px % config.input_step_px
     return max(wanted_px, smallest_input_px(config))
+
+
+def input_grid(config: Architecture, nodes: Sequence[NodeInfo]) -> Grid:
+    """Return what inputs a network takes besides that of its training: multiples of its total stride."""
+    step = max(node.field.stride_px for node in nodes if node.has_positions)
+    if isinstance(config, TimmConfig):
+        step = math.lcm(step, config.input_step_px)
+        return Grid(step_px=step, smallest_px=smallest_input_px(config), only_px=config.only_input_px)
+    return Grid(step_px=step, smallest_px=smallest_input_px(config))
 
 
 def check_input_px(config: Architecture, input_px: int) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.framing import Framing, Grid, framed_geometry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -27,7 +28,7 @@ class Preprocessing:
     Attributes
     ----------
     input_px
-        Side of the square input.
+        Side of the square input that the network was trained with.
     crop_fraction
         Fraction of the resized shorter side that the crop keeps (timm's ``crop_pct``).
     interpolation
@@ -71,13 +72,25 @@ class Preprocessing:
         origin = (rounded((resized[0] - side) / 2.0), rounded((resized[1] - side) / 2.0))
         return CropGeometry(picture_size, resized, origin, (side, side))
 
+    def framed(self, picture_size: tuple[int, int], framing: Framing, grid: Grid) -> CropGeometry:
+        """Return where the input lies in a picture of that width and height, in any framing.
+
+        Parameters
+        ----------
+        grid
+            What inputs the network takes.
+        """
+        if framing.kind != "trained" or framing.box is not None:
+            return framed_geometry(framing, picture_size, self.input_px, grid)
+        return replace(self, input_px=framing.input_px or self.input_px).geometry(picture_size)
+
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
         return self._cut(picture.convert("RGB"), geometry), geometry
 
     def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
-        """Return the network's input as a picture of the same mode."""
+        """Return the network's input as a picture of the same mode, black where it is padded."""
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
@@ -86,12 +99,12 @@ class Preprocessing:
         width, height = geometry.input_size
         return resized.crop((left, top, left + width, top + height))
 
-    def _pixels(self, picture: Image.Image) -> NDArray[np.float32]:
+    def _pixels(self, picture: Image.Image, geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
-        geometry = self.geometry(picture.size)
-        if self.resizes_floats and self.squash and self.interpolation == "bilinear":
+        is_squashed = geometry.resized_size == geometry.input_size
+        if self.resizes_floats and is_squashed and self.squash and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
-            return _squashed_floats(values, self.input_px)
+            return _squashed_floats(values, geometry.input_size)
         if self.resizes_floats:
             bands = [self._cut(band.convert("F"), geometry) for band in picture.convert("RGB").split()]
             stacked = np.stack([np.asarray(band, dtype=np.float32) for band in bands], axis=-1)
@@ -99,10 +112,12 @@ class Preprocessing:
         if len(self.mean) == 1:
             grey = self._cut(picture.convert("L"), geometry)
             return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255)
-        cropped, _ = self.crop(picture)
+        cropped = self._cut(picture.convert("RGB"), geometry)
         return np.asarray(cropped, dtype=np.float32) / np.float32(255)
 
-    def __call__(self, picture: Image.Image | NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+    def __call__(
+        self, picture: Image.Image | NDArray[np.float32], geometry: CropGeometry | None = None
+    ) -> tuple[NDArray[np.float32], CropGeometry]:
         """Return the network's normalised input (C, H, W), float32, and its geometry.
 
         There is one channel, of luminance, where there is one mean.
@@ -110,37 +125,54 @@ class Preprocessing:
         Parameters
         ----------
         picture
-            A picture of 8 bits; or values from 0 to 1, (h, w, 1 or 3), of which none of the bits is lost.
+            A picture of 8 bits; or values from 0 to 1, of which none of the bits is lost: (h, w, 1 or 3), or
+            as many bands as the network takes.
+        geometry
+            What the network is shown of it; by default what it was trained on. Padding gets the mean colour.
         """
         if isinstance(picture, np.ndarray):
-            pixels, geometry = self._values(picture)
+            geometry = geometry or self.geometry((picture.shape[1], picture.shape[0]))
+            pixels = self._values(picture, geometry)
         else:
-            pixels, geometry = self._pixels(picture), self.geometry(picture.size)
-        normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(normalised.transpose(2, 0, 1)), geometry
+            geometry = geometry or self.geometry(picture.size)
+            pixels = self._pixels(picture, geometry)
+        # A network of more bands than it has means takes them again from the first one on.
+        mean, std = (np.resize(np.array(each, np.float32), pixels.shape[2]) for each in (self.mean, self.std))
+        normalised = (pixels - mean) / std
+        array: NDArray[np.float32] = np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
+        if geometry.is_padded:
+            left, top, right, bottom = geometry.padding
+            height, width = array.shape[1:]
+            # The mean colour is 0 after the normalisation.
+            array[:, :top] = array[:, height - bottom :] = 0
+            array[:, :, :left] = array[:, :, width - right :] = 0
+        return array, geometry
 
-    def _values(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], CropGeometry]:
+    def _values(self, values: NDArray[np.float32], geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
-        geometry = self.geometry((values.shape[1], values.shape[0]))
         bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
         cut = np.stack([np.asarray(self._cut(band, geometry)) for band in bands], axis=-1)
         # The filters overshoot, which 8 bits cannot.
         within = np.clip(cut, 0, 1)
         if len(self.mean) == 1 and within.shape[2] == 3:
-            return within @ _LUMINANCE[:, None], geometry
-        return np.broadcast_to(within, (*cut.shape[:2], len(self.mean))), geometry
+            return np.asarray(within @ _LUMINANCE[:, None], np.float32)
+        if within.shape[2] > 1 and within.shape[2] != len(self.mean):
+            return np.asarray(within, np.float32)
+        return np.broadcast_to(within, (*cut.shape[:2], len(self.mean)))
 
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """The weights of red, green and blue in ITU-R BT.601, which Pillow uses, too."""
 
 
-def _squashed_floats(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Resize (H, W, channels) to a square, bilinear with antialiasing, as torch does it in float32.
+def _squashed_floats(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (H, W, channels) to a width and height, bilinear with antialiasing, as torch does in float32.
 
     Pillow computes the same in double precision, which differs by up to 3e-5 after normalisation.
     """
-    rows, columns = (_bilinear_weights(size, side) for size in values.shape[:2])
+    rows, columns = (
+        _bilinear_weights(own, wanted) for own, wanted in zip(values.shape[:2], size[::-1], strict=True)
+    )
     across = np.einsum("ow,hwc->hoc", columns, values, optimize=True)
     squashed: NDArray[np.float32] = np.einsum("oh,hwc->owc", rows, across, optimize=True).astype(np.float32)
     return squashed

@@ -3,7 +3,7 @@
 from torch import nn
 
 from convnext_studio.model.architecture import StagedConfig
-from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.nodes import NodeInfo, Size
 
 
 class StagedNetwork(nn.Module):
@@ -23,6 +23,10 @@ class StagedNetwork(nn.Module):
     nodes: tuple[NodeInfo, ...]
     map_modules: dict[str, nn.Module]
     blocks: list[nn.Module]
+
+    def nodes_at(self, size: Size) -> tuple[NodeInfo, ...]:
+        """Return the node table for an input of that height and width."""
+        raise NotImplementedError
 
     def part_of(self, tensor: str) -> str:
         """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from convnext_studio.protocol.envelope import Answer, Request
 
 Precision = Literal["float32", "bfloat16"]
@@ -95,6 +96,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The totals of the whole network; MACs at `input_px`.
     input_px
         The side of the network's input.
+    mean, std
+        Mean and standard deviation of each input channel, by which pictures are normalised.
     device, device_name, precision
         The device and precision it runs with: "cuda", "NVIDIA H100", "float32".
     is_stem_untold
@@ -125,6 +128,15 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
     devices: tuple[Device, ...] = ()
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @property
+    def mean_colour(self) -> tuple[int, int, int]:
+        """The colour of the padding of pictures, as 8-bit red, green and blue."""
+        red, *others = (round(255 * min(max(value, 0.0), 1.0)) for value in self.mean)
+        green, blue = others[:2] if len(others) > 1 else (red, red)
+        return red, green, blue
 
     @property
     def device_facts(self) -> Device | None:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry
@@ -48,6 +48,8 @@ class Prediction(Answer, frozen=True, kw_only=True):
         logit units.
     geometry
         The position of the network's input in the picture.
+    sizes
+        By node name, height and width of its map for this input.
     """
 
     image: str
@@ -57,6 +59,7 @@ class Prediction(Answer, frozen=True, kw_only=True):
     target: int
     cams: dict[str, NDArray[np.float32]]
     geometry: CropGeometry
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def top(self, count: int = 5) -> list[int]:
         """Return the classes with the highest probabilities, highest first."""

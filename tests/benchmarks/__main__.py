@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, intervening, lectures, nodes, passes, windows
+from tests.benchmarks import attributions, engine, intervening, lectures, nodes, passes, similarity, windows
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -29,6 +29,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "seen": nodes.seen,
     "unit": nodes.unit,
     "changed": intervening.changed,
+    "similarity": similarity.rows,
 }
 
 

@@ -39,6 +39,12 @@ def changed(runs: int) -> list[Row]:
     reference = "bare forward pass"
     return [
         Row(name="a change, mean over nodes", ours=ours, theirs=theirs, reference=reference, goal=0.5),
-        Row(name="a change, at the costliest node", ours=worst[0], theirs=worst[1], reference=reference, goal=1.05),
+        Row(
+            name="a change, at the costliest node",
+            ours=worst[0],
+            theirs=worst[1],
+            reference=reference,
+            goal=1.05,
+        ),
         Row(name="a change while dragging, mean", ours=ours, goal=UPDATE_S),
     ]

@@ -21,6 +21,7 @@ from convnext_studio.cli.commands import COMMANDS, WINDOW, command_named
 from convnext_studio.common.versions import PACKAGES
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load
+from convnext_studio.model.framing import Framing
 from tests.networks import small_model, write_weights
 
 HELPERS = {"__init__", "main", "commands", "options", "exit_status", "erf_measuring", "export_pictures"}
@@ -147,6 +148,22 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
     assert [entry["probability"] for entry in predictions["classes"]] == pytest.approx(
         probabilities.tolist(), rel=1e-4
     )
+
+
+def test_export_shows_the_network_the_whole_picture(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--model", str(weights), "--device", "cpu", "--out", str(out), "--field-count", "1"]
+    assert cli.main(["export", "sample:cat", *options, "--framing", "whole", "--input-px", "96"]) == 0
+    folder = out / "cat"
+    model, picture = load(str(weights)), analysis.decode("sample:cat").to_pil()
+    geometry = model.geometry(picture.size, Framing(kind="whole", input_px=96))
+    x = model.to_tensor(model.preprocessing(picture, geometry)[0])
+    np.testing.assert_array_equal(np.load(folder / "stage2.npy"), analysis.feature_maps(model, x, "stage2"))
+    told = json.loads((folder / "predictions.json").read_text())["picture"]
+    assert told["framing"] == "whole"
+    assert told["input_px"] == list(geometry.input_size)
+    assert "Whole picture at 96 px" in (folder / "report.html").read_text()
+    assert cli.main(["export", "sample:cat", *options, "--framing", "native", "--input-px", "96"]) == 1
 
 
 def test_export_writes_any_method_and_how_far_to_believe_it(weights: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 from captum.attr import LayerGradCam
 from PIL import Image
+from sklearn.decomposition import PCA
 
 import convnext_studio
 from convnext_studio import Explorer
@@ -20,6 +22,7 @@ from convnext_studio.common.samples import sample_path
 from convnext_studio.erf import Protocol, Scale
 from convnext_studio.explorer import Picture
 from convnext_studio.model import load
+from convnext_studio.model.framing import Framing
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import small_model, write_weights
 
@@ -178,6 +181,26 @@ def test_random_weights_are_marked() -> None:
     assert "random weights" in predictions._repr_html_()
 
 
+def test_pictures_are_shown_in_every_framing(
+    explorer: Explorer, picture: Picture, plain: tuple[LoadedModel, torch.Tensor]
+) -> None:
+    model, _ = plain
+    whole = explorer.open("sample:cat", framing="whole", input_px=96)
+    image = Image.open(sample_path("cat"))
+    geometry = model.geometry(image.size, Framing(kind="whole", input_px=96))
+    x = torch.from_numpy(model.preprocessing(image, geometry)[0])[None]
+    np.testing.assert_allclose(whole.predictions.logits, model.module(x)[0], atol=1e-5)
+    assert whole.maps("stem").values.shape[1:] == (x.shape[2] // 4, x.shape[3] // 4)
+    assert "Whole picture at 96 px" in repr(whole)
+    assert whole.attribution("saliency").values.shape == x.shape[2:]
+    assert whole.framed().key == picture.key
+    boxed = picture.framed(box=(10, 20, 90, 60))
+    assert boxed.framing.box == (10, 20, 90, 60)
+    assert boxed.maps("stem").values.shape[1:] == (16, 24)
+    with pytest.raises(StudioError, match="no framing “round”"):
+        picture.framed(cast(Any, "round"))
+
+
 def test_errors_are_one_sentence(explorer: Explorer, picture: Picture, tmp_path: Path) -> None:
     for wrong in (
         lambda: Explorer(tmp_path / "missing.pth"),
@@ -200,3 +223,59 @@ def test_the_package_needs_neither_torch_nor_qt_before_an_explorer_is_wanted() -
     assert done.stdout.strip() == "Explorer"
     with pytest.raises(AttributeError, match="nothing"):
         _ = convnext_studio.nothing
+
+
+def test_components_likeness_parts_and_norms_are_those_of_the_maps(
+    explorer: Explorer, picture: Picture
+) -> None:
+    other = explorer.open("sample:coffee")
+    maps = picture.maps("stage2").values
+    rows = maps.reshape(len(maps), -1).T.astype(np.float64)
+    found = picture.components("stage2")
+    fitted = PCA(3, svd_solver="full").fit(rows)
+    np.testing.assert_allclose(found.explained, fitted.explained_variance_ratio_, rtol=1e-3)
+    assert found.values.shape == (3, *maps.shape[1:])
+    assert found.colours.shape == (*maps.shape[1:], 3)
+    assert other.components(basis=found.basis).basis == found.basis
+    both = picture.components("stage2", basis=[picture, other])
+    assert both.basis.positions == 2 * len(rows)
+    mask = np.zeros((300, 451), np.bool_)
+    mask[:, 150:300] = True
+    assert 3 < picture.components("stage2", basis=mask).basis.positions < len(rows)
+
+    alike = picture.similarity(3, 4, "stage2", others=[other])
+    one = maps[:, 3, 4]
+    cosine = np.tensordot(one, maps, 1) / np.linalg.norm(maps, axis=0) / np.linalg.norm(one)
+    np.testing.assert_allclose(alike.values, cosine, atol=1e-4)
+    assert alike.of(other.key).shape == maps.shape[1:]
+    assert {patch.image for patch in alike.patches} == {other.key}
+
+    norms = picture.norms("stage2")
+    np.testing.assert_allclose(norms.values, np.linalg.norm(maps, axis=0), rtol=1e-4)
+    assert len(norms.outliers) == len(norms.result.outliers)
+
+    parts = picture.parts("stage2", others=[other], count=3)
+    assert set(np.unique(parts.values)) <= {0, 1, 2}
+    assert len(parts.parts) == 3
+    assert not parts.cam_shares or sum(parts.cam_shares) == pytest.approx(1)
+    for result in (found, alike, parts, norms):
+        assert result.figure.size[0] > 600
+        assert "small" in result.caption.lower()
+        assert repr(result).startswith("<")
+
+
+def test_a_label_image_has_the_pictures_size_and_the_names_in_it(picture: Picture, tmp_path: Path) -> None:
+    parts = picture.parts("stage3", count=2)
+    with Image.open(parts.save_labels(tmp_path / "labels.png")) as file:
+        labels = np.asarray(file)
+        assert file.mode == "P"
+        assert file.size == picture.info.size
+        assert file.text["label 1"] == "Part 1"
+        assert file.text["label 2"] == "Part 2"
+    field, geometry = parts.result.field, parts.result.pictures[0].geometry
+    for y, x in np.ndindex(parts.values.shape):
+        column, row = geometry.to_picture(field.centre_px(x), field.centre_px(y))
+        assert labels[int(row), int(column)] == parts.values[y, x] + 1
+    assert labels[0, 0] == 0  # Beyond what the network sees.
+    with pytest.raises(StudioError):
+        parts.save_labels(tmp_path / "labels.jpg")

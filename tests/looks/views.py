@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
@@ -19,6 +20,9 @@ from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import PopupButton
+
+if TYPE_CHECKING:
+    from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 
 Show = Callable[[], object]
 
@@ -56,6 +60,7 @@ class Views:
         yield self._pictures()
         yield self._text_sizes()
         yield self._networks()
+        yield self._similarity()
         yield self._lecture()
 
     def go_home(self) -> None:
@@ -175,6 +180,31 @@ class Views:
             View("many_on_a_sheet", lambda: (layout.leave_maximised(), do["arrange_compare"]())),
             View("no_picture", lambda: (do["reset"](), do["close_all"]())),
             View("pictures_back", do["undo"]),
+        ]
+
+    def _similarity(self) -> list[View]:
+        """The pages of the panel, at the stage where one still recognises the picture and at the next one."""
+        layout, state = self._window.dock_layout, self._state
+
+        def page(name: str, node: str = "stage3") -> None:
+            state.set_node(node)
+            layout.show_panel("similarity")
+            panel = cast("SimilarityPanel", layout.docks["similarity"].panel)
+            panel.components.basis.setCurrentIndex(1)
+            panel.switch.choose(name)
+
+        def keep(y: int, x: int) -> None:
+            cast("SimilarityPanel", layout.docks["similarity"].panel).likeness.choose((y, x))
+
+        pages = ("components", "likeness", "parts", "norms")
+        return [
+            View("similarity_pictures", lambda: _drop(self._window, _samples())),
+            View("similarity_stage2", partial(page, "components", "stage2")),
+            *(View(f"similarity_{name}", partial(page, name)) for name in pages),
+            View("similarity_kept", lambda: (page("likeness"), keep(4, 4), keep(1, 9))),
+            View("similarity_large", lambda: (page("components"), layout.toggle_maximised("similarity"))),
+            View("similarity_large_parts", partial(page, "parts", "stage2")),
+            View("similarity_end", layout.leave_maximised),
         ]
 
     def _text_sizes(self) -> list[View]:

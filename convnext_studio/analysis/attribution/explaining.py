@@ -18,9 +18,10 @@ from convnext_studio.analysis.attribution.pixel_gradients import (
 )
 from convnext_studio.analysis.attribution.task import INPUT, AttributionTask, Map, MethodResult, Outputs
 from convnext_studio.analysis.capture import ShouldStop, never
+from convnext_studio.analysis.features import without_padding
 from convnext_studio.common.attribution_methods import Method, Value
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import why_no_cam
 
@@ -124,7 +125,11 @@ class Explained:
 
 
 def explain(
-    model: LoadedModel, tensor: Tensor, question: Question, should_stop: ShouldStop = never
+    model: LoadedModel,
+    tensor: Tensor,
+    question: Question,
+    should_stop: ShouldStop = never,
+    geometry: CropGeometry | None = None,
 ) -> Iterator[Explained]:
     """Answer a question step by step; the last answer is complete.
 
@@ -134,6 +139,8 @@ def explain(
         (1, C, H, W) float32, normalised, on the model's device.
     should_stop
         Called between blocks; the work stops if it returns true.
+    geometry
+        Where the input lies in the picture; if it is padded, the padding is left out of all maps.
 
     Raises
     ------
@@ -149,21 +156,28 @@ def explain(
         nodes=question.nodes,
         settings=question.settings,
         should_stop=should_stop,
+        geometry=geometry,
     )
     name = question.method.name
     steps = gradient_cams(task, name) if name in GRADIENT_CAMS else _OTHERS[name](task)
     fields = {node: model.node(node).field for node in question.nodes} or {INPUT: PIXELS}
     for found in steps:
-        yield conclude(question, found, fields)
+        yield conclude(question, found, fields, geometry)
 
 
-def conclude(question: Question, found: MethodResult, fields: dict[str, FieldGeometry]) -> Explained:
-    """Make the answer from the result of a method and the geometry of its nodes."""
-    maps = found.maps
+def conclude(
+    question: Question,
+    found: MethodResult,
+    fields: dict[str, FieldGeometry],
+    geometry: CropGeometry | None = None,
+) -> Explained:
+    """Make the answer from the result of a method and the geometry of its nodes, without the padding."""
+    maps = _without_padding(found.maps, fields, geometry)
     if question.average:
         # The average needs the maps of all nodes.
         is_whole = len(maps[0]) == len(question.nodes)
         maps, fields = _averages(maps, fields) if is_whole else (({},) * len(maps), {})
+        maps = _without_padding(maps, fields, geometry)
     is_difference = len(maps) == 2
     shown = {name: values - maps[1][name] for name, values in maps[0].items()} if is_difference else maps[0]
     deltas = found.deltas
@@ -183,6 +197,16 @@ def conclude(question: Question, found: MethodResult, fields: dict[str, FieldGeo
         notes=tuple(notes),
         done=found.done,
         total=found.total,
+    )
+
+
+def _without_padding(
+    maps: tuple[dict[str, Map], ...], fields: Mapping[str, FieldGeometry], geometry: CropGeometry | None
+) -> tuple[dict[str, Map], ...]:
+    """Return the maps of each output with 0 where the input is padded."""
+    return tuple(
+        {name: without_padding(values, fields[name], geometry) for name, values in of_output.items()}
+        for of_output in maps
     )
 
 

@@ -140,9 +140,10 @@ def gradient_cams(task: AttributionTask, method: MethodName) -> Iterator[MethodR
         leaves = [activations[node] for node in task.nodes]
         for index, score in enumerate(scores):
             gradients = torch.autograd.grad(score, leaves, retain_graph=True)
-            for node, activation, gradient in zip(task.nodes, leaves, gradients, strict=True):
-                found[index, node] = cam(activation.detach()[0], gradient[0])
-                checks.append(_checks(activation.detach()[0], gradient[0]))
+            for node, leaf, whole in zip(task.nodes, leaves, gradients, strict=True):
+                activation, gradient = task.seen(node, leaf.detach()[0]), task.seen(node, whole[0])
+                found[index, node] = task.placed(node, cam(activation, gradient), leaf)
+                checks.append(_checks(activation, gradient))
     # The code waits for the device only here: once for all maps, and once for the caveats.
     arrays, said = to_arrays(found), torch.stack(checks).tolist()
     maps = tuple({node: arrays[index, node] for node in task.nodes} for index in range(len(scores)))
@@ -155,7 +156,12 @@ def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
     modules = {node: task.model.module_at(node) for node in task.nodes}
     with task.passes(), captured(modules) as activations:
         task.model.module(task.tensor)
-    maps = to_arrays({node: eigen_cam(activations[node][0]) for node in task.nodes})
+    maps = to_arrays(
+        {
+            node: task.placed(node, eigen_cam(task.seen(node, activations[node][0])), activations[node])
+            for node in task.nodes
+        }
+    )
     yield MethodResult(
         maps=(maps,) * len(task.outputs.classes), notes=("EigenCAM is the same for every class.",)
     )

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, stoppable
+from convnext_studio.analysis.features import among_padding, seen_part
 from convnext_studio.common.attribution_methods import Output, Value
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel
 
@@ -74,6 +76,8 @@ class AttributionTask:
         The values of all parameters of the method.
     should_stop
         Called between blocks; the method stops if it returns true.
+    geometry
+        Where the input lies in the picture, if it may be padded; what is padding is left out of the maps.
     """
 
     model: LoadedModel
@@ -82,6 +86,7 @@ class AttributionTask:
     nodes: tuple[str, ...]
     settings: Mapping[str, Value]
     should_stop: ShouldStop
+    geometry: CropGeometry | None = None
 
     @contextmanager
     def passes(self, *, with_gradients: bool = False) -> Iterator[None]:
@@ -93,6 +98,15 @@ class AttributionTask:
         """Return the values of the outputs (N, outputs) for pictures (N, C, H, W), without gradients."""
         with self.passes():
             return self.outputs(self.model.module(pictures))
+
+    def seen(self, node: str, maps: Tensor) -> Tensor:
+        """Return the units of a node's maps (…, h, w) that are centred on the picture, not on its padding."""
+        return seen_part(maps, self.model.node(node).field, self.geometry)
+
+    def placed(self, node: str, seen: Tensor, whole: Tensor) -> Tensor:
+        """Return a map of the units that are `seen` among zeros, as large as the `whole` map (…, h, w)."""
+        height, width = whole.shape[-2:]
+        return among_padding(seen, (height, width), self.model.node(node).field, self.geometry)
 
     def integer(self, name: str) -> int:
         """Return the value of an integer parameter."""

@@ -17,6 +17,7 @@ from convnext_studio.analysis.attribution import (
 from convnext_studio.analysis.attribution import explain as explained_by
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.prediction_handlers import kept_prediction, predict
 from convnext_studio.engine.server.handler_registry import handles
@@ -126,8 +127,8 @@ def _steps(
         found = MethodResult(maps=({node: prediction.cams[node] for node in complete.nodes},))
         yield conclude(question, found, {node: model.node(node).field for node in complete.nodes})
         return
-    tensor, _ = workspace.input(complete.image)
-    yield from explained_by(model, tensor, question, should_stop)
+    tensor, geometry = workspace.input(complete.image)
+    yield from explained_by(model, tensor, question, should_stop, geometry)
 
 
 def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction | None:
@@ -162,11 +163,16 @@ def _explanation(
         score=_score(complete, prediction),
         parameters=dict(question.settings),
         delta=explained.delta,
-        notes=explained.notes,
+        notes=(*explained.notes, *padding_notes(prediction.geometry)),
         geometry=prediction.geometry,
         random_weights=workspace.model.random_weights,
         seconds=seconds,
     )
+
+
+def padding_notes(geometry: CropGeometry) -> tuple[str, ...]:
+    """Return what is to be said of the padding of an input."""
+    return ("The padding around the picture is left out.",) if geometry.is_padded else ()
 
 
 def _score(complete: Explain, prediction: Prediction) -> float:

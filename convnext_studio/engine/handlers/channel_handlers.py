@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
-from convnext_studio.analysis.features import to_array, trunk_node
+from convnext_studio.analysis.features import seen_part, to_array, trunk_node
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
+from convnext_studio.engine.server.node_outputs import output_alone, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
@@ -44,10 +44,13 @@ def check_channel(workspace: Workspace, node: str, channel: int) -> None:
 
 
 @handles(ChannelMap)
-def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldStop) -> ChannelMapResult:
+def channel_map(
+    workspace: Workspace, request: ChannelMap, should_stop: ShouldStop
+) -> Generator[Progress, None, ChannelMapResult]:
     """Return one channel as the network computed it."""
     check_channel(workspace, request.node, request.channel)
-    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
+    output = outputs[request.node]
     return ChannelMapResult(
         image=request.image,
         node=request.node,
@@ -61,24 +64,26 @@ def channel_map(workspace: Workspace, request: ChannelMap, should_stop: ShouldSt
 @handles(ChannelStatistics)
 def statistics_of(
     workspace: Workspace, request: ChannelStatistics, should_stop: ShouldStop
-) -> ChannelStatisticsResult:
+) -> Generator[Progress, None, ChannelStatisticsResult]:
     """Compute the statistics that a node's channels are sorted by, with contributions if a class is given."""
     key = workspace.key("statistics", request.image, request.node, request.target)
     kept = workspace.results.get(key)
     if kept is not None:
         return cast("ChannelStatisticsResult", kept)
-    spoken = None
+    spoken, geometry = None, workspace.geometry(request.image)
     if request.target is not None:
         check_class(request.target, workspace.model.config.num_classes)
         tensor, _ = workspace.input(request.image)
-        spoken = contributions(workspace.model, tensor, request.node, request.target, should_stop)
-    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
+        spoken = contributions(workspace.model, tensor, request.node, request.target, should_stop, geometry)
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
+    output = outputs[request.node]
+    field = workspace.model.node(request.node).field
     result = ChannelStatisticsResult(
         image=request.image,
         node=request.node,
         contributions=spoken,
         target=request.target,
-        **asdict(channel_numbers(output)),
+        **asdict(channel_numbers(seen_part(output, field, geometry))),
     )
     workspace.results.put(key, result)
     return result
@@ -167,7 +172,13 @@ def _merged(
     """Return the strongest patches so far, including those of one more picture."""
     field = workspace.model.node(request.node).field
     output = output_alone(workspace, image, request.node, should_stop)
-    units = strongest_units(to_array(output[request.channel]), field, request.count)
+    values, geometry = to_array(output[request.channel]), workspace.geometry(image)
+    if geometry.is_padded:
+        seen = geometry.seen_units(field, *values.shape)
+        is_padding = np.ones(values.shape, np.bool_)
+        is_padding[seen] = False
+        values = np.where(is_padding, np.float32(np.nan), values)
+    units = strongest_units(values, field, request.count)
     weakest = patches[-1].value if len(patches) == request.count else -math.inf
     found = [_cut(workspace, image, field, *unit) for unit in units if unit[2] > weakest]
     return sorted([*patches, *found], key=lambda patch: -patch.value)[: request.count]

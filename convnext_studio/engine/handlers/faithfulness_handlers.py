@@ -22,6 +22,7 @@ from convnext_studio.analysis.faithfulness import (
     centre_out_order,
     check_steps,
     insertion_deletion,
+    on_picture,
     pixel_order,
     random_order,
 )
@@ -114,7 +115,7 @@ class _Measured:
 def _curves(
     workspace: Workspace, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
 ) -> Iterator[_Measured]:
-    tensor, _ = workspace.input(explanation.image)
+    tensor, geometry = workspace.input(explanation.image)
     model = workspace.model
     fill = fill_picture(tensor, model.preprocessing, request.fill)
     probability = probability_of(model, explanation.target, should_stop)
@@ -124,7 +125,8 @@ def _curves(
     nothing = InsertionDeletion.unmeasured(request.steps)
 
     def measure(order: NDArray[np.int64]) -> Iterator[InsertionDeletion]:
-        return insertion_deletion(probability, tensor, fill, order, request.steps)
+        seen = on_picture(order, geometry) if geometry.is_padded else order
+        return insertion_deletion(probability, tensor, fill, seen, request.steps)
 
     curves = [nothing]
     for curves[0] in measure(pixel_order(values, field, height, width)):
@@ -195,13 +197,16 @@ def check_sanity(
         return cast("Sanity", kept)
     model = workspace.model
     tensor, geometry = workspace.input(complete.image)
-    steps = cascade(model, tensor, question, name, request.seed, workspace.until_another_model(should_stop))
+    is_pointless = workspace.until_another_model(should_stop)
+    steps = cascade(model, tensor, question, name, request.seed, is_pointless, geometry)
     to_randomise = parts(model)
     unrelated: tuple[float, ...] = ()
     result: Sanity | None = None
     for step, seconds in timed(steps):
         if step.steps:
-            unrelated = unrelated or _unrelated(step.steps[0].map, request.seed)
+            first = step.steps[0]
+            seen = first.map[geometry.seen_units(first.field, *first.map.shape)]
+            unrelated = unrelated or _unrelated(seen, request.seed)
             result = Sanity(
                 image=complete.image,
                 method=complete.method,
@@ -282,11 +287,12 @@ def _agreement(
     workspace: Workspace, image: str, methods: tuple[MethodName, ...], node: str, done: list[Explanation]
 ) -> Agreement:
     """Return the agreement of the methods done so far; the entries of the others are NaN."""
-    info = workspace.model.node(node)
+    info, geometry = workspace.node(image, node), workspace.geometry(image)
     height, width = info.shape[1:]
+    seen = geometry.seen_units(info.field, height, width)
     matrix = np.full((len(methods), len(methods)), np.nan)
     maps = [(next(iter(found.maps.values())), next(iter(found.fields.values()))) for found in done]
-    matrix[: len(done), : len(done)] = agreement(maps, (height, width), info.field)
+    matrix[: len(done), : len(done)] = agreement(maps, (height, width), info.field, seen)
     return Agreement(
         image=image,
         methods=methods,

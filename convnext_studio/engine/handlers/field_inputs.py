@@ -12,6 +12,7 @@ from convnext_studio.analysis.folders import pictures_in, shuffled
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding.images import DecodedImage, PictureReader
+from convnext_studio.model.framing import framing_of
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.protocol.receptive_fields import FieldRequest
@@ -104,10 +105,23 @@ class FieldInputs:
                 if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
-            array, self.geometry = self.preprocessing(picture.for_networks)
+            geometry = self._geometry_of(candidate, picture)
+            if geometry is None:
+                self.unreadable.append(f"“{picture.name}” has another shape in this framing.")
+                continue
+            array, self.geometry = self.preprocessing(picture.for_networks, geometry)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)
+
+    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry | None:
+        """Return where the input lies in a picture; None if it cannot be averaged with the first one's."""
+        if self.preprocessing.squash or isinstance(candidate, Path):
+            return self.preprocessing.geometry(picture.size)
+        geometry, first = self.model.geometry(picture.size, framing_of(candidate)), self.geometry
+        if first is None or (first.input_size, first.padding) == (geometry.input_size, geometry.padding):
+            return geometry
+        return None
 
     def _read(self, candidate: str | Path) -> DecodedImage:
         return (

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.channel_statistics import channel_numbers
-from convnext_studio.analysis.features import to_array
+from convnext_studio.analysis.features import seen_part, to_array
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import outputs_of
+from convnext_studio.engine.server.node_outputs import outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import BYTES_PER_VALUE
 from convnext_studio.protocol.envelope import Progress
@@ -28,14 +29,17 @@ from convnext_studio.protocol.maps import (
 
 
 @handles(FeatureMaps)
-def maps_of(workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop) -> FeatureMapsResult:
+def maps_of(
+    workspace: Workspace, request: FeatureMaps, should_stop: ShouldStop
+) -> Generator[Progress, None, FeatureMapsResult]:
     """Return all channels of a node on a picture, computing them unless they are cached."""
-    shape = workspace.model.node(request.node).shape
+    shape = workspace.node(request.image, request.node).shape
     reduction = _reduction(shape, request.budget_bytes)
     kept = workspace.results.get(workspace.key("maps", request.image, request.node, reduction))
     if kept is not None:
         return cast("FeatureMapsResult", kept)
-    output = outputs_of(workspace, request.image, [request.node], should_stop)[request.node]
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
+    output = outputs[request.node]
     if reduction > 1:
         # Boxes at the border are averaged over the units that they contain.
         output = functional.avg_pool2d(output.float(), reduction, ceil_mode=True, count_include_pad=False)
@@ -89,14 +93,16 @@ def values_of(
         return cast("NodeValuesResult", kept)
     sources = {name: workspace.model.node(name).before for name in request.nodes}
     names = dict.fromkeys(name for name in (*sources, *sources.values()) if name)
-    outputs = outputs_of(workspace, request.image, names, should_stop)
+    outputs = yield from outputs_in_steps(workspace, request.id, request.image, names, should_stop)
     if "" in sources.values():
-        outputs[""] = workspace.input(request.image)[0][0]
+        outputs[""] = workspace.any_input(request.image)[0][0]
+    geometry = workspace.geometry(request.image)
     statistics: dict[str, ValueStatistics] = {}
     for name, output in outputs.items():
         if should_stop():
             raise Stopped
-        statistics[name] = _statistics(output)
+        field = workspace.model.node(name).field if name else PIXELS
+        statistics[name] = _statistics(seen_part(output, field, geometry))
         done, total = len(statistics), len(outputs)
         yield Progress(id=request.id, done=done, total=total, text=f"Values: {done} of {total} nodes")
     result = NodeValuesResult(

@@ -97,4 +97,6 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         other_parts=model.other_parts,
         has_classes=model.has_classes,
         devices=device_table(),
+        mean=model.preprocessing.mean,
+        std=model.preprocessing.std,
     )

@@ -3,28 +3,65 @@
 from collections.abc import Generator
 from typing import cast
 
+import numpy as np
 import torch
 from msgspec.structs import replace
+from numpy.typing import NDArray
+from torch import Tensor
 
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.capture import stoppable
-from convnext_studio.analysis.features import StagePass, autocast, probabilities_of, stage_pass, to_arrays
+from convnext_studio.analysis.features import (
+    StagePass,
+    among_padding,
+    autocast,
+    probabilities_of,
+    seen_part,
+    stage_pass,
+    to_arrays,
+    trunk_node,
+)
+from convnext_studio.analysis.tiling import TiledPass, steps_of, tiled_pass
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.map_handlers import keep_maps
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import keep_outputs
+from convnext_studio.engine.server.node_outputs import finished, in_tiles, keep_outputs
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
+from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import Map
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.predictions import Classes, Classify, Predict, Prediction, TopClass
 
 
 @handles(Predict)
+def predict_in_steps(
+    workspace: Workspace, request: Predict, should_stop: ShouldStop
+) -> Generator[Progress, None, Prediction]:
+    """Predict, and explain the requested class or the top prediction; large inputs are computed in tiles."""
+    kept = kept_prediction(workspace, request.image, request.target)
+    if kept is not None or not workspace.is_large(request.image):
+        return predict(workspace, request, should_stop)
+    tensor, geometry = workspace.any_input(request.image)
+    _check_target(workspace, request)
+    total = steps_of(workspace.model, workspace.input_size(request.image))
+    is_pointless = workspace.until_another_model(should_stop)
+    work = in_tiles(tiled_pass(workspace.model, tensor, request.target), request.id, total, is_pointless)
+    result = as_stage_pass((yield from work), workspace.model)
+    prediction = _prediction_of(workspace, request.image, result, geometry)
+    first = kept_prediction(workspace, request.image)
+    extra = () if first is None else (request.target,)
+    workspace.results.put(workspace.key("prediction", request.image, *extra), prediction)
+    return prediction
+
+
 def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
-    """Predict, and explain the requested class or the top prediction."""
+    """Predict, and explain the requested class or the top prediction, in one go."""
     prediction = kept_prediction(workspace, request.image)
+    if prediction is None and workspace.is_large(request.image):
+        return finished(predict_in_steps(workspace, request, should_stop))
     if prediction is None:
         prediction = _first_pass(workspace, request, should_stop)
         workspace.results.put(workspace.key("prediction", request.image), prediction)
@@ -59,6 +96,8 @@ def classify(
 def _top_class(workspace: Workspace, image: str, should_stop: ShouldStop) -> TopClass:
     known = kept_prediction(workspace, image)
     if known is None:
+        if workspace.is_large(image):
+            return _class_of(image, predict(workspace, Predict(image=image), should_stop).probabilities)
         tensor, _ = workspace.input(image)
         with torch.no_grad(), stoppable(workspace.model.blocks, should_stop):
             with autocast(tensor, workspace.precision):
@@ -66,6 +105,10 @@ def _top_class(workspace: Workspace, image: str, should_stop: ShouldStop) -> Top
             probabilities = probabilities_of(logits[0].float()).numpy()
     else:
         probabilities = known.probabilities
+    return _class_of(image, probabilities)
+
+
+def _class_of(image: str, probabilities: NDArray[np.float64]) -> TopClass:
     target = int(probabilities.argmax())
     return TopClass(image=image, target=target, probability=float(probabilities[target]))
 
@@ -80,22 +123,33 @@ def kept_prediction(workspace: Workspace, image: str, target: int | None = None)
 
 def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict with one forward and one backward pass, and cache the stages' maps and the nodes' outputs."""
-    if request.target is not None:
-        check_class(request.target, workspace.model.config.num_classes)
+    _check_target(workspace, request)
     tensor, geometry = workspace.input(request.image)
     result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
+    return _prediction_of(workspace, request.image, result, geometry)
+
+
+def _check_target(workspace: Workspace, request: Predict) -> None:
+    if request.target is not None:
+        check_class(request.target, workspace.model.config.num_classes)
+
+
+def _prediction_of(workspace: Workspace, image: str, result: StagePass, geometry: CropGeometry) -> Prediction:
+    """Make the answer from a pass, and cache its maps."""
     maps = to_arrays(result.activations)
     for name, stage in maps.items():
-        keep_maps(workspace, request.image, name, stage, geometry)
-    keep_outputs(workspace, request.image, result.trunk)
+        keep_maps(workspace, image, name, stage, geometry)
+    keep_outputs(workspace, image, result.trunk)
+    nodes = workspace.model.nodes_at(workspace.input_size(image))
     return Prediction(
-        image=request.image,
+        image=image,
         logits=result.logits,
         probabilities=probabilities_of(torch.from_numpy(result.logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
         target=result.target,
-        cams=_cams(result),
+        cams=_cams(workspace, result, geometry),
         geometry=geometry,
+        sizes={node.name: node.shape[1:] for node in nodes},
     )
 
 
@@ -107,13 +161,34 @@ def _explaining(
     kept = kept_prediction(workspace, prediction.image, target)
     if kept is not None:
         return kept
-    tensor, _ = workspace.input(prediction.image)
+    if workspace.is_large(prediction.image):
+        asked = Predict(image=prediction.image, target=target)
+        return finished(predict_in_steps(workspace, asked, should_stop))
+    tensor, geometry = workspace.input(prediction.image)
     result = stage_pass(workspace.model, tensor, target, should_stop=should_stop)
-    other = replace(prediction, target=target, cams=_cams(result))
+    other = replace(prediction, target=target, cams=_cams(workspace, result, geometry))
     workspace.results.put(workspace.key("prediction", prediction.image, target), other)
     return other
 
 
-def _cams(result: StagePass) -> dict[str, Map]:
-    explained = result.explained
-    return to_arrays({name: grad_cam(maps, result.gradients[name]) for name, maps in explained.items()})
+def as_stage_pass(passed: TiledPass, model: LoadedModel) -> StagePass:
+    """Return a pass in tiles as one that was made in one piece, of which only the stages are kept."""
+    return StagePass(
+        logits=passed.logits.cpu().numpy(),
+        target=passed.target,
+        activations=passed.outputs,
+        explained=passed.outputs,
+        gradients=passed.gradients,
+        trunk={trunk_node(model, name): output for name, output in passed.outputs.items()},
+    )
+
+
+def _cams(workspace: Workspace, result: StagePass, geometry: CropGeometry) -> dict[str, Map]:
+    """Return Grad-CAM at all stages, in which padding neither has weight nor is explained."""
+    found: dict[str, Tensor] = {}
+    for name, maps in result.explained.items():
+        field, (height, width) = workspace.model.node(name).field, maps.shape[1:]
+        gradient = result.gradients[name]
+        cam = grad_cam(seen_part(maps, field, geometry), seen_part(gradient, field, geometry))
+        found[name] = among_padding(cam, (height, width), field, geometry)
+    return to_arrays(found)

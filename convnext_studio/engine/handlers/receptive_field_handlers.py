@@ -6,6 +6,8 @@ from typing import cast
 
 import msgspec
 
+from convnext_studio.analysis.attribution.grids import PIXELS
+from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
@@ -162,6 +164,8 @@ class Measurement:
         """Return the result for the inputs averaged so far."""
         request, model = self.request, self.model
         field_map = average.field
+        if self.inputs.geometry is not None:
+            field_map = without_padding(field_map, PIXELS, self.inputs.geometry)
         size = (field_map.shape[1], field_map.shape[0])
         theoretical, centre = self._geometry(average.unit, size)
         found = squares_of(field_map, request.protocol, centre)

@@ -6,7 +6,9 @@ from convnext_studio.analysis.unit_probe import UnitProbe, input_window
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers.channel_handlers import check_channel
 from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.large_inputs import check_in_one_piece, is_large
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
+from convnext_studio.model.nodes import Size
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 
 KEPT_PASS_BYTES = 1 << 29
@@ -16,7 +18,7 @@ KEPT_PASS_BYTES = 1 << 29
 @handles(UnitField)
 def unit_field(workspace: Workspace, request: UnitField, should_stop: ShouldStop) -> UnitFieldResult:
     """Compute the theoretical field of a unit, and its effective field on a picture."""
-    info = workspace.model.node(request.node)
+    info = workspace.node(request.image, request.node)
     _, height, width = info.shape
     if not info.has_positions:
         raise StudioError(
@@ -55,25 +57,28 @@ def _probe(workspace: Workspace, request: UnitField, should_stop: ShouldStop) ->
     Otherwise the previous pass is reused if it was for the same picture and node.
     """
     field = workspace.model.node(request.node).field
-    width, height = workspace.geometry(request.image).input_size
-    window = input_window(field, request.y, request.x, (height, width))
+    size = workspace.input_size(request.image)
+    window = input_window(field, request.y, request.x, size)
     key = workspace.key(request.image, request.node)
     if window is None and workspace.probe is not None and workspace.probe[0] == key:
         return workspace.probe[1]
     workspace.probe = None  # Two passes at once may not fit into memory.
-    tensor, _ = workspace.input(request.image)
+    tensor, geometry = workspace.any_input(request.image)
+    seen = size if window is None else tuple(part.stop - part.start for part in window)
+    if is_large(workspace.model, (seen[0], seen[1])):
+        check_in_one_piece(workspace.model, geometry)
     probe = UnitProbe(workspace.model, tensor, request.node, should_stop, window)
-    if window is None and _pass_bytes(workspace, request.node) <= KEPT_PASS_BYTES:
+    if window is None and _pass_bytes(workspace, size, request.node) <= KEPT_PASS_BYTES:
         workspace.probe = key, probe
     return probe
 
 
-def _pass_bytes(workspace: Workspace, node: str) -> int:
-    """Return the bytes of all activations up to a node, including the rest of its block."""
+def _pass_bytes(workspace: Workspace, size: Size, node: str) -> int:
+    """Return the bytes of all activations up to a node, including the rest of its block, for such an input."""
     info = workspace.model.node(node)
     end = info.parent if info.kind == "operation" else node
     total = 0
-    for passed in workspace.model.nodes:
+    for passed in workspace.model.nodes_at(size):
         if passed.kind in ("stem", "downsample", "block"):
             total += passed.activation_bytes
         if passed.name == end:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from dataclasses import replace
 
-from msgspec import Struct
+import numpy as np
+from msgspec import Struct, structs
 from msgspec.structs import astuple
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from convnext_studio.analysis.faithfulness import InsertionDeletion
@@ -14,11 +17,13 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
-from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.decoding.picture_view import WHOLE, PictureView, fitted_bands
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
+from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
+from convnext_studio.model.framing import TRAINED, framing_of, picture_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import smallest_input_px
+from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
 from convnext_studio.protocol.pictures import PictureSource
@@ -80,6 +85,7 @@ class Workspace:
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
         self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
@@ -122,6 +128,7 @@ class Workspace:
 
     def source(self, key: str) -> PictureSource:
         """Return the source of a picture; raise StudioError if it is not open."""
+        key = picture_of(key)
         if key not in self._sources:
             raise StudioError("This picture is no longer open.", "Open it again.")
         return self._sources[key]
@@ -142,10 +149,12 @@ class Workspace:
         return picture
 
     def close_pictures(self, keys: Collection[str]) -> None:
-        """Forget pictures and all cached results about them."""
+        """Forget pictures, in every framing, and all cached results about them."""
+        keys = {picture_of(key) for key in keys}
         for key in keys:
             self._sources.pop(key, None)
             self._pictures.forget(key)
+            self._bands.forget(key)
         closed = frozenset(keys)
         for cache in (self.results, self.outputs):
             cache.forget_where(lambda question, _: _mentions(question, closed))
@@ -159,6 +168,7 @@ class Workspace:
         StudioError
             If it is no longer open, cannot be read, or its file has changed.
         """
+        key = picture_of(key)
         kept = self.kept_picture(key)
         if kept is not None:
             return kept
@@ -177,23 +187,71 @@ class Workspace:
 
     def kept_picture(self, key: str) -> DecodedImage | None:
         """Return a picture if its pixels are cached, or None; nothing is decoded."""
-        return self._pictures.get(key)
+        return self._pictures.get(picture_of(key))
 
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key)
-        return not source.data and picture_key(source.path, source.view) not in ("", key)
+        return not source.data and picture_key(source.path, source.view) not in ("", picture_of(key))
 
-    def input(self, key: str) -> tuple[Tensor, CropGeometry]:
-        """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture."""
-        model, picture = self.model, self.picture(key)
-        self._check_size(picture)
-        array, geometry = model.preprocessing(picture.for_networks)
+    def input(self, image: str) -> tuple[Tensor, CropGeometry]:
+        """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture.
+
+        Parameters
+        ----------
+        image
+            The key of the picture in a framing.
+
+        Raises
+        ------
+        StudioError
+            If the picture is not open, too small or too large, or the network takes no input of that size.
+        """
+        if framing_of(image) != TRAINED:
+            check_in_one_piece(self.model, self.geometry(image))
+        return self.any_input(image)
+
+    def any_input(self, image: str) -> tuple[Tensor, CropGeometry]:
+        """Return what `input` does, even if it is so large that it has to be computed in tiles."""
+        model, picture, geometry = self.model, self.picture(image), self.geometry(image)
+        if framing_of(image) != TRAINED:
+            check_room(model, geometry)
+        array, _ = model.preprocessing(self._bands_of(picture), geometry)
         return model.to_tensor(array), geometry
 
-    def geometry(self, key: str) -> CropGeometry:
-        """Return the position of the network's input in an opened picture."""
-        return self.model.preprocessing.geometry(self.picture(key).size)
+    def _bands_of(self, picture: DecodedImage) -> Image.Image | NDArray[np.float32]:
+        """Return what the open network takes of a picture: its colours or grey, or all its bands."""
+        channels = self.model.config.in_chans
+        if channels in (1, 3):
+            return picture.for_networks
+        known = self._bands.get(picture.key)
+        if known is None:
+            source = self.source(picture.key)
+            view = structs.replace(source.view, takes_all=True)
+            known = self.reader.decode(source.source, source.name, view=view).values
+            assert known is not None  # The view takes all.
+            self._bands.put(picture.key, known)
+        return fitted_bands(known, picture.view, channels, picture.name)
+
+    def is_large(self, image: str) -> bool:
+        """Whether the network's input for a picture is so large that it has to be computed in tiles."""
+        return framing_of(image) != TRAINED and is_large(self.model, self.input_size(image))
+
+    def geometry(self, image: str) -> CropGeometry:
+        """Return the position of the network's input in an opened picture; raises as `input` does."""
+        picture, framing = self.picture(image), framing_of(image)
+        if framing == TRAINED:
+            self._check_size(picture)
+        return self.model.geometry(picture.size, framing)
+
+    def input_size(self, image: str) -> Size:
+        """Return the height and width of the network's input for an opened picture."""
+        width, height = self.geometry(image).input_size
+        return height, width
+
+    def node(self, image: str, name: str) -> NodeInfo:
+        """Return the row of the node table with that name, with its shape for a picture."""
+        return self.model.node(name, self.input_size(image))
 
     def _check_size(self, picture: DecodedImage) -> None:
         smallest = smallest_input_px(self._model.config) if self._model else 2
@@ -210,4 +268,4 @@ def _mentions(question: object, pictures: frozenset[str]) -> bool:
         return any(_mentions(part, pictures) for part in question)
     if isinstance(question, Struct):
         return any(_mentions(part, pictures) for part in astuple(question))
-    return isinstance(question, str) and question in pictures
+    return isinstance(question, str) and picture_of(question) in pictures

@@ -1,5 +1,6 @@
 """The layers of a network on the road. The network is built, counted and drawn from this one list."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,9 +47,9 @@ class Conv:
         """Return the side of the output for an input of that side."""
         return (side + 2 * self.padding - self.kernel_size) // self.stride + 1
 
-    def macs(self, output_side: int) -> int:
-        """Return the multiply-accumulate operations for an output of that side."""
-        return self._weights * output_side**2
+    def macs(self, output_size: tuple[int, int]) -> int:
+        """Return the multiply-accumulate operations for an output of that height and width."""
+        return self._weights * math.prod(output_size)
 
 
 @dataclass(frozen=True, slots=True)

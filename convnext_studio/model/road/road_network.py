@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convnext_studio.model.convnext import ACTS, LayerNorm
+from convnext_studio.model.nodes import NodeInfo, Size
 from convnext_studio.model.road.layers import (
     Act,
     BlockLayers,
@@ -61,6 +62,10 @@ class RoadNetwork(StagedNetwork):
         self.nodes = node_table(config, INPUT_PX)
         self.map_modules = dict(zip(("stem", *config.stages), (self.stem, *self.stages), strict=True))
         self.blocks = [module for module in self.modules() if isinstance(module, RoadBlock)]
+
+    def nodes_at(self, size: Size) -> tuple[NodeInfo, ...]:
+        """Return the node table for an input of that height and width."""
+        return node_table(self.config, size)
 
     def part_of(self, tensor: str) -> str:
         """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.nodes import NodeInfo, Size
 from convnext_studio.model.road.layers import (
     Act,
     Conv,
@@ -22,7 +22,7 @@ from convnext_studio.model.road.road_config import RoadConfig
 class _Walk:
     """Counts the costs, the size and the field while it goes through the layers."""
 
-    side: int
+    size: Size
     field: FieldGeometry
     channels: int = 0
     parameters: int = 0
@@ -37,7 +37,7 @@ class _Walk:
         """Count the layers of a shortcut, whose output has the current side; they do not change the field."""
         for layer in layers:
             if isinstance(layer, Conv):
-                self.macs += layer.macs(self.side)
+                self.macs += layer.macs(self.size)
             if isinstance(layer, Conv | Norm):
                 self.parameters += layer.parameters
 
@@ -47,22 +47,23 @@ class _Walk:
         if isinstance(layer, Norm):
             self.parameters += layer.parameters
             return
-        self.side = layer.output_side(self.side)
+        height, width = self.size
+        self.size = layer.output_side(height), layer.output_side(width)
         self.field = self.field.after(layer.kernel_size, layer.stride, layer.padding)
         if isinstance(layer, Conv):
             self.parameters += layer.parameters
-            self.macs += layer.macs(self.side)
+            self.macs += layer.macs(self.size)
             self.channels = layer.after
 
 
 @lru_cache(maxsize=64)  # The plot of the road shows all steps.
-def node_table(config: RoadConfig, input_px: int) -> tuple[NodeInfo, ...]:
-    """Return stem and stages in the order of the forward pass, for a square input of that side."""
-    walk = _Walk(input_px, FieldGeometry())
+def node_table(config: RoadConfig, input_px: int | Size) -> tuple[NodeInfo, ...]:
+    """Return stem and stages in the order of the forward pass, for a square of that side, or a rectangle."""
+    walk = _Walk((input_px, input_px) if isinstance(input_px, int) else input_px, FieldGeometry())
     walk.pass_through(stem_layers(config))
     nodes = [_node("stem", walk, "")]
     for stage, name in enumerate(config.stages):
-        walk = _Walk(walk.side, walk.field)
+        walk = _Walk(walk.size, walk.field)
         walk.pass_through(downsampling_layers(config, stage))
         for block in range(config.depths[stage]):
             layers = block_layers(config, stage, block)
@@ -77,7 +78,7 @@ def _node(name: str, walk: _Walk, before: str) -> NodeInfo:
     return NodeInfo(
         name=name,
         kind="stem" if name == "stem" else "stage",
-        shape=(walk.channels, walk.side, walk.side),
+        shape=(walk.channels, *walk.size),
         parameters=walk.parameters,
         macs=walk.macs,
         field=walk.field,

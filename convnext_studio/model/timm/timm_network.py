@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import timm
@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.architecture import TimmConfig
-from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.model.nodes import NodeInfo, Size
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.families import FAMILIES, Layout, Part, find_family, own_field
@@ -28,7 +28,7 @@ class HookPoint(nn.Module):
     inner
         The wrapped module.
     layout
-        Layout of its output. The positions of ``tokens`` form a square grid, row by row.
+        Layout of its output. The positions of ``tokens`` form a grid, row by row.
     prefix_tokens
         Number of tokens before those of the grid, such as a class token; they bypass `map`.
     """
@@ -39,6 +39,7 @@ class HookPoint(nn.Module):
         self.map: nn.Module = nn.Identity()
         self.layout = layout
         self.prefix_tokens = prefix_tokens
+        self.columns = 0  # Of the grid of tokens; 0 for a square one.
 
     def forward(self, *arguments: Any) -> Tensor:
         """Return the output of the wrapped module, in its own layout."""
@@ -48,8 +49,8 @@ class HookPoint(nn.Module):
         if self.layout == "NHWC":
             return cast(Tensor, self.map(output.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
         prefix, positions = output[:, : self.prefix_tokens], output[:, self.prefix_tokens :]
-        side = math.isqrt(positions.shape[1])
-        grid = self.map(positions.transpose(1, 2).unflatten(2, (side, side)))
+        columns = self.columns or math.isqrt(positions.shape[1])
+        grid = self.map(positions.transpose(1, 2).unflatten(2, (-1, columns)))
         return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
 
 
@@ -68,11 +69,42 @@ class TimmNetwork(StagedNetwork):
     def __init__(self, network: nn.Module, plan: "NetworkPlan") -> None:
         super().__init__()
         self.config = plan.config
+        self._patch_px = plan.config.input_step_px
         self.nodes = plan.nodes
         self.blocks = [network.get_submodule(name) for part in plan.parts for name in part.blocks]
         self.map_modules = insert_hook_points(network, plan.parts)
         self.network = network
         self._parts = plan.parts
+        self._token_points = [
+            point for point in network.modules() if isinstance(point, HookPoint) and point.layout == "tokens"
+        ]
+        self._sizes: dict[Size, tuple[NodeInfo, ...]] = {}
+
+    def nodes_at(self, size: Size) -> tuple[NodeInfo, ...]:
+        """Return the node table for an input of that height and width, with the costs of the default size."""
+        if size not in self._sizes:
+            shapes = self._shapes_at(size)
+            self._sizes[size] = tuple(replace(node, shape=shapes[node.name]) for node in self.nodes)
+        return self._sizes[size]
+
+    def _shapes_at(self, size: Size) -> dict[str, tuple[int, int, int]]:
+        """Run the network on the meta device, which computes nothing but shapes."""
+        recorders = {node: _ShapeRecorder() for node in self.map_modules}
+        usual = {part.node: self.network.get_submodule(f"{part.at}.map") for part in self._parts}
+        meta = {
+            name: torch.empty_like(tensor, device="meta")
+            for name, tensor in (*self.named_parameters(), *self.named_buffers())
+        }
+        try:
+            for part in self._parts:
+                self.network.set_submodule(f"{part.at}.map", recorders[part.node])
+            with torch.no_grad():
+                nothing = torch.empty(1, self.config.in_chans, *size, device="meta")
+                torch.func.functional_call(self, meta, (nothing,))
+        finally:
+            for part in self._parts:
+                self.network.set_submodule(f"{part.at}.map", usual[part.node])
+        return {node: cast("tuple[int, int, int]", recorder.shape[1:]) for node, recorder in recorders.items()}
 
     def part_of(self, tensor: str) -> str:
         """Return the node that a parameter or buffer of that name belongs to; ``head`` after the last stage."""
@@ -81,6 +113,8 @@ class TimmNetwork(StagedNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
+        for point in self._token_points:
+            point.columns = x.shape[3] // self._patch_px
         return cast(Tensor, self.network(x))
 
 

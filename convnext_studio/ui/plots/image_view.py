@@ -73,6 +73,8 @@ class ImageView(QWidget):
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by the user
     refitted = Signal()  # a new scene or layout is shown as a whole
+    brushed = Signal(float, float, bool)  # scene coordinates, and whether this begins a stroke
+    brush_lifted = Signal()
     measured = Signal(str)  # a sentence on what is measured; empty if nothing is
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -87,6 +89,7 @@ class ImageView(QWidget):
         self._origin = QPointF()
         self._press: QPointF | None = None
         self._drag: QPointF | None = None
+        self._is_brush = self._is_brushing = False
         self._canvas: SceneCanvas | None = None
         self._tools = MeasureTools(self)
         self._tools.changed.connect(self._show_measures)
@@ -109,7 +112,8 @@ class ImageView(QWidget):
 
     def set_scene(self, scene: Scene | None) -> None:
         """Show another scene; the zoom is kept if the size of the scene is the same."""
-        refit = self._scene is None or scene is None or scene.size != self._scene.size
+        before = self._scene
+        refit = before is None or scene is None or (scene.size, scene.margin) != (before.size, before.margin)
         self._scene = scene
         column = self._column_px()
         if refit or (self._fitted and column != self._column):
@@ -161,6 +165,21 @@ class ImageView(QWidget):
             if self._canvas is not None:
                 self._canvas.point_at(point)
 
+    @property
+    def is_brush(self) -> bool:
+        """Whether dragging paints instead of moving the scene."""
+        return self._is_brush
+
+    def set_brush(self, on: bool) -> None:
+        """Have dragging with the left button emit `brushed`; the middle button still moves the scene."""
+        if on == self._is_brush:
+            return
+        self._is_brush, self._is_brushing = on, False
+        if on:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
+
     # ------------------------------------------------------------------------------------------ measuring
 
     @property
@@ -204,11 +223,12 @@ class ImageView(QWidget):
         """Show the whole scene as large as possible."""
         self._fitted = True
         if self._scene is not None:
-            width, height = self._scene.size
+            width, height = self._scene.extent
+            left, top, _, _ = self._scene.margin
             self._scale = self._fitting_scale()
             self._origin = QPointF(
-                (self.width() - self._column - width * self._scale) / 2,
-                (self.height() - height * self._scale) / 2,
+                (self.width() - self._column - width * self._scale) / 2 + left * self._scale,
+                (self.height() - height * self._scale) / 2 + top * self._scale,
             )
         self._follow()
 
@@ -276,7 +296,7 @@ class ImageView(QWidget):
         self._follow()
 
     def _fitting_scale(self) -> float:
-        width, height = self._scene.size if self._scene is not None else (1.0, 1.0)
+        width, height = self._scene.extent if self._scene is not None else (1.0, 1.0)
         room_x = self.width() - self._column - 2 * MARGIN_PX
         room_y = self.height() - 2 * MARGIN_PX
         return max(min(room_x / width, room_y / height), 1e-6)
@@ -328,6 +348,10 @@ class ImageView(QWidget):
         if event.button() == Qt.MouseButton.RightButton:
             event.ignore()  # It opens a menu, so the release event would be lost.
             return
+        if self._is_brush and event.button() == Qt.MouseButton.LeftButton:
+            self._is_brushing = True
+            self.brushed.emit(*self.to_scene(event.position()), True)
+            return
         self._press = self._drag = event.position()
         if event.button() == Qt.MouseButton.LeftButton:
             self._tools.grip(event.position(), self._projection)
@@ -335,6 +359,9 @@ class ImageView(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the scene while a button is held, or else emit the point under the pointer."""
         position = event.position()
+        if self._is_brushing:
+            self.brushed.emit(*self.to_scene(position), False)
+            return
         if self._press is None or self._drag is None:
             self._hover(position)
             return
@@ -352,11 +379,18 @@ class ImageView(QWidget):
         self.moved.emit()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag, or emit a click."""
+        """End a drag or a stroke, or emit a click."""
+        if self._is_brushing:
+            self._is_brushing = False
+            self.brush_lifted.emit()
+            return
         moved = self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
         pressed, self._press, self._drag = self._press, None, None
         self._tools.release()
-        self.unsetCursor()
+        if self._is_brush:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
         if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
             if self._holds(x, y):

@@ -136,6 +136,31 @@ def picture_layer(picture: ImageInfo) -> Layer:
     return Layer(Bitmap(picture.preview), (0.0, 0.0, float(width), float(height)))
 
 
+def padding_layers(crop: CropGeometry, colour: tuple[int, int, int]) -> tuple[Layer, ...]:
+    """Return layers that show the padding of the network's input around what it sees of the picture."""
+    if not crop.is_padded:
+        return ()
+    x, y, width, height = crop.crop_box
+    left, top, across, down = crop.seen_box
+    bitmap = Bitmap(np.full((1, 1, 3), colour, np.uint8))
+    strips: tuple[Box, ...] = (
+        (x, y, width, top - y),
+        (x, top + down, width, y + height - top - down),
+        (x, top, left - x, down),
+        (left + across, top, x + width - left - across, down),
+    )
+    return tuple(Layer(bitmap, box) for box in strips if box[2] > 0 and box[3] > 0)
+
+
+def padding_margin(crop: CropGeometry) -> tuple[float, float, float, float]:
+    """Return how far the padding reaches beyond the left, top, right and bottom of the picture."""
+    if not crop.is_padded:
+        return 0.0, 0.0, 0.0, 0.0
+    x, y, width, height = crop.crop_box
+    across, down = crop.picture_size
+    return max(0.0, -x), max(0.0, -y), max(0.0, x + width - across), max(0.0, y + height - down)
+
+
 def statistics(values: Map) -> str:
     """Describe the extremes, mean and zeros of a map; values that are not finite are only counted."""
     finite = values[np.isfinite(values)]

@@ -1,35 +1,43 @@
 """A view of a small square matrix with values from -1 to 1, as a coloured table."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor
 
+from convnext_studio.common.geometry import Box
 from convnext_studio.render import Limits, Rgb, colorize
+from convnext_studio.ui.plots.arranged_view import ArrangedView
+from convnext_studio.ui.plots.map_texts import numbers_of
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene, Text
 from convnext_studio.ui.widgets import theme
 
 LIMITS = Limits(-1.0, 1.0)
 COLORMAP = "vik"
+_MOST_WIDE_PX = 72.0
+_MOST_HIGH_LINES = 2.2
+_GAP_PX = 8.0
+_WIDEST = "−0.00 "
 
 
-class MatrixView(QWidget):
+class MatrixView(ArrangedView):
     """A table that names and numbers its rows, numbers its columns, and shows the value of each cell."""
 
     pointed = Signal(str)  # the read-out under the pointer; empty if there is none
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self._names: tuple[str, ...] = ()
         self._is_whole = True
+        self._table: Box = (0.0, 0.0, 1.0, 1.0)
         self._values: NDArray[np.float64] = np.zeros((0, 0))
         self._colours: Rgb = np.zeros((0, 0, 3), dtype=np.uint8)
-        self.setAccessibleName(name)
-        self.setMouseTracking(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(200, 140)
+        self.hovered.connect(self._read)
+        self.hover_left.connect(partial(self.pointed.emit, ""))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,7 +48,7 @@ class MatrixView(QWidget):
         """Show (n, n) values; those that are not finite are undefined, or, unless `is_whole`, still missing."""
         self._names, self._values, self._is_whole = tuple(names), values, is_whole
         self._colours = colorize(np.nan_to_num(values), LIMITS, COLORMAP)
-        self.update()
+        self.show_arranged()
 
     def text_at(self, row: int, column: int) -> str:
         """Return the text of a cell."""
@@ -53,87 +61,54 @@ class MatrixView(QWidget):
         """Return a size with room for two digits in each of fourteen columns."""
         return QSize(480, 340)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the theme, and dim the table while it is disabled."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
-            self.update()
-        super().changeEvent(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Emit a read-out of the cell under the pointer."""
-        place = self._cell_at(event.position())
-        if place is None:
-            self.pointed.emit("")
-        else:
-            row, column = place
-            said = (
-                f"{self._names[row]} and {self._names[column]} · rank correlation {self.text_at(row, column)}"
+    def arrange(self, width: float, height: float) -> Scene | None:
+        """Return the table: the names on the left, the numbers of the columns above, and the cells."""
+        count = len(self._names)
+        if not count:
+            return None
+        line, names = self.metrics.height(), [f"{name}  {row + 1}" for row, name in enumerate(self._names)]
+        left = max(self.metrics.horizontalAdvance(name) for name in names) + _GAP_PX
+        across = min((width - left) / count, _MOST_WIDE_PX)
+        down = min((height - line) / count, _MOST_HIGH_LINES * line)
+        self._table = left, line, across * count, down * count
+        is_known = np.isfinite(self._values)
+        raised = QColor(theme.current().raised)
+        bitmap = Bitmap(np.where(is_known[..., None], self._colours, _rgb(raised)))
+        texts = [
+            Text((0.0, line + row * down, left - _GAP_PX, down), name, align=Qt.AlignmentFlag.AlignRight)
+            for row, name in enumerate(names)
+        ]
+        texts += [
+            Text((left + column * across, 0.0, across, line), str(column + 1), "muted")
+            for column in range(count)
+        ]
+        texts += [
+            Text(
+                (left + column * across, line + row * down, across, down),
+                self.text_at(row, column),
+                _seen_on(self._colours[row, column]) if is_known[row, column] else "muted",
+                least=_WIDEST,
             )
-            self.pointed.emit(said)
+            for row, column in np.ndindex(count, count)
+        ]
+        layer = Layer(bitmap, self._table, numbers=numbers_of(self._values))
+        return Scene(size=(width, height), layers=(layer,), texts=tuple(texts))
 
-    def leaveEvent(self, _event: QEvent) -> None:
-        """Clear the read-out."""
-        self.pointed.emit("")
+    def _read(self, x: float, y: float) -> None:
+        """Emit a read-out of the cell under the pointer."""
+        left, top, width, height = self._table
+        column, row = (x - left) / width * len(self._names), (y - top) / height * len(self._names)
+        if not (0 <= row < len(self._names) and 0 <= column < len(self._names)):
+            self.pointed.emit("")
+            return
+        first, second = self._names[int(row)], self._names[int(column)]
+        self.pointed.emit(f"{first} and {second} · rank correlation {self.text_at(int(row), int(column))}")
 
-    def _box(self, row: int, column: int) -> QRectF:
-        height = self.fontMetrics().height()
-        left = max(
-            (self.fontMetrics().horizontalAdvance(self._row_text(i)) for i in range(self._count)), default=0
-        )
-        across = (self.width() - left - 10) / max(1, self._count)
-        down = (self.height() - height - 4) / max(1, self._count)
-        side = min(down, 2.2 * height)
-        width = min(across, 72.0)
-        return QRectF(left + 8 + column * width, height + 2 + row * side, width, side)
 
-    @property
-    def _count(self) -> int:
-        return len(self._names)
+def _rgb(colour: QColor) -> Rgb:
+    return np.array([colour.red(), colour.green(), colour.blue()], np.uint8)
 
-    def _row_text(self, row: int) -> str:
-        return f"{self._names[row]}  {row + 1}"
 
-    def _cell_at(self, point: QPointF) -> tuple[int, int] | None:
-        cells = ((row, column) for row in range(self._count) for column in range(self._count))
-        return next((cell for cell in cells if self._box(*cell).contains(point)), None)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the names, the numbers of rows and columns, and the cells."""
-        look = theme.current()
-        with QPainter(self) as painter:
-            painter.setOpacity(1.0 if self.isEnabled() else 0.4)
-            for row in range(self._count):
-                first = self._box(row, 0)
-                painter.setPen(QColor(look.text))
-                right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                painter.drawText(
-                    QRectF(0, first.top(), first.left() - 5, first.height()), right, self._row_text(row)
-                )
-                head = self._box(0, row)
-                head.translate(0, -self.fontMetrics().height() - 1)
-                head.setHeight(self.fontMetrics().height())
-                painter.setPen(QColor(look.muted))
-                painter.drawText(head, Qt.AlignmentFlag.AlignCenter, str(row + 1))
-            painter.setFont(self._cell_font())
-            for row, column in np.ndindex(self._count, self._count):
-                self._paint_cell(painter, row, column, look)
-
-    def _cell_font(self) -> QFont:
-        """Return the widget's font, made smaller if a number would not fit its cell."""
-        font = QFont(self.font())
-        needed = self.fontMetrics().horizontalAdvance("−0.00") + 4
-        if self._count and self._box(0, 0).width() < needed:
-            height = self.fontMetrics().height() * self._box(0, 0).width() / needed
-            font.setPixelSize(max(6, round(0.8 * height)))
-        return font
-
-    def _paint_cell(self, painter: QPainter, row: int, column: int, look: theme.Theme) -> None:
-        box = self._box(row, column).adjusted(0.5, 0.5, -0.5, -0.5)
-        if np.isfinite(self._values[row, column]):
-            red, green, blue = (int(part) for part in self._colours[row, column])
-            painter.fillRect(box, QColor(red, green, blue))
-            painter.setPen(theme.seen_on(red, green, blue))
-        else:
-            painter.fillRect(box, QColor(look.raised))
-            painter.setPen(QColor(look.muted))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self.text_at(row, column))
+def _seen_on(colour: Rgb) -> str:
+    red, green, blue = (int(part) for part in colour)
+    return QColor(theme.seen_on(red, green, blue)).name()

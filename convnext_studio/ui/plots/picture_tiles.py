@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtCore import QEvent, QRectF, QSize
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QToolTip
 
+from convnext_studio.common.geometry import Box
 from convnext_studio.render import Rgb
-from convnext_studio.ui.plots.scene import Bitmap
-from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.plots.arranged_view import ArrangedView
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene, Text
 
-_GAP_PX = 6
+_GAP_PX = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,15 +24,14 @@ class Tile:
     tip: str
 
 
-class TileGrid(QWidget):
+class TileGrid(ArrangedView):
     """A grid of tiles with the number of columns that makes them largest; their pixels stay sharp."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self._tiles: tuple[Tile, ...] = ()
         self._bitmaps: tuple[Bitmap, ...] = ()
-        self.setAccessibleName(name)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._boxes: tuple[Box, ...] = ()
         self.setMinimumSize(180, 110)
 
     @property
@@ -44,7 +44,7 @@ class TileGrid(QWidget):
         self._tiles = tuple(tiles)
         self._bitmaps = tuple(Bitmap(tile.picture) for tile in tiles)
         self.setAccessibleDescription(". ".join(tile.tip for tile in tiles))
-        self.update()
+        self.show_arranged()
 
     def sizeHint(self) -> QSize:
         """Return a size for two rows of four tiles."""
@@ -52,9 +52,8 @@ class TileGrid(QWidget):
 
     def box_of(self, index: int) -> QRectF:
         """Return the box of a tile's picture in the widget."""
-        side, columns = self._layout()
-        row, column = divmod(index, columns)
-        return QRectF(column * (side + _GAP_PX) + _GAP_PX, row * (side + self._text_px) + 2, side, side)
+        x, y, width, height = self._boxes[index]
+        return QRectF(self.to_widget(x, y), self.to_widget(x + width, y + height))
 
     def event(self, event: QEvent) -> bool:
         """Show the tooltip of the tile under the pointer."""
@@ -67,43 +66,41 @@ class TileGrid(QWidget):
             return True
         return super().event(event)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of the theme, and dim the tiles while the grid is disabled."""
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.EnabledChange):
-            self.update()
-        super().changeEvent(event)
+    def arrange(self, width: float, height: float) -> Scene | None:
+        """Return the pictures, row by row, with their texts."""
+        line = self.metrics.height()
+        below = max((len(tile.texts) for tile in self._tiles), default=0) * line + _GAP_PX
+        side, columns = _largest(len(self._tiles), width, height, below)
+        places = [divmod(index, columns) for index in range(len(self._tiles))]
+        self._boxes = tuple(
+            (column * (side + _GAP_PX), row * (side + below), side, side) for row, column in places
+        )
+        if not self._tiles:
+            return None
+        texts = [
+            Text((x, y + high + index * line, wide, line), text, "text" if index == 0 else "muted")
+            for tile, (x, y, wide, high) in zip(self._tiles, self._boxes, strict=True)
+            for index, text in enumerate(tile.texts)
+        ]
+        layers = [
+            Layer(bitmap, _centred(bitmap, box)) for bitmap, box in zip(self._bitmaps, self._boxes, strict=True)
+        ]
+        return Scene(size=(width, height), layers=tuple(layers), texts=tuple(texts))
 
-    @property
-    def _text_px(self) -> int:
-        lines = max((len(tile.texts) for tile in self._tiles), default=0)
-        return lines * self.fontMetrics().height() + _GAP_PX
 
-    def _layout(self) -> tuple[float, int]:
-        """Return the side of a picture and the number of columns for the largest possible pictures."""
-        count = max(1, len(self._tiles))
-        best = (1.0, count)
-        for columns in range(1, count + 1):
-            rows = -(-count // columns)
-            across = (self.width() - _GAP_PX) / columns - _GAP_PX
-            down = self.height() / rows - self._text_px - 2
-            best = max(best, (max(1.0, min(across, down)), columns))
-        return best
+def _largest(count: int, width: float, height: float, below: float) -> tuple[float, int]:
+    """Return the side of a picture and the number of columns for the largest possible pictures."""
+    best = (1.0, max(1, count))
+    for columns in range(1, count + 1):
+        rows = -(-count // columns)
+        across = (width + _GAP_PX) / columns - _GAP_PX
+        best = max(best, (max(1.0, min(across, height / rows - below)), columns))
+    return best
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the pictures and the lines below them."""
-        look = theme.current()
-        height = self.fontMetrics().height()
-        with QPainter(self) as painter:
-            painter.setOpacity(1.0 if self.isEnabled() else 0.4)
-            for index, (tile, bitmap) in enumerate(zip(self._tiles, self._bitmaps, strict=True)):
-                box = self.box_of(index)
-                image = bitmap.image
-                scale = min(box.width() / image.width(), box.height() / image.height())
-                inside = QRectF(0, 0, image.width() * scale, image.height() * scale)
-                inside.moveCenter(box.center())
-                painter.drawImage(inside, image, QRectF(image.rect()))
-                for line, text in enumerate(tile.texts):
-                    painter.setPen(QColor(look.text if line == 0 else look.muted))
-                    place = QRectF(box.left(), box.bottom() + line * height, box.width(), height)
-                    short = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(place.width()))
-                    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, short)
+
+def _centred(bitmap: Bitmap, box: Box) -> Box:
+    """Return the largest box of the bitmap's shape inside another one."""
+    x, y, width, height = box
+    scale = min(width / bitmap.image.width(), height / bitmap.image.height())
+    across, down = bitmap.image.width() * scale, bitmap.image.height() * scale
+    return x + (width - across) / 2, y + (height - down) / 2, across, down

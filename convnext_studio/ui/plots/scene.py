@@ -111,7 +111,8 @@ class Layer:
 class Mark:
     """A frame around a box of the scene, with the same line width at any zoom.
 
-    Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers.
+    Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers. Handles
+    at its corners say that it can be dragged.
     """
 
     box: Box
@@ -119,6 +120,7 @@ class Mark:
     colour: str = "#ffffff"
     dashed: bool = False
     beside: bool = False
+    has_handles: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,27 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text in a box of the scene, of the same size at any zoom.
+
+    What does not fit into the box is cut off with three dots.
+
+    Attributes
+    ----------
+    colour
+        A colour, or the name of one in the theme, such as ``muted``.
+    least
+        A text that has to fit into the box, for which all texts with boxes of this size are written smaller.
+    """
+
+    box: Box
+    text: str
+    colour: str = "text"
+    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignCenter
+    least: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """Everything that a view shows.
 
@@ -165,8 +188,12 @@ class Scene:
         Lines painted above the layers and below the marks.
     spots
         Spots painted above the marks.
+    texts
+        Texts painted above the layers.
     unit
         What the coordinates count: pixels, or units of a map.
+    margin
+        How far to the left, top, right and bottom of its size the scene reaches, and is to be seen.
     """
 
     size: tuple[float, float]
@@ -176,7 +203,15 @@ class Scene:
     note: str = ""
     lines: tuple[Lines, ...] = ()
     spots: tuple[Spot, ...] = ()
+    texts: tuple[Text, ...] = ()
     unit: str = "px"
+    margin: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        left, top, right, bottom = self.margin
+        return self.size[0] + left + right, self.size[1] + top + bottom
 
     @property
     def measured(self) -> tuple[Numbers, Box] | None:

@@ -20,10 +20,11 @@ from convnext_studio.ui.widgets.save_dialog import FileKind
 if TYPE_CHECKING:  # The window imports this module; the panels are imported when they are first shown.
     from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
     from convnext_studio.ui.panels.export.export_panel import ExportItem, ExportPanel
+    from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
     from convnext_studio.ui.shell.window import StudioWindow
 
-REPORT, MAP, FIELD, SHEET, LAB, WINDOW, HANDOUT, NOTES = (
-    "report", "map", "field", "contact_sheet", "field_lab", "window", "handout", "handout_with_notes",
+REPORT, MAP, FIELD, SHEET, LAB, PARTS, WINDOW, HANDOUT, NOTES = (
+    "report", "map", "field", "contact_sheet", "field_lab", "parts", "window", "handout", "handout_with_notes",
 )  # fmt: skip
 TITLES: dict[str, str] = {
     REPORT: "Everything about this picture",
@@ -31,6 +32,7 @@ TITLES: dict[str, str] = {
     FIELD: "Receptive field: values and protocol",
     SHEET: "Contact sheet",
     LAB: "Receptive-field lab: the page that is shown",
+    PARTS: "Parts of the picture: label image",
     WINDOW: "Screenshot of the window",
     HANDOUT: "Lecture hand-out",
     NOTES: "Lecture hand-out with the speaker's notes",
@@ -48,6 +50,7 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
         FileKind("PNG picture, at twice the screen resolution", ("png",)),
         FileKind("SVG drawing, scalable lines and text", ("svg",)),
     ),
+    PARTS: (_PNG,),
     WINDOW: (_PNG,),
     **dict.fromkeys((HANDOUT, NOTES), (FileKind("PDF", ("pdf",)), FileKind("HTML, one file", ("html", "htm")))),
 }
@@ -55,6 +58,7 @@ _STEMS = {
     FIELD: "receptive-field",
     SHEET: "contact-sheet",
     LAB: "receptive-fields",
+    PARTS: "parts",
     WINDOW: "convnext-studio",
     HANDOUT: "lecture",
     NOTES: "lecture-with-notes",
@@ -114,6 +118,7 @@ class Exports(QObject):
             FIELD: (_field_files, self._why_no_field, self._write_field),
             SHEET: (_sheet_files, self._why_no_sheet, self._write_sheet),
             LAB: (_lab_files, self._why_no_lab, self._write_lab),
+            PARTS: (_part_files, self._why_no_parts, self._write_parts),
             WINDOW: (_window_files, str, self._write_window),
             HANDOUT: (_handout_files, str, self._write_handout),
             NOTES: (_handout_files, str, partial(self._write_handout, has_notes=True)),
@@ -177,6 +182,25 @@ class Exports(QObject):
     def _write_lab(self, path: Path) -> None:
         self._window.field_lab.write_figure(path)
 
+    # -------------------------------------------------------------------------------------------- parts
+
+    @property
+    def _similarity(self) -> "SimilarityPanel | None":
+        dock = self._window.dock_layout.docks["similarity"]
+        return cast("SimilarityPanel", dock.panel) if dock.is_made else None
+
+    def _why_no_parts(self) -> str:
+        has_parts = self._similarity is not None and self._similarity.labelled is not None
+        return "" if has_parts else "There are no parts yet (Ctrl+J opens Similarity; choose Parts there)."
+
+    def _write_parts(self, path: Path) -> None:
+        panel = self._similarity
+        if panel is not None and panel.labelled is not None:
+            parts = panel.parts
+            self._window.controller.exporter.export_labels(
+                path, *panel.labelled, names=parts.part_names, hidden=parts.hidden
+            )
+
     # ------------------------------------------------------------------------- the sheet and the window
 
     @property
@@ -233,6 +257,13 @@ def _sheet_files() -> str:
 
 def _lab_files() -> str:
     return "The page of the receptive-field lab that is shown."
+
+
+def _part_files() -> str:
+    return (
+        "The part of every pixel, in the picture's size: 0 is no part, 1 the first. A palette has the parts' "
+        "colours, and the file's texts their names; hidden parts are left out."
+    )
 
 
 def _window_files() -> str:

@@ -12,11 +12,20 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
+from convnext_studio.decoding.picture_view import WHOLE
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import TRAINED
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
-from convnext_studio.protocol.pictures import CheckedPictures, CheckPictures, ListedPictures, ListPictures
+from convnext_studio.protocol.pictures import (
+    CheckedPictures,
+    CheckPictures,
+    ImageInfo,
+    ListedPictures,
+    ListPictures,
+    ShowPicture,
+)
 from convnext_studio.render import pluralize
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends
@@ -120,10 +129,16 @@ class SessionFiles(QObject):
         return SavedSession(
             model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
             pictures=tuple(
-                SessionPicture(path=_whole(picture.path), sha256=sha256.get(picture.key, ""))
+                SessionPicture(
+                    path=_whole(picture.path),
+                    sha256=sha256.get(picture.key, ""),
+                    box=state.box_of(picture.key),
+                    view=state.view_of(picture.key),
+                )
                 for picture in kept
             ),
             picture=shown[0] if shown else None,
+            framing=replace(state.framing, box=None),
             node=state.node,
             channel=state.channel,
             unit=state.unit,
@@ -135,6 +150,7 @@ class SessionFiles(QObject):
                 for name, dock in self._remembered()
                 if dock.is_made and (measures := measures_of(dock.panel))
             },
+            bases=state.bases,
             layout=self._layout.save(),
         )
 
@@ -160,6 +176,7 @@ class SessionFiles(QObject):
         if session.layout and not self._layout.restore(session.layout):
             self._tell("The layout of the panels is from another version and was not restored.", "")
         self._selection = session
+        self._state.set_framing(session.framing)
         if session.model is not None:
             self._open_model(session.model)
         elif self._state.model is not None:
@@ -196,12 +213,15 @@ class SessionFiles(QObject):
         session, self._selection = self._selection, None
         if session is None:
             return
+        self._state.set_bases(session.bases)
         names = {node.name for node in model.nodes}
         if session.node in names:
             self._state.set_node(session.node)
         self._state.set_channel(session.channel)
         shape = model.node(self._state.node).shape
-        if session.unit is not None and session.unit[0] < shape[1] and session.unit[1] < shape[2]:
+        # The sizes of maps in another framing are known only with the prediction.
+        fits = session.unit is not None and session.unit[0] < shape[1] and session.unit[1] < shape[2]
+        if session.unit is not None and (fits or session.framing != TRAINED):
             self._state.set_unit(*session.unit)
         self._state.set_target(session.target if (session.target or 0) < len(model.labels) else None)
         against = session.against if (session.against or 0) < len(model.labels) else None
@@ -226,10 +246,14 @@ class SessionFiles(QObject):
         opening.missing = tuple(failure.path for failure in answer.failures)
         self._tell_missing(opening, ())
         if answer.pictures:
+            boxes = {picture.path: picture.box for picture in opening.session.pictures}
+            for picture in answer.pictures:
+                self._state.put_box(picture.key, boxes.get(picture.path))
             chosen = opening.session.picture
             path = None if chosen is None else opening.session.pictures[chosen].path
             shown = [picture for picture in answer.pictures if picture.path == path]
             self._controller.pictures.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._show_views(opening, answer)
             self._bridge.ask(
                 CheckPictures(
                     panel=SESSION,
@@ -239,6 +263,19 @@ class SessionFiles(QObject):
                 partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
                 on_failure=self._refuse,
             )
+
+    def _show_views(self, opening: _Opening, answer: ListedPictures) -> None:
+        """Show the frames and bands of pictures that were shown when the session was saved."""
+        views = {picture.path: picture.view for picture in opening.session.pictures}
+        for number, picture in enumerate(answer.pictures):
+            view = views.get(picture.path, WHOLE)
+            if view != WHOLE:
+                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
+                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
+
+    def _viewed(self, key: str, answer: Payload) -> None:
+        if isinstance(answer, ImageInfo):
+            self._state.replace_picture(key, answer)
 
     def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
         """Report which picture files have changed since the session was saved."""

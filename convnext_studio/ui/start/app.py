@@ -7,7 +7,9 @@ from pathlib import Path
 
 from convnext_studio.common.files import checked_ending
 from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.client.client import EngineClient
+from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.start.platform_check import Finding, blocks_window, missing_for_window
 
@@ -32,6 +34,10 @@ class WindowOptions:
         First step of the lecture to show, counted from 1; None for the first.
     size
         Width and height of the window in pixels; None for the last size, or what fits the screen.
+    framing
+        What networks are shown of pictures.
+    view
+        Which frame and bands of the pictures are shown at first.
     """
 
     images: tuple[str, ...] = ()
@@ -46,6 +52,8 @@ class WindowOptions:
     present: str | None = None
     step: int | None = None
     size: tuple[int, int] | None = None
+    framing: Framing = TRAINED
+    view: PictureView = WHOLE
 
 
 def run(options: WindowOptions) -> int:

@@ -66,6 +66,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     textsize.apply(application, settings.values.text_pt)
     theme.choose(application, settings.values.theme)
     state = AppState()
+    state.set_framing(options.framing)
     bridge = EngineBridge(client)
     controller = Controller(state, bridge, settings, offline=options.offline)
     with collecting_later():
@@ -84,6 +85,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         stem_padding=options.stem_padding,
         part=options.part,
     )
+    controller.pictures.first_view = options.view
     if options.images:
         controller.open_paths(options.images)
     else:

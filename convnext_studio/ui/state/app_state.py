@@ -1,16 +1,21 @@
 """The state that all panels share: what is open and what is selected."""
 
+import dataclasses
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
+from convnext_studio.model.nodes import NodeInfo, Size, node_table, total_macs
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.similarity import KeptBasis
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
 from convnext_studio.ui.state.viewport import Viewport
 
@@ -45,6 +50,7 @@ class AppState(QObject):
     node_selected = Signal(str)
     channel_selected = Signal(int)
     unit_selected = Signal(object)  # tuple[int, int] | None: row and column
+    framing_changed = Signal(object)  # Framing: what networks are shown of the current picture
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
     viewport_changed = Signal(object)  # Viewport | None: None for the whole picture
     pinned = Signal(object)  # Pin | None
@@ -53,6 +59,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
+    bases_changed = Signal(object)  # tuple[KeptBasis, ...]
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -64,6 +71,12 @@ class AppState(QObject):
         self._node = FIRST_NODE
         self._channel = 0
         self._unit: tuple[int, int] | None = None
+        self._unit_place: tuple[float, float] | None = None  # Where a unit is to be selected in a new framing.
+        self._framing = TRAINED
+        self._boxes: dict[str, PictureBox] = {}
+        self._views: dict[str, PictureView] = {}
+        self._sizes: dict[str, Size] = {}
+        self._framed: tuple[ModelInfo, Size, ModelInfo] | None = None
         self._pointed: tuple[float, float] | None = None
         self._viewport: Viewport | None = None
         self._zoom_is_linked = False
@@ -74,6 +87,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
+        self._bases: tuple[KeptBasis, ...] = ()
 
     @property
     def model(self) -> ModelInfo | None:
@@ -87,6 +101,7 @@ class AppState(QObject):
         cleared, because units of different models do not correspond.
         """
         self.clear_unit()
+        self._sizes = {}
         node_before = self._node
         # Set before any signal, so that slots never see a node that the model does not have.
         self._model = model
@@ -119,11 +134,11 @@ class AppState(QObject):
 
     def row(self, key: str) -> int | None:
         """Return the index of a picture among the opened ones, or None if it is not open."""
-        return self._pictures.row(key)
+        return self._pictures.row(picture_of(key))
 
     def preview(self, key: str) -> ImageInfo | None:
         """Return a picture that was shown recently, or None if it would have to be decoded."""
-        return self._pictures.preview(key)
+        return self._pictures.preview(picture_of(key))
 
     def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
         """Append pictures to the list; one whose file has changed replaces its former entry."""
@@ -137,13 +152,31 @@ class AppState(QObject):
         if select:
             self.select_picture(picture.key)
 
+    def replace_picture(self, key: str, picture: ImageInfo) -> None:
+        """Put another view of a picture in its place, in the same framing; do nothing if it was closed."""
+        if self.row(key) is None:
+            return
+        was_chosen = self._chosen is not None and self._chosen.key == key
+        box = self._boxes.pop(key, None)
+        if box is not None:
+            self._boxes[picture.key] = box
+        if self._pictures.replace(key, picture.listed):
+            self.pictures_changed.emit(self.pictures)
+        self._pictures.keep_preview(picture)
+        self._views[picture.key] = picture.view
+        if was_chosen:
+            viewport = self._viewport
+            self._choose(picture.listed)
+            self._set_picture(picture)
+            self.set_viewport(viewport)
+
     def remove_pictures(self, keys: Collection[str]) -> None:
         """Remove pictures; if the current one is among them, select the next one that remains."""
         chosen = self._chosen
         neighbours = () if chosen is None else self._pictures.neighbours(chosen.key)
         if self._pictures.remove(keys):
             self.pictures_changed.emit(self.pictures)
-        if self._pin is not None and self._pin.picture.key in keys:
+        if self._pin is not None and picture_of(self._pin.picture.key) in keys:
             self._set_pin(None)
         if chosen is not None and self.row(chosen.key) is None:
             left = next((each for each in neighbours if each.key not in keys), None)
@@ -155,8 +188,9 @@ class AppState(QObject):
 
     def select_picture(self, key: str) -> None:
         """Make an opened picture the current one once it is decoded; raise KeyError if it is not open."""
+        key = picture_of(key)
         self._choose(self._pictures.picture(key))
-        if self._picture is not None and self._picture.key == key:
+        if self._picture is not None and picture_of(self._picture.key) == key:
             return
         preview = self._pictures.preview(key)
         if preview is not None:
@@ -181,9 +215,113 @@ class AppState(QObject):
     def _set_picture(self, picture: ImageInfo | None) -> None:
         self.point_at(None)
         self.set_viewport(None)
+        self._unit_place = None
+        self._show_image(picture)
+
+    def _show_image(self, picture: ImageInfo | None) -> None:
+        """Make a picture the current one, in its framing."""
+        self._sizes = {}
+        if picture is not None and picture.key != (image := self.image_of(picture.key)):
+            picture = replace(picture, key=image)
         self._picture = picture
         self.set_prediction(None)
-        self.picture_selected.emit(picture)
+        self.picture_selected.emit(self._picture)
+
+    # ------------------------------------------------------------------------------------------ the framing
+
+    @property
+    def framing(self) -> Framing:
+        """What networks are shown of the current picture."""
+        return self._framing if self._picture is None else self._framing_of(self._picture.key)
+
+    def _framing_of(self, key: str) -> Framing:
+        return replace(self._framing, box=self.box_of(key))
+
+    def image_of(self, key: str) -> str:
+        """Return the key under which the engine is asked about a picture: it names its framing, too."""
+        return framed(key, self._framing_of(key))
+
+    @property
+    def images(self) -> tuple[ListedPicture, ...]:
+        """All opened pictures, with the keys of their framings."""
+        return tuple(replace(each, key=self.image_of(each.key)) for each in self.pictures)
+
+    def box_of(self, key: str) -> PictureBox | None:
+        """Return the box that networks are shown of a picture, or None."""
+        return self._boxes.get(picture_of(key))
+
+    def view_of(self, key: str) -> PictureView:
+        """Return which frame and bands of a picture are shown."""
+        return self._views.get(picture_of(key), WHOLE)
+
+    def put_box(self, key: str, box: PictureBox | None) -> None:
+        """Set the box of a picture that is not shown yet, as saved in a session."""
+        if box is not None:
+            self._boxes[key] = box
+
+    def set_framing(self, framing: Framing) -> None:
+        """Choose what networks are shown: of all pictures, but the box only of the current one.
+
+        The selected unit stays where it is on the picture, as soon as the new maps are known.
+        """
+        picture = self._picture
+        if framing == self.framing:
+            return
+        self._framing = replace(framing, box=None)
+        if picture is not None:
+            key = picture_of(picture.key)
+            self._boxes.pop(key, None)
+            if framing.box is not None:
+                self._boxes[key] = box_within(framing.box, picture.size)
+            place = self._place_of_unit()
+            self.clear_unit()
+            self._unit_place = place
+            viewport = self._viewport
+            self._show_image(picture)
+            self.set_viewport(viewport)
+        self.framing_changed.emit(self.framing)
+
+    def _place_of_unit(self) -> tuple[float, float] | None:
+        """Return where the selected unit is on the picture; None if there is none or it is not known."""
+        if self._unit is None or self._model is None or self._prediction is None:
+            return self._unit_place
+        field = self._model.node(self._node).field
+        y, x = self._unit
+        return self._prediction.geometry.to_picture(field.centre_px(x), field.centre_px(y))
+
+    def _select_unit_again(self, prediction: Prediction) -> None:
+        """Select the unit at the place of the one that was selected in another framing."""
+        place, self._unit_place = self._unit_place, None
+        if place is None or self._model is None or self._unit is not None:
+            return
+        node = self.sized(self._model.node(self._node))
+        unit = node.field.unit_at(*prediction.geometry.to_input(*place), *node.shape[1:])
+        if unit is not None and node.has_positions:
+            self.set_unit(*unit)
+
+    @property
+    def framed_model(self) -> ModelInfo | None:
+        """The open model with its nodes' shapes and costs for the current picture, once they are known."""
+        model, prediction = self._model, self._prediction
+        if model is None or prediction is None or not prediction.sizes:
+            return model
+        width, height = prediction.geometry.input_size
+        if self._framed is None or self._framed[0] is not model or self._framed[1] != (height, width):
+            self._framed = model, (height, width), self._with_size(model, (height, width))
+        return self._framed[2]
+
+    def _with_size(self, model: ModelInfo, size: Size) -> ModelInfo:
+        if size == (model.input_px, model.input_px):
+            return model
+        if not isinstance(model.config, ConvNeXtConfig):
+            return replace(model, nodes=tuple(self.sized(node) for node in model.nodes))
+        nodes = node_table(model.config, size)
+        return replace(model, nodes=nodes, macs=total_macs(nodes, model.config))
+
+    def sized(self, node: NodeInfo) -> NodeInfo:
+        """Return a node with the size that its map has for the current picture, once that is known."""
+        size = self._sizes.get(node.name, node.shape[1:])
+        return node if size == node.shape[1:] else dataclasses.replace(node, shape=(node.shape[0], *size))
 
     @property
     def node(self) -> str:
@@ -196,7 +334,8 @@ class AppState(QObject):
             return
         unit_before = self._unit
         if self._model is not None and unit_before is not None:
-            self._unit = _nearest_unit(self._model.node(self._node), unit_before, self._model.node(node))
+            before, after = self._model.node(self._node), self.sized(self._model.node(node))
+            self._unit = _nearest_unit(before, unit_before, after)
         self._node = node
         self.node_selected.emit(node)
         if self._unit != unit_before:
@@ -310,7 +449,10 @@ class AppState(QObject):
         self._prediction_failure = ""
         if prediction is not self._prediction:
             self._prediction = prediction
+            self._sizes = self._sizes if prediction is None else prediction.sizes
             self.prediction_made.emit(prediction)
+            if prediction is not None:
+                self._select_unit_again(prediction)
 
     @property
     def prediction_failure(self) -> str:
@@ -346,6 +488,18 @@ class AppState(QObject):
     def drop_explanation(self) -> None:
         """Discard the attribution maps, because something else was selected."""
         self._explained = None
+
+    @property
+    def bases(self) -> tuple[KeptBasis, ...]:
+        """The principal components that were kept, so that several pictures are coloured alike."""
+        return self._bases
+
+    def set_bases(self, bases: Iterable[KeptBasis]) -> None:
+        """Keep these principal components, and no others; of two with one name, the later is kept."""
+        by_name = {kept.name: kept for kept in bases}
+        if tuple(by_name.values()) != self._bases:
+            self._bases = tuple(by_name.values())
+            self.bases_changed.emit(self._bases)
 
     @property
     def faithfulness(self) -> Faithfulness | None:

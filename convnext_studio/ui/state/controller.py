@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
-from convnext_studio.erf.field_files import SUFFIXES
+from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
@@ -267,7 +267,7 @@ class Controller(QObject):
         for path in paths:
             if is_weights(Path(path)):
                 self.change_model(source=path)
-            elif path.lower().endswith(SUFFIXES):
+            elif is_field(path):
                 self.field_asked.emit(path)
             elif path.lower().endswith(SESSION_SUFFIX):
                 self.session_asked.emit(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData
 
-from convnext_studio.erf.field_files import SUFFIXES
+from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.render import pluralize
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
@@ -28,7 +28,7 @@ def describe_drop(mime: QMimeData) -> str:
 def describe_paths(paths: Sequence[str]) -> str:
     """Return what dropping these files and folders will do."""
     models = [path for path in paths if is_weights(Path(path))]
-    fields = [path for path in paths if path.lower().endswith(SUFFIXES)]
+    fields = [path for path in paths if is_field(path)]
     sessions = [path for path in paths if path.lower().endswith(SESSION_SUFFIX)]
     others = [path for path in paths if path not in (*models, *fields, *sessions)]
     folders = [path for path in others if Path(path).is_dir()]

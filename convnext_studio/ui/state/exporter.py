@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
@@ -15,6 +16,7 @@ from convnext_studio.export import (
     ExportContents,
     MapContents,
     export_contact_sheet,
+    export_labels,
     export_map,
     export_picture,
     save_field,
@@ -26,6 +28,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, Thumbnail, ThumbnailPixels
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.similarity import Parts, PictureParts
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -65,7 +68,7 @@ class SheetPictures:
         for key in self._explanations:
             shown = state.preview(key)
             if shown is not None:
-                self._pictures[key] = shown
+                self._pictures[key] = msgspec.structs.replace(shown, key=key)
             else:
                 request = Thumbnail(panel="contact_sheet_file", image=key, longest_px=TILE_PX)
                 bridge.ask(request, partial(self._receive, key), on_failure=self._fail, on_cancel=self._stop)
@@ -165,7 +168,7 @@ class Exporter(QObject):
         panel = f"export {next(self._numbers)}"
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
-        pictures = tuple(picture.key for picture in state.pictures)
+        pictures = tuple(picture.key for picture in state.images)
         field = ReceptiveField(
             panel=panel,
             node=measured if measured in stages else stages[-1],
@@ -242,6 +245,24 @@ class Exporter(QObject):
             ),
             lambda error: self._tell(error.message, error.hint),
             "Writing the contact sheet",
+        )
+
+    def export_labels(
+        self,
+        path: Path,
+        parts: Parts,
+        shown: PictureParts,
+        names: tuple[str, ...],
+        hidden: frozenset[int],
+    ) -> None:
+        """Write the parts of a picture as a label image."""
+        self._background.run(
+            partial(export_labels, path, parts, shown, names, hidden),
+            lambda written: self.noticed.emit(
+                Notice(EXPORT, f"The label image was saved as {written}.", good=True, path=str(written))
+            ),
+            lambda error: self._tell(error.message, error.hint),
+            "Writing the label image",
         )
 
     def _map_written(self, paths: list[Path]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.protocol.envelope import Failed, Payload
 from convnext_studio.protocol.pictures import (
     CheckedPictures,
@@ -81,6 +82,11 @@ class PictureOpener(QObject):
 
     A path is only passed on, and the engine lists what it finds there. A picture is decoded when it is chosen.
     Broken pictures are removed again, and reported in one notice for all that were opened together.
+
+    Attributes
+    ----------
+    first_view
+        Which frame and bands of pictures are shown at first.
     """
 
     noticed = Signal(object)  # Notice
@@ -95,6 +101,7 @@ class PictureOpener(QObject):
         self._settings = settings
         self._batches: dict[str, Batch] = {}  # By the key of each picture that may still be broken.
         self._decoding = 0
+        self.first_view = WHOLE
         self._closed: _Closed | None = None
         state.picture_chosen.connect(self._decode_chosen)
 
@@ -252,12 +259,17 @@ class PictureOpener(QObject):
             return
         if self._state.preview(picture.key) is None:
             identifier = self._decoding = self._bridge.ask(
-                ShowPicture(panel=PICTURES, image=picture.key),
+                ShowPicture(panel=PICTURES, image=picture.key, view=self._view_of(picture)),
                 partial(self._shown, picture),
                 on_failure=partial(self._not_shown, picture),
                 # Also called for a request that a newer choice replaced, whose id is no longer current.
                 on_cancel=lambda: self._give_up(picture) if identifier == self._decoding else None,
             )
+
+    def _view_of(self, picture: ListedPicture) -> PictureView | None:
+        """Return the view that the command line asks for, until the picture was shown so."""
+        is_shown = self._state.view_of(picture.key) != WHOLE
+        return None if self.first_view == WHOLE or is_shown else self.first_view
 
     def _shown(self, picture: ListedPicture, answer: Payload) -> None:
         """Add a decoded picture unless it was closed, and select it if it is still the chosen one."""
@@ -267,7 +279,10 @@ class PictureOpener(QObject):
             self.refuse(answer)
         elif isinstance(answer, ImageInfo):
             chosen = self._state.chosen
-            self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)
+            if answer.view != self._state.view_of(picture.key):
+                self._state.replace_picture(picture.key, answer)
+            else:
+                self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)
 
     def _not_shown(self, picture: ListedPicture, failed: Failed) -> None:
         """Report a failure of the engine, which says nothing about the picture."""

@@ -68,6 +68,11 @@ class PictureList:
                 known[place] = picture
         return self._set(tuple(known))
 
+    def replace(self, key: str, picture: ListedPicture) -> bool:
+        """Put a picture in the place of another one, and return whether the list has changed."""
+        self._previews.forget_where(lambda kept, _: kept == key)
+        return self._set(tuple(picture if each.key == key else each for each in self._all))
+
     def remove(self, keys: Collection[str]) -> bool:
         """Remove pictures and their previews, and return whether the list has changed."""
         self._previews.forget_where(lambda key, _: key in keys)

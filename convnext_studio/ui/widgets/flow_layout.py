@@ -1,7 +1,7 @@
 """A layout that places its widgets from left to right, and continues below where a row is full."""
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget, QWidgetItem
 
 
 class FlowLayout(QLayout):
@@ -23,6 +23,13 @@ class FlowLayout(QLayout):
             parent.setLayout(self)
         self.setContentsMargins(0, 0, 0, 0)
         self.setSpacing(spacing_px)
+
+    def addWidget(self, widget: QWidget) -> None:
+        """Append a widget."""
+        # Qt would make an item that nobody deletes together with this layout.
+        self.addChildWidget(widget)
+        self.addItem(QWidgetItem(widget))
+        self.invalidate()
 
     def addItem(self, item: QLayoutItem) -> None:
         """Append an item, as `addWidget` does."""

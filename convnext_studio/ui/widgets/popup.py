@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
 # For a button whose text ends in ▾, because the arrow that Qt draws would cover the text.
 MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"
 
-_ROLES = (QFormLayout.ItemRole.LabelRole, QFormLayout.ItemRole.FieldRole, QFormLayout.ItemRole.SpanningRole)
-
 
 class _Sheet(QFrame):
     """The popup of a button, closed by Escape or a click elsewhere."""
@@ -34,6 +32,7 @@ class PopupButton(QToolButton):
         self._sheet = _Sheet(self)
         self._form = QFormLayout(self._sheet)
         self._form.setContentsMargins(8, 6, 8, 6)
+        self._rows: list[tuple[QLabel | None, QWidget]] = []
         self.clicked.connect(self.open_sheet)
 
     def add_row(self, text: str, control: QWidget) -> None:
@@ -42,30 +41,32 @@ class PopupButton(QToolButton):
             label = QLabel(text)
             label.setBuddy(control)
             self._form.addRow(label, control)
+            self._rows.append((label, control))
         else:
-            self._form.addRow(control)
-
-    def release_rows(self) -> None:
-        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
-        while self._form.rowCount():
-            items = (self._form.itemAt(0, role) for role in _ROLES)
-            label, *controls = [None if item is None else item.widget() for item in items]
-            # Not takeRow(), because nothing deletes the items that it returns.
-            for widget in filter(None, (label, *controls)):
-                self._form.removeWidget(widget)
-            self._form.removeRow(0)
-            if label is not None:
-                label.hide()
-                label.deleteLater()
+            self.add_wide(control)
 
     def add_wide(self, control: QWidget) -> None:
         """Add a control that needs no label, as wide as the sheet."""
         self._form.addRow(control)
+        self._rows.append((None, control))
+
+    def release_rows(self) -> None:
+        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
+        for label, control in self._rows:
+            # Not takeRow(), because nothing deletes the items that it returns.
+            self._form.removeWidget(control)
+            if label is not None:
+                self._form.removeWidget(label)
+                label.hide()
+                label.deleteLater()
+            self._form.removeRow(0)
+        self._rows = []
 
     def clear(self) -> None:
         """Remove all controls."""
         while self._form.rowCount():
             self._form.removeRow(0)
+        self._rows = []
 
     @property
     def sheet(self) -> QWidget:
@@ -82,7 +83,5 @@ class PopupButton(QToolButton):
             place.setY(self.mapToGlobal(QPoint()).y() - self._sheet.height())
         self._sheet.move(place)
         self._sheet.show()
-        first = next((item for role in _ROLES[1:] if (item := self._form.itemAt(0, role)) is not None), None)
-        control = None if first is None else first.widget()
-        if control is not None:
-            control.setFocus(Qt.FocusReason.PopupFocusReason)
+        if self._rows:
+            self._rows[0][1].setFocus(Qt.FocusReason.PopupFocusReason)

@@ -35,10 +35,11 @@ LARGEST_GROWTH = 0.02
 
 
 def memory_bytes() -> int:
-    """What is resident after all garbage is gone."""
+    """What is resident after all garbage is gone, and the pixmaps that Qt keeps in its limited cache."""
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     QApplication.processEvents()
     gc.collect()
+    QPixmapCache.clear()
     if sys.platform == "linux":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     return int(psutil.Process().memory_info().rss)

@@ -283,3 +283,31 @@ def test_a_spot_has_the_same_size_at_any_zoom(qtbot: QtBot) -> None:
         sizes.append(reds[-1] - reds[0])
         view.zoom(3)
     assert sizes[0] == sizes[1] > 0
+
+
+def test_a_brush_paints_instead_of_moving(qtbot: QtBot) -> None:
+    view = ImageView()
+    qtbot.addWidget(view)
+    view.resize(300, 200)
+    view.show()
+    view.set_scene(Scene(size=(30, 20)))
+    strokes: list[tuple[float, float, bool]] = []
+    lifted: list[bool] = []
+    clicks: list[tuple[float, float]] = []
+    view.brushed.connect(lambda x, y, begins: strokes.append((x, y, begins)))
+    view.brush_lifted.connect(lambda: lifted.append(True))
+    view.clicked.connect(lambda x, y: clicks.append((x, y)))
+    view.set_brush(True)
+    view.set_brush(True)
+    centre = view.centre
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=view.to_widget(5, 5).toPoint())
+    QTest.mouseMove(view, view.to_widget(15, 10).toPoint())
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=view.to_widget(15, 10).toPoint())
+    assert [begins for _, _, begins in strokes] == [True, False]
+    assert strokes[0][:2] == pytest.approx((5, 5), abs=0.2)
+    assert strokes[1][:2] == pytest.approx((15, 10), abs=0.2)
+    assert (lifted, clicks, view.centre) == ([True], [], centre)
+    view.set_brush(False)
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=view.to_widget(5, 5).toPoint())
+    assert len(strokes) == 2
+    assert len(clicks) == 1

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.model.framing import Framing
+from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.state.session_document import (
     FORMAT,
     VERSION,
@@ -64,6 +66,23 @@ SESSIONS = st.builds(
         st.dictionaries(st.text(), st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()),
     ),
     layout=st.text(),
+    bases=st.lists(
+        st.builds(
+            KeptBasis,
+            name=st.text(),
+            basis=st.builds(
+                Basis,
+                node=st.text(),
+                network=st.text(),
+                origin=st.text(),
+                numbers=st.binary(max_size=40),
+                shares=st.lists(st.floats(0, 1), max_size=3).map(tuple),
+                ends=st.lists(st.tuples(st.floats(-9, 0), st.floats(0, 9)), max_size=3).map(tuple),
+                positions=COUNTS,
+            ),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 
@@ -176,3 +195,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_session(tmp_path / "gone.cnxsession")
     (tmp_path / "there.cnxsession").write_text(to_text(SavedSession(node="stage2"), tmp_path))
     assert read_session(tmp_path / "there.cnxsession").node == "stage2"
+
+
+def test_framings_and_boxes_are_kept(tmp_path: Path) -> None:
+    session = SavedSession(
+        pictures=(SessionPicture(path=str(tmp_path / "cat.png"), box=(1, 2, 30, 40)),),
+        framing=Framing(kind="whole", input_px=512),
+    )
+    again = from_bytes(to_text(session, tmp_path).encode(), tmp_path / "one.cnxsession")
+    assert again.framing == session.framing
+    assert again.pictures == session.pictures

@@ -1,11 +1,22 @@
 """Controls that do not fit fold into a popup, come back, and stay as they were shown or hidden."""
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.widgets.control_row import ControlRow
+from tests.ui.heap import heap_bytes
 
 
 class Bench:
@@ -137,3 +148,36 @@ def test_the_row_is_as_high_with_a_control_as_without(bench: Bench) -> None:
         control.hide()
     QApplication.processEvents()
     assert bench.row.sizeHint().height() == high
+
+
+def test_a_row_without_a_parent_is_no_window_until_it_has_one(qtbot: QtBot) -> None:
+    row = ControlRow("More controls of the test")
+    qtbot.addWidget(row)
+    row.add(QPushButton("One"))
+    assert not row.isVisible()
+    window = QWidget()
+    qtbot.addWidget(window)
+    QVBoxLayout(window).addWidget(row)
+    window.show()
+    assert row.isVisible()
+
+
+def test_folding_controls_keeps_nothing(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    row = ControlRow("More controls of the test", window)
+    for index in range(6):
+        row.add(QPushButton(f"Control {index}"), word="Word")
+    window.show()
+
+    def fold(times: int) -> int:
+        for _ in range(times):
+            row.resize(60, 30)
+            assert len(row.folded) == 5
+            row.resize(3000, 30)
+            assert row.folded == []
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        return heap_bytes()
+
+    before = fold(20)
+    assert fold(400) - before < 50_000  # The layout's items alone were 190,000.

@@ -1,7 +1,8 @@
 """Controls in as many rows as they need, and switches whose words are all visible."""
 
 import pytest
-from PySide6.QtCore import QSize
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QEvent, QSize
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -76,3 +77,22 @@ def test_one_button_of_a_switch_is_pressed_and_a_change_is_told_once(qtbot: QtBo
     switch.choose(True)
     assert told == [False, True]
     assert switch.button(True).accessibleName() == "Resolution: Smooth"
+
+
+def test_its_items_are_deleted_with_it(wall: QWidget) -> None:
+    layout = wall.layout()
+    assert layout is not None
+    # Those that Qt makes belong to nobody; Python deletes its own with the list that holds them.
+    assert [shiboken6.ownedByPython(layout.itemAt(index)) for index in range(layout.count())] == [True] * 3
+
+
+def test_a_widget_that_is_deleted_or_removed_leaves_it(wall: QWidget) -> None:
+    layout = wall.layout()
+    assert layout is not None
+    first, second, third = wall.findChildren(Brick)
+    first.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    second.setParent(None)
+    assert layout.count() == 1
+    layout.removeWidget(third)
+    assert layout.count() == 0

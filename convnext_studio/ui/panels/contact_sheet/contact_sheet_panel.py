@@ -162,6 +162,7 @@ class ContactSheetPanel(Panel):
         self.setFocusProxy(self.tiles)
         self._thumbnails.arrived.connect(self._paint_soon)
         state.pictures_changed.connect(self.query.schedule)
+        state.framing_changed.connect(self.query.schedule)
         state.picture_selected.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._picture_chosen)
         self.look.changed.connect(self._paint_all)
@@ -200,7 +201,7 @@ class ContactSheetPanel(Panel):
     @property
     def _pictures(self) -> tuple[ListedPicture, ...]:
         """The pictures on the sheet."""
-        return self.state.pictures[:MOST]
+        return self.state.images[:MOST]
 
     def question(self) -> ExplainSeveral | str:
         """Return the request for the explained node's maps of the chosen or each top class, or why not."""

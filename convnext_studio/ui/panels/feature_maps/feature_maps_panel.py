@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import Patch
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -43,6 +44,8 @@ def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
         said.append(f"overview, means of {side} × {side} units")
     elif subject.units > 1:
         said.append(f"a unit every {subject.placement.field.stride_px} px")
+    if subject.result.geometry.is_padded:
+        said.append("statistics without the padding")
     said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
     return " · ".join(text for text in said if text)
 
@@ -235,7 +238,7 @@ class FeatureMapsPanel(Panel):
         if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
             subject = self._kept.get(maps_request(payload.image, payload.node, _PANEL))
             if subject is None or subject.result is not payload:
-                subject = Subject(payload, model.node(payload.node), model, picture)
+                subject = Subject(payload, self.state.sized(model.node(payload.node)), model, picture)
                 self._kept.put(self._question_of(subject), subject)
             self._show_subject(subject)
 
@@ -246,7 +249,7 @@ class FeatureMapsPanel(Panel):
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
         opened = {picture.key for picture in self.state.pictures}
-        self._kept.forget_where(lambda _, subject: subject.picture.key not in opened)
+        self._kept.forget_where(lambda _, subject: picture_of(subject.picture.key) not in opened)
         self._painter.forget_all_but(opened)
 
     def _forget(self, _model: ModelInfo) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.render import ALL_VALUES, Mosaic
@@ -82,7 +83,9 @@ class MosaicPainter(QObject):
     def forget_all_but(self, pictures: Collection[str]) -> None:
         """Keep only paintings of pictures with these keys; the others were closed."""
         self._kept.forget_where(
-            lambda _, paintings: any(painting.subject.picture.key not in pictures for painting in paintings)
+            lambda _, paintings: any(
+                picture_of(painting.subject.picture.key) not in pictures for painting in paintings
+            )
         )
 
     def forget(self) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.framing import framing_of
 from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
@@ -63,7 +64,7 @@ class PatchesView(QWidget):
         layout.addWidget(self.list, 1)
         layout.addWidget(self.progress)
         layout.addLayout(row)
-        for changed in (state.pictures_changed, state.node_selected):
+        for changed in (state.pictures_changed, state.framing_changed, state.node_selected):
             changed.connect(self._schedule)
         state.model_loaded.connect(self._forget)
         self._show_running(False)
@@ -99,7 +100,7 @@ class PatchesView(QWidget):
         node = None if state.model is None else state.model.node(state.node)
         if not self.isVisible() or node is None or self._channel is None or not state.pictures:
             return
-        images = tuple(picture.key for picture in state.pictures)
+        images = tuple(picture.key for picture in state.images)
         channel = min(self._channel, node.shape[0] - 1)
         self._question.ask(
             StrongestPatches(node=node.name, channel=channel, images=images, count=COUNT, panel="patches")
@@ -139,7 +140,7 @@ class PatchesView(QWidget):
         self._result = result
         self.list.clear()
         self.list.setEnabled(True)
-        pictures = {picture.key: picture for picture in self._state.pictures}
+        pictures = {picture.key: picture for picture in self._state.images}
         for patch in result.patches:
             self.list.addItem(_item(patch, pictures.get(patch.image)))
         self.text.setText(_describe(result, self._state.model))
@@ -161,6 +162,8 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
         said.append("theoretical fields, clipped at the border")
     elif result.patches:
         said.append("theoretical fields")
+    if any(framing_of(patch.image).is_padded for patch in result.patches):
+        said.append("without the padding")
     if result.skipped:
         said.append(f"{pluralize(len(result.skipped), 'picture')} could not be read")
     return " · ".join(said)

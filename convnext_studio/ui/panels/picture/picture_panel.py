@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
@@ -15,6 +15,7 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
+from convnext_studio.ui.panels.picture.framing_controls import FramingControls, framing_facts
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
     Heat,
@@ -23,9 +24,18 @@ from convnext_studio.ui.panels.picture.unit_field import (
     heat_of,
     result_text,
 )
+from convnext_studio.ui.panels.picture.view_controls import ViewControls
+from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
-from convnext_studio.ui.plots.map_texts import Placement, picture_layer, point_text, value_text
+from convnext_studio.ui.plots.map_texts import (
+    Placement,
+    padding_layers,
+    padding_margin,
+    picture_layer,
+    point_text,
+    value_text,
+)
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
@@ -65,6 +75,7 @@ class PicturePanel(Panel):
         self.set_body(self.map)
         LinkedCrosshair(state, self.view)
         LinkedZoom(state, self.view)
+        self.box = BoxTool(self.view)
         self._connect()
         self._show_picture(state.picture)
         self._show_crop(state.prediction)
@@ -85,6 +96,8 @@ class PicturePanel(Panel):
         self.hint.setProperty("muted", True)
         self.controls.add(self.hint, 1)
         self.controls.add(self.scale, word="Field", kept=True)
+        self.framing = FramingControls(self.state, self.controls)
+        self.shown_view = ViewControls(self.state, self.bridge, self.controls)
         self.controls.add(self.no_unit)
         self.controls.add(self.look)
         self.controls.add(self.opacity, word="Opacity")
@@ -94,6 +107,8 @@ class PicturePanel(Panel):
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
+        self.box.dragged.connect(self._paint)
+        self.box.changed.connect(self.framing.set_box)
         self.scale.currentIndexChanged.connect(self._colour)
         self.look.changed.connect(self._colour)
         self.map.bar.adjust(self.look.range)
@@ -112,7 +127,7 @@ class PicturePanel(Panel):
     @property
     def is_settled(self) -> bool:
         """Whether the unit's field has arrived, if one is to be shown."""
-        return not (self.isVisible() and self._field_question.is_running)
+        return not (self.isVisible() and self._field_question.is_running) and self.shown_view.is_settled
 
     # --------------------------------------------------------------------------------- what the state says
 
@@ -120,7 +135,7 @@ class PicturePanel(Panel):
     def _node(self) -> NodeInfo | None:
         """The selected node if its units have positions in the picture, otherwise None."""
         model = self.state.model
-        node = None if model is None else model.node(self.state.node)
+        node = None if model is None else self.state.sized(model.node(self.state.node))
         return node if node is not None and node.has_positions else None
 
     @property
@@ -237,19 +252,36 @@ class PicturePanel(Panel):
             layers.append(replace(self._heat.layer, opacity=self.opacity.value() / 100))
         # The label would take room that the unit's field needs.
         words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
-        marks = () if crop is None else (Mark(crop.crop_box, words, theme.DARK.accent),)
+        if not self.box.is_moving:
+            self.box.box = self.state.framing.box
+            if crop is not None and self.box.box is None:
+                x, y, width, height = (round(number) for number in crop.seen_box)
+                self.box.box = x, y, width, height
+        framed = self._framed_box(crop)
+        marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=True),)
+        model = self.state.model
+        if crop is not None and model is not None:
+            layers += padding_layers(crop, model.mean_colour)
         scene = Scene(
             size=picture.size,
             layers=tuple(layers),
             marks=marks if unit is None else (*marks, *unit.marks()),
-            bright_box=None if crop is None else crop.crop_box,
+            bright_box=framed,
             spots=() if unit is None else (unit.spot(),),
+            margin=(0.0, 0.0, 0.0, 0.0) if crop is None else padding_margin(crop),
         )
         self.view.set_scene(scene)
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
         effective = None if unit is None or self._result is None else self._result.effective
         self.map.set_contents(self.contents(picture.name, effective))
+
+    def _framed_box(self, crop: CropGeometry | None) -> Box | None:
+        """Return the part of the picture that the network sees, or will see; None while it is not known."""
+        box = self.box.box if self.box.is_moving else self.state.framing.box
+        if box is not None and (crop is None or self.box.is_moving):
+            return float(box[0]), float(box[1]), float(box[2]), float(box[3])
+        return None if crop is None else crop.seen_box
 
     @property
     def _has_room_for_words(self) -> bool:
@@ -278,13 +310,12 @@ class PicturePanel(Panel):
         is_awaited = self._field_question.is_running
         return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
 
-    @staticmethod
-    def _facts(picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
+    def _facts(self, picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
+        if self.shown_view.text:
+            facts.append(self.shown_view.text)
         if crop is not None:
-            resized, taken = crop.resized_size, crop.input_size
-            cropped = f", cropped to {taken[0]} × {taken[1]}" if taken != resized else ", not cropped"
-            facts.append(f"resized to {resized[0]} × {resized[1]}{cropped}")
+            facts.append(framing_facts(self.state.framing, crop))
         if picture.preview.shape[1] != picture.size[0]:
             facts.append("shown at a reduced size")
         return [*facts, *picture.notes]

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.export.contents import label_of
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
@@ -42,16 +43,16 @@ class PictureClasses(QObject):
 
     def of(self, key: str) -> TopClass | None:
         """Return the top class of a picture; None while it is not known."""
-        return self._known.get(key)
+        return self._known.get(self._state.image_of(key))
 
     def name_of(self, key: str) -> str:
         """Return the name of a picture's class; empty while it is not known."""
-        top, model = self._known.get(key), self._state.model
+        top, model = self.of(key), self._state.model
         return "" if top is None or model is None else label_of(model, top.target)
 
     def _ask(self) -> None:
         """Ask for the pictures without a class, after the prediction of the current one, which goes first."""
-        pictures = self._state.pictures
+        pictures = self._state.images
         missing = tuple(each.key for each in pictures if each.key not in self._known)
         is_possible = self._state.prediction is not None and 1 < len(pictures) <= MOST
         if self._is_wanted and is_possible and missing and not self._query.is_running:
@@ -86,5 +87,5 @@ class PictureClasses(QObject):
 
     def _forget_closed(self, pictures: tuple[ListedPicture, ...]) -> None:
         there = {picture.key for picture in pictures}
-        self._known = {key: top for key, top in self._known.items() if key in there}
+        self._known = {key: top for key, top in self._known.items() if picture_of(key) in there}
         self._ask()

@@ -126,7 +126,7 @@ class NetworkCanvas(QWidget):
     @property
     def places(self) -> NetworkLayout | RowLayout | None:
         """The layout before it is scaled with the text size; None without a model."""
-        model = self._state.model
+        model = self._state.framed_model
         # This may be called before the strip is told about another model.
         if model is not None and (self._layout is None or self._layout_model is not model):
             self._layout_model = model
@@ -214,7 +214,7 @@ class NetworkCanvas(QWidget):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Ask for a menu about the node under the pointer, or about the selected one for the menu key."""
         by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
-        model = self._state.model
+        model = self._state.framed_model
         selected = None if model is None else model.node(self._state.node)
         node = selected if by_key else self.node_at(QPointF(event.pos()))
         self.menu_asked.emit((node, event.globalPos()))
@@ -258,7 +258,7 @@ class NetworkCanvas(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the level."""
         with QPainter(self) as painter:
-            look, model, places = theme.current(), self._state.model, self.places
+            look, model, places = theme.current(), self._state.framed_model, self.places
             painter.fillRect(self.rect(), QColor(look.background))
             if places is None or model is None:
                 painter.setPen(QColor(look.muted))

@@ -329,9 +329,12 @@ class StripPainter:
     def _thumbnail(self, stage: str, place: QRectF) -> None:
         image = self._content.thumbnails.get(stage)
         if image is not None:
-            smooth = image.width() > place.width()
+            size = image.size().toSizeF().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            fitted = QRectF(QPointF(), size)
+            fitted.moveCenter(place.center())
+            smooth = image.width() > fitted.width()
             self._painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-            self._painter.drawImage(place, image, QRectF(image.rect()))
+            self._painter.drawImage(fitted, image, QRectF(image.rect()))
         self._painter.setBrush(Qt.BrushStyle.NoBrush)
         self._painter.setPen(QPen(QColor(self._look.border), 1))
         self._painter.drawRect(place)

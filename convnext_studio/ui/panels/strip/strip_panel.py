@@ -414,7 +414,7 @@ class NetworkStrip(QWidget):
         self._show_selection()
 
     def _show_selection(self) -> None:
-        model = self.state.model
+        model = self.state.framed_model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
             # Reserve room for the bars, so that nothing in the window moves once there is a model.

@@ -75,6 +75,7 @@ class AxesView(QWidget):
         self._place_items()
         self._box.sigRangeChangedManually.connect(self._unfit)
         self._box.sigRangeChanged.connect(self._show_ticks)
+        self._box.sigResized.connect(self._show_ticks)
         self._canvas.viewport().installEventFilter(self)
         self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -237,7 +238,8 @@ class AxesView(QWidget):
             axis.setPen(look.outline)
             axis.setTextPen(look.muted)
             axis.setTickFont(self.font())
-            axis.setStyle(tickLength=0, hideOverlappingLabels=False)
+            # How far the numbers at the ends may reach beyond the axis, for which there is room.
+            axis.setStyle(tickLength=0, hideOverlappingLabels=6 * metrics.height())
             # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
             axis.enableAutoSIPrefix(False)
             if title:
@@ -247,25 +249,28 @@ class AxesView(QWidget):
             rule.setTickPen(look.border)
             rule.setGrid(255)
             rule.setStyle(tickLength=0, showValues=False)
-        half_number = metrics.horizontalAdvance("0.00")
-        self._rules[1].setWidth(half_number)
         self._rules[0].setHeight(_GAP_PX + metrics.height() // 3)
         self._across.setHeight((2 if self._titles[0] else 1) * metrics.height() + 2 * _GAP_PX)
         self._show_ticks()
 
     def _show_ticks(self, *_changed: object) -> None:
-        """Set ticks and grid lines for the current zoom, and the width of the y axis for its numbers.
+        """Set ticks and grid lines for the current zoom, and the room for the numbers of both axes.
 
-        Otherwise pyqtgraph would find that width only while painting, and lay everything out again.
+        Otherwise pyqtgraph would find that room only while painting, and lay everything out again.
         """
         chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, self.shown_limits, strict=True)]
+        metrics = self.fontMetrics()
+        chosen[1] = _apart(chosen[1], self.shown_limits[1], self._box.height(), metrics.height())
         for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
             axis.setTicks([ticks])
             rule.setTicks([[(place, "") for place, _ in ticks]])
-        metrics = self.fontMetrics()
         texts = [self._numbers, *(text for _, text in chosen[1])]
         widest = max(metrics.horizontalAdvance(text) for text in texts)
         self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
+        last = max(chosen[0], default=(0.0, ""))[1]
+        self._rules[1].setWidth(
+            max(metrics.horizontalAdvance(text) for text in ("0.00", last[: len(last) // 2]))
+        )
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Dim the contents while newer ones are being computed, or undo that."""
@@ -331,3 +336,15 @@ class AxesView(QWidget):
 
     def _unfit(self, _changed: object = None) -> None:
         self._is_fitted = False
+
+
+def _apart(
+    ticks: list[tuple[float, str]], ends: Limits, length_px: float, least_px: float
+) -> list[tuple[float, str]]:
+    """Return the ticks that are far enough from the one before on an axis of this length."""
+    kept: list[tuple[float, str]] = []
+    per_unit = length_px / (ends.high - ends.low)
+    for place, text in sorted(ticks):
+        if not kept or (place - kept[-1][0]) * per_unit >= least_px:
+            kept.append((place, text))
+    return kept

@@ -23,6 +23,7 @@ from convnext_studio.ui.plots.canvas.scene_items import (
     NoteItem,
     SceneItem,
     SpotsItem,
+    TextsItem,
     VeilItem,
 )
 from convnext_studio.ui.plots.measuring.measure_tools import MeasuresItem
@@ -48,6 +49,7 @@ class SceneCanvas:
         self._measures, self._focus = MeasuresItem(), FocusItem()
         self._surface = ""
         self._items: tuple[SceneItem, ...] = (
+            TextsItem(),
             self._veil,
             LinesItem(),
             MarksItem(),

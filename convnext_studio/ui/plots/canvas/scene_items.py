@@ -7,19 +7,31 @@ a new palette has crashed.
 import math
 
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QPaintEngine, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetricsF,
+    QPaintEngine,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QTransform,
+)
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from convnext_studio.common.geometry import Box
 from convnext_studio.ui.plots.canvas.projection import LEADER_PX, MARGIN_PX, Projection
-from convnext_studio.ui.plots.scene import Layer, Lines, Mark, Scene, Spot
+from convnext_studio.ui.plots.scene import Layer, Lines, Mark, Scene, Spot, Text
 from convnext_studio.ui.widgets import theme
 
 HALO = QColor(0, 0, 0, 215)
+HANDLE_PX = 3.5
 _SHADE = QColor(0, 0, 0, 110)
 _VEIL_ALPHA = 150
 _FAINT = ((QColor(0, 0, 0, 26), 2.0), (QColor(255, 255, 255, 56), 1.0))
 _SPOT_ARM_PX = 7.0
+_LEAST_TEXT_PX = 6
 _CROSSHAIR_GAP_PX = 7
 # Below this, a difference is the rounding of the view box's transform and not a place between two pixels.
 _DIGITS = 9
@@ -208,6 +220,8 @@ class MarksItem(SceneItem):
         """Paint the frames, and above all of them the labels."""
         for mark in scene.marks:
             _frame(painter, projection.box(mark.box), QColor(mark.colour), mark.dashed)
+            if mark.has_handles:
+                _handles(painter, projection.box(mark.box), QColor(mark.colour))
         labelled = [mark for mark in scene.marks if mark.label]
         if projection.column_px:
             beside = [mark for mark in labelled if mark.beside]
@@ -250,6 +264,15 @@ def _frame(painter: QPainter, rect: QRectF, colour: QColor, dashed: bool) -> Non
         painter.drawRect(crisp)
 
 
+def _handles(painter: QPainter, rect: QRectF, colour: QColor) -> None:
+    """Paint a small square at each corner of a frame."""
+    painter.setPen(QPen(HALO, 1))
+    painter.setBrush(colour)
+    for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
+        painter.drawRect(QRectF(corner.x() - HANDLE_PX, corner.y() - HANDLE_PX, 2 * HANDLE_PX, 2 * HANDLE_PX))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
 def _free_place(projection: Projection, mark: Mark, taken: list[QRectF]) -> QPointF:
     """Return a free position for the mark's label: at a corner, outside first, or else below all labels."""
     rect = projection.box(mark.box)
@@ -283,6 +306,36 @@ def paint_label(
     painter.setPen(colour if colour is not None else QColor("#ffffff"))
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
     return rect
+
+
+class TextsItem(SceneItem):
+    """Lines of text in boxes of the scene, as small tables and pictures with captions have them."""
+
+    def has_contents(self, scene: Scene) -> bool:
+        """Return whether there are texts."""
+        return bool(scene.texts)
+
+    def draw(self, painter: QPainter, scene: Scene, projection: Projection) -> None:
+        """Paint the texts that are in sight."""
+        for text in scene.texts:
+            box = projection.box(text.box)
+            if box.intersects(projection.area):
+                _paint_text(painter, text, box, projection)
+
+
+def _paint_text(painter: QPainter, text: Text, box: QRectF, projection: Projection) -> None:
+    font, metrics = QFont(projection.font), QFontMetricsF(projection.font)
+    needed = metrics.horizontalAdvance(text.least)
+    said = text.text
+    if needed > box.width() > 0:
+        px = math.floor(QFontInfo(font).pixelSize() * box.width() / needed)
+        font.setPixelSize(max(_LEAST_TEXT_PX, px))
+    elif not text.least:
+        said = metrics.elidedText(said, Qt.TextElideMode.ElideRight, box.width())
+    painter.setFont(font)
+    painter.setPen(QColor(getattr(theme.current(), text.colour, text.colour)))
+    flags = text.align | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip
+    painter.drawText(box, int(flags), said)
 
 
 class SpotsItem(SceneItem):

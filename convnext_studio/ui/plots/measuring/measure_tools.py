@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from convnext_studio.ui.plots.canvas.projection import Projection
-from convnext_studio.ui.plots.canvas.scene_items import HALO, SceneItem, paint_label
+from convnext_studio.ui.plots.canvas.scene_items import HALO, HANDLE_PX, SceneItem, paint_label
 from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, box_of, described, distance_text
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.widgets import theme
@@ -16,7 +16,6 @@ from convnext_studio.ui.widgets import theme
 Part = Literal["first", "second", "third", "fourth", "whole"]
 """What is held: an end or a corner, as listed by `_handles`, or the whole of it."""
 
-_HANDLE_PX = 3.5
 _NEAR_PX = 7.0
 _FIRST_SHARE = 1 / 3
 _CORNERS: dict[Part, tuple[int, int]] = {"first": (0, 1), "second": (2, 3), "third": (2, 1), "fourth": (0, 3)}
@@ -247,9 +246,7 @@ def _paint_measure(painter: QPainter, tool: Tool, ends: Ends, scene: Scene, proj
     painter.setPen(QPen(HALO, 1))
     painter.setBrush(colour)
     for _part, handle in _handles(tool, ends, projection):
-        painter.drawRect(
-            QRectF(handle.x() - _HANDLE_PX, handle.y() - _HANDLE_PX, 2 * _HANDLE_PX, 2 * _HANDLE_PX)
-        )
+        painter.drawRect(QRectF(handle.x() - HANDLE_PX, handle.y() - HANDLE_PX, 2 * HANDLE_PX, 2 * HANDLE_PX))
     if tool == "profile":
         painter.drawPolygon(_arrow(first, second))
     painter.restore()
@@ -263,9 +260,9 @@ def _paint_measure(painter: QPainter, tool: Tool, ends: Ends, scene: Scene, proj
 def _arrow(first: QPointF, second: QPointF) -> QPolygonF:
     """Return an arrow in the middle of a line, which tells in what direction the profile runs."""
     length = _distance(first, second)
-    if length < 6 * _HANDLE_PX:
+    if length < 6 * HANDLE_PX:
         return QPolygonF()
-    along = (second - first) / length * 2 * _HANDLE_PX
+    along = (second - first) / length * 2 * HANDLE_PX
     across = QPointF(-along.y(), along.x()) / 2
     tip = (first + second) / 2 + along
     return QPolygonF([tip, tip - along * 2 + across, tip - along * 2 - across])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
-VERSION = 7
+VERSION = 8
 
 _WIDE = frozenset(spec.name for spec in PANELS if spec.is_wide)
 SEPARATOR_PX = 5  # Must match the style sheet.

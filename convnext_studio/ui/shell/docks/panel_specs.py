@@ -153,6 +153,14 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_similarity(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
+
+    panel = SimilarityPanel(window.state, window.bridge)
+    panel.labels_save_asked.connect(lambda: window.exports.open("parts"))
+    return panel
+
+
 def _make_export(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
@@ -244,6 +252,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Compare receptive fields, their curves and their growth with depth",
             lambda window: window.dock_layout.show_panel("field_lab"),
             "Ctrl+L",
+        ),
+    ),
+    PanelSpec(
+        name="similarity",
+        title="Similarity",
+        make=_make_similarity,
+        is_aside=True,
+        is_wide=True,
+        opened_by=ActionSpec(
+            "similarity",
+            "Navigate",
+            "Si&milarity…",
+            "Show what the positions of a map have in common: components, likeness, parts and norms",
+            lambda window: window.dock_layout.show_panel("similarity"),
+            "Ctrl+J",
         ),
     ),
     PanelSpec(

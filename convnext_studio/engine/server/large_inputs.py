@@ -1,0 +1,108 @@
+"""Which inputs are computed in tiles, which in one piece, and which are too large for either."""
+
+import math
+from collections.abc import Callable
+
+from convnext_studio.analysis.tiling import tiled_bytes, whole_bytes
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.engine.server.devices import free_bytes
+from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import Size, input_grid
+
+WHOLE_BYTES = 1 << 30
+"""The largest pass, over the model, that is made in one piece on the CPU."""
+TILED_BYTES = 2 << 30
+"""The largest pass, over the model, that is made in tiles on the CPU."""
+MOST_TIMES_TRAINED = 16
+"""How many times the pixels of its training a network of another family is shown in one piece."""
+
+
+def in_one_piece_bytes(model: LoadedModel) -> int:
+    """Return how large a pass may be, over the model, to be made in one piece."""
+    free = free_bytes(model.device)
+    return WHOLE_BYTES if free is None else free // 2
+
+
+def is_large(model: LoadedModel, size: Size) -> bool:
+    """Whether an input of that height and width has to be computed in tiles."""
+    if not isinstance(model.module, ConvNeXt):
+        return math.prod(size) > MOST_TIMES_TRAINED * model.preprocessing.input_px**2
+    return whole_bytes(model, size) > in_one_piece_bytes(model)
+
+
+def check_room(model: LoadedModel, geometry: CropGeometry) -> None:
+    """Raise a StudioError if an input fits into memory neither in one piece nor in tiles.
+
+    The hint says what would fit.
+    """
+    width, height = geometry.input_size
+    if not is_large(model, (height, width)):
+        return
+    if not isinstance(model.module, ConvNeXt):
+        raise StudioError(
+            f"{_pixels(geometry)} are too many for {model.title} in one piece, and only ConvNeXt is "
+            "computed in tiles.",
+            _hint(model, geometry, lambda size: not is_large(model, size)),
+        )
+    needed = tiled_bytes(model, (height, width))
+    limit = max(TILED_BYTES, in_one_piece_bytes(model))
+    if needed > limit:
+        raise StudioError(
+            f"{_pixels(geometry)} need about {_gigabytes(needed)} with {model.title}, even in tiles; "
+            f"{_gigabytes(limit)} are allowed.",
+            _hint(model, geometry, lambda size: tiled_bytes(model, size) <= limit),
+        )
+
+
+def check_in_one_piece(model: LoadedModel, geometry: CropGeometry) -> None:
+    """Raise a StudioError if something that is not computed in tiles is asked of a large input.
+
+    The hint says what would fit.
+    """
+    check_room(model, geometry)
+    width, height = geometry.input_size
+    if is_large(model, (height, width)):
+        raise StudioError(
+            f"{_pixels(geometry)} are computed in tiles, which is possible for maps, statistics, patches "
+            "and Grad-CAM at stages, but not for this.",
+            _hint(model, geometry, lambda size: not is_large(model, size)),
+        )
+
+
+def _hint(model: LoadedModel, geometry: CropGeometry, fits: Callable[[Size], bool]) -> str:
+    """Say how large the whole picture, or a box of it, may be."""
+    grid = input_grid(model.config, model.nodes)
+    _, _, across, down = geometry.seen_in_input
+    longest = int(max(across, down))
+
+    def whole(longer: int) -> Size:
+        height, width = (grid.padded(max(1, round(side * longer / longest))) for side in (down, across))
+        return height, width
+
+    longer = _largest(longest, grid.step_px, lambda side: fits(whole(side)))
+    side = _largest(int(min(across, down)), grid.step_px, lambda side: fits((side, side)))
+    height, width = whole(longer)
+    return (
+        f"About {width * height / 1e6:.2g} megapixels fit: show the whole picture at {longer} pixels, or a box "
+        f"of {side} × {side}."
+    )
+
+
+def _largest(side: int, step: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest multiple of a step up to a side that fits, or the step."""
+    low, high = 1, max(1, side // step)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle * step) else (low, middle - 1)
+    return low * step
+
+
+def _pixels(geometry: CropGeometry) -> str:
+    width, height = geometry.input_size
+    return f"{width} × {height} pixels"
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 30):.1f} GB"

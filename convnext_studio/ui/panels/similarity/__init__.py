@@ -1,0 +1,1 @@
+"""The panel "Similarity": what the positions of a map have in common."""

@@ -1,0 +1,474 @@
+"""Principal components: three as the colours of every picture, and each alone as a signed map."""
+
+from typing import cast
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import (
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convnext_studio.protocol.envelope import Payload, Progress, Request
+from convnext_studio.protocol.similarity import (
+    MARKED_PX,
+    Basis,
+    Components,
+    ComponentsResult,
+    KeptBasis,
+    Marked,
+    PlacedMaps,
+    ScoreMaps,
+    ScoreMapsResult,
+)
+from convnext_studio.render import (
+    OPACITY,
+    SIGNED_OVER_PICTURE,
+    Clipping,
+    format_number,
+    format_percent,
+    signed_limits,
+    three_colours,
+    veil,
+)
+from convnext_studio.ui.panels.base import choice
+from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
+from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
+
+COLOUR_NAMES = ("red", "green", "blue")
+_COLOURS = ("#ff5a50", "#3fc66b", "#5c8dff")
+_MARK_COLOUR = (255, 214, 64)
+_PANEL = "similarity_gallery"
+_BASIS_TIP = (
+    "What the components are computed from. Kept ones stay the same for all pictures, and are saved with the "
+    "session"
+)
+
+
+class SingleComponent(QWidget):
+    """One component as a signed map, with its share of the variance and the channels that load on it."""
+
+    def __init__(self, index: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.index = index
+        self.heading = QLabel()
+        self.heading.setTextFormat(Qt.TextFormat.RichText)
+        self.map = MapView(f"Component {index + 1}")
+        follow_text(self.map, lambda: self.map.setMinimumHeight(scaled_px(84)))
+        self.map.save.hide()
+        self.loadings = QLabel()
+        self.loadings.setTextFormat(Qt.TextFormat.RichText)
+        self.loadings.setWordWrap(True)
+        self.loadings.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.loadings.setToolTip("Click a channel to select it in all panels")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(1)
+        for widget in (self.heading, self.map, self.loadings):
+            layout.addWidget(widget, 1 if widget is self.map else 0)
+
+    def show_basis(self, basis: Basis) -> None:
+        """Describe the component."""
+        share = format_percent(basis.shares[self.index])
+        self.heading.setText(
+            f'<span style="color:{_COLOURS[self.index]}">■</span> <b>{self.index + 1}</b> '
+            f"{COLOUR_NAMES[self.index]} · {share} of the variance"
+        )
+        texts = [
+            f'<a href="{channel}">{channel}</a> ({"+" if loading > 0 else "−"}{abs(loading):.2f})'
+            for channel, loading in basis.loadings(self.index, 4)
+        ]
+        self.loadings.setText("Channels " + ", ".join(texts) if texts else "No variance is left for it.")
+
+
+class ComponentsPage(Page):
+    """The page with the components."""
+
+    name, title = "components", "Components"
+    tip = "The three directions in which the positions differ most, as red, green and blue"
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(state, bridge, parent)
+        self._subject: Subject | None = None
+        self._result: ComponentsResult | None = None
+        self._others: dict[str, PlacedMaps] = {}
+        self._marks: dict[str, NDArray[np.bool_]] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._last: tuple[float, float] | None = None
+        self._gallery = Query(bridge, self._take_others, lambda _reason: None, self._advance, parent=self)
+        self.singles = [SingleComponent(index) for index in range(3)]
+        self._make_controls()
+        self._make_side()
+        state.bases_changed.connect(self._offer_bases)
+        state.pictures_changed.connect(self._forget_closed)
+        self._offer_bases()
+
+    # ------------------------------------------------------------------------------------------- the parts
+
+    def _make_controls(self) -> None:
+        self.basis = choice("Basis", _BASIS_TIP, [])
+        self.view = Switch(
+            "Shown",
+            (
+                ("Colours", -1, "The first three components as red, green and blue"),
+                ("First", 0, "The first component alone, as a signed map"),
+                ("Second", 1, "The second component alone, as a signed map"),
+                ("Third", 2, "The third component alone, as a signed map"),
+            ),
+        )
+        self.keep = PopupButton("Keep…", "Keep these components under a name, or forget some")
+        self.keep.setAccessibleName("Keep or forget components")
+        self.keep_name = QLineEdit()
+        self.keep_name.setPlaceholderText("Name")
+        self.keep_name.setAccessibleName("Name of the kept components")
+        self.keep_button = QPushButton("Keep")
+        self.keep_button.setToolTip("Keep the components that are shown, with this name")
+        self.forget_button = QPushButton("Forget")
+        self.forget_button.setToolTip("Forget the kept components that are chosen as the basis")
+        self.keep.add_row("Name", self.keep_name)
+        self.keep.add_wide(self.keep_button)
+        self.keep.add_wide(self.forget_button)
+        self.erase = QToolButton()
+        self.erase.setText("Erase")
+        self.erase.setCheckable(True)
+        self.erase.setToolTip("Erase marks instead of adding to them")
+        self.clear = QPushButton("Clear")
+        self.clear.setToolTip("Remove all marks from all pictures")
+        self.brush_size = QSlider(Qt.Orientation.Horizontal)
+        self.brush_size.setRange(1, 30)
+        self.brush_size.setValue(8)
+        self.brush_size.setAccessibleName("Size of the brush")
+        self.brush_size.setToolTip("Diameter of the brush, in per cent of the picture's longer side")
+        follow_text(self.brush_size, lambda: self.brush_size.setFixedWidth(scaled_px(70)))
+        self.controls = [self.basis, self.view, self.erase, self.brush_size, self.clear, self.keep]
+        self.basis.activated.connect(self._basis_chosen)
+        self.basis.currentIndexChanged.connect(lambda _index: self._basis_chosen())
+        self.view.changed.connect(self.changed)
+        self.keep_button.clicked.connect(self._keep)
+        self.keep_name.returnPressed.connect(self._keep)
+        self.forget_button.clicked.connect(self._forget_kept)
+        self.clear.clicked.connect(self.clear_marks)
+
+    def _make_side(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for single in self.singles:
+            layout.addWidget(single, 1)
+            single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
+            single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(inside)
+        self.side = area
+
+    def _offer_bases(self, _bases: object = None) -> None:
+        """List what the components can be computed from, and the kept ones."""
+        chosen = self.basis.currentText()
+        self.basis.blockSignals(True)
+        self.basis.clear()
+        for text, value in (
+            ("This picture", "picture"),
+            ("All open pictures", "pictures"),
+            ("Marked foreground", "foreground"),
+        ):
+            self.basis.addItem(text, value)
+        for kept in self.state.bases:
+            self.basis.addItem(kept.name, kept)
+        index = max(0, self.basis.findText(chosen))
+        self.basis.setCurrentIndex(index)
+        self.basis.blockSignals(False)
+        self._basis_chosen()
+
+    def show_controls(self) -> None:
+        """Show the controls that have a meaning now."""
+        for control in (self.erase, self.brush_size, self.clear):
+            control.setVisible(self.is_marking)
+        self.forget_button.setEnabled(self._kept is not None)
+
+    def _basis_chosen(self) -> None:
+        self.show_controls()
+        self.changed.emit()
+        self.asked.emit()
+
+    @property
+    def _kept(self) -> KeptBasis | None:
+        """The kept components that are chosen, or None."""
+        data = self.basis.currentData()
+        return data if isinstance(data, KeptBasis) else None
+
+    @property
+    def is_marking(self) -> bool:
+        """Whether dragging over the large picture marks its foreground."""
+        return bool(self.basis.currentData() == "foreground")
+
+    def _keep(self) -> None:
+        if self._result is None:
+            return
+        number = len(self.state.bases) + 1
+        basis = self._result.basis
+        name = self.keep_name.text().strip() or f"{basis.node}, {basis.origin} ({number})"
+        self.state.set_bases((*self.state.bases, KeptBasis(name=name, basis=basis)))
+        self.basis.setCurrentIndex(self.basis.findText(name))
+        self.keep_name.clear()
+        self.keep.sheet.hide()
+
+    def _forget_kept(self) -> None:
+        kept = self._kept
+        self.state.set_bases(each for each in self.state.bases if each is not kept)
+        self.keep.sheet.hide()
+
+    # ------------------------------------------------------------------------------------------ the brush
+
+    def brush(self, x: float, y: float, begins: bool) -> None:
+        """Mark or erase a round spot of the large picture, and what lies between it and the last one."""
+        subject = self._subject
+        if subject is None:
+            return
+        width, height = subject.picture.size
+        reduced = MARKED_PX / max(width, height)
+        key = subject.picture.key
+        mask = self._marks.get(key)
+        if mask is None:
+            shape = max(1, round(height * reduced)), max(1, round(width * reduced))
+            mask = self._marks[key] = np.zeros(shape, np.bool_)
+            self._sizes[key] = subject.picture.size
+        radius = self.brush_size.value() / 100 * MARKED_PX / 2
+        here = x * mask.shape[1] / width, y * mask.shape[0] / height
+        last = here if begins or self._last is None else self._last
+        steps = max(1, round(np.hypot(here[0] - last[0], here[1] - last[1]) / max(radius / 2, 1)))
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        for step in range(1, steps + 1):
+            at_x, at_y = (a + (b - a) * step / steps for a, b in zip(last, here, strict=True))
+            mask[
+                (columns + 0.5 - at_x) ** 2 + (rows + 0.5 - at_y) ** 2 <= radius**2
+            ] = not self.erase.isChecked()
+        self._last = here
+        self.changed.emit()
+
+    def lift_brush(self) -> None:
+        """Compute the components of what is marked now."""
+        self._last = None
+        self.asked.emit()
+
+    def clear_marks(self) -> None:
+        """Remove all marks."""
+        self._marks.clear()
+        self.changed.emit()
+        self.asked.emit()
+
+    @property
+    def marked(self) -> tuple[Marked, ...]:
+        """The marks of all pictures that have some."""
+        return tuple(Marked.of(key, mask) for key, mask in self._marks.items() if mask.any())
+
+    def _forget_closed(self, _pictures: object = None) -> None:
+        open_keys = {picture.key for picture in self.state.pictures}
+        self._marks = {key: mask for key, mask in self._marks.items() if key in open_keys}
+        self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
+
+    # ----------------------------------------------------------------------------------------- the engine
+
+    def question(self, subject: Subject) -> Request | str:
+        """Return the request for the components, and this picture's scores."""
+        self._subject = subject
+        asked = Components(image=subject.picture.key, node=subject.node.name)
+        kept = self._kept
+        if kept is not None:
+            return replace(asked, node=kept.basis.node, kept=kept.basis)
+        if self.basis.currentData() == "pictures":
+            return replace(asked, over=subject.images)
+        if self.is_marking:
+            return replace(asked, marked=self.marked)
+        return asked
+
+    def take(self, payload: Payload, subject: Subject) -> None:
+        """Show components, and ask for the other pictures' scores."""
+        if not isinstance(payload, ComponentsResult):
+            return
+        if self._result is None or payload.basis != self._result.basis:
+            self._others = {}
+        self._subject, self._result = subject, payload
+        self._others[payload.scores.image] = payload.scores
+        for single in self.singles:
+            single.show_basis(payload.basis)
+        self.changed.emit()
+        missing = tuple(key for key in subject.others if key not in self._others)
+        if missing:
+            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=payload.basis), of=subject.model)
+
+    def _advance(self, progress: Progress) -> None:
+        if isinstance(progress.partial, ScoreMapsResult):
+            self._take_others(progress.partial)
+
+    def _take_others(self, payload: Payload) -> None:
+        if isinstance(payload, ScoreMapsResult):
+            self._others.update({each.image: each for each in payload.scores})
+            self.changed.emit()
+
+    def forget(self) -> None:
+        """Forget the components of another network, but not the marks."""
+        self._gallery.drop()
+        self._result, self._others = None, {}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the other pictures have their colours."""
+        return not self._gallery.is_running
+
+    # -------------------------------------------------------------------------------------------- display
+
+    def _layer(self, placed: PlacedMaps, index: int) -> Layer:
+        """Return three components as colours, or a single one as a signed map."""
+        result = cast("ComponentsResult", self._result)
+        ends, shape = result.basis.ends, placed.maps.shape[1:]
+        box = Placement(result.field, placed.geometry).box(*shape)
+        if index < 0:
+            colours = three_colours(placed.maps, ends, smooth=self.look.smooth)
+            return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
+        values = placed.maps[index]
+        return _signed_layer(values, box, ends[index], smooth=self.look.smooth)
+
+    def shown(self) -> Shown | None:
+        """Return the colours or the signed map of the large picture, and what the brush has marked."""
+        result = self._result
+        if result is None:
+            return None
+        index = cast("int", self.view.value)
+        layers: tuple[Layer, ...] = (self._layer(result.scores, index),)
+        self._show_singles(result)
+        if self.is_marking and (mark := self._mark_layer(result.scores.image)) is not None:
+            layers = (*layers, mark)
+        if index < 0:
+            return Shown(layers=layers, values=result.scores.maps)
+        values = result.scores.maps[index]
+        limits = signed_limits(result.basis.ends[index])
+        scale = ColorScale(SIGNED_OVER_PICTURE, limits, clipping=Clipping.of(values, limits), zero=0.0)
+        return Shown(layers=layers, scale=scale, values=values)
+
+    def _mark_layer(self, key: str) -> Layer | None:
+        mask = self._marks.get(key)
+        if mask is None or not mask.any():
+            return None
+        colours = np.zeros((*mask.shape, 4), np.uint8)
+        colours[mask] = (*_MARK_COLOUR, 90)
+        inner = mask.copy()
+        for axis in (0, 1):
+            for step in (-1, 1):
+                inner &= np.roll(mask, step, axis)
+        colours[mask & ~inner] = (*_MARK_COLOUR, 255)
+        width, height = self._sizes[key]
+        return Layer(Bitmap(colours), (0.0, 0.0, float(width), float(height)), smooth=True)
+
+    def _show_singles(self, result: ComponentsResult) -> None:
+        subject = self._subject
+        if subject is None or subject.picture.key != result.scores.image:
+            return
+        below = picture_layer(subject.picture)
+        for single in self.singles:
+            values = result.scores.maps[single.index]
+            limits = signed_limits(result.basis.ends[single.index])
+            single.map.view.set_scene(
+                Scene(size=subject.picture.size, layers=(below, self._layer(result.scores, single.index)))
+            )
+            clipping = Clipping.of(values, limits)
+            single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
+
+    def overlay(self, key: str) -> Overlay | None:
+        """Return the colours of a small picture."""
+        placed, result = self._others.get(key), self._result
+        if placed is None or result is None:
+            return None
+        index = cast("int", self.view.value)
+        if index < 0:
+            colours = three_colours(placed.maps, result.basis.ends, smooth=False)
+            opacity = self.look.opacity
+        else:
+            limits = signed_limits(result.basis.ends[index])
+            colours, opacity = veil(placed.maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
+        box = Placement(result.field, placed.geometry).box(*placed.maps.shape[1:])
+        return Overlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
+
+    def placement(self) -> tuple[Placement, Unit] | None:
+        """Return where the positions are."""
+        result = self._result
+        if result is None:
+            return None
+        height, width = result.scores.maps.shape[1:]
+        return Placement(result.field, result.scores.geometry), (height, width)
+
+    def caption(self) -> str:
+        """Describe the basis, and how much it explains."""
+        result = self._result
+        if result is None:
+            return ""
+        basis = result.basis
+        explained = " + ".join(format_percent(share) for share in basis.shares)
+        whole = format_percent(sum(basis.shares))
+        said = [
+            f"{basis.node}: components of {basis.origin}, {basis.positions} positions",
+            f"explained variance {explained} = {whole}",
+        ]
+        kept = self._kept
+        if kept is not None:
+            said.insert(0, f"“{kept.name}”, kept")
+            if basis.network != (self.state.model.title if self.state.model is not None else ""):
+                said.append(f"computed with {basis.network}")
+        if self.is_marking and not self.marked:
+            said.append("drag over the picture to mark its foreground; until then, all of this picture counts")
+        if result.skipped:
+            said.append(f"{len(result.skipped)} pictures could not be read")
+        return " · ".join(said)
+
+    def point_at(self, unit: Unit | None) -> str:
+        """Return the scores of a position."""
+        result = self._result
+        if unit is None or result is None:
+            return ""
+        scores = ", ".join(
+            f"{index + 1}: {format_number(float(value))}"
+            for index, value in enumerate(result.scores.maps[:, unit[0], unit[1]])
+        )
+        centre = point_text(*Placement(result.field, result.scores.geometry).centre(*unit))
+        return f"{result.node} · unit (y {unit[0]}, x {unit[1]}) · components {scores} · {centre}"
+
+    def choose(self, unit: Unit) -> None:
+        """Select the unit in all panels."""
+        if self._result is not None and self._result.node == self.state.node:
+            self.state.set_unit(*unit)
+
+
+def _signed_layer(
+    values: NDArray[np.float32],
+    box: tuple[float, float, float, float],
+    ends: tuple[float, float],
+    *,
+    smooth: bool,
+) -> Layer:
+    from convnext_studio.render import resample
+
+    factor = max(1, 448 // max(values.shape)) if smooth and np.isfinite(values).all() else 1
+    fine = resample(values, values.shape[0] * factor, values.shape[1] * factor) if factor > 1 else values
+    colours = veil(fine, signed_limits(ends), SIGNED_OVER_PICTURE)
+    return Layer(Bitmap(colours), box, OPACITY, smooth, numbers=numbers_of(values))

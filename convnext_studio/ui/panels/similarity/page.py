@@ -1,0 +1,158 @@
+"""What the pages of the panel have in common: a question, a large map, and a map over every small picture."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.map_texts import Placement
+from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.scene import Layer, Lines, Mark
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+
+Unit = tuple[int, int]
+"""Row and column of a position."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How maps are laid over pictures.
+
+    Attributes
+    ----------
+    smooth
+        Whether values are interpolated between the centres of the units.
+    opacity
+        The opacity of the colours, from 0 to 1.
+    """
+
+    smooth: bool = True
+    opacity: float = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """What the large view shows over the picture.
+
+    Attributes
+    ----------
+    layers, lines, marks
+        Parts of its scene, above the picture.
+    scale
+        The colour bar; None if the colours have none.
+    values
+        The numbers behind the colours, for files.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    lines: tuple[Lines, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    scale: ColorScale | None = None
+    values: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is asked about: the network, the picture that is shown large, all pictures, and the node."""
+
+    model: ModelInfo
+    picture: ImageInfo
+    images: tuple[str, ...]
+    node: NodeInfo
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The keys of the other pictures."""
+        return tuple(key for key in self.images if key != self.picture.key)
+
+    @property
+    def current_first(self) -> tuple[str, ...]:
+        """The keys of all pictures, that of the large one first."""
+        return (self.picture.key, *self.others)
+
+
+class Page(QObject):
+    """One of the pages of the panel.
+
+    Attributes
+    ----------
+    name, title, tip
+        The value, the word and the tooltip of its button.
+    controls
+        What stands in the panel's row of controls while the page is shown.
+    side
+        What stands beside the large view.
+    """
+
+    changed = Signal()  # What is shown has changed.
+    asked = Signal()  # Another question is to be asked.
+    read_out = Signal(str)
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    tip: ClassVar[str]
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = state
+        self.bridge = bridge
+        self.look = Look()
+        self.controls: list[QWidget] = []
+        self.side = QWidget()
+
+    def question(self, subject: Subject) -> Request | str:
+        """Return the request whose answer the page shows, or a sentence that says why there is none."""
+        raise NotImplementedError
+
+    def take(self, payload: Payload, subject: Subject) -> None:
+        """Take an answer, complete or partial."""
+        raise NotImplementedError
+
+    def recall(self, _question: Request) -> Payload | None:
+        """Return an answer that is at hand, or None."""
+        return None
+
+    def forget(self) -> None:
+        """Forget everything that was computed."""
+
+    def shown(self) -> Shown | None:
+        """Return what is shown over the large picture; None until there is something."""
+        raise NotImplementedError
+
+    def overlay(self, key: str) -> Overlay | None:
+        """Return what lies over a small picture."""
+        raise NotImplementedError
+
+    def placement(self) -> tuple[Placement, tuple[int, int]] | None:
+        """Return where the positions are in the large picture, and the numbers of rows and columns."""
+        raise NotImplementedError
+
+    def caption(self) -> str:
+        """Describe what is shown, with its numbers."""
+        raise NotImplementedError
+
+    def point_at(self, unit: Unit | None) -> str:
+        """Show what belongs to the position under the pointer, and return its read-out."""
+        raise NotImplementedError
+
+    def choose(self, unit: Unit) -> None:
+        """Choose a position, which was clicked."""
+
+    def set_look(self, look: Look) -> None:
+        """Lay the maps over the pictures in another way."""
+        if look != self.look:
+            self.look = look
+            self.changed.emit()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is pending beside the page's question."""
+        return True

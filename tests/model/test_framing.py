@@ -1,0 +1,126 @@
+"""Framings: their keys, and where their inputs lie in pictures, by hand and over random sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.model import load
+from convnext_studio.model.framing import (
+    FRAMING_KINDS,
+    TRAINED,
+    Framing,
+    Grid,
+    box_within,
+    framed,
+    framed_geometry,
+    framing_of,
+    picture_of,
+)
+from convnext_studio.model.preprocessing import Preprocessing
+from tests.networks import small_model
+
+GRID = Grid(step_px=32, smallest_px=32)
+_boxes = st.none() | st.tuples(*[st.integers(0, 9000)] * 4)
+_framings = st.builds(Framing, kind=st.sampled_from(FRAMING_KINDS), input_px=st.integers(0, 4096), box=_boxes)
+
+
+@given(key=st.text(), framing=_framings)
+def test_a_key_names_picture_and_framing(key: str, framing: Framing) -> None:
+    key = picture_of(key)
+    image = framed(key, framing)
+    assert (picture_of(image), framing_of(image)) == (key, framing)
+    assert (image == key) == (framing == TRAINED)
+    assert framed(framed(key, Framing(kind="native")), framing) == image
+
+
+def test_a_whole_picture_by_hand() -> None:
+    geometry = framed_geometry(Framing(kind="whole"), (1000, 300), 224, GRID)
+    # 1000 x 300 becomes 224 x 67, and 67 rows are padded to 96.
+    assert geometry.resized_size == (224, 67)
+    assert geometry.input_size == (224, 96)
+    assert geometry.padding == (0, 14, 0, 15)
+    assert geometry.seen_in_input == (0, 14, 224, 67)
+    assert geometry.seen_box == pytest.approx((0, 0, 1000, 300))
+
+
+def test_a_whole_picture_at_another_size_and_at_its_own() -> None:
+    assert framed_geometry(Framing(kind="whole", input_px=512), (300, 1000), 224, GRID).input_size == (160, 512)
+    native = framed_geometry(Framing(kind="native", input_px=512), (300, 1000), 224, GRID)
+    assert native.resized_size == (300, 1000)
+    assert native.input_size == (320, 1024)
+    assert native.padding == (10, 12, 10, 12)
+
+
+def test_a_box_has_the_scale_of_its_framing() -> None:
+    box = (100, 40, 120, 60)
+    trained = framed_geometry(Framing(box=box), (400, 300), 224, GRID)
+    assert trained.input_size == (448, 224)
+    assert not trained.is_padded
+    assert trained.seen_box == pytest.approx(box, abs=0.5)
+    native = framed_geometry(Framing(kind="native", box=box), (400, 300), 224, GRID)
+    assert native.seen_box == box
+    assert native.input_size == (128, 64)
+
+
+@given(
+    framing=_framings,
+    size=st.tuples(st.integers(8, 3000), st.integers(8, 3000)),
+    step=st.sampled_from([1, 8, 16, 32]),
+)
+def test_what_is_seen_lies_in_the_picture(framing: Framing, size: tuple[int, int], step: int) -> None:
+    if framing.kind == "trained" and framing.box is None:
+        return
+    geometry = framed_geometry(framing, size, 224, Grid(step_px=step, smallest_px=step))
+    x, y, width, height = geometry.seen_box
+    x0, y0, across, down = box_within(framing.box or (0, 0, *size), size)
+    across_px, down_px = geometry.scale
+    assert x == pytest.approx(x0, abs=across_px)
+    assert y == pytest.approx(y0, abs=down_px)
+    assert width == pytest.approx(across, abs=2 * across_px)
+    assert height == pytest.approx(down, abs=2 * down_px)
+    if framing.kind != "trained":
+        assert [side % step for side in geometry.input_size] == [0, 0]
+        assert all(0 <= each < step for each in geometry.padding)
+
+
+def test_units_of_the_padding_are_known_by_their_centres() -> None:
+    geometry = framed_geometry(Framing(kind="whole"), (1000, 300), 224, GRID)
+    fine, coarse = FieldGeometry().after(4, 4), FieldGeometry().after(32, 32)
+    # The centres are at 2, 6, 10, 14, …: the picture begins at 14 and ends at 81.
+    assert geometry.seen_units(fine, 24, 56) == (slice(3, 20), slice(0, 56))
+    assert geometry.seen_units(coarse, 3, 7) == (slice(0, 3), slice(0, 7))
+
+
+@given(start=st.floats(0, 60), length=st.floats(0.1, 60), count=st.integers(1, 9))
+def test_some_unit_is_always_seen(start: float, length: float, count: int) -> None:
+    found = FieldGeometry().after(8, 8).centred_within(start, start + length, count)
+    assert 0 <= found.start < found.stop <= count
+
+
+def test_padding_has_the_mean_colour_and_the_picture_its_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    own = Preprocessing()
+    geometry = own.framed((50, 30), Framing(kind="native"), GRID)
+    array, same = own(Image.fromarray(pixels), geometry)
+    assert same == geometry
+    assert array.shape == (3, 32, 64)
+    expected = np.zeros((3, 32, 64), np.float32)
+    expected[:, 1:31, 7:57] = ((pixels / 255 - own.mean) / own.std).transpose(2, 0, 1)
+    np.testing.assert_allclose(array, expected, atol=1e-6)
+
+
+def test_networks_say_what_they_need() -> None:
+    vit = load("timm-random:test_vit3")
+    with pytest.raises(StudioError, match="takes no input of") as refused:
+        vit.geometry((300, 200), Framing(box=(0, 0, 150, 101)))
+    assert "multiples of 16" in refused.value.hint
+    assert vit.geometry((300, 200), Framing(kind="whole")).input_size == (160, 112)
+    with pytest.raises(StudioError, match="takes no input of") as refused:
+        load("timm-random:test_coatnet").geometry((300, 200), Framing(kind="whole"))
+    assert "As trained" in refused.value.hint
+    with pytest.raises(StudioError, match="too small"):
+        small_model().geometry((300, 200), Framing(input_px=8))

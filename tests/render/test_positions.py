@@ -1,0 +1,94 @@
+"""Three maps as one colour, parts with their colours and outlines, and label images."""
+
+import numpy as np
+import pytest
+
+from convnext_studio.render import (
+    PART_COLOURS,
+    Limits,
+    label_picture,
+    laid_over,
+    likeness_limits,
+    part_outlines,
+    part_rgb,
+    part_veil,
+    signed_limits,
+    three_colours,
+)
+
+LABELS = np.array([[0, 0, 1], [-1, 2, 1]], np.int32)
+
+
+def test_each_map_is_one_colour_between_its_ends() -> None:
+    scores = np.stack([np.full((2, 3), value, np.float32) for value in (-1, 0, 9)])
+    colours = three_colours(scores, [(-1, 1), (-1, 1), (-1, 1)], smooth=False)
+    assert colours.shape == (2, 3, 3)
+    assert colours[0, 0].tolist() == [0, 128, 255]
+    fine = three_colours(scores, [(-1, 1)] * 3)
+    assert fine.shape[0] % 2 == 0
+    assert fine.shape[0] / fine.shape[1] == pytest.approx(2 / 3)
+    assert (fine == (0, 128, 255)).all()
+
+
+def test_missing_maps_are_black_and_missing_values_grey() -> None:
+    assert three_colours(np.ones((1, 2, 2), np.float32), [(0, 1)], smooth=False)[0, 0].tolist() == [255, 0, 0]
+    scores = np.zeros((3, 2, 2), np.float32)
+    scores[1, 0, 1] = np.nan
+    colours = three_colours(scores, [(0, 1)] * 3)
+    half = colours.shape[1] // 2
+    hole, rest = colours[:half, half:], colours[half:]
+    assert set(np.unique(hole).tolist()) == {138, 142, 206, 210}
+    assert not rest.any()
+
+
+def test_colours_are_laid_into_their_box() -> None:
+    picture = np.full((20, 30, 3), 100, np.uint8)
+    red = np.tile(np.array([255, 0, 0], np.uint8), (4, 4, 1))
+    shown = laid_over(picture, red, (5.0, -4.0, 10.0, 10.0), 1.0)
+    assert (shown[:6, 5:15] == (255, 0, 0)).all()
+    shown[:6, 5:15] = 100
+    assert (shown == 100).all()
+    half = laid_over(picture, red, (0.0, 0.0, 30.0, 20.0), 0.5)
+    assert half[10, 10].tolist() == [178, 50, 50]
+    assert (laid_over(picture, red, (40.0, 0.0, 5.0, 5.0), 1.0) == picture).all()
+
+
+def test_parts_have_colours_of_their_own() -> None:
+    assert len({part_rgb(part) for part in range(-1, len(PART_COLOURS))}) == len(PART_COLOURS) + 1
+    veil = part_veil(LABELS, hidden={1}, opacity=0.5)
+    assert veil[0, 0].tolist() == [*part_rgb(0), 128]
+    assert veil[1, 1].tolist() == [*part_rgb(2), 128]
+    assert not veil[:, 2].any()
+    assert not veil[1, 0].any()
+
+
+def test_outlines_are_where_the_label_changes() -> None:
+    lines = part_outlines(LABELS, (10.0, 20.0, 30.0, 20.0))
+    assert set(lines) == {0, 1, 2}
+    # A part of two units side by side has six edges, as long as a unit's side.
+    for part, edges in ((0, 6), (1, 6), (2, 4)):
+        assert len(lines[part]) == edges
+        lengths = np.abs(lines[part][:, 1] - lines[part][:, 0]).sum(axis=1)
+        np.testing.assert_allclose(lengths, 10)
+    corners = lines[2].reshape(-1, 2)
+    assert (corners.min(axis=0).tolist(), corners.max(axis=0).tolist()) == ([20, 30], [30, 40])
+    assert set(part_outlines(LABELS, (0.0, 0.0, 3.0, 2.0), hidden={0})) == {1, 2}
+
+
+def test_a_label_picture_has_the_label_of_every_pixel() -> None:
+    found = label_picture(LABELS, (1.0, 0.0, 6.0, 4.0), (8, 5))
+    assert found.shape == (5, 8)
+    assert found[0].tolist() == [0, 1, 1, 1, 1, 2, 2, 0]
+    assert found[3].tolist() == [0, 0, 0, 3, 3, 2, 2, 0]
+    assert not found[4].any()
+    assert 2 not in label_picture(LABELS, (0.0, 0.0, 3.0, 2.0), (3, 2), hidden={1})
+
+
+def test_scales() -> None:
+    assert signed_limits((-2.0, 5.0)) == Limits(-5, 5)
+    assert signed_limits((0.0, 0.0)) == Limits(-1, 1)
+    values = np.array([[0.4, 1.0], [np.nan, 0.7]], np.float32)
+    assert likeness_limits(values, "cosine").low == pytest.approx(0.4)
+    assert likeness_limits(values, "centred") == Limits(-1, 1)
+    assert likeness_limits(values - 1, "cosine") == Limits(-1, 1)
+    assert likeness_limits(values * 9, "dot") == Limits(-9, 9)
