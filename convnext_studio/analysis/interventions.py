@@ -315,7 +315,7 @@ def _edit(change: Change, donor: Tensor | None, layout: Layout) -> Edit:
 def _changed(change: Change, donor: Tensor | None, maps: Tensor) -> Tensor:
     """Return maps (N, C, h, w) in which a part is changed.
 
-    Their layout in memory is kept, because other layouts are computed by other kernels, which round differently.
+    Their layout in memory is kept, because another one is computed by other kernels, which round differently.
     """
     changed = torch.where(_mask(change, maps), _replacement(change, donor, maps), maps)
     return torch.empty_like(maps).copy_(changed)
