@@ -12,7 +12,7 @@ from PIL import Image
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
-from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
@@ -60,7 +60,7 @@ class Picture:
         Name, size in pixels, notes about decoding, and a preview (h, w, 3) uint8.
     """
 
-    def __init__(self, dispatcher: Dispatcher, model: ModelInfo, info: ImageInfo) -> None:
+    def __init__(self, dispatcher: Answers, model: ModelInfo, info: ImageInfo) -> None:
         self._dispatcher = dispatcher
         self._model = model
         self.info = info

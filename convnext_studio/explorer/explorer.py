@@ -11,7 +11,8 @@ from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.dispatch import Answers, Dispatcher
+from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
@@ -76,7 +77,8 @@ class Explorer:
         stem_padding: int | None = None,
         part: str = "",
     ) -> None:
-        self._dispatcher = Dispatcher()
+        self._engine = Dispatcher()
+        self._dispatcher: Answers = self._engine
         asked = LoadModel(
             source=str(model) or default_model(),
             device=device,
@@ -87,6 +89,55 @@ class Explorer:
             part=part,
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
+
+    def compare(
+        self,
+        other: "Explorer | str | Path",
+        *,
+        precision: Precision = "float32",
+        offline: bool = False,
+        part: str = "",
+        untrained: bool = False,
+        seed: int = 0,
+    ) -> Comparison:
+        """Open a second network, B, beside this one, A, and compare what both make of the same pictures.
+
+        Parameters
+        ----------
+        other
+            A model as in the constructor, or an explorer, whose network is shared and not opened again.
+        precision, offline, part
+            As in the constructor.
+        untrained
+            Whether to give the network of `other` random weights, from `seed`.
+
+        Raises
+        ------
+        StudioError
+            If the model cannot be opened.
+
+        Examples
+        --------
+        >>> explorer = Explorer("preset:convnextv2_atto")
+        >>> comparison = explorer.compare("preset:convnext_atto")
+        >>> comparison.maps(explorer.open("sample:cat"), "stage2").difference.shape
+        (80, 28, 28)
+        """
+        if isinstance(other, Explorer):
+            model = self._engine.share_model(other._engine)
+        else:
+            asked = LoadModel(
+                network="B",
+                source=str(other),
+                device=self.model.device,
+                precision=precision,
+                offline=offline,
+                part=part,
+                untrained=untrained,
+                seed=seed,
+            )
+            model = cast(ModelInfo, self._engine.run(asked))
+        return Comparison(self._engine, self.model, model)
 
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:

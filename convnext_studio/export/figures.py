@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from convnext_studio.export.page import (
     lines_of,
     map_figure,
 )
+from convnext_studio.export.png import encoded_png
 from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
@@ -302,9 +302,7 @@ def contact_sheet_png(
         x, y = _GAP_PX + column * (_TILE_PX + _GAP_PX), top + row * pitch
         canvas.image(x + (_TILE_PX - tile.shape[1]) // 2, y + tallest - tile.shape[0], tile)
         canvas.lines(x, y + tallest, texts)
-    buffer = BytesIO()
-    canvas.pixels().save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded_png(canvas.pixels(), {})
 
 
 def _tile_texts(model: ModelInfo, image: ImageInfo, explanation: Explanation) -> list[Line]:

@@ -34,6 +34,7 @@ from convnext_studio.render import (
     limits_of,
     overlay,
     part_rgb,
+    seen_map,
     signed_limits,
     three_colours,
 )
@@ -62,6 +63,10 @@ def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, floa
     return pixels, (size[0] / image.size[0], size[1] / image.size[1])
 
 
+def _scaled(box: Box, scale: tuple[float, float]) -> Box:
+    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
+
+
 def _box_of(
     shape: Sequence[int], field: FieldGeometry, geometry: CropGeometry, scale: tuple[float, float]
 ) -> Box:
@@ -75,9 +80,10 @@ def _box_of(
 
 def components_figure(model: ModelInfo, image: ImageInfo, result: ComponentsResult) -> Figure:
     """Draw three components as the colours of a picture, and each of them as a signed map beside it."""
-    basis, scores = result.basis, result.scores.maps
+    basis = result.basis
+    scores, place = seen_map(result.scores.maps, result.field, result.scores.geometry)
     picture, scale = _enlarged(image, BODY_PX)
-    box = _box_of(scores.shape[1:], result.field, result.scores.geometry, scale)
+    box = _scaled(place, scale)
     body = laid_over(picture, three_colours(scores, basis.ends), box, OPACITY)
     shown = range(min(3, len(scores)))
     height, width = body.shape[:2]
@@ -87,7 +93,7 @@ def components_figure(model: ModelInfo, image: ImageInfo, result: ComponentsResu
         overlay(
             small,
             scores[index],
-            _box_of(scores.shape[1:], result.field, result.scores.geometry, small_scale),
+            _scaled(place, small_scale),
             signed_limits(basis.ends[index]),
             SIGNED_OVER_PICTURE,
             smooth=True,
@@ -183,7 +189,8 @@ def _over_figure(
     mark: Callable[[Marks], object] = bool,
 ) -> Figure:
     picture, scale = _enlarged(image, BODY_PX)
-    box = _box_of(values.shape, *placed, scale)
+    values, place = seen_map(values, *placed)
+    box = _scaled(place, scale)
     body = overlay(picture, values, box, bar.limits, bar.colormap, smooth=True, zero=bar.zero or 0.0)
     return map_figure(
         body,
@@ -213,8 +220,9 @@ def parts_figure(model: ModelInfo, image: ImageInfo, parts: Parts, names: Sequen
         shown.labels, _box_of(shown.labels.shape, parts.field, shown.geometry, scale), (width, height)
     )
     body = _tinted(picture, labels)
+    own, _ = seen_map(shown.labels, parts.field, shown.geometry)
     rows = [
-        (index, f"{part_name(index, names)}: {format_percent(float((shown.labels == index).mean()))}")
+        (index, f"{part_name(index, names)}: {format_percent(float((own == index).mean()))}")
         for index in range(len(parts.parts))
     ]
     legend_px = 300

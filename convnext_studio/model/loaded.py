@@ -21,6 +21,7 @@ from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.model.nodes import NodeInfo, Size, input_grid, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundled_file, preset
+from convnext_studio.model.road.road_config import RoadConfig
 from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
@@ -297,6 +298,33 @@ def build(config: ConvNeXtConfig, title: str, seed: int = 0, input_px: int = 224
     """Build an architecture on the CPU, with random weights from that seed and that input size."""
     model = _random("built", title, config, seed)
     return replace(model, preprocessing=replace(model.preprocessing, input_px=input_px))
+
+
+def untrained(model: LoadedModel, seed: int = 0) -> LoadedModel:
+    """Return a model with random weights from that seed; its classes and its preprocessing are kept."""
+    if model.random_weights:
+        return model
+    with _seeded(seed):
+        module = _built_again(model.module)
+    return replace(
+        model,
+        title=f"{model.title}, untrained",
+        module=module.eval().requires_grad_(False),
+        random_weights=True,
+        notes=(RANDOM_NOTE,),
+        provenance={},
+    )
+
+
+def _built_again(module: ConvNeXt | StagedNetwork) -> ConvNeXt | StagedNetwork:
+    """Return the architecture of a network with random weights."""
+    if isinstance(module, ConvNeXt):
+        return ConvNeXt.from_config(module.config)
+    if isinstance(module.config, RoadConfig):
+        return RoadNetwork(module.config)
+    from convnext_studio.model.timm.timm_network import build_timm_network, plan_network
+
+    return build_timm_network(plan_network(module.config.name))
 
 
 def _random(source: str, name: str, config: ConvNeXtConfig, seed: int) -> LoadedModel:

@@ -19,6 +19,8 @@ BUILT = "built"
 class LoadModel(Request, frozen=True, kw_only=True):
     """Open or build a model; answered by `ModelInfo`. On failure the model that was open stays open.
 
+    With the network B, it is opened beside the one that is open, which stays open.
+
     Attributes
     ----------
     source
@@ -40,6 +42,9 @@ class LoadModel(Request, frozen=True, kw_only=True):
     part
         The network to open in a file that holds several, or the head to use; see
         `convnext_studio.model.loaded.load`.
+    untrained
+        Whether to draw random weights, from the seed, for the network that the source names; its classes and
+        its preprocessing are kept.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -54,6 +59,70 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride: int | None = None
     stem_padding: int | None = None
     part: str = ""
+    untrained: bool = False
+
+
+class CloseModel(Request, frozen=True, kw_only=True):
+    """Close a network and free its memory; answered by None. It may not be open at all."""
+
+    doing: ClassVar[str] = "Closing the network"
+    priority: ClassVar[int] = 0
+
+
+class SwapModels(Request, frozen=True, kw_only=True):
+    """Make A of the network B, and B of A; answered by None. What is cached about each stays cached."""
+
+    doing: ClassVar[str] = "Swapping the networks"
+    priority: ClassVar[int] = 0
+
+
+class EstimateMemory(Request, frozen=True, kw_only=True):
+    """Estimate the memory that a network will take, without opening it; answered by `MemoryEstimate`.
+
+    Attributes
+    ----------
+    model
+        The request that would open it.
+    """
+
+    doing: ClassVar[str] = "Reading what the network needs"
+    priority: ClassVar[int] = 1
+    model: LoadModel
+
+
+class MemoryEstimate(Answer, frozen=True, kw_only=True):
+    """The memory that a network takes: as float32, for one picture.
+
+    Attributes
+    ----------
+    title
+        The display name of the network, or the source if that is unknown before it is opened.
+    parameters
+        The number of its parameters; for a file that does not say, the number of bytes divided by 4.
+    weights_bytes
+        The bytes of its weights.
+    working_bytes
+        The bytes of the activations and gradients of one picture; None if they are unknown before it is opened.
+    download_bytes
+        How much would be downloaded first; 0 if its weights are on this computer.
+    free_bytes
+        The memory that is free on the device that it would be opened on; None if that is unknown.
+    device_name
+        The display name of that device.
+    """
+
+    title: str
+    parameters: int
+    weights_bytes: int
+    working_bytes: int | None
+    download_bytes: int
+    free_bytes: int | None
+    device_name: str
+
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of the weights and, where they are known, of the activations and gradients."""
+        return self.weights_bytes + (self.working_bytes or 0)
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -106,6 +175,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
     has_classes
         Whether the outputs are classes; otherwise they are features or an embedding.
+    memory_bytes
+        The bytes of the weights, and of the activations and gradients of one picture.
     devices
         All available devices, with the one that ``auto`` chooses first.
     """
@@ -127,6 +198,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    memory_bytes: int = 0
     devices: tuple[Device, ...] = ()
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD

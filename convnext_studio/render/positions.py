@@ -1,15 +1,18 @@
 """Colours for what positions have in common: three components as one colour, parts, and their outlines."""
 
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.geometry import Box
+from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.common.likeness import Measure
 from convnext_studio.render.colours import Rgb, hatch
 from convnext_studio.render.limits import Limits, Values, limits_of
 from convnext_studio.render.overlay import Rgba, resample
+
+Array = TypeVar("Array", NDArray[np.float32], NDArray[np.int32])
 
 PART_COLOURS = (
     "#e6a100", "#4cb2f0", "#1fae7c", "#e2583e", "#c77bd0", "#f2e55c",
@@ -20,6 +23,20 @@ NOTHING = (118, 118, 124)
 """The grey of positions that belong to no part."""
 _SMOOTH_SIDE = 448
 _HATCHED_PX = 400
+
+
+def seen_map(values: Array, field: FieldGeometry, geometry: CropGeometry) -> tuple[Array, Box]:
+    """Return the part of maps (..., h, w) that does not lie in the padding, and its box in the picture."""
+    rows, columns = geometry.seen_units(field, *values.shape[-2:])
+    x, y, _, _ = field.map_box(1, 1)
+    stride = field.stride_px
+    box = (
+        x + columns.start * stride,
+        y + rows.start * stride,
+        float((columns.stop - columns.start) * stride),
+        float((rows.stop - rows.start) * stride),
+    )
+    return values[..., rows, columns], geometry.box_to_picture(box)
 
 
 def three_colours(scores: Values, ends: Sequence[tuple[float, float]], *, smooth: bool = True) -> Rgb:

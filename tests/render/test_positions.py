@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.render import (
     PART_COLOURS,
     Limits,
@@ -12,6 +13,7 @@ from convnext_studio.render import (
     part_outlines,
     part_rgb,
     part_veil,
+    seen_map,
     signed_limits,
     three_colours,
 )
@@ -92,3 +94,16 @@ def test_scales() -> None:
     assert likeness_limits(values, "centred") == Limits(-1, 1)
     assert likeness_limits(values - 1, "cosine") == Limits(-1, 1)
     assert likeness_limits(values * 9, "dot") == Limits(-9, 9)
+
+
+def test_the_seen_part_of_a_map_has_its_box_in_the_picture() -> None:
+    field = FieldGeometry(size_px=4, stride_px=4, first_centre_px=2.0)
+    values = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
+    whole = CropGeometry((48, 32), (24, 16), (0, 0), (24, 16))
+    seen, box = seen_map(values, field, whole)
+    assert seen.shape == values.shape
+    assert box == whole.box_to_picture(field.map_box(4, 6)) == (0, 0, 48, 32)
+    padded = CropGeometry((32, 32), (16, 16), (-4, 0), (24, 16), (4, 0, 4, 0))
+    seen, box = seen_map(values, field, padded)
+    assert seen.tolist() == values[:, :, 1:5].tolist()
+    assert box == (0, 0, 32, 32)

@@ -14,15 +14,27 @@ from convnext_studio.engine.server.devices import (
     device_name,
     device_table,
     gpu_problem,
+    needed_bytes,
     resolve_device,
 )
 from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.memory_estimates import estimated_memory
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
-from convnext_studio.model.loaded import LoadedModel, build, load
+from convnext_studio.model.loaded import LoadedModel, build, load, untrained
 from convnext_studio.model.weights.saved_weights import save_as
 from convnext_studio.protocol.envelope import Progress
-from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision, SavedModel, SaveModel
+from convnext_studio.protocol.models import (
+    CloseModel,
+    EstimateMemory,
+    LoadModel,
+    MemoryEstimate,
+    ModelInfo,
+    Precision,
+    SavedModel,
+    SaveModel,
+    SwapModels,
+)
 
 
 @handles(LoadModel)
@@ -47,7 +59,27 @@ def load_model(
     if should_stop():
         raise Stopped
     workspace.open_model(model, request.precision)
-    return _model_info(model, device, request.precision)
+    return model_info(model, request.precision)
+
+
+@handles(CloseModel)
+def close_model(workspace: Workspace, _request: CloseModel, _should_stop: ShouldStop) -> None:
+    """Close a network, and return its memory to the system where that is possible."""
+    workspace.close_model()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@handles(SwapModels)
+def swap_models(workspace: Workspace, _request: SwapModels, _should_stop: ShouldStop) -> None:
+    """Exchange the networks A and B."""
+    workspace.swap_models()
+
+
+@handles(EstimateMemory)
+def estimate_memory(_workspace: Workspace, request: EstimateMemory, _should_stop: ShouldStop) -> MemoryEstimate:
+    """Say what memory a network will take, from its architecture or the header of its file."""
+    return estimated_memory(request.model)
 
 
 @handles(SaveModel)
@@ -64,7 +96,7 @@ def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldSto
 
 def _opened(request: LoadModel) -> LoadedModel:
     if request.config is None:
-        return load(
+        model = load(
             request.source,
             stem_stride=request.stem_stride,
             stem_padding=request.stem_padding,
@@ -72,11 +104,14 @@ def _opened(request: LoadModel) -> LoadedModel:
             offline=request.offline,
             seed=request.seed,
         )
+        return untrained(model, request.seed) if request.untrained else model
     check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
 
 
-def _model_info(model: LoadedModel, device: torch.device, precision: Precision) -> ModelInfo:
+def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
+    """Describe an opened model."""
+    device = model.device
     return ModelInfo(
         source=model.source,
         title=model.title,
@@ -96,6 +131,7 @@ def _model_info(model: LoadedModel, device: torch.device, precision: Precision) 
         part=model.part,
         other_parts=model.other_parts,
         has_classes=model.has_classes,
+        memory_bytes=needed_bytes(model),
         devices=device_table(),
         mean=model.preprocessing.mean,
         std=model.preprocessing.std,

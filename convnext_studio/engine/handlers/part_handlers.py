@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.grids import average_map, interpolate_map
+from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.similarity import PartModel, fit_kmeans, fit_nmf
 from convnext_studio.analysis.similarity.vectors import finite_vectors
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.position_patches import cut_around
+from convnext_studio.engine.handlers.position_vectors import spatial_node, vectors_of
 from convnext_studio.engine.handlers.prediction_handlers import predict
-from convnext_studio.engine.handlers.similarity_handlers import spatial_node
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import output_alone
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import Patch
@@ -116,7 +116,7 @@ def _collected(
     workspace: Workspace, request: FindParts, image: str, node: NodeInfo, should_stop: ShouldStop
 ) -> _Seen:
     """Return the vectors of a picture that are fitted: all, or evenly spaced ones if there are too many."""
-    output = output_alone(workspace, image, node.name, should_stop)
+    output = vectors_of(workspace, image, node, should_stop)
     vectors, _ = finite_vectors(output)
     room = max(request.count, _MOST_VALUES // (len(request.images) * output.shape[0]))
     step = -(-len(vectors) // room) if len(vectors) else 1
@@ -168,10 +168,10 @@ def _so_far(
     with_patches: bool = False,
 ) -> Parts:
     for each in seen:
-        output = output_alone(workspace, each.image, node.name, should_stop)
+        output = vectors_of(workspace, each.image, node, should_stop)
         each.labels, each.strengths = _labelled(model, output)
     count = len(model.centres)
-    positions = sum(each.labels.size for each in seen)
+    positions = max(1, sum(int(np.isfinite(each.strengths).sum()) for each in seen))
     areas = [sum(int((each.labels == part).sum()) for each in seen) / positions for part in range(count)]
     pictures = [sum(bool((each.labels == part).any()) for each in seen) for part in range(count)]
     parts = [Part(area=area, pictures=among) for area, among in zip(areas, pictures, strict=True)]
@@ -241,7 +241,9 @@ def _with_shares(
         except StudioError:
             continue
         last = workspace.model.config.stages[-1]
-        cam = on_grid(prediction.cams[last], workspace.model.node(last), workspace.model.node(found.node), each)
+        node = workspace.model.node(found.node)
+        cam = on_grid(prediction.cams[last], workspace.model.node(last), node, each)
+        cam = without_padding(cam, node.field, each.geometry)
         shares = cam_shares(cam, each.labels, len(found.parts))
         pictures[done] = replace(each, cam_shares=shares, target=prediction.target)
     return replace(found, pictures=tuple(pictures), has_shares=True)

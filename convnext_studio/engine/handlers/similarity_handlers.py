@@ -15,8 +15,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import centre_of, directions, likeness
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.position_patches import cut_around, spread_positions
+from convnext_studio.engine.handlers.position_vectors import shown_vectors, spatial_node, vectors_of
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import output_alone, outputs_of
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import Patch
@@ -42,22 +42,6 @@ from convnext_studio.protocol.similarity import (
 _MOST_COMPONENTS = 64
 
 
-def spatial_node(workspace: Workspace, name: str) -> NodeInfo:
-    """Return a node; raise StudioError if it has no positions, or there is no such node."""
-    node = workspace.model.node(name)
-    if not node.has_positions:
-        raise StudioError(
-            f"{node.title} has no positions: its values are means over the whole picture.",
-            "Choose a stage, a block or an operation.",
-        )
-    return node
-
-
-def _output(workspace: Workspace, image: str, node: str, should_stop: ShouldStop) -> Tensor:
-    """Return the output (C, h, w) of a node on the picture that is shown, caching those of the other nodes."""
-    return outputs_of(workspace, image, [node], should_stop)[node].float()
-
-
 # ------------------------------------------------------------------------------------------- components
 
 
@@ -76,7 +60,8 @@ def components_of(
         basis = yield from _new_basis(workspace, request, node, skipped, should_stop)
     else:
         basis = request.kept
-    scores = _scores(workspace, request.image, basis, should_stop)
+    output = yield from shown_vectors(workspace, request.id, request.image, node, should_stop)
+    scores = _scores(workspace, request.image, basis, output)
     return ComponentsResult(
         node=node.name, basis=basis, scores=scores, field=node.field, skipped=tuple(skipped)
     )
@@ -122,7 +107,7 @@ def _chosen_vectors(
     workspace: Workspace, image: str, node: NodeInfo, marks: Marked | None, should_stop: ShouldStop
 ) -> Tensor:
     """Return the vectors (n, C) of the finite positions of a picture, or of those that are marked."""
-    output = output_alone(workspace, image, node.name, should_stop)
+    output = vectors_of(workspace, image, node, should_stop)
     vectors, where = finite_vectors(output)
     if marks is None:
         return vectors
@@ -184,14 +169,10 @@ def _ends(
     return tuple((float(low), float(high)) for low, high in ends.T)
 
 
-def _scores(workspace: Workspace, image: str, basis: Basis, should_stop: ShouldStop) -> PlacedMaps:
-    output = _output(workspace, image, basis.node, should_stop)
+def _scores(workspace: Workspace, image: str, basis: Basis, output: Tensor) -> PlacedMaps:
     _check_basis(basis, len(output))
-    return PlacedMaps(
-        image=image,
-        maps=scores_of(output, basis.mean, basis.vectors),
-        geometry=workspace.geometry(image),
-    )
+    maps = scores_of(output, basis.mean, basis.vectors)
+    return PlacedMaps(image=image, maps=maps, geometry=workspace.geometry(image))
 
 
 def _check_basis(basis: Basis, channels: int) -> None:
@@ -217,10 +198,8 @@ def score_maps(
             raise Stopped
         new: tuple[PlacedMaps, ...] = ()
         try:
-            output = output_alone(workspace, image, node.name, is_pointless)
-            _check_basis(request.basis, len(output))
-            maps = scores_of(output, request.basis.mean, request.basis.vectors)
-            new = (PlacedMaps(image=image, maps=maps, geometry=workspace.geometry(image)),)
+            output = vectors_of(workspace, image, node, is_pointless)
+            new = (_scores(workspace, image, request.basis, output),)
         except StudioError:
             skipped.append(image)
         scores.extend(new)
@@ -252,7 +231,7 @@ def position_vectors(
             raise Stopped
         new: tuple[PlacedMaps, ...] = ()
         try:
-            maps = to_array(output_alone(workspace, image, node.name, is_pointless))
+            maps = to_array(vectors_of(workspace, image, node, is_pointless))
         except StudioError:
             if done == 1:  # The picture that is shown.
                 raise
@@ -288,7 +267,7 @@ def most_alike(
     if request.count < 1:
         raise StudioError(f"{request.count} patches cannot be found.", "Ask for at least one.")
     is_pointless = workspace.until_another_model(should_stop)
-    own = to_array(_output(workspace, request.image, node.name, is_pointless))
+    own = to_array((yield from shown_vectors(workspace, request.id, request.image, node, is_pointless)))
     height, width = own.shape[1:]
     if not (0 <= request.y < height and 0 <= request.x < width):
         raise StudioError(
@@ -322,9 +301,7 @@ def most_alike(
             raise Stopped
         try:
             other = (
-                own
-                if image == request.image
-                else to_array(output_alone(workspace, image, node.name, is_pointless))
+                own if image == request.image else to_array(vectors_of(workspace, image, node, is_pointless))
             )
             found = likeness(directions(other, request.measure, centre), one).reshape(other.shape[1:])
             maps.append(PlacedMaps(image=image, maps=found[None], geometry=workspace.geometry(image)))
@@ -360,14 +337,17 @@ def _best(
 
 
 @handles(MeasureNorms)
-def measure_norms(workspace: Workspace, request: MeasureNorms, should_stop: ShouldStop) -> NormsResult:
+def measure_norms(
+    workspace: Workspace, request: MeasureNorms, should_stop: ShouldStop
+) -> Generator[Progress, None, NormsResult]:
     """Measure the lengths of a picture's vectors."""
     node = spatial_node(workspace, request.node)
     key = workspace.key("norms", request.image, node.name)
     kept = workspace.results.get(key)
     if kept is not None:
         return cast("NormsResult", kept)
-    found = norms_of(_output(workspace, request.image, node.name, should_stop))
+    output = yield from shown_vectors(workspace, request.id, request.image, node, should_stop)
+    found = norms_of(output)
     result = NormsResult(
         image=request.image,
         node=node.name,

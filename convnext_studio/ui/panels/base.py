@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
+from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -43,6 +44,8 @@ class Panel(QWidget):
         The application state (the selection), and the connection to the engine.
     is_of_model
         Whether the panel shows data of the open model, so that random weights have to be marked.
+    compares
+        Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
     controls
         The row of controls above the content; those that do not fit fold into a popup.
     ways_out
@@ -51,6 +54,7 @@ class Panel(QWidget):
 
     title = ""
     is_of_model = True
+    compares = False
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,7 +92,8 @@ class Panel(QWidget):
         below.addWidget(self._badge, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
-        self._show_badge(state.model)
+        state.second.shown_changed.connect(self._show_badge)
+        self._show_badge()
 
     def _notice_page(self) -> QWidget:
         page = QWidget()
@@ -118,6 +123,11 @@ class Panel(QWidget):
         return self._notice.text() if self._stack.currentIndex() == 0 else ""
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the content is that of one or both of two open networks, which the caption then says."""
+        return self.compares and self.state.second.model is not None
+
+    @property
     def caption(self) -> str:
         """The line below the content."""
         return self._said
@@ -145,6 +155,8 @@ class Panel(QWidget):
 
     def set_caption(self, text: str) -> None:
         """Set the caption, which gives the scale and geometry of the content in words."""
+        if text and self.is_of_networks:
+            text = f"{self.state.second.choice.text()}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
@@ -162,6 +174,8 @@ class Panel(QWidget):
     def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
         model = "" if self.state.model is None else self.state.model.title
+        if self.compares:
+            model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
         return Contents(name, " · ".join(text for text in said if text), values)
 
@@ -176,8 +190,12 @@ class Panel(QWidget):
         if self._query is not None:
             self._query.refresh()
 
-    def _show_badge(self, model: ModelInfo | None) -> None:
-        self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
+    def _show_badge(self, _changed: object = None) -> None:
+        model = self.state.model
+        is_random = model is not None and model.random_weights
+        if self.compares:
+            is_random = self.state.second.marks_random_weights
+        self._badge.setVisible(self.is_of_model and is_random)
 
 
 class PanelQuery(QObject):
@@ -207,6 +225,8 @@ class PanelQuery(QObject):
 
     Attributes
     ----------
+    second
+        The answer of the second network, if the panel compares; otherwise None.
     answer
         The answer that the panel shows, complete or partial, also while it is dimmed; None while the panel
         shows a notice.
@@ -243,11 +263,14 @@ class PanelQuery(QObject):
         self._query = Query(
             panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
         )
+        self.second = SecondAnswer(panel.state, panel.bridge, panel) if panel.compares else None
+        self._shown_of: tuple[object, ...] = ()
         self.answer: Payload | None = None
         self.progress: Progress | None = None
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
+        self._is_old = False  # Whether the answer is that to an earlier question.
         self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
@@ -255,11 +278,14 @@ class PanelQuery(QObject):
         panel.set_query(self)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
+        if self.second is not None:
+            self.second.changed.connect(self._show_again)
+            panel.state.second.shown_changed.connect(self._show_again)
 
     @property
     def is_running(self) -> bool:
         """Whether a request is in progress."""
-        return self._query.is_running
+        return self._query.is_running or (self.second is not None and self.second.is_running)
 
     @property
     def is_scheduled(self) -> bool:
@@ -302,9 +328,14 @@ class PanelQuery(QObject):
             self.drop()
             if question is not None:
                 self._say(question)
-        elif self.is_news():
-            self.drop()
-            self._recall_or_ask(question)
+        else:
+            is_news = self.is_news()
+            if is_news:
+                self.drop()
+            if self.second is not None and self.panel.isVisible():
+                self.second.ask(question)
+            if is_news:
+                self._recall_or_ask(question)
         self.changed.emit()
 
     def schedule(self, _changed: object = None) -> None:
@@ -327,6 +358,12 @@ class PanelQuery(QObject):
         self._query.drop()
         self.refresh()
 
+    def start_over(self, _changed: object = None) -> None:
+        """Remove the content, because what it was about is open no more, and send the request again."""
+        self._query.drop()
+        self._say(self._waiting)
+        self.refresh()
+
     def stop(self) -> None:
         """Stop the work and keep the partial answer."""
         self._query.stop()
@@ -334,7 +371,10 @@ class PanelQuery(QObject):
     def drop(self) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
         self._query.drop()
+        if self.second is not None:
+            self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
+        self._is_old = True
         self._dim(True)
         self.changed.emit()
 
@@ -370,10 +410,36 @@ class PanelQuery(QObject):
         self.panel.show_notice(text, can_retry)
 
     def _put(self, answer: Payload) -> None:
+        self.answer, self._answered_by, self._is_old = answer, self._model, False
+        self._present()
+
+    def _present(self) -> None:
+        """Show the answer, if that of the second network is there as well where it is needed."""
+        if self.second is not None and self.second.is_lacking:
+            # What is shown stays for a while, dimmed, unless it is not of the same networks.
+            if not (self.second.is_running and self._networks == self._shown_of and self.panel.shows_body):
+                self._shown_of = ()
+                self.panel.show_notice(self.second.lacking_text)
+            self._dim(True)
+            return
+        self._shown_of = self._networks
         self._dim(False)
         self.panel.show_body()
-        self.answer, self._answered_by = answer, self._model
-        self._show(answer)
+        self._show(self.answer)
+
+    @property
+    def _networks(self) -> tuple[object, ...]:
+        """The networks that are open, and which of them are to be shown."""
+        second = self.panel.state.second
+        return (self._model, second.model, second.shown)
+
+    def _show_again(self) -> None:
+        """Show the answer again, after that of the second network, or what is to be shown, has changed."""
+        if self.answer is not None and not self._is_old:
+            self._present()
+        elif self.answer is not None and self._networks != self._shown_of:
+            self.panel.show_notice(self._waiting)
+        self.changed.emit()
 
     def _receive(self, answer: Payload) -> None:
         self.progress, self._has_partial, self._is_current = None, False, True
@@ -397,7 +463,7 @@ class PanelQuery(QObject):
     def _cancel(self) -> None:
         if self._has_partial and self.answer is not None:
             self.is_stopped = True
-            self._show(self.answer)
+            self._present()
         else:
             self._say("Stopped.", can_retry=True)
         self.changed.emit()

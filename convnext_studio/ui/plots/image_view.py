@@ -1,9 +1,8 @@
 """A zoomable view of a picture or map; pixel *i* covers [i, i + 1)."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -18,8 +17,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.canvas.projection import LEADER_PX, MARGIN_PX, Projection
+from convnext_studio.ui.plots.canvas.projection import LEADER_PX, Projection
 from convnext_studio.ui.plots.canvas.scene_items import paint_focus
+from convnext_studio.ui.plots.canvas.scene_zoom import SceneZoom, Viewpoint
 from convnext_studio.ui.plots.measuring.measure_tools import MeasureTools
 from convnext_studio.ui.plots.measuring.measurements import Ends, Tool
 from convnext_studio.ui.plots.scene import Scene
@@ -30,29 +30,9 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 if TYPE_CHECKING:  # pyqtgraph is imported when the first view has something to show.
     from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
 
-_LARGEST_ZOOM = 400.0
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEAST_PX = 64
-_STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
-"""Steps across and down for each arrow key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Viewpoint:
-    """The visible part of a scene, independent of the sizes of the scene and the view.
-
-    Attributes
-    ----------
-    x, y
-        Centre of the view, as fractions of the scene's width and height.
-    zoom
-        Scale relative to the scale at which the scene fits.
-    """
-
-    x: float
-    y: float
-    zoom: float
 
 
 def asks_for_escape(event: QEvent) -> bool:
@@ -83,10 +63,7 @@ class ImageView(QWidget):
         self._highlight: Box | None = None
         self._crosshair: tuple[float, float] | None = None
         self._dimmed = False
-        self._fitted = True
-        self._column = 0.0
-        self._scale = 1.0
-        self._origin = QPointF()
+        self._zoom = SceneZoom(self)
         self._press: QPointF | None = None
         self._drag: QPointF | None = None
         self._is_brush = self._is_brushing = False
@@ -115,9 +92,11 @@ class ImageView(QWidget):
         before = self._scene
         refit = before is None or scene is None or (scene.size, scene.margin) != (before.size, before.margin)
         self._scene = scene
+        if scene is not None:
+            self._zoom.scene_size = scene.size
         column = self._column_px()
-        if refit or (self._fitted and column != self._column):
-            self._column = column
+        if refit or (self.is_fitted and column != self._zoom.column_px):
+            self._zoom.column_px = column
             self._highlight = None
             self.fit()
             self.refitted.emit()
@@ -127,7 +106,7 @@ class ImageView(QWidget):
     @property
     def is_fitted(self) -> bool:
         """Whether the whole scene is visible and stays so when the view is resized."""
-        return self._fitted
+        return self._zoom.is_fitted
 
     @property
     def is_dimmed(self) -> bool:
@@ -221,28 +200,14 @@ class ImageView(QWidget):
 
     def fit(self) -> None:
         """Show the whole scene as large as possible."""
-        self._fitted = True
-        if self._scene is not None:
-            width, height = self._scene.extent
-            left, top, _, _ = self._scene.margin
-            self._scale = self._fitting_scale()
-            self._origin = QPointF(
-                (self.width() - self._column - width * self._scale) / 2 + left * self._scale,
-                (self.height() - height * self._scale) / 2 + top * self._scale,
-            )
+        self._zoom.fit()
         self._follow()
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom by a factor around the point `at` of the widget, by default its centre."""
-        if self._scene is None:
-            return
-        fixed = at if at is not None else QPointF(self.width() / 2, self.height() / 2)
-        x, y = self.to_scene(fixed)
-        smallest = self._fitting_scale() / 4
-        self._scale = min(max(self._scale * factor, smallest), max(_LARGEST_ZOOM, smallest))
-        self._origin = QPointF(fixed.x() - x * self._scale, fixed.y() - y * self._scale)
-        self._fitted = False
-        self._follow()
+        if self._scene is not None:
+            self._zoom.zoom(factor, at)
+            self._follow()
 
     def show_all(self) -> None:
         """Fit the scene on request of the user."""
@@ -257,49 +222,30 @@ class ImageView(QWidget):
     @property
     def scale(self) -> float:
         """The number of logical pixels per scene pixel."""
-        return self._scale
+        return self._zoom.scale
 
     @property
     def centre(self) -> tuple[float, float]:
         """The point of the scene at the centre of the view."""
-        return self.to_scene(QPointF(self.width() / 2, self.height() / 2))
+        return self._zoom.centre
 
     def look(self, x: float, y: float, scale: float) -> None:
         """Centre a point of the scene at a scale, which is limited as for the wheel and the keys."""
-        smallest = self._fitting_scale() / 4
-        self._fitted = False
-        self._scale = min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
-        self._origin = QPointF(self.width() / 2 - x * self._scale, self.height() / 2 - y * self._scale)
+        self._zoom.look(x, y, scale)
         self._follow()
 
     @property
     def viewpoint(self) -> Viewpoint | None:
         """The visible part of the scene; None if the scene is fitted."""
-        if self._fitted or self._scene is None:
-            return None
-        x, y = self.centre
-        width, height = self._scene.size
-        return Viewpoint(x / width, y / height, self._scale / self._fitting_scale())
+        return self._zoom.viewpoint
 
     def set_viewpoint(self, viewpoint: Viewpoint | None) -> None:
         """Show this part of the scene, as another view does; None fits the scene."""
         if viewpoint is None or self._scene is None:
-            self.fit()
-            return
-        width, height = self._scene.size
-        self._fitted = False
-        self._scale = self._fitting_scale() * viewpoint.zoom
-        self._origin = QPointF(
-            self.width() / 2 - viewpoint.x * width * self._scale,
-            self.height() / 2 - viewpoint.y * height * self._scale,
-        )
+            self._zoom.fit()
+        else:
+            self._zoom.show(viewpoint)
         self._follow()
-
-    def _fitting_scale(self) -> float:
-        width, height = self._scene.extent if self._scene is not None else (1.0, 1.0)
-        room_x = self.width() - self._column - 2 * MARGIN_PX
-        room_y = self.height() - 2 * MARGIN_PX
-        return max(min(room_x / width, room_y / height), 1e-6)
 
     def _column_px(self) -> float:
         """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
@@ -313,12 +259,9 @@ class ImageView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the scene fitted, or else keep its centre."""
-        self._column = self._column_px()
-        if self._fitted:
-            self.fit()
-        elif event.oldSize().isValid():
-            change = event.size() - event.oldSize()
-            self._origin += QPointF(change.width() / 2, change.height() / 2)
+        self._zoom.column_px = self._column_px()
+        before = event.oldSize() if event.oldSize().isValid() else event.size()
+        self._zoom.resize(event.size() - before)
         self._follow()
         self.resized.emit()
 
@@ -372,9 +315,8 @@ class ImageView(QWidget):
         if self._tools.is_held:
             self._tools.drag(position, self._projection)
             return
-        self._origin += position - self._drag
+        self._zoom.drag(position - self._drag)
         self._drag = position
-        self._fitted = False
         self._follow()
         self.moved.emit()
 
@@ -414,7 +356,7 @@ class ImageView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom with plus and minus, fit with 0, and move what is measured; the panel gets other keys."""
-        if self._measure_by_key(event):
+        if self._tools.take_key(event, self.scale):
             return
         match event.key():
             case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
@@ -428,21 +370,11 @@ class ImageView(QWidget):
                 return
         self.moved.emit()
 
-    def _measure_by_key(self, event: QKeyEvent) -> bool:
-        """Move what is measured with Ctrl and the arrows, its end with Shift, too; Escape undoes."""
-        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        step = _STEPS.get(Qt.Key(event.key()))
-        if step is not None and modifiers in (control, control | shift):
-            px = max(1.0, round(1 / self._scale))
-            return self._tools.step(*step, "second" if modifiers & shift else "whole", px)
-        return event.key() == Qt.Key.Key_Escape and not modifiers and self._tools.undo()
-
     def changeEvent(self, event: QEvent) -> None:
         """Follow changes of theme and font; the font determines the room for labels beside the layers."""
         if event.type() == QEvent.Type.FontChange:
-            self._column = self._column_px()
-            if self._fitted:
+            self._zoom.column_px = self._column_px()
+            if self.is_fitted:
                 self.fit()
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             # Deferred, because the scene's items must not change while Qt is notifying them.
@@ -464,9 +396,7 @@ class ImageView(QWidget):
 
     @property
     def _projection(self) -> Projection:
-        return Projection(
-            self._scale, self._origin, QRectF(self.rect()), self._column, self.font(), self.fontMetrics()
-        )
+        return self._zoom.projection
 
     def _follow(self) -> None:
         """Have the canvas show the scene as it is now."""

@@ -126,8 +126,11 @@ class SessionFiles(QObject):
         state = self._state
         kept = [picture for picture in state.pictures if picture.path]
         shown = [row for row, picture in enumerate(kept) if picture == state.chosen]
+        second = self._controller.second.loaded_second
         return SavedSession(
             model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
+            second=None if second is None else _saved_model(second),
+            shown=state.second.shown,
             pictures=tuple(
                 SessionPicture(
                     path=_whole(picture.path),
@@ -181,6 +184,7 @@ class SessionFiles(QObject):
             self._open_model(session.model)
         elif self._state.model is not None:
             self._select(self._state.model)
+        self._open_second(session)
         self._controller.close_all_pictures()
         if session.pictures:
             self._bridge.ask(
@@ -207,6 +211,43 @@ class SessionFiles(QObject):
             self._controller.reopen_model(
                 model.source, model.stem_stride, model.stem_padding, precision, part=model.part
             )
+
+    def _usable(self, precision: Precision) -> Precision:
+        """Return the precision of a session, or float32 where that is not offered."""
+        now = self._state.model
+        return precision if now is not None and now.device.startswith("cuda") else "float32"
+
+    def _open_second(self, session: SavedSession) -> None:
+        """Open the network that was open beside the first, or close the one that is open now."""
+        opener, second = self._controller.second, session.second
+        if second is None:
+            if self._state.second.model is not None:
+                opener.close()
+            return
+        config: ConvNeXtConfig | None = None
+        if second.config is not None:
+            try:
+                config = ConvNeXtConfig.from_dict(second.config)
+            except (StudioError, TypeError, ValueError, KeyError):
+                self._tell("The second network of the session cannot be built.", "Open one yourself.")
+                return
+        now = self._controller.loaded
+        opener.open(
+            LoadModel(
+                source=second.source,
+                config=config,
+                seed=second.seed,
+                input_px=second.input_px,
+                device="auto" if now is None else now.device,
+                precision=self._usable(second.precision or "float32"),
+                offline=self._controller.is_offline,
+                stem_stride=second.stem_stride,
+                stem_padding=second.stem_padding,
+                part=second.part,
+                untrained=second.untrained,
+            )
+        )
+        self._state.second.choice.choose(session.shown)
 
     def _select(self, model: ModelInfo) -> None:
         """Restore the selection of the session, as far as the model that was loaded has it."""
@@ -326,6 +367,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        untrained=asked.untrained,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.models import ModelInfo
@@ -18,6 +18,7 @@ from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsP
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
 from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.shell.actions.spec import TWO_NETWORKS_KEYS
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
@@ -46,6 +47,7 @@ from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
 from convnext_studio.ui.widgets.text_size import scaled
+from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -69,6 +71,8 @@ class StudioWindow(QMainWindow):
         requests, and the saved settings.
     strip
         The network strip, above the panels.
+    two_networks
+        The choice between two open networks, their difference and a curtain, below the strip.
     messages
         The message bar, which reports problems and successes.
     dock_layout
@@ -95,6 +99,7 @@ class StudioWindow(QMainWindow):
     controller: Controller
     settings: SettingsFile
     strip: NetworkStrip
+    two_networks: TwoAnswersChoice
     messages: MessageBar
     dock_layout: DockLayout
     appearance: Appearance
@@ -138,7 +143,9 @@ class StudioWindow(QMainWindow):
         state, bridge, controller, settings = self.state, self.bridge, self.controller, self.settings
         self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar(self)
-        _top_bar(self, "network_bar", "Network", self.strip)
+        self.two_networks = TwoAnswersChoice("A", "B", TWO_NETWORKS_KEYS)
+        self.two_networks.hide()
+        _top_bar(self, "network_bar", "Network", _stacked(self.strip, self.two_networks))
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         status = StatusBar(state, bridge, self)
@@ -223,7 +230,15 @@ class StudioWindow(QMainWindow):
         for signal in (state.model_loaded, state.picture_selected):
             signal.connect(self._show_title)
         state.model_loaded.connect(self._show_devices)
+        choice = state.second.choice
+        self.two_networks.chosen.connect(choice.choose)
+        self.two_networks.curtain_moved.connect(choice.move_curtain)
+        self.two_networks.closed.connect(controller.second.close)
+        choice.chosen.connect(self.two_networks.show_choice)
+        for signal in (state.model_loaded, state.second.model_changed):
+            signal.connect(self._show_two_networks)
         for signal in (
+            state.second.shown_changed,
             state.model_loaded,
             state.picture_selected,
             state.prediction_made,
@@ -336,8 +351,17 @@ class StudioWindow(QMainWindow):
         model, picture = self.state.model, self.state.picture
         parts = [picture.name] if picture is not None else []
         if model is not None:
-            parts.append(f"{model.title} (random weights)" if model.random_weights else model.title)
+            parts.append(_named(model))
+        if self.state.second.model is not None:
+            parts.append(f"B: {_named(self.state.second.model)}")
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
+
+    def _show_two_networks(self) -> None:
+        """Offer the choice between two networks as long as there are two."""
+        second = self.state.second
+        self.two_networks.show_names(second.title_of_both)
+        self.two_networks.setVisible(second.model is not None)
+        self._show_title()
 
     def _show_devices(self, model: ModelInfo) -> None:
         loaded = self.controller.loaded
@@ -417,6 +441,22 @@ class StudioWindow(QMainWindow):
         self.controller.close()
         self.log_store.close()
         super().closeEvent(event)
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    """Return a widget with others below one another."""
+    stack = QWidget()
+    layout = QVBoxLayout(stack)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return stack
+
+
+def _named(model: ModelInfo) -> str:
+    """Return the title of a network, and that its weights are random if they are."""
+    return f"{model.title} (random weights)" if model.random_weights else model.title
 
 
 def _top_bar(window: QMainWindow, name: str, title: str, widget: QWidget) -> QToolBar:

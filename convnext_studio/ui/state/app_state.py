@@ -17,6 +17,7 @@ from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.similarity import KeptBasis
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
+from convnext_studio.ui.state.second_network import SecondNetwork
 from convnext_studio.ui.state.viewport import Viewport
 
 NO_PICTURE = "Drop a picture here, or open one."
@@ -41,6 +42,11 @@ class AppState(QObject):
     """What is open and what is selected. Panels read it and listen to its signals, but not to each other.
 
     Setting a value that is already set emits no signal. All arrays in the state are read-only.
+
+    Attributes
+    ----------
+    second
+        The network that is open beside the model, and which of the two the views show.
     """
 
     model_loaded = Signal(object)  # ModelInfo
@@ -64,6 +70,7 @@ class AppState(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.second = SecondNetwork(self)
         self._model: ModelInfo | None = None
         self._pictures = PictureList(PREVIEW_BYTES)
         self._chosen: ListedPicture | None = None
@@ -105,6 +112,7 @@ class AppState(QObject):
         node_before = self._node
         # Set before any signal, so that slots never see a node that the model does not have.
         self._model = model
+        self.second.follow_first(model)
         if all(node.name != node_before for node in model.nodes):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
@@ -224,6 +232,8 @@ class AppState(QObject):
         if picture is not None and picture.key != (image := self.image_of(picture.key)):
             picture = replace(picture, key=image)
         self._picture = picture
+        self.second.see_crop(None)
+        self.second.set_prediction(None)
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
 
@@ -449,6 +459,8 @@ class AppState(QObject):
         self._prediction_failure = ""
         if prediction is not self._prediction:
             self._prediction = prediction
+            if prediction is not None:
+                self.second.see_crop(prediction.geometry)
             self._sizes = self._sizes if prediction is None else prediction.sizes
             self.prediction_made.emit(prediction)
             if prediction is not None:

@@ -24,6 +24,7 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
+from convnext_studio.ui.state.second_opener import SecondOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
@@ -74,6 +75,7 @@ class Controller(QObject):
         self._passed_over: LoadModel | None = None  # Still loading when another one was requested.
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
+        self.second = SecondOpener(state, bridge, lambda: self._loaded_model, self._take_first, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
         for part in (self.exporter, self.pictures):
             part.noticed.connect(self.noticed)
@@ -227,6 +229,12 @@ class Controller(QObject):
             self._settings.update(chosen_parts=chosen[:RECENT_COUNT])
         self.succeeded.emit(MODEL)
         self._state.set_model(answer)
+
+    def _take_first(self, request: LoadModel, model: ModelInfo) -> None:
+        """Take the network that the engine has open as A now, without loading it."""
+        self._loaded_model = self._asked_model = replace(request, panel="model")
+        self._passed_over = self._left_model = None
+        self._state.set_model(model)
 
     def _model_failed(self, request: LoadModel, failed: Failed) -> None:
         if request is self._asked_model and self._falls_back(request, failed):
@@ -395,7 +403,11 @@ class Controller(QObject):
     def take_offer(self, notice: Notice) -> None:
         """Do what a notice offered: compute on the CPU."""
         if notice.offer == USE_CPU and self._too_large is not None:
-            self._ask_model(replace(self._too_large, device="cpu", precision="float32"))
+            on_cpu = replace(self._too_large, device="cpu", precision="float32")
+            if on_cpu.network == "B":
+                self.second.open(on_cpu)
+            else:
+                self._ask_model(on_cpu)
 
     # ---------------------------------------------------------------------------------------------- telling
 

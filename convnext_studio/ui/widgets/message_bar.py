@@ -1,13 +1,13 @@
 """A toast over the status bar that reports failures and successes in place of dialogs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QEnterEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
-from convnext_studio.ui.widgets.file_manager import show_in_folder
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 GOOD_MS = 6000
@@ -227,3 +227,10 @@ def _button(text: str, tip: str) -> QPushButton:
     button.setToolTip(tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
+
+
+def show_in_folder(path: str) -> bool:
+    """Open the folder of a file, or a folder itself, in the file manager; return whether that was possible."""
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent
+    return QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder.absolute())))

@@ -17,7 +17,9 @@ from convnext_studio.common.likeness import Measure
 from convnext_studio.engine.handlers.part_handlers import cam_shares
 from convnext_studio.engine.handlers.position_patches import spread_positions
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
@@ -384,3 +386,71 @@ def test_a_network_of_another_family_is_asked_the_same() -> None:
         assert isinstance(dispatcher.run(MeasureNorms(image=key, node=node)), NormsResult)
         alike = dispatcher.run(MostAlike(image=key, node=node, y=9, x=9, images=(key,)))
         assert cast("MostAlikeResult", alike).likeness[0].maps[0, 9, 9] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"grn": True}, {"stem_stride": 1, "stem_padding": 1}])
+def test_every_node_with_positions_is_answered(engine_of: Opener, changes: dict[str, object]) -> None:
+    dispatcher, model, key = engine_of(**changes)
+    for node in model.nodes:
+        if not node.has_positions:
+            continue
+        found = _components(dispatcher, image=key, node=node.name)
+        assert found.scores.maps.shape == (3, *node.shape[1:])
+        assert np.isfinite(found.scores.maps).all()
+        measured = cast("NormsResult", dispatcher.run(MeasureNorms(image=key, node=node.name)))
+        maps = _maps(model, "cat", node.name)
+        np.testing.assert_allclose(measured.norms, np.linalg.norm(maps, axis=0), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "framing", [Framing(kind="whole"), Framing(kind="whole", input_px=101), Framing(kind="native")]
+)
+def test_padding_counts_nowhere(engine: Engine, framing: Framing) -> None:
+    dispatcher, _, keys = engine
+    cat, coffee, rocket = (framed(key, framing) for key in keys)
+    geometry = dispatcher._workspace.geometry(cat)
+    assert geometry.is_padded
+    given = cast("FeatureMapsResult", dispatcher.run(FeatureMaps(image=cat, node="stage2")))
+    rows, columns = geometry.seen_units(given.field, *given.maps.shape[1:])
+    is_seen = np.zeros(given.maps.shape[1:], np.bool_)
+    is_seen[rows, columns] = True
+    assert not is_seen.all()
+    seen = given.maps[:, rows, columns]
+
+    found = _components(dispatcher, image=cat, node="stage2")
+    np.testing.assert_array_equal(np.isfinite(found.scores.maps).all(axis=0), is_seen)
+    fitted = PCA(3, svd_solver="full").fit(_rows(seen))
+    np.testing.assert_allclose(found.basis.shares, fitted.explained_variance_ratio_, rtol=1e-3)
+    assert found.basis.positions == is_seen.sum()
+
+    norms = cast("NormsResult", dispatcher.run(MeasureNorms(image=cat, node="stage2")))
+    np.testing.assert_array_equal(np.isfinite(norms.norms), is_seen)
+    assert norms.median == pytest.approx(np.median(np.linalg.norm(seen, axis=0)), rel=1e-4)
+    assert all(is_seen[each.y, each.x] for each in norms.outliers)
+
+    asked = MostAlike(image=coffee, node="stage2", y=5, x=5, images=(cat, rocket), count=20)
+    alike = cast("MostAlikeResult", dispatcher.run(asked))
+    np.testing.assert_array_equal(np.isfinite(alike.likeness[0].maps[0]), is_seen)
+    for patch in alike.patches:
+        if patch.image == cat:
+            assert is_seen[patch.y, patch.x]
+
+    parts = _parts(dispatcher, images=(cat, coffee), node="stage2", count=3)
+    np.testing.assert_array_equal(parts.pictures[0].labels >= 0, is_seen)
+    assert sum(part.area for part in parts.parts) == pytest.approx(1)
+    shares = parts.pictures[0].cam_shares
+    assert not shares or sum(shares) == pytest.approx(1)
+
+
+def test_a_brush_marks_the_same_place_in_every_framing(engine: Engine) -> None:
+    dispatcher, model, keys = engine
+    mask = np.zeros((300, 451), np.bool_)
+    mask[90:210, 150:300] = True
+    image = framed(keys[0], Framing(kind="native"))
+    found = _components(dispatcher, image=image, node="stage3", marked=(Marked.of(image, mask),))
+    geometry, field = dispatcher._workspace.geometry(image), model.node("stage3").field
+    expected = 0
+    for y, x in np.ndindex(found.scores.maps.shape[1:]):
+        column, row = geometry.to_picture(field.centre_px(x), field.centre_px(y))
+        expected += 90 <= row < 210 and 150 <= column < 300
+    assert found.basis.positions == expected > 20

@@ -120,7 +120,6 @@ def presenter(
     presenter.close_views()
     presenter.hide()
     presenter.deleteLater()
-    theme.apply(qapp, theme.DARK)
 
 
 @pytest.fixture

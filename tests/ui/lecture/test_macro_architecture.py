@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from convnext_studio import analysis
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
@@ -17,6 +20,7 @@ from convnext_studio.ui.lecture.views.live_view import AskingView
 from convnext_studio.ui.lecture.views.macro_architecture import downsampling, head, stage_costs, stages, stems
 from convnext_studio.ui.lecture.views.macro_architecture.downsampling import DownsamplingView
 from convnext_studio.ui.lecture.views.macro_architecture.head import HeadView, folded
+from convnext_studio.ui.lecture.views.macro_architecture.similarity import SimilarityView
 from convnext_studio.ui.lecture.views.macro_architecture.stage_costs import StageCostsView
 from convnext_studio.ui.lecture.views.macro_architecture.stages import StagesView, slabs_of
 from convnext_studio.ui.lecture.views.macro_architecture.stems import StemsView
@@ -254,4 +258,39 @@ def test_another_model_leaves_nothing_of_the_one_before(
     view.grab()
     kept = [getattr(view, each) for each in ("results", "result", "maps", "vectors") if hasattr(view, each)]
     assert not any(kept)
+    view.retire()
+
+
+def test_positions_that_are_the_same_to_the_network(
+    qtbot: QtBot, live: LiveEngine, bridge: EngineBridge
+) -> None:
+    view = shown(qtbot, VIEWS["similarity"].make(live.state, bridge, defaults("similarity")))
+    assert isinstance(view, SimilarityView)
+    live.settle(view)
+    view.grab()
+    assert view.stage == "stage4"
+    assert "of the variance" in view.caption()
+    values = view.values()
+    assert view.unit is not None
+    assert values[view.unit] == pytest.approx(1, abs=1e-5)
+    # The pointer over the upper left corner of either picture chooses the first position.
+    for box in view._boxes():
+        view.unit = (1, 1)
+        view.canvas.pointed.emit(box.left() + 2, box.top() + 2)
+        assert view.unit == (0, 0)
+    expected = analysis.feature_maps(live.model, input_of(live.model), "stage4")
+    centred = torch.from_numpy(expected - expected.mean(axis=(1, 2), keepdims=True))
+    likeness = torch.cosine_similarity(centred, centred[:, :1, :1], dim=0)
+    np.testing.assert_allclose(view.values(), likeness, atol=1e-3)
+    view.measure.setCurrentIndex(0)
+    plain = torch.from_numpy(expected)
+    np.testing.assert_allclose(
+        view.values(), torch.cosine_similarity(plain, plain[:, :1, :1], dim=0), atol=1e-3
+    )
+    view.stages.setCurrentIndex(3)
+    live.settle(view)
+    assert view.stage == "stage1"
+    before = view.unit
+    QTest.keyClick(view.canvas, Qt.Key.Key_Right)
+    assert view.unit == (before[0], before[1] + 1)
     view.retire()

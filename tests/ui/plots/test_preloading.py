@@ -56,10 +56,12 @@ for step in _steps():
     print(after - before, step)
     before = after
 """
-    steps = [line.split() for line in fresh_process(script).splitlines()]
-    longest = max(steps, key=lambda step: float(step[0]))
-    assert float(longest[0]) < LONGEST_STEP_S, longest
-    assert "pyqtgraph.parametertree.parameterTypes.basetypes" in {name for _, name in steps}
+    # On a machine that is busy, any step may take long once.
+    runs = [[line.split() for line in fresh_process(script).splitlines()] for _ in range(2)]
+    names = [step[1] for step in runs[0]]
+    seconds = [min(float(step[0]) for step in steps) for steps in zip(*runs, strict=True)]
+    assert max(seconds) < LONGEST_STEP_S, names[seconds.index(max(seconds))]
+    assert "pyqtgraph.parametertree.parameterTypes.basetypes" in names
 
 
 @pytest.mark.parametrize("steps", [1, 3, 40, 60, 110, 10_000])

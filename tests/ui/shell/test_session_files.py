@@ -19,6 +19,7 @@ from convnext_studio.protocol.pictures import (
     PictureFailure,
     ShowPicture,
 )
+from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -42,6 +43,36 @@ DIGEST = "ab" * 32
 def write(path: Path, session: SavedSession) -> str:
     path.write_text(to_text(session, path.parent))
     return str(path)
+
+
+def test_both_networks_are_kept(
+    window: StudioWindow,
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    controller.second.open(LoadModel(source="timm:other", untrained=True, seed=3))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    state.second.choice.choose("difference")
+    path = tmp_path / "two.cnxsession"
+    window.sessions.save(path)
+    qtbot.waitUntil(path.exists)
+    saved = read_session(path)
+    assert saved.second == SessionModel(source="timm:other", untrained=True, seed=3, precision="float32")
+    assert saved.shown == "difference"
+    controller.second.close()
+    state.second.choice.choose("first")
+    opened(window, str(path), engine, qtbot)
+    networks = {request.network: request for request in engine.open(LoadModel)}
+    assert networks["A"].source == "preset:small"
+    assert (networks["B"].source, networks["B"].untrained, networks["B"].seed) == ("timm:other", True, 3)
+    engine.answer(networks["B"], make_model("Other"))
+    assert state.second.model is not None
+    assert state.second.shown == "difference"
 
 
 def opened(window: StudioWindow, path: str, engine: FakeEngine, qtbot: QtBot) -> None:
@@ -295,3 +326,35 @@ def test_the_precision_comes_back_where_the_device_has_it(
     [model] = engine.open(LoadModel)
     assert model.precision == asked
     assert ("float32 is used here" in filled_window.messages.text) is is_told
+
+
+def test_kept_components_come_back(
+    window: StudioWindow,
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    basis = Basis(
+        node="stage2",
+        network="Small",
+        origin="cat.png",
+        numbers=bytes(range(32)),
+        shares=(0.75,),
+        ends=((-1.0, 2.0),),
+        positions=9,
+    )
+    kept = KeptBasis(name="Monday", basis=basis)
+    state.set_bases((kept,))
+    path = tmp_path / "monday.cnxsession"
+    window.sessions.save(path)
+    qtbot.waitUntil(path.exists)
+    assert read_session(path).bases == (kept,)
+    state.set_bases(())
+    window.controller.open_paths([str(path)])
+    qtbot.waitUntil(lambda: bool(engine.open(LoadModel)))
+    engine.answer(engine.open(LoadModel)[-1], make_model())
+    assert state.bases == (kept,)

@@ -1,6 +1,6 @@
 """No text is cut off or lies on another, and nothing scrolls sideways, at every size of screen and text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -15,11 +15,11 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES, TITLES
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets import text_size, theme
 from tests.looks.faults import faults, settle
 from tests.ui.conftest import FakeEngine
 from tests.ui.lecture.test_cut_off import QuickEngine
 
+pytestmark = pytest.mark.usefixtures("dark")
 LAPTOPS = [(1024, 768, 9), (1024, 700, 9), (1280, 720, 9), (1366, 768, 9), (1920, 1080, 9)]
 LARGE_TEXT = [
     (1024, 768, 20),
@@ -94,14 +94,10 @@ def screen(
     state: AppState,
     monkeypatch: pytest.MonkeyPatch,
     qtbot: QtBot,
-    qapp: QApplication,
-) -> Iterator[Screen]:
+) -> Screen:
     model = load("bundled")
     monkeypatch.setattr(models, "load", lambda *_, **__: model)
-    theme.apply(qapp, theme.DARK)
-    yield Screen(window, engine, state, monkeypatch, qtbot)
-    text_size.apply(qapp, text_size.AS_SYSTEM)
-    theme.apply(qapp, theme.DARK)
+    return Screen(window, engine, state, monkeypatch, qtbot)
 
 
 def look_at_panels(screen: Screen, names: Iterable[str], *, maximised: bool) -> None:

@@ -6,12 +6,14 @@ from threading import Event
 
 import numpy as np
 import pytest
+from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.similarity import Part, Parts, PictureParts
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -209,3 +211,34 @@ def test_without_a_prediction_there_is_nothing_to_export(
     assert not controller.exporter.is_possible
     controller.exporter.export(tmp_path)
     assert engine.asked == []
+
+
+def test_parts_are_written_as_a_label_image(filled: Controller, tmp_path: Path, qtbot: QtBot) -> None:
+    notices: list[Notice] = []
+    filled.noticed.connect(notices.append)
+    shown = PictureParts(image="one", labels=np.array([[0, 1], [2, -1]], np.int32), geometry=make_geometry())
+    parts = Parts(
+        node="stage4",
+        method="kmeans",
+        vectors="direction",
+        parts=tuple(Part(area=0.25, pictures=1) for _ in range(3)),
+        pictures=(shown,),
+        field=make_model().node("stage4").field,
+        error=0.0,
+        seen=1,
+        total=1,
+        has_shares=True,
+    )
+    path = tmp_path / "labels.png"
+    filled.exporter.export_labels(path, parts, shown, ("Ear", "", ""), frozenset({2}))
+    qtbot.waitUntil(lambda: bool(notices), timeout=30_000)
+    assert notices[-1].good
+    with Image.open(path) as file:
+        assert (file.mode, file.size) == ("P", (90, 60))
+        labels = set(np.unique(np.asarray(file)).tolist())
+        names = {key: file.info[key] for key in file.info if key.startswith("label")}
+    assert labels == {0, 1, 2}
+    assert names == {"label 1": "Ear", "label 2": "Part 2"}
+    filled.exporter.export_labels(tmp_path / "labels.jpg", parts, shown, (), frozenset())
+    qtbot.waitUntil(lambda: len(notices) == 2, timeout=30_000)
+    assert not notices[-1].good

@@ -91,8 +91,10 @@ class ChannelNumbersView(QWidget):
 
     def _ask(self) -> None:
         if self._wanted is not None and self.isVisible():
-            node = self._wanted.subject.result.node
-            self._question.ask(Kernel(node=node, channel=self._wanted.channel, panel="feature_maps"))
+            subject, channel = self._wanted.subject, self._wanted.channel
+            self._question.ask(
+                Kernel(node=subject.result.node, channel=channel, panel="feature_maps", network=subject.network)
+            )
 
     def _show_kernel(self, payload: Payload) -> None:
         if not isinstance(payload, KernelResult):

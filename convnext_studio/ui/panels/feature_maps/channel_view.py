@@ -125,7 +125,7 @@ class ExactChannel(QObject):
 
     def values_of(self, subject: Subject, channel: int) -> ChannelValues:
         """Return a channel as exactly as known; if that is only an overview, ask for the exact values."""
-        if subject.result.is_exact:
+        if subject.result.is_exact or not subject.is_computed:
             self.drop()
             return from_maps(subject, channel)
         known = self._known
@@ -136,7 +136,13 @@ class ExactChannel(QObject):
         self._subject = subject
         result = subject.result
         self._question.ask(
-            ChannelMap(image=result.image, node=result.node, channel=channel, panel="feature_maps")
+            ChannelMap(
+                image=result.image,
+                node=result.node,
+                channel=channel,
+                panel="feature_maps",
+                network=subject.network,
+            )
         )
         return from_maps(subject, channel)
 

@@ -66,9 +66,10 @@ class MosaicPainter(QObject):
         mosaics: Sequence[Mosaic],
         look: Look,
         scores: NDArray[np.floating] | None,
+        beside: Sequence[Subject] = (),
     ) -> None:
         """Ask for a painting, with the arguments of `paint`; do nothing if it was the last one delivered."""
-        key: _Key = (*subjects, *mosaics, look)
+        key: _Key = (*subjects, *mosaics, *beside, look)
         kept = self._kept.get(key)
         if key == self._shown:  # Also keeps a painting too large for the cache from being painted again.
             self._wanted = None
@@ -77,7 +78,7 @@ class MosaicPainter(QObject):
             self._on_painted(kept)
         elif key != self._wanted:
             self._wanted = key
-            work = partial(paint, tuple(subjects), tuple(mosaics), look, scores)
+            work = partial(paint, tuple(subjects), tuple(mosaics), look, scores, tuple(beside))
             self._latest.run(work, partial(self._keep, key))
 
     def forget_all_but(self, pictures: Collection[str]) -> None:

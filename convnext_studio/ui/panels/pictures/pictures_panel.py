@@ -33,7 +33,7 @@ from convnext_studio.ui.panels.pictures.pictures_model import ICON_PX, KEY_ROLE,
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.file_manager import show_in_folder
+from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 _ICON_SIZES_PX = (128, 112, 96, 80, 68)  # At most as large as the thumbnails that the engine makes.

@@ -1,6 +1,6 @@
 """Show what the network takes the picture for, and choose the class to be explained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from PySide6.QtCore import QSize, Signal
@@ -15,6 +15,7 @@ from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
@@ -54,12 +55,27 @@ class ClassRows(QWidget):
         return max(_LEAST_ROWS, min((self.height() + _GAP_PX) // self._pitch_px, MOST_ROWS))
 
     def show_classes(
-        self, model: ModelInfo, prediction: Prediction, classes: Sequence[int], target: int
+        self,
+        model: ModelInfo,
+        prediction: Prediction,
+        classes: Sequence[int],
+        target: int,
+        others: Mapping[int, float | None] | None = None,
     ) -> None:
-        """Show these classes, as far as there is room, and mark the one that is explained."""
+        """Show these classes, as far as there is room, and mark the one that is explained.
+
+        Parameters
+        ----------
+        others
+            The probabilities in a second network, None for classes that it does not have.
+        """
         shown = classes[: self.room]
         for row, index in zip(self.rows, shown, strict=False):
-            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
+            label, probability = label_of(model, index), float(prediction.probabilities[index])
+            if others is None:
+                row.show_class(index, label, probability)
+            else:
+                row.compare_class(index, label, probability, others.get(index))
             row.setChecked(index == target)
         for number, row in enumerate(self.rows):
             row.setVisible(number < len(shown))
@@ -84,10 +100,35 @@ class ClassRows(QWidget):
         return self.rows[0].minimumHeight() + _GAP_PX
 
 
+def probabilities_in_b(state: AppState) -> dict[int, float | None] | None:
+    """Return the probability in B of each class of A, None where B lacks it; None as long as none is known."""
+    prediction, classes = state.second.prediction, state.second.classes
+    if prediction is None or classes is None:
+        return None
+    found: dict[int, float | None] = dict.fromkeys(classes.only_a)
+    return found | {a: float(prediction.probabilities[b]) for a, b in classes.pairs}
+
+
+def in_order(prediction: Prediction, others: Mapping[int, float | None] | None, shown: Shown) -> list[int]:
+    """Return all classes of A in the order in which they are listed, for what is shown of two networks."""
+    likeliest = list(prediction.top(len(prediction.logits)))
+    if others is None or shown in ("first", "curtain"):
+        return likeliest
+    if shown == "second":
+        return sorted(likeliest, key=lambda index: others.get(index) or -1.0, reverse=True)
+    probabilities = prediction.probabilities
+    return sorted(
+        likeliest,
+        key=lambda index: abs(float(probabilities[index]) - (others.get(index) or 0.0)),
+        reverse=True,
+    )
+
+
 class PredictionsPanel(Panel):
     """A panel with the likeliest classes, or those that match what is typed; a click explains a class."""
 
     title = "Predictions"
+    compares = True
     again_asked = Signal()
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -117,9 +158,16 @@ class PredictionsPanel(Panel):
         state.prediction_made.connect(self._show)
         state.prediction_failed.connect(self._show)
         state.target_selected.connect(self._show)
+        state.second.prediction_made.connect(self._show)
+        state.second.shown_changed.connect(self._show)
         if state.model is not None:
             self._model_loaded(state.model)
         self._show(None)
+
+    @property
+    def is_of_networks(self) -> bool:
+        """Whether the caption has to say which network is shown; here both always are."""
+        return False
 
     @property
     def is_settled(self) -> bool:
@@ -159,13 +207,39 @@ class PredictionsPanel(Panel):
             self.show_notice(NO_CLASSES.format(outputs=len(model.labels)))
             return
         self.show_body()
-        self.set_caption(MEANINGLESS if model.random_weights else "")
+        others = probabilities_in_b(self.state)
+        said = [self._warning(model), self._caption_of_two(others is not None)]
+        self.set_caption(" ".join(text for text in said if text))
         target = prediction.top(1)[0] if self.state.target is None else self.state.target
-        self.list.show_classes(model, prediction, self._matches(model, prediction), target)
+        self.list.show_classes(model, prediction, self._matches(model, prediction), target, others)
         percent = format_percent(float(prediction.probabilities[target]))
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
+
+    def _warning(self, model: ModelInfo) -> str:
+        """Say whose percentages mean nothing, because the weights are random."""
+        other = self.state.second.model
+        if other is None or (model.random_weights and other.random_weights):
+            return MEANINGLESS if model.random_weights else ""
+        named = [name for name, each in (("A", model), ("B", other)) if each.random_weights]
+        return f"The percentages of {named[0]} mean nothing." if named else ""
+
+    def _caption_of_two(self, is_known: bool) -> str:
+        """Say what the two numbers are and how the classes correspond; nothing about one network."""
+        second = self.state.second
+        if second.model is None:
+            return ""
+        if not is_known:
+            return second.failure or "Computing what B makes of it …"
+        order = {
+            "first": "Likeliest in A first",
+            "second": "Likeliest in B first",
+            "difference": "Largest differences first",
+            "curtain": "Likeliest in A first",
+        }[second.shown]
+        classes = "" if second.classes is None else second.classes.text
+        return ". ".join(text for text in ("Probability in A | in B", order, classes) if text) + "."
 
     def _why_empty(self) -> str:
         state = self.state
@@ -178,9 +252,9 @@ class PredictionsPanel(Panel):
     def _matches(self, model: ModelInfo, prediction: Prediction) -> list[int]:
         """Return the likeliest classes whose name or number contains what is typed."""
         typed = self.search.text().strip().lower()
+        likeliest = in_order(prediction, probabilities_in_b(self.state), self.state.second.shown)
         if not typed:
-            return list(prediction.top(MOST_ROWS))
-        likeliest = prediction.top(len(prediction.logits))
+            return likeliest[:MOST_ROWS]
         found = (index for index in likeliest if typed in label_of(model, index).lower() or typed == str(index))
         return list(islice(found, MOST_ROWS))
 

@@ -25,7 +25,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
-from convnext_studio.ui.widgets.file_manager import show_in_folder
+from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT
 
 WITH_DEFAULTS: Mapping[str, str] = {"attribution": "Attribution", "receptive_field": "Receptive field"}

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress, Request
 from convnext_studio.protocol.similarity import (
     MARKED_PX,
@@ -35,6 +36,7 @@ from convnext_studio.render import (
     Clipping,
     format_number,
     format_percent,
+    seen_map,
     signed_limits,
     three_colours,
     veil,
@@ -71,6 +73,7 @@ class SingleComponent(QWidget):
         self.index = index
         self.heading = QLabel()
         self.heading.setTextFormat(Qt.TextFormat.RichText)
+        self.heading.setWordWrap(True)
         self.map = MapView(f"Component {index + 1}")
         follow_text(self.map, lambda: self.map.setMinimumHeight(scaled_px(84)))
         self.map.save.hide()
@@ -180,6 +183,7 @@ class ComponentsPage(Page):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
         self.side = area
 
@@ -248,7 +252,7 @@ class ComponentsPage(Page):
             return
         width, height = subject.picture.size
         reduced = MARKED_PX / max(width, height)
-        key = subject.picture.key
+        key = picture_of(subject.picture.key)
         mask = self._marks.get(key)
         if mask is None:
             shape = max(1, round(height * reduced)), max(1, round(width * reduced))
@@ -281,11 +285,14 @@ class ComponentsPage(Page):
     @property
     def marked(self) -> tuple[Marked, ...]:
         """The marks of all pictures that have some."""
-        return tuple(Marked.of(key, mask) for key, mask in self._marks.items() if mask.any())
+        return tuple(
+            Marked.of(self.state.image_of(key), mask) for key, mask in self._marks.items() if mask.any()
+        )
 
     def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.pictures}
-        self._marks = {key: mask for key, mask in self._marks.items() if key in open_keys}
+        open_keys = {picture.key for picture in self.state.images}
+        open_pictures = {picture.key for picture in self.state.pictures}
+        self._marks = {key: mask for key, mask in self._marks.items() if key in open_pictures}
         self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
 
     # ----------------------------------------------------------------------------------------- the engine
@@ -342,13 +349,12 @@ class ComponentsPage(Page):
     def _layer(self, placed: PlacedMaps, index: int) -> Layer:
         """Return three components as colours, or a single one as a signed map."""
         result = cast("ComponentsResult", self._result)
-        ends, shape = result.basis.ends, placed.maps.shape[1:]
-        box = Placement(result.field, placed.geometry).box(*shape)
+        ends = result.basis.ends
+        maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
-            colours = three_colours(placed.maps, ends, smooth=self.look.smooth)
+            colours = three_colours(maps, ends, smooth=self.look.smooth)
             return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
-        values = placed.maps[index]
-        return _signed_layer(values, box, ends[index], smooth=self.look.smooth)
+        return _signed_layer(maps[index], box, ends[index], smooth=self.look.smooth)
 
     def shown(self) -> Shown | None:
         """Return the colours or the signed map of the large picture, and what the brush has marked."""
@@ -368,6 +374,7 @@ class ComponentsPage(Page):
         return Shown(layers=layers, scale=scale, values=values)
 
     def _mark_layer(self, key: str) -> Layer | None:
+        key = picture_of(key)
         mask = self._marks.get(key)
         if mask is None or not mask.any():
             return None
@@ -401,13 +408,13 @@ class ComponentsPage(Page):
         if placed is None or result is None:
             return None
         index = cast("int", self.view.value)
+        maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
-            colours = three_colours(placed.maps, result.basis.ends, smooth=False)
+            colours = three_colours(maps, result.basis.ends, smooth=False)
             opacity = self.look.opacity
         else:
             limits = signed_limits(result.basis.ends[index])
-            colours, opacity = veil(placed.maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-        box = Placement(result.field, placed.geometry).box(*placed.maps.shape[1:])
+            colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
         return Overlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:

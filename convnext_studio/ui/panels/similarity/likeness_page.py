@@ -36,6 +36,7 @@ from convnext_studio.render import (
     limits_of,
     pluralize,
     resample,
+    seen_map,
     veil,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
@@ -89,7 +90,8 @@ class LikenessPage(Page):
         self._search = Query(bridge, self._take_patches, self._say_failure, self._advance, parent=self)
         self._make_controls()
         self._make_side()
-        state.pictures_changed.connect(self._forget_closed)
+        for changed in (state.pictures_changed, state.framing_changed):
+            changed.connect(self._forget_closed)
 
     # ------------------------------------------------------------------------------------------- the parts
 
@@ -122,6 +124,7 @@ class LikenessPage(Page):
         self.patches.patch_chosen.connect(self._show_patch)
         head = QLabel("Most alike in other pictures")
         head.setProperty("heading", True)
+        head.setWordWrap(True)
         layout = QVBoxLayout(self.side)
         layout.setContentsMargins(0, 0, 0, 0)
         row = QHBoxLayout()
@@ -190,8 +193,9 @@ class LikenessPage(Page):
         self.patches.clear()
         self.show_controls()
 
-    def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.pictures}
+    def _forget_closed(self, _changed: object = None) -> None:
+        """Forget the vectors and positions of closed pictures, and of other framings."""
+        open_keys = {picture.key for picture in self.state.images}
         self._vectors = {key: placed for key, placed in self._vectors.items() if key in open_keys}
         self.kept = [point for point in self.kept if point.image in open_keys]
         self._prepared.forget_where(lambda key, _maps: isinstance(key, tuple) and key[0] not in open_keys)
@@ -394,16 +398,16 @@ class LikenessPage(Page):
         if values is None:
             return None
         limits, colormap, zero = scale
-        fine = values
-        if self.look.smooth and np.isfinite(values).all():
-            factor = max(1, _SMOOTH_SIDE // max(values.shape))
-            fine = resample(values, values.shape[0] * factor, values.shape[1] * factor)
+        fine, box = seen_map(values, placement[0].field, placement[0].crop)
+        if self.look.smooth and np.isfinite(fine).all():
+            factor = max(1, _SMOOTH_SIDE // max(fine.shape))
+            fine = resample(fine, fine.shape[0] * factor, fine.shape[1] * factor)
         layer = Layer(
             Bitmap(veil(fine, limits, colormap, zero=zero)),
-            placement[0].box(*values.shape),
+            box,
             self.look.opacity,
             self.look.smooth,
-            numbers=numbers_of(values),
+            numbers=numbers_of(seen_map(values, placement[0].field, placement[0].crop)[0]),
         )
         marks = [
             Mark(placement[0].unit_box(*point.unit), NAMES[index], COLOURS[index])
@@ -427,8 +431,8 @@ class LikenessPage(Page):
             return None
         limits, colormap, zero = scale
         placed = self._vectors[key]
-        box = Placement(self._fields[self._node], placed.geometry).box(*values.shape)
-        colours = veil(values, limits, colormap, zero=zero)
+        seen, box = seen_map(values, self._fields[self._node], placed.geometry)
+        colours = veil(seen, limits, colormap, zero=zero)
         return Overlay(colours, box, placed.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:

@@ -14,6 +14,7 @@ from convnext_studio.render import (
     limits_of,
     pluralize,
     resample,
+    seen_map,
     veil,
 )
 from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
@@ -108,7 +109,7 @@ class NormsPage(Page):
         result, placement = self._result, self.placement()
         if result is None or placement is None:
             return None
-        values, box = result.norms, placement[0].box(*result.norms.shape)
+        values, box = seen_map(result.norms, result.field, result.geometry)
         limits = limits_of(values)
         fine = values
         if self.look.smooth and np.isfinite(values).all():
@@ -125,7 +126,7 @@ class NormsPage(Page):
             )
         ]
         if result.outliers:
-            layers.append(Layer(Bitmap(outlier_hatch(result)), box))
+            layers.append(Layer(Bitmap(outlier_hatch(result)), placement[0].box(*result.norms.shape)))
         marks = tuple(
             Mark(placement[0].unit_box(each.y, each.x), "", _COLOUR) for each in result.outliers[:_MOST_FRAMED]
         )
@@ -138,12 +139,12 @@ class NormsPage(Page):
 
     def overlay(self, key: str) -> Overlay | None:
         """Return the lengths over the small picture of the one that is shown."""
-        result, placement = self._result, self.placement()
-        if result is None or placement is None or key != result.image:
+        result = self._result
+        if result is None or key != result.image:
             return None
         limits = limits_of(result.norms)
-        colours = veil(result.norms, limits, OVER_PICTURE, zero=limits.low)
-        box = placement[0].box(*result.norms.shape)
+        seen, box = seen_map(result.norms, result.field, result.geometry)
+        colours = veil(seen, limits, OVER_PICTURE, zero=limits.low)
         return Overlay(colours, box, result.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
@@ -159,10 +160,11 @@ class NormsPage(Page):
         result = self._result
         if result is None:
             return ""
+        counted = int(np.isfinite(result.norms).sum())
         return (
             f"{result.node}: length of the vector · median {format_number(result.median)} · "
             f"median deviation {format_number(result.deviation)} · "
-            f"{len(result.outliers)} of {result.norms.size} positions more than 5 median deviations away "
+            f"{len(result.outliers)} of {counted} positions more than 5 median deviations away "
             "(hatched)"
         )
 

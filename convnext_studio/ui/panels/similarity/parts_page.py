@@ -33,6 +33,7 @@ from convnext_studio.render import (
     part_outlines,
     part_veil,
     pluralize,
+    seen_map,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
@@ -269,7 +270,8 @@ class PartsPage(Page):
         labelled, model = self.labelled, self.state.model
         if labelled is not None:
             own = labelled[1]
-            said.append(f"{format_percent(float((own.labels == index).mean()))} here")
+            labels, _ = seen_map(own.labels, labelled[0].field, own.geometry)
+            said.append(f"{format_percent(float((labels == index).mean()))} here")
             if own.cam_shares and own.target is not None and model is not None:
                 label = model.labels[own.target] if own.target < len(model.labels) else f"class {own.target}"
                 said.append(f"{format_percent(own.cam_shares[index])} of the Grad-CAM for {label}")
@@ -293,11 +295,10 @@ class PartsPage(Page):
         if labelled is None:
             return None
         result, own = labelled
-        box = Placement(result.field, own.geometry).box(*own.labels.shape)
-        veil = part_veil(own.labels, self.hidden, _TINT * self.look.opacity / 0.8)
+        labels, box = seen_map(own.labels, result.field, own.geometry)
+        veil = part_veil(labels, self.hidden, _TINT * self.look.opacity / 0.8)
         lines = tuple(
-            Lines(ends, PART_COLOURS[part])
-            for part, ends in part_outlines(own.labels, box, self.hidden).items()
+            Lines(ends, PART_COLOURS[part]) for part, ends in part_outlines(labels, box, self.hidden).items()
         )
         return Shown(layers=(Layer(Bitmap(veil), box),), lines=lines, values=own.labels)
 
@@ -307,9 +308,9 @@ class PartsPage(Page):
         own = None if result is None else next((each for each in result.pictures if each.image == key), None)
         if result is None or own is None:
             return None
-        box = Placement(result.field, own.geometry).box(*own.labels.shape)
-        lines = {PART_COLOURS[part]: ends for part, ends in part_outlines(own.labels, box, self.hidden).items()}
-        veil = part_veil(own.labels, self.hidden, _TINT)
+        labels, box = seen_map(own.labels, result.field, own.geometry)
+        lines = {PART_COLOURS[part]: ends for part, ends in part_outlines(labels, box, self.hidden).items()}
+        veil = part_veil(labels, self.hidden, _TINT)
         return Overlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
 
     def placement(self) -> tuple[Placement, Unit] | None:

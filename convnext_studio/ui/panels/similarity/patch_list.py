@@ -42,6 +42,7 @@ class PatchList(QListWidget):
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
+        self.setWrapping(has_texts)  # Otherwise one row.
         self.setSpacing(1)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setFrameShape(QListWidget.Shape.NoFrame)
@@ -55,7 +56,7 @@ class PatchList(QListWidget):
     def show_patches(self, patches: Sequence[Patch]) -> None:
         """Show these patches in place of the previous ones."""
         self.clear()
-        pictures = {picture.key: picture for picture in self._state.pictures}
+        pictures = {picture.key: picture for picture in self._state.images}
         side = scaled_px(self._icon_px)
         for patch in patches:
             picture = pictures.get(patch.image)

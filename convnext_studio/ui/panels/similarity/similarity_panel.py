@@ -18,7 +18,7 @@ from convnext_studio.ui.panels.similarity.norms_page import NormsPage
 from convnext_studio.ui.panels.similarity.page import Look, Page, Subject, Unit
 from convnext_studio.ui.panels.similarity.parts_page import PartsPage
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
-from convnext_studio.ui.plots.map_texts import picture_layer
+from convnext_studio.ui.plots.map_texts import Placement, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import PictureGallery
 from convnext_studio.ui.plots.scene import Layer, Scene
@@ -117,7 +117,12 @@ class SimilarityPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         state.model_loaded.connect(self._forget)
-        for changed in (state.picture_selected, state.node_selected, state.pictures_changed):
+        for changed in (
+            state.picture_selected,
+            state.framing_changed,
+            state.node_selected,
+            state.pictures_changed,
+        ):
             changed.connect(self._await)
         for page in self.pages:
             page.changed.connect(lambda page=page: self._paint() if page is self.page else None)
@@ -169,7 +174,7 @@ class SimilarityPanel(Panel):
         node = state.model.node(state.node)
         if not node.has_positions:
             return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
-        images = tuple(picture.key for picture in state.pictures)
+        images = tuple(picture.key for picture in state.images)
         return Subject(model=state.model, picture=state.picture, images=images, node=node)
 
     def _recall(self, question: Request) -> Payload | None:
@@ -177,7 +182,7 @@ class SimilarityPanel(Panel):
 
     def _await(self, _changed: object = None) -> None:
         """Ask soon; what only needs another picture of an answer is shown at once."""
-        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.pictures])
+        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.images])
         self._load_thumbnails()
         if self.state.picture is not None:
             self.gallery.select(self.state.picture.key)
@@ -267,7 +272,11 @@ class SimilarityPanel(Panel):
 
     def _unit_at(self, x: float, y: float) -> Unit | None:
         placed = self.page.placement()
-        return None if placed is None else placed[0].unit_at(x, y, *placed[1])
+        unit = None if placed is None else placed[0].unit_at(x, y, *placed[1])
+        if placed is None or unit is None:
+            return None
+        rows, columns = _seen(placed)
+        return unit if unit[0] in rows and unit[1] in columns else None
 
     def _hover(self, x: float, y: float) -> None:
         self._point(self._unit_at(x, y))
@@ -297,11 +306,13 @@ class SimilarityPanel(Panel):
         placed = self.page.placement()
         if placed is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             return False
-        (rows, columns), unit = placed[1], self._pointed
+        (rows, columns), unit = _seen(placed), self._pointed
         step = _STEPS.get(cast("Qt.Key", event.key()))
         if step is not None:
-            y, x = (rows // 2, columns // 2) if unit is None else (unit[0] + step[0], unit[1] + step[1])
-            self._point((min(max(y, 0), rows - 1), min(max(x, 0), columns - 1)))
+            y, x = rows[len(rows) // 2], columns[len(columns) // 2]
+            if unit is not None:
+                y, x = unit[0] + step[0], unit[1] + step[1]
+            self._point((min(max(y, rows[0]), rows[-1]), min(max(x, columns[0]), columns[-1])))
             return True
         if unit is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             if self.page is self.components and self.components.is_marking:
@@ -311,3 +322,10 @@ class SimilarityPanel(Panel):
                 self.page.choose(unit)
             return True
         return False
+
+
+def _seen(placed: tuple[Placement, Unit]) -> tuple[range, range]:
+    """Return the rows and columns of the positions that are not in the padding."""
+    placement, shape = placed
+    rows, columns = placement.crop.seen_units(placement.field, *shape)
+    return range(rows.start, rows.stop), range(columns.start, columns.stop)

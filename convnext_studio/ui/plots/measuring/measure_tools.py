@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen, QPolygonF
 
 from convnext_studio.ui.plots.canvas.projection import Projection
 from convnext_studio.ui.plots.canvas.scene_items import HALO, HANDLE_PX, SceneItem, paint_label
@@ -13,6 +13,8 @@ from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, b
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.widgets import theme
 
+_STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
+"""Steps across and down for each arrow key."""
 Part = Literal["first", "second", "third", "fourth", "whole"]
 """What is held: an end or a corner, as listed by `_handles`, or the whole of it."""
 
@@ -127,6 +129,19 @@ class MeasureTools(QObject):
     def release(self) -> None:
         """Hold nothing any more."""
         self._grip = None
+
+    def take_key(self, event: QKeyEvent, scale: float) -> bool:
+        """Move what was added last with Ctrl and the arrows, its end with Shift, too; Escape undoes.
+
+        Return whether the key meant this; `scale` is the number of logical pixels per scene pixel.
+        """
+        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is not None and modifiers in (control, control | shift):
+            px = max(1.0, round(1 / scale))
+            return self.step(*step, "second" if modifiers & shift else "whole", px)
+        return event.key() == Qt.Key.Key_Escape and not modifiers and self.undo()
 
     def step(self, across: int, down: int, part: Part, px: float) -> bool:
         """Move the measurement that was added last by the keys; return whether there is one."""

@@ -153,6 +153,17 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_comparison(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.comparison.comparison_panel import ComparisonPanels
+
+    settings = window.settings
+    panel = ComparisonPanels(
+        window.state, window.bridge, window.controller.second, lambda: settings.values.recent_models
+    )
+    panel.search_asked.connect(window.search_published)
+    return panel
+
+
 def _make_similarity(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 
@@ -295,6 +306,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Explain all opened pictures side by side",
             lambda window: window.dock_layout.show_panel("contact_sheet"),
             "Ctrl+K",
+        ),
+    ),
+    PanelSpec(
+        name="comparison",
+        title="Two networks",
+        make=_make_comparison,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "comparison",
+            "Model",
+            "&Compare with…",
+            "Open a second network beside this one, and compare both in all views",
+            lambda window: window.dock_layout.show_panel("comparison"),
+            "Ctrl+Shift+M",
         ),
     ),
     PanelSpec(

@@ -20,6 +20,7 @@ from convnext_studio.render import (
     laid_over,
     likeness_limits,
     overlay,
+    seen_map,
     three_colours,
 )
 from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
@@ -105,8 +106,12 @@ class SimilarityView(NetworkView):
         ):
             self._components, self._maps = components, maps
             self._seen = _of_side(seen_pixels(picture, maps.geometry))
-            colours = three_colours(components.scores.maps, components.basis.ends)
-            self._coloured = Bitmap(laid_over(self._seen, colours, self._map_box, _OPACITY))
+            scores, place = seen_map(components.scores.maps, components.field, components.scores.geometry)
+            x, y, across, down = maps.geometry.crop_box
+            wide, high = self._seen.shape[1] / across, self._seen.shape[0] / down
+            box = (place[0] - x) * wide, (place[1] - y) * high, place[2] * wide, place[3] * high
+            colours = three_colours(scores, components.basis.ends)
+            self._coloured = Bitmap(laid_over(self._seen, colours, box, _OPACITY))
             rows, columns = maps.maps.shape[1:]
             if self.unit is None or self.unit[0] >= rows or self.unit[1] >= columns:
                 self.unit = rows // 2, columns // 2
