@@ -6,6 +6,7 @@ from convnext_studio.analysis.interventions import changed_node
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change, Effect, Region
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import Size
 
 
 def channel_parts(model: LoadedModel, node: str, effect: Effect = "off") -> Sequence[Change]:
@@ -29,14 +30,24 @@ def block_parts(model: LoadedModel, effect: Effect = "off") -> Sequence[Change]:
 
 
 def place_parts(
-    model: LoadedModel, node: str, rows: int, columns: int, effect: Effect = "off"
+    model: LoadedModel, node: str, rows: int, columns: int, effect: Effect = "off", size: Size | None = None
 ) -> Sequence[Change]:
     """Return a change of each cell of a grid over the positions of a node, row by row.
 
     Where the positions cannot be divided evenly, cells differ by one position. A grid that is finer than the
     map has a cell for each position.
+
+    Parameters
+    ----------
+    size
+        Height and width of the network's input; those that it was trained with if None.
+
+    Raises
+    ------
+    StudioError
+        If the node has no positions.
     """
-    info = model.node(node)
+    info = model.node(node, size)
     if not info.has_positions:
         raise StudioError(f"{info.title} has no positions.", "Choose a stage or a block.")
     height, width = info.shape[1:]
