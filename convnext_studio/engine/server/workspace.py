@@ -173,6 +173,11 @@ class Workspace:
         """Register pictures by their keys, without decoding them."""
         self._sources.update(sources)
 
+    @property
+    def sources(self) -> Mapping[str, PictureSource]:
+        """The known pictures by their keys."""
+        return self._sources
+
     def source(self, key: str) -> PictureSource:
         """Return the source of a picture; raise StudioError if it is not open."""
         key = picture_of(key)
