@@ -176,18 +176,10 @@ def test_export_writes_the_differences_of_two_networks(weights: Path, tmp_path: 
 
 def test_export_replays_a_recipe(weights: Path, tmp_path: Path) -> None:
     """The maps are those of hooks of plain PyTorch."""
-    write_recipe(
-        tmp_path / "recipe.json", (Change(node="stage2", effect="factor", factor=-0.5, channels=(1,)),)
-    )
-    options = [
-        "--model",
-        str(weights),
-        "--recipe",
-        str(tmp_path / "recipe.json"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    assert cli.main(["export", "sample:cat", *options, "--device", "cpu", "--field-count", "1"]) == 0
+    recipe, out = tmp_path / "recipe.json", tmp_path / "out"
+    write_recipe(recipe, (Change(node="stage2", effect="factor", factor=-0.5, channels=(1,)),))
+    options = ["--model", str(weights), "--recipe", str(recipe), "--out", str(out), "--device", "cpu"]
+    assert cli.main(["export", "sample:cat", *options, "--field-count", "1"]) == 0
     model = load(str(weights))
     x = model.preprocess(analysis.decode("sample:cat").to_pil())
     before = analysis.feature_maps(model, x, "stage4")

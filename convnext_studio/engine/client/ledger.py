@@ -28,7 +28,7 @@ from convnext_studio.protocol.envelope import (
     Started,
 )
 from convnext_studio.protocol.interventions import Intervene
-from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, SaveModel, SwapModels
+from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, NameClasses, SaveModel, SwapModels
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ImageInfo,
@@ -47,7 +47,8 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
-_LEAVES_A_MARK = (LoadModel, Intervene, CloseModel, SwapModels, OpenImage, ShowPicture, CloseImage, SaveModel)
+_CHANGES_MODELS = (LoadModel, Intervene, NameClasses, CloseModel, SwapModels)
+_LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -225,6 +226,10 @@ class Ledger:
                 self._models[request.network] = _Entry(request, payload)
                 self._given_up.pop(request.network, None)
                 self._lacking = ""
+            case NameClasses():
+                if (entry := self._models.get(request.network)) is not None:
+                    named = msgspec.structs.replace(entry.request, labels=request.labels)
+                    self._models[request.network] = _Entry(named, payload)
             case CloseModel():
                 for known in (self._models, self._given_up):
                     known.pop(request.network, None)
