@@ -181,7 +181,8 @@ class ControlRow(QWidget):
 
     def _want_room(self) -> None:
         self.updateGeometry()
-        self._arrange()
+        if self.isVisible():  # Otherwise this is done once it is shown.
+            self._arrange()
 
     # ------------------------------------------------------------------------------------------ arranging
 
