@@ -118,8 +118,10 @@ class ControlRow(QWidget):
         self._items.append(item)
         _move(control, self)
         control.installEventFilter(self)
-        if self.parentWidget() is not None:  # Without one, it would be a window for a moment.
+        if self.parentWidget() is not None:
             self.show()
+        else:  # It would be a window for a moment. So it is as if it had never been hidden.
+            self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
         self._want_room()
 
     @property
@@ -159,8 +161,6 @@ class ControlRow(QWidget):
         """Arrange the controls anew when one of them needs another width."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
             self._want_room()
-        elif event.type() == QEvent.Type.ParentChange and self.parentWidget() is not None and self._items:
-            self.show()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
