@@ -1,4 +1,4 @@
-"""For all tests: no window is shown, and nothing is left behind."""
+"""For all tests: no window is shown, nothing is left behind, and the whole suite uses several processes."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,18 @@ from tests.leaks import LeakWatch
 settings.register_profile("studio", deadline=None)
 settings.load_profile("studio")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+_MOST_PROCESSES = 4  # Each imports torch and Qt, and takes up to 2 GB.
+if (processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT")) is not None:
+    # Torch reads it when it is imported. More threads than cores would wait for each other in small layers.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(processes))))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite in several processes, but tests that are named in this one: they begin sooner."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, _MOST_PROCESSES) if is_whole else 0
 
 
 @pytest.fixture(autouse=True)

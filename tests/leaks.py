@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 
 _GRACE_S = 2.0
 _POLL_S = 0.02
+_TASKS = Path("/proc/self/task")
 
 
 class LeakWatch:
@@ -28,13 +30,13 @@ class LeakWatch:
 
     def leaks(self, grace_s: float = _GRACE_S) -> list[str]:
         """What is left, after a while for things that are ending; empty where all is well."""
-        _delete_later_now()
+        delete_later_now()
         if self._left():
             # Garbage that waits for its collection is no leak.
             gc.collect()
         deadline = time.monotonic() + grace_s
         while (left := self._left()) and time.monotonic() < deadline:
-            _delete_later_now()
+            delete_later_now()
             time.sleep(_POLL_S)
         return left
 
@@ -63,12 +65,23 @@ def _threads() -> list[threading.Thread]:
 
 
 def _processes() -> list[psutil.Process]:
+    if not _may_have_children():
+        return []
     # The resource tracker serves all processes that multiprocessing spawns, and ends with this one.
     return [
         process
         for process in psutil.Process().children(recursive=True)
         if not any("multiprocessing.resource_tracker" in word for word in _command(process))
     ]
+
+
+def _may_have_children() -> bool:
+    """Whether this process may have children, asked of Linux: psutil reads of every process of the machine."""
+    try:
+        children = [listed.read_bytes() for listed in _TASKS.glob("*/children")]
+    except OSError:  # A thread has just ended.
+        return True
+    return any(children) or not children  # Other systems have no such files.
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -90,7 +103,7 @@ def _describe(item: Any) -> str:
     return f"running {type(item).__name__} {item.objectName()!r} of {item.parent()!r}"
 
 
-def _delete_later_now() -> None:
+def delete_later_now() -> None:
     """Let Qt do what is due: deleteLater waits for an event loop, and a test has none running."""
     core = sys.modules.get("PySide6.QtCore")
     if core is not None and core.QCoreApplication.instance() is not None:

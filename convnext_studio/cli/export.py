@@ -12,6 +12,10 @@ EXAMPLES = (
         "explain “cat” at stage 3, for two pictures",
     ),
     (
+        "cat.jpg --out results --model my.pth --compare timm:convnext_tiny",
+        "write the same for a second network, and the differences of the two",
+    ),
+    (
         "panorama.jpg --out results --framing whole --input-px 512",
         "show the network the whole picture, 512 pixels long",
     ),
@@ -38,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add_model_options(parser)
     add_framing_options(parser)
+    parser.add_argument(
+        "--compare",
+        metavar="MODEL",
+        help="second network, as in --model: its files are written to DIR/NAME/b, and what the first one minus "
+        "the second one gives to DIR/NAME/difference",
+    )
     parser.add_argument(
         "--node",
         help="node for attribution and receptive field: a stage such as stage2, or a block such as "

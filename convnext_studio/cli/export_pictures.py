@@ -1,26 +1,32 @@
 """The work of the command `export`: send the requests of the window's panels, and write the results."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from convnext_studio.cli.options import framing, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
+from convnext_studio.comparison import match_node
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.erf import REPLKNET_INPUT_PX
-from convnext_studio.export import ExportContents, export_picture
+from convnext_studio.export import ExportContents, export_compared, export_picture
 from convnext_studio.model.framing import Framing, framed
 from convnext_studio.model.labels import find_class
 from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
+from convnext_studio.protocol.comparison import CompareWeights
+from convnext_studio.protocol.counterparts import Pair
+from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
@@ -52,8 +58,20 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     model = cast("ModelInfo", dispatcher.run(load))
+    beside: ModelInfo | None = None
+    if options.compare is not None:
+        other = LoadModel(
+            network="B",
+            source=options.compare,
+            device=options.device,
+            precision=options.precision,
+            offline=options.offline,
+        )
+        beside = cast("ModelInfo", dispatcher.run(other))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
     explainable = [known for known in model.nodes if known.is_explainable]
@@ -72,7 +90,10 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     for image in images:
         try:
             contents = _contents(dispatcher.run, model, node, image, images, target, options)
-            for path in export_picture(Path(options.out), contents, taken):
+            paths = export_picture(Path(options.out), contents, taken)
+            if beside is not None:
+                paths += _compared(dispatcher.run, paths[0].parent, contents, beside, images, options)
+            for path in paths:
                 print(path)
             written += 1
         except StudioError as error:
@@ -102,6 +123,35 @@ def _opened(
     return images, failures
 
 
+def _compared(
+    run: Any,
+    folder: Path,
+    of_a: ExportContents,
+    beside: ModelInfo,
+    images: list[ImageInfo],
+    options: argparse.Namespace,
+) -> list[Path]:
+    """Export the second network and the differences into the folder of a picture."""
+    model, explanation = of_a.model, of_a.explanation
+    nodes = {
+        name: match_node(next(node for node in model.nodes if node.name == name), model.nodes, beside.nodes)
+        for name in of_a.maps
+    }
+    assert explanation is not None  # This command always asks for one.
+    target = Pair(model, beside).class_of(explanation.target)
+
+    def run_b(request: Request) -> Any:
+        return run(replace(request, network="B"))
+
+    # Fields are compared on inputs of one size, that of A.
+    side = of_a.receptive_field.field_map.shape[0]
+    node = nodes[(options.node or model.config.stages[-1])].b
+    of_b = _contents(run_b, beside, node, of_a.image, images, target, options, input_px=side)
+    matched = {match.b: run_b(FeatureMaps(image=of_a.image.key, node=match.b)) for match in nodes.values()}
+    weights = run(CompareWeights())
+    return export_compared(folder, of_a, dataclasses.replace(of_b, maps=of_b.maps | matched), nodes, weights)
+
+
 def _contents(
     run: Any,
     model: ModelInfo,
@@ -110,15 +160,18 @@ def _contents(
     images: list[ImageInfo],
     target: int | None,
     options: argparse.Namespace,
+    input_px: int = 0,
 ) -> ExportContents:
     """Send the engine the requests that the window's panels send for a picture."""
+    if options.protocol == "replknet":
+        input_px = input_px or fitting_input_px(model.config, REPLKNET_INPUT_PX)
     field = ReceptiveField(
         node=node,
         images=tuple(opened.key for opened in images),
         count=options.field_count,
         fills_up=True,
         protocol=options.protocol,
-        input_px=fitting_input_px(model.config, REPLKNET_INPUT_PX) if options.protocol == "replknet" else 0,
+        input_px=input_px,
     )
     prediction: Prediction = run(Predict(image=image.key, target=target))
     maps: dict[str, FeatureMapsResult] = {

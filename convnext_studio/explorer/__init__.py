@@ -1,5 +1,6 @@
 """ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
+from convnext_studio.explorer.comparing import Compared, ComparedPredictions, Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
@@ -7,6 +8,9 @@ from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessM
 
 __all__ = [
     "AttributionMap",
+    "Compared",
+    "ComparedPredictions",
+    "Comparison",
     "ComponentMaps",
     "Explorer",
     "FieldAverage",

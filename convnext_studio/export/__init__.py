@@ -1,13 +1,16 @@
 """Export figures, arrays, tables and one-file reports with numpy, Pillow and matplotlib; no Qt, no torch."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from convnext_studio.common.files import checked_ending
+from convnext_studio.comparison import NodeMatch
 from convnext_studio.export.contents import ExportContents, MapContents
 from convnext_studio.export.field_files import about_field, export_fields, save_field
 from convnext_studio.export.safe_files import export_directory, safe_stem, write_file
 from convnext_studio.protocol.attributions import Explanation
+from convnext_studio.protocol.comparison import WeightDistances
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
@@ -16,6 +19,7 @@ __all__ = [
     "ExportContents",
     "MapContents",
     "about_field",
+    "export_compared",
     "export_contact_sheet",
     "export_directory",
     "export_fields",
@@ -78,6 +82,50 @@ def export_picture(
     return write_picture(folder, contents, should_stop)
 
 
+def export_compared(
+    folder: Path,
+    a: ExportContents,
+    b: ExportContents,
+    nodes: Mapping[str, NodeMatch],
+    weights: WeightDistances,
+    should_stop: Callable[[], bool] = bool,
+) -> list[Path]:
+    """Write what a second network gives for a picture, beside the files of the first.
+
+    The files are:
+
+    - in the folder ``b``, all files of `export_picture` for the network B;
+    - in the folder ``difference``, the arrays of A minus those of B, with the names of A's: ``stage1.npy``,
+      ``gradcam.npy``, ``erf.npy``;
+    - ``difference/comparison.json``: which node and which class is compared with which, the probabilities in
+      both, and how far each tensor of the weights is apart.
+
+    Parameters
+    ----------
+    folder
+        The folder of the picture, to which `export_picture` has written the files of A.
+    a, b
+        What the two networks give for the picture.
+    nodes
+        By the name of a node of A, the node of B that it is compared with.
+    weights
+        How far the weights are apart.
+    should_stop
+        As in `export_picture`.
+
+    Raises
+    ------
+    StudioError
+        If a file cannot be written.
+    Stopped
+        If `should_stop` returned True.
+    """
+    # Imported here, because matplotlib would delay the window by half a second.
+    from convnext_studio.export.comparison_files import write_compared
+
+    return write_compared(folder, a, b, nodes, weights, should_stop)
+
+
 def export_map(directory: Path, contents: MapContents, explanation: Explanation) -> list[Path]:
     """Write only an attribution into the folder of its picture, with the file names of `export_picture`.
 
@@ -100,12 +148,15 @@ def export_map(directory: Path, contents: MapContents, explanation: Explanation)
 def export_contact_sheet(
     path: Path, model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
 ) -> Path:
-    """Write the maps of one method on several pictures as one PNG figure.
+    """Write maps of several methods, classes or pictures as one figure, PNG, PDF or SVG by the ending.
+
+    Its caption names every method with its paper, the nodes, the classes and the geometry. In PDF and SVG, text
+    is text.
 
     Parameters
     ----------
     path
-        Path of the PNG file; an existing file is replaced atomically.
+        Path of the file; an existing file is replaced atomically.
     images
         The opened pictures, in any order.
     explanations
@@ -117,10 +168,15 @@ def export_contact_sheet(
         If there is nothing to show, the name has another ending, or the file cannot be written.
     """
     # Imported here, because matplotlib would delay the window by half a second.
-    from convnext_studio.export.figures import contact_sheet_png
+    from convnext_studio.export.walls import contact_sheet, contact_sheet_png
 
-    checked_ending(path, (".png",), "A contact sheet")
-    data = contact_sheet_png(model, images, explanations)
+    ending = checked_ending(path, (".png", ".pdf", ".svg"), "A wall of maps")
+    if ending == ".png":
+        data = contact_sheet_png(model, images, explanations)
+    else:
+        sheet = contact_sheet(model, images, explanations)
+        kind: Literal["pdf", "svg"] = "pdf" if ending == ".pdf" else "svg"
+        data = sheet.canvas.encoded(kind, sheet.title, " ".join(sheet.caption))
     return write_file(path, lambda file: file.write(data))
 
 

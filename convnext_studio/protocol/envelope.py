@@ -1,8 +1,11 @@
 """The base classes of requests and answers, and the messages that carry them between the processes."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from msgspec import Struct
+
+Network = Literal["A", "B"]
+"""Which of the open networks a request is about: the one that is open, or a second one beside it."""
 
 # Requests up to this priority take one or two forward passes at most, and run before all others.
 QUICK_PRIORITY = 3
@@ -18,7 +21,9 @@ class Request(Struct, frozen=True, kw_only=True, tag=True):
     id
         Unique within one client; 0 until the request is sent.
     panel
-        The panel that asks: a newer request of the same class and panel replaces an older one.
+        The panel that asks: a newer request of the same class, panel and network replaces an older one.
+    network
+        The network that the request reads, opens or closes; requests that need none ignore it.
     doing
         What the status bar shows while the request runs, without the node: "Computing feature maps".
     timed_as
@@ -29,11 +34,12 @@ class Request(Struct, frozen=True, kw_only=True, tag=True):
         Lower numbers run first among requests that have computed for about as long; see
         `convnext_studio.engine.server.scheduler` for the rule.
     replaces
-        Whether a newer request of the same class and panel makes this one obsolete.
+        Whether a newer request of the same class, panel and network makes this one obsolete.
     """
 
     id: int = 0
     panel: str = ""
+    network: Network = "A"
     doing: ClassVar[str] = ""
     timed_as: ClassVar[str] = ""
     on_processor: ClassVar[bool] = False

@@ -19,6 +19,8 @@ BUILT = "built"
 class LoadModel(Request, frozen=True, kw_only=True):
     """Open or build a model; answered by `ModelInfo`. On failure the model that was open stays open.
 
+    With the network B, it is opened beside the one that is open, which stays open.
+
     Attributes
     ----------
     source
@@ -40,6 +42,14 @@ class LoadModel(Request, frozen=True, kw_only=True):
     part
         The network to open in a file that holds several, or the head to use; see
         `convnext_studio.model.loaded.load`.
+    mean, std
+        Mean and standard deviation by which pictures are normalised, one for each input channel, or one for
+        all; empty for the network's own.
+    labels
+        The class names that a person gave; those of the source if empty.
+    untrained
+        Whether to draw random weights, from the seed, for the network that the source names; its classes and
+        its preprocessing are kept.
     """
 
     doing: ClassVar[str] = "Loading the model"
@@ -54,6 +64,87 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride: int | None = None
     stem_padding: int | None = None
     part: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    untrained: bool = False
+
+
+class NameClasses(Request, frozen=True, kw_only=True):
+    """Give other names to the classes of the open model; answered by `ModelInfo`. All results stay.
+
+    Attributes
+    ----------
+    labels
+        One name for each class.
+    """
+
+    doing: ClassVar[str] = "Naming the classes"
+    priority: ClassVar[int] = 0
+    labels: tuple[str, ...]
+
+
+class CloseModel(Request, frozen=True, kw_only=True):
+    """Close a network and free its memory; answered by None. It may not be open at all."""
+
+    doing: ClassVar[str] = "Closing the network"
+    priority: ClassVar[int] = 0
+
+
+class SwapModels(Request, frozen=True, kw_only=True):
+    """Make A of the network B, and B of A; answered by None. What is cached about each stays cached."""
+
+    doing: ClassVar[str] = "Swapping the networks"
+    priority: ClassVar[int] = 0
+
+
+class EstimateMemory(Request, frozen=True, kw_only=True):
+    """Estimate the memory that a network will take, without opening it; answered by `MemoryEstimate`.
+
+    Attributes
+    ----------
+    model
+        The request that would open it.
+    """
+
+    doing: ClassVar[str] = "Reading what the network needs"
+    priority: ClassVar[int] = 1
+    model: LoadModel
+
+
+class MemoryEstimate(Answer, frozen=True, kw_only=True):
+    """The memory that a network takes: as float32, for one picture.
+
+    Attributes
+    ----------
+    title
+        The display name of the network, or the source if that is unknown before it is opened.
+    parameters
+        The number of its parameters; for a file that does not say, the number of bytes divided by 4.
+    weights_bytes
+        The bytes of its weights.
+    working_bytes
+        The bytes of the activations and gradients of one picture; None if they are unknown before it is opened.
+    download_bytes
+        How much would be downloaded first; 0 if its weights are on this computer.
+    free_bytes
+        The memory that is free on the device that it would be opened on; None if that is unknown.
+    device_name
+        The display name of that device.
+    """
+
+    title: str
+    parameters: int
+    weights_bytes: int
+    working_bytes: int | None
+    download_bytes: int
+    free_bytes: int | None
+    device_name: str
+
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of the weights and, where they are known, of the activations and gradients."""
+        return self.weights_bytes + (self.working_bytes or 0)
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -94,8 +185,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The class names in plain words.
     parameters, macs
         The totals of the whole network; MACs at `input_px`.
-    input_px
-        The side of the network's input.
+    input_px, input_width_px
+        The height of the network's input, and its width where it is not square; 0 otherwise.
     mean, std
         Mean and standard deviation of each input channel, by which pictures are normalised.
     device, device_name, precision
@@ -104,8 +195,11 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
     part, other_parts
         Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
-    has_classes
-        Whether the outputs are classes; otherwise they are features or an embedding.
+    has_classes, is_multi_label
+        Whether the outputs are classes (otherwise they are features or an embedding), and whether several of
+        them can be right, so that probabilities are sigmoids.
+    memory_bytes
+        The bytes of the weights, and of the activations and gradients of one picture.
     devices
         All available devices, with the one that ``auto`` chooses first.
     """
@@ -120,6 +214,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     parameters: int
     macs: int
     input_px: int
+    input_width_px: int = 0
     device: str
     device_name: str
     precision: Precision
@@ -127,6 +222,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
+    memory_bytes: int = 0
     devices: tuple[Device, ...] = ()
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
@@ -137,6 +234,11 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         red, *others = (round(255 * min(max(value, 0.0), 1.0)) for value in self.mean)
         green, blue = others[:2] if len(others) > 1 else (red, red)
         return red, green, blue
+
+    @property
+    def input_text(self) -> str:
+        """The size of the input as displayed: height and width."""
+        return f"{self.input_px} × {self.input_width_px or self.input_px}"
 
     @property
     def device_facts(self) -> Device | None:

@@ -50,6 +50,11 @@ def pluralize(count: int, one: str, many: str = "", *, is_grouped: bool = False)
     return f"{number} {one if count == 1 else many or one + 's'}"
 
 
+def format_size(count: int) -> str:
+    """Format a number of bytes: "114 MB", "1.2 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
+
+
 def format_count(count: int) -> str:
     """Format a count of parameters or operations with three digits: "28.6 M"."""
     rounded = float(f"{count:.2e}")

@@ -72,6 +72,29 @@ def predict(runs: int) -> list[Row]:
     ]
 
 
+def predict_both(runs: int) -> list[Row]:
+    """The predictions of two networks that are open together, against those of two dispatchers."""
+    other = "preset:convnextv2_atto"
+    together, picture, _, _ = _open()
+    together.run(LoadModel(source=other, network="B"))
+    alone, same, _, _ = _open()
+    second = Dispatcher(cache_bytes=0)
+    second.run(LoadModel(source=other))
+    second.run(OpenImage(path="sample:cat"))
+
+    def both() -> None:
+        together.run(Predict(image=picture.key))
+        together.run(Predict(image=picture.key, network="B"))
+
+    def each() -> None:
+        alone.run(Predict(image=same.key))
+        second.run(Predict(image=same.key))
+
+    ours, theirs = medians(runs, lambda: timed(both), lambda: timed(each))
+    what = "both predictions on their own"
+    return [Row(name="predictions of A and B", ours=ours, theirs=theirs, reference=what, goal=1.05)]
+
+
 def receptive_field(runs: int) -> list[Row]:
     """Seconds a picture of an ERF average against the published loop, whose parameters require gradients."""
     dispatcher, _, module, device = _open()

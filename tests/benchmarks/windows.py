@@ -97,6 +97,20 @@ def views(runs: int) -> list[Row]:
     return rows
 
 
+def two_networks(runs: int) -> list[Row]:
+    """A, B, their difference and the curtain shown again, and the curtain's line moved: medians."""
+    reports = [launch("two_networks") for _ in range(runs)]
+    first, switches, moves = (
+        np.concatenate([each[what] for each in reports]) for what in ("first", "switches", "moves")
+    )
+    name = "two networks, 384 × 14 × 14"
+    return [
+        Row(name=f"{name}, another answer shown first", ours=float(np.median(first)), goal=KNOWN_NODE_S),
+        Row(name=f"{name}, another answer shown", ours=float(np.median(switches)), goal=KNOWN_NODE_S),
+        Row(name=f"{name}, the curtain moved", ours=float(np.median(moves)), goal=KNOWN_NODE_S),
+    ]
+
+
 def mosaic(runs: int) -> list[Row]:
     """A node of 768 channels shown once more, and its mosaic moved in: medians, and the slowest frame in 20."""
     reports = [launch("mosaic") for _ in range(runs)]

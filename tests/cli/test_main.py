@@ -150,6 +150,28 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
     )
 
 
+def test_export_writes_the_differences_of_two_networks(weights: Path, tmp_path: Path) -> None:
+    """They equal the differences of two separate exports."""
+    other = write_weights(tmp_path / "other.safetensors", small_model(1))
+    common = ["--device", "cpu", "--field-count", "2", "--target", "3"]
+    together, a, b = (tmp_path / name for name in ("together", "a", "b"))
+    options = ["--model", str(weights), "--compare", str(other), "--out", str(together)]
+    assert cli.main(["export", "sample:cat", *options, *common]) == 0
+    for model, out in ((weights, a), (other, b)):
+        assert cli.main(["export", "sample:cat", "--model", str(model), "--out", str(out), *common]) == 0
+    for name in ("stage1", "stage2", "stage3", "stage4", "gradcam"):
+        one, two = (np.load(out / "cat" / f"{name}.npy") for out in (a, b))
+        np.testing.assert_array_equal(np.load(together / "cat" / "difference" / f"{name}.npy"), one - two)
+        np.testing.assert_array_equal(np.load(together / "cat" / "b" / f"{name}.npy"), two)
+    one, two = (np.load(out / "cat" / "erf.npy") for out in (a, b))
+    difference = np.load(together / "cat" / "difference" / "erf.npy")
+    np.testing.assert_allclose(difference, one / one.sum() - two / two.sum(), atol=1e-15)
+    told = json.loads((together / "cat" / "difference" / "comparison.json").read_text())
+    assert [node["b"] for node in told["nodes"]] == ["stage1", "stage2", "stage3", "stage4"]
+    assert len(told["classes"]) == 7
+    assert len(told["weights"]["tensors"]) == len(load(str(weights)).module.state_dict())
+
+
 def test_export_shows_the_network_the_whole_picture(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--model", str(weights), "--device", "cpu", "--out", str(out), "--field-count", "1"]

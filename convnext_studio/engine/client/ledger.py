@@ -21,12 +21,13 @@ from convnext_studio.protocol.envelope import (
     Failed,
     Logged,
     Message,
+    Network,
     Payload,
     Progress,
     Request,
     Started,
 )
-from convnext_studio.protocol.models import LoadModel, ModelInfo, SaveModel
+from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, NameClasses, SaveModel, SwapModels
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ImageInfo,
@@ -45,7 +46,7 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
-_LEAVES_A_MARK = (LoadModel, OpenImage, ShowPicture, CloseImage, SaveModel)
+_LEAVES_A_MARK = (LoadModel, NameClasses, CloseModel, SwapModels, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +79,8 @@ class Ledger:
         self._to_listener = to_listener
         self._ids = itertools.count(1)
         self._wanted: dict[int, _Entry] = {}
-        self._model: _Entry | None = None
-        self._given_up: _Entry | None = None
+        self._models: dict[Network, _Entry] = {}
+        self._given_up: dict[Network, _Entry] = {}
         self._pictures: dict[str, PictureSource] = {}
         self._deaths_in_a_row = 0
         self._restarted = False
@@ -102,12 +103,14 @@ class Ledger:
         request = msgspec.structs.replace(request, id=next(self._ids))
         if request.replaces:
             for other in [entry.request for entry in self._wanted.values()]:
-                if type(other) is type(request) and other.panel == request.panel:
+                is_of_same = other.panel == request.panel and other.network == request.network
+                if type(other) is type(request) and is_of_same:
                     self.cancel(other.id)
-        if self._given_up is not None and not isinstance(request, LoadModel):
-            self._model, self._given_up = _Entry(self._given_up.request, self._given_up.payload), None
+        given_up = None if isinstance(request, LoadModel) else self._given_up.pop(request.network, None)
+        if given_up is not None:
+            model = self._models[request.network] = _Entry(given_up.request, given_up.payload)
             if self._connected:
-                self._restore(self._model)
+                self._restore(model)
         self._wanted[request.id] = _Entry(request)
         if self._connected:
             self._to_engine(request)
@@ -133,7 +136,7 @@ class Ledger:
     def connected(self) -> None:
         """Have a new engine reopen what the previous one had open, then handle the unanswered requests."""
         self._connected = True
-        entries = [self._model] if self._model else []
+        entries = list(self._models.values())
         if self._pictures:
             entries.append(_Entry(RestorePictures(sources=dict(self._pictures))))
         for entry in entries:
@@ -208,10 +211,27 @@ class Ledger:
         self._to_listener(message)
 
     def _remember(self, request: Request, payload: Payload) -> None:
-        match request, payload:
-            case LoadModel(), _:
-                self._model, self._given_up = _Entry(request, payload), None
+        self._remember_models(request, payload)
+        self._remember_pictures(request, payload)
+
+    def _remember_models(self, request: Request, payload: Payload) -> None:
+        match request:
+            case LoadModel():
+                self._models[request.network] = _Entry(request, payload)
+                self._given_up.pop(request.network, None)
                 self._lacking = ""
+            case NameClasses():
+                if (entry := self._models.get(request.network)) is not None:
+                    named = msgspec.structs.replace(entry.request, labels=request.labels)
+                    self._models[request.network] = _Entry(named, payload)
+            case CloseModel():
+                for known in (self._models, self._given_up):
+                    known.pop(request.network, None)
+            case SwapModels():
+                self._models, self._given_up = _swapped(self._models), _swapped(self._given_up)
+
+    def _remember_pictures(self, request: Request, payload: Payload) -> None:
+        match request, payload:
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
             case ShowPicture(), ImageInfo():
@@ -252,8 +272,8 @@ class Ledger:
     def _forget(self, entry: _Entry, why: str) -> None:
         if isinstance(entry.request, LoadModel):
             what = entry.request.source
-            if entry is self._model:
-                self._model = None
+            if self._models.get(entry.request.network) is entry:
+                del self._models[entry.request.network]
         else:
             what, self._pictures = "the pictures", {}
         self._lacking = f"The new engine could not reopen {what}: {why.rstrip('.')}."
@@ -281,8 +301,8 @@ class Ledger:
     def _blame_restored(self, entry: _Entry) -> None:
         entry.deaths += 1
         if entry.deaths >= _DEATHS_PER_RESTORED:
-            if entry is self._model:
-                self._given_up = entry
+            if self._models.get(entry.request.network) is entry:
+                self._given_up[entry.request.network] = entry
             self._forget(entry, "it stopped the engine three times")
 
     def _give_up(self, sentence: str) -> bool:
@@ -294,3 +314,13 @@ class Ledger:
                 Failed(id=identifier, message=sentence, hint="Repeat the request to start a new one.")
             )
         return False
+
+
+def _swapped(entries: dict[Network, _Entry]) -> dict[Network, _Entry]:
+    """Return the entries of the networks with A and B exchanged."""
+    others: dict[Network, Network] = {"A": "B", "B": "A"}
+    swapped = {}
+    for network, entry in entries.items():
+        request = msgspec.structs.replace(entry.request, network=others[network])
+        swapped[others[network]] = _Entry(request, entry.payload)
+    return swapped

@@ -2,13 +2,15 @@
 
 import os
 import platform
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import node_table, smallest_input_px, total_parameters
+from convnext_studio.model.nodes import NodeInfo, node_table, smallest_input_px, total_parameters
 from convnext_studio.protocol.models import Device
 
 
@@ -100,14 +102,31 @@ def free_bytes(device: torch.device) -> int | None:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
+def available_bytes(device: torch.device) -> int | None:
+    """Return how much memory is free on a device, for the CPU on the computer; None if that is unknown."""
+    if device.type != "cpu":
+        return free_bytes(device)
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:  # Only Linux has it.
+        return None
+    found = next((line.split() for line in lines if line.startswith("MemAvailable:")), None)
+    return None if found is None else int(found[1]) * 1024
+
+
 def needed_bytes(model: LoadedModel) -> int:
     """Estimate the bytes that a network needs: its weights, and the activations and gradients of one picture.
 
     For networks whose activations are unknown, only the weights count.
     """
-    passed = [node.activation_bytes for node in model.nodes if node.kind in ("stem", "downsample", "block")]
+    return 4 * model.parameters + working_bytes(model.nodes)
+
+
+def working_bytes(nodes: Sequence[NodeInfo]) -> int:
+    """Estimate the bytes of the activations and gradients of one picture; 0 if the nodes do not say."""
+    passed = [node.activation_bytes for node in nodes if node.kind in ("stem", "downsample", "block")]
     # The backward pass needs room for gradients beside the activations, at most twice for the largest node.
-    return 4 * model.parameters + sum(passed) + 2 * max(passed, default=0)
+    return sum(passed) + 2 * max(passed, default=0)
 
 
 def check_room(model: LoadedModel, device: torch.device) -> None:

@@ -3,24 +3,35 @@
 import importlib
 import pkgutil
 from collections.abc import Generator
-from typing import cast
+from typing import Protocol, cast
+
+from msgspec.structs import replace
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.engine import handlers
+from convnext_studio.engine.handlers.model_handlers import model_info
 from convnext_studio.engine.server.devices import free_bytes
 from convnext_studio.engine.server.handler_registry import HANDLERS
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
-from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.envelope import Network, Payload, Request
+from convnext_studio.protocol.models import ModelInfo
 
 # Importing a handler's module registers the handler.
 for _module in pkgutil.iter_modules(handlers.__path__):
     importlib.import_module(f"{handlers.__name__}.{_module.name}")
 
 
+class Answers(Protocol):
+    """The interface of what answers requests synchronously."""
+
+    def run(self, request: Request) -> Payload:
+        """Answer a request, discarding its progress."""
+
+
 class Dispatcher:
-    """A dispatcher that answers requests about one model and several pictures.
+    """A dispatcher that answers requests about one or two models and several pictures.
 
     Parameters
     ----------
@@ -34,6 +45,7 @@ class Dispatcher:
         self, cache_bytes: int = CACHE_BYTES, picture_bytes: int = PICTURE_BYTES, reader: PictureReader = images
     ) -> None:
         self._workspace = Workspace(cache_bytes, picture_bytes, reader=reader)
+        self._workspaces: dict[Network, Workspace] = {"A": self._workspace, "B": self._workspace.beside()}
 
     def answer(self, request: Request, should_stop: ShouldStop = never) -> Work:
         """Work on a request; a generator that yields progress and returns the answer.
@@ -45,10 +57,20 @@ class Dispatcher:
         Stopped
             Once `should_stop()` is true.
         """
-        answered = HANDLERS[type(request)](self._workspace, request, should_stop)
+        answered = HANDLERS[type(request)](self._workspaces[request.network], request, should_stop)
         if isinstance(answered, Generator):
             return (yield from answered)
         return answered
+
+    def share_model(self, other: "Dispatcher") -> ModelInfo:
+        """Use the network A of another dispatcher as the network B of this one, too, without a copy."""
+        opened = other._workspace
+        self._workspaces["B"].open_model(opened.model, opened.precision)
+        return model_info(opened.model, opened.precision)
+
+    def for_b(self) -> "DispatcherOfB":
+        """Return what answers the requests of anyone who knows one network only, about the network B."""
+        return DispatcherOfB(self)
 
     @property
     def gpu_free_bytes(self) -> int:
@@ -64,3 +86,14 @@ class Dispatcher:
                 next(work)
             except StopIteration as finished:
                 return cast("Payload", finished.value)
+
+
+class DispatcherOfB:
+    """Passes requests on to a dispatcher as requests about its network B."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def run(self, request: Request) -> Payload:
+        """Answer a request synchronously, discarding its progress."""
+        return self._dispatcher.run(replace(request, network="B"))

@@ -1,7 +1,9 @@
 """The state that all handlers share: the open model, the opened pictures, and cached results."""
 
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
+from copy import copy
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 from msgspec import Struct, structs
@@ -22,7 +24,7 @@ from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
 from convnext_studio.model.framing import TRAINED, framing_of, picture_of
-from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.loaded import LoadedModel, name_classes
 from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
@@ -38,7 +40,7 @@ Work = Generator[Progress, None, Payload]
 
 
 class Workspace:
-    """One model, several pictures, and the cached results about them.
+    """One model, several pictures, and the cached results about them; a second one may be `beside` it.
 
     Results are cached by (model, picture, question), with a limit in bytes: the model's number changes whenever
     another is loaded, and a picture's key changes with its file (that of a pasted one is a digest of its
@@ -70,6 +72,8 @@ class Workspace:
         The last unit probe with its key, since neighbouring units are likely to be next.
     compared
         The other networks that are measured beside the open one.
+    other
+        The workspace of the network that is open beside this one's; None if there is no such workspace.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Workspace:
         reader: PictureReader = images,
     ) -> None:
         self._model: LoadedModel | None = None
+        self._numbers = count(1)
         self.model_number = 0
         self.precision: Precision = "float32"
         self.reader = reader
@@ -91,6 +96,14 @@ class Workspace:
         self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
+        self.other: Workspace | None = None
+
+    def beside(self) -> "Workspace":
+        """Return a workspace for a second network; pictures and caches, with their limits, are shared."""
+        second = copy(self)
+        second._model, second.probe, second.model_number = None, None, 0
+        second.other, self.other = self, second
+        return second
 
     @property
     def has_model(self) -> bool:
@@ -106,12 +119,36 @@ class Workspace:
 
     def open_model(self, model: LoadedModel, precision: Precision) -> None:
         """Make a model the open one, and discard the results of the previous one."""
+        self.close_model()
         self._model, self.precision = model, precision
-        self.model_number += 1
-        self.results.clear()
-        self.outputs.clear()
-        self.baseline_curves.clear()
-        self.probe = None
+
+    def close_model(self) -> None:
+        """Close the open model, if there is one, and discard its results."""
+        number = self.model_number
+        for cache in (self.results, self.outputs, self.baseline_curves):
+            cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
+        self._model, self.probe = None, None
+        self.model_number = next(self._numbers)
+
+    def swap_models(self) -> None:
+        """Exchange the open model with the one in the other workspace; cached results follow their model."""
+        other = self.other
+        if other is not None:
+            self._model, other._model = other._model, self._model
+            self.precision, other.precision = other.precision, self.precision
+            self.model_number, other.model_number = other.model_number, self.model_number
+            self.probe, other.probe = other.probe, self.probe
+
+    def name_classes(self, labels: tuple[str, ...]) -> LoadedModel:
+        """Name the classes of the open model and return it; all results stay.
+
+        Raises
+        ------
+        StudioError
+            If there is not one name for each class.
+        """
+        self._model = name_classes(self.model, labels)
+        return self._model
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:
         """Return a `should_stop` that is also true once another model was opened while the work was paused."""

@@ -6,11 +6,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -22,14 +23,18 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
+from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.worded_box import WordedBox
+
+COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
 
 class Panel(QWidget):
@@ -43,6 +48,8 @@ class Panel(QWidget):
         The application state (the selection), and the connection to the engine.
     is_of_model
         Whether the panel shows data of the open model, so that random weights have to be marked.
+    compares
+        Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
     controls
         The row of controls above the content; those that do not fit fold into a popup.
     ways_out
@@ -51,6 +58,8 @@ class Panel(QWidget):
 
     title = ""
     is_of_model = True
+    compares = False
+    python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,7 +97,8 @@ class Panel(QWidget):
         below.addWidget(self._badge, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
-        self._show_badge(state.model)
+        state.second.shown_changed.connect(self._show_badge)
+        self._show_badge()
 
     def _notice_page(self) -> QWidget:
         page = QWidget()
@@ -118,6 +128,11 @@ class Panel(QWidget):
         return self._notice.text() if self._stack.currentIndex() == 0 else ""
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the content is that of one or both of two open networks, which the caption then says."""
+        return self.compares and self.state.second.model is not None
+
+    @property
     def caption(self) -> str:
         """The line below the content."""
         return self._said
@@ -145,6 +160,8 @@ class Panel(QWidget):
 
     def set_caption(self, text: str) -> None:
         """Set the caption, which gives the scale and geometry of the content in words."""
+        if text and self.is_of_networks:
+            text = f"{self.state.second.choice.text()}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
@@ -159,11 +176,42 @@ class Panel(QWidget):
         ]
         self._caption.setMinimumHeight(max(heights, default=0))
 
-    def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
+        question = None if self._query is None else self._query.shown_question
+        model = self.state.model
+        found = None if question is None or model is None else lines_of(question, model)
+        return self.of_first(found)
+
+    def of_first(self, python: PythonLines | None) -> PythonLines | None:
+        """Return these lines if the panel shows the first network alone, which they are about."""
+        return python if not self.compares or self.state.second.shown == "first" else None
+
+    def contents(
+        self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
+    ) -> Contents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
         model = "" if self.state.model is None else self.state.model.title
+        if self.compares:
+            model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return Contents(name, " · ".join(text for text in said if text), values)
+        return Contents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""
+        if self.python is None:
+            event.ignore()
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(COPY_AS_PYTHON).triggered.connect(self.copy_python)
+        menu.popup(event.globalPos())
+
+    def copy_python(self) -> None:
+        """Ask for the script of the panel on the clipboard."""
+        if self.python is not None:
+            self.python_asked.emit(self.python)
 
     def ask_again(self) -> None:
         """Send the panel's request to the engine again."""
@@ -176,8 +224,12 @@ class Panel(QWidget):
         if self._query is not None:
             self._query.refresh()
 
-    def _show_badge(self, model: ModelInfo | None) -> None:
-        self._badge.setVisible(self.is_of_model and model is not None and model.random_weights)
+    def _show_badge(self, _changed: object = None) -> None:
+        model = self.state.model
+        is_random = model is not None and model.random_weights
+        if self.compares:
+            is_random = self.state.second.marks_random_weights
+        self._badge.setVisible(self.is_of_model and is_random)
 
 
 class PanelQuery(QObject):
@@ -207,6 +259,8 @@ class PanelQuery(QObject):
 
     Attributes
     ----------
+    second
+        The answer of the second network, if the panel compares; otherwise None.
     answer
         The answer that the panel shows, complete or partial, also while it is dimmed; None while the panel
         shows a notice.
@@ -243,11 +297,14 @@ class PanelQuery(QObject):
         self._query = Query(
             panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
         )
+        self.second = SecondAnswer(panel.state, panel.bridge, panel) if panel.compares else None
+        self._shown_of: tuple[object, ...] = ()
         self.answer: Payload | None = None
         self.progress: Progress | None = None
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
+        self._is_old = False  # Whether the answer is that to an earlier question.
         self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
@@ -255,11 +312,14 @@ class PanelQuery(QObject):
         panel.set_query(self)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
+        if self.second is not None:
+            self.second.changed.connect(self._show_again)
+            panel.state.second.shown_changed.connect(self._show_again)
 
     @property
     def is_running(self) -> bool:
         """Whether a request is in progress."""
-        return self._query.is_running
+        return self._query.is_running or (self.second is not None and self.second.is_running)
 
     @property
     def is_scheduled(self) -> bool:
@@ -275,6 +335,12 @@ class PanelQuery(QObject):
     def is_current(self) -> bool:
         """Whether the panel shows the complete answer to the last request."""
         return self._is_current
+
+    @property
+    def shown_question(self) -> Request | None:
+        """The request whose complete answer the panel shows, or None."""
+        question = self._question() if self._is_current and self.answer is not None else None
+        return question if isinstance(question, Request) else None
 
     @property
     def progress_text(self) -> str:
@@ -302,9 +368,14 @@ class PanelQuery(QObject):
             self.drop()
             if question is not None:
                 self._say(question)
-        elif self.is_news():
-            self.drop()
-            self._recall_or_ask(question)
+        else:
+            is_news = self.is_news()
+            if is_news:
+                self.drop()
+            if self.second is not None and self.panel.isVisible():
+                self.second.ask(question)
+            if is_news:
+                self._recall_or_ask(question)
         self.changed.emit()
 
     def schedule(self, _changed: object = None) -> None:
@@ -327,6 +398,12 @@ class PanelQuery(QObject):
         self._query.drop()
         self.refresh()
 
+    def start_over(self, _changed: object = None) -> None:
+        """Remove the content, because what it was about is open no more, and send the request again."""
+        self._query.drop()
+        self._say(self._waiting)
+        self.refresh()
+
     def stop(self) -> None:
         """Stop the work and keep the partial answer."""
         self._query.stop()
@@ -334,7 +411,10 @@ class PanelQuery(QObject):
     def drop(self) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
         self._query.drop()
+        if self.second is not None:
+            self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
+        self._is_old = True
         self._dim(True)
         self.changed.emit()
 
@@ -370,10 +450,36 @@ class PanelQuery(QObject):
         self.panel.show_notice(text, can_retry)
 
     def _put(self, answer: Payload) -> None:
+        self.answer, self._answered_by, self._is_old = answer, self._model, False
+        self._present()
+
+    def _present(self) -> None:
+        """Show the answer, if that of the second network is there as well where it is needed."""
+        if self.second is not None and self.second.is_lacking:
+            # What is shown stays for a while, dimmed, unless it is not of the same networks.
+            if not (self.second.is_running and self._networks == self._shown_of and self.panel.shows_body):
+                self._shown_of = ()
+                self.panel.show_notice(self.second.lacking_text)
+            self._dim(True)
+            return
+        self._shown_of = self._networks
         self._dim(False)
         self.panel.show_body()
-        self.answer, self._answered_by = answer, self._model
-        self._show(answer)
+        self._show(self.answer)
+
+    @property
+    def _networks(self) -> tuple[object, ...]:
+        """The networks that are open, and which of them are to be shown."""
+        second = self.panel.state.second
+        return (self._model, second.model, second.shown)
+
+    def _show_again(self) -> None:
+        """Show the answer again, after that of the second network, or what is to be shown, has changed."""
+        if self.answer is not None and not self._is_old:
+            self._present()
+        elif self.answer is not None and self._networks != self._shown_of:
+            self.panel.show_notice(self._waiting)
+        self.changed.emit()
 
     def _receive(self, answer: Payload) -> None:
         self.progress, self._has_partial, self._is_current = None, False, True
@@ -397,7 +503,7 @@ class PanelQuery(QObject):
     def _cancel(self) -> None:
         if self._has_partial and self.answer is not None:
             self.is_stopped = True
-            self._show(self.answer)
+            self._present()
         else:
             self._say("Stopped.", can_retry=True)
         self.changed.emit()

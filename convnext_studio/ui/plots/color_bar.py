@@ -290,14 +290,6 @@ class ColorBar(QWidget):
             return QSize(3 * self.fontMetrics().height(), self.sizeHint().height())
         return QSize(self.sizeHint().width(), 3 * self.fontMetrics().height())
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow changes of theme and font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
-
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bar and as many numbers as are readable."""
         with QPainter(self) as painter:

@@ -36,6 +36,7 @@ from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.opening import MOST_DECODED
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,
@@ -126,8 +127,11 @@ class SessionFiles(QObject):
         state = self._state
         kept = [picture for picture in state.pictures if picture.path]
         shown = [row for row, picture in enumerate(kept) if picture == state.chosen]
+        second = self._controller.second.loaded_second
         return SavedSession(
             model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
+            second=None if second is None else _saved_model(second),
+            shown=state.second.shown,
             pictures=tuple(
                 SessionPicture(
                     path=_whole(picture.path),
@@ -181,6 +185,7 @@ class SessionFiles(QObject):
             self._open_model(session.model)
         elif self._state.model is not None:
             self._select(self._state.model)
+        self._open_second(session)
         self._controller.close_all_pictures()
         if session.pictures:
             self._bridge.ask(
@@ -202,11 +207,57 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision)
+            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
             self._controller.reopen_model(
-                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+                model.source,
+                model.stem_stride,
+                model.stem_padding,
+                precision,
+                part=model.part,
+                mean=model.mean,
+                std=model.std,
+                labels=model.labels,
             )
+
+    def _usable(self, precision: Precision) -> Precision:
+        """Return the precision of a session, or float32 where that is not offered."""
+        now = self._state.model
+        return precision if now is not None and now.device.startswith("cuda") else "float32"
+
+    def _open_second(self, session: SavedSession) -> None:
+        """Open the network that was open beside the first, or close the one that is open now."""
+        opener, second = self._controller.second, session.second
+        if second is None:
+            if self._state.second.model is not None:
+                opener.close()
+            return
+        config: ConvNeXtConfig | None = None
+        if second.config is not None:
+            try:
+                config = ConvNeXtConfig.from_dict(second.config)
+            except (StudioError, TypeError, ValueError, KeyError):
+                self._tell("The second network of the session cannot be built.", "Open one yourself.")
+                return
+        now = self._controller.loaded
+        opener.open(
+            LoadModel(
+                source=second.source,
+                config=config,
+                seed=second.seed,
+                input_px=second.input_px,
+                device="auto" if now is None else now.device,
+                precision=self._usable(second.precision or "float32"),
+                offline=self._controller.is_offline,
+                stem_stride=second.stem_stride,
+                stem_padding=second.stem_padding,
+                part=second.part,
+                mean=second.mean,
+                std=second.std,
+                untrained=second.untrained,
+            )
+        )
+        self._state.second.choice.choose(session.shown)
 
     def _select(self, model: ModelInfo) -> None:
         """Restore the selection of the session, as far as the model that was loaded has it."""
@@ -258,6 +309,7 @@ class SessionFiles(QObject):
                 CheckPictures(
                     panel=SESSION,
                     images=tuple(picture.key for picture in answer.pictures),
+                    decodes=len(answer.pictures) <= MOST_DECODED,
                     with_sha256=any(picture.sha256 for picture in opening.session.pictures),
                 ),
                 partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
@@ -322,10 +374,14 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
         part=asked.part,
+        labels=asked.labels,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        mean=asked.mean,
+        std=asked.std,
+        untrained=asked.untrained,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
@@ -16,7 +17,9 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.similarity import KeptBasis
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
+from convnext_studio.ui.state.second_network import SecondNetwork
 from convnext_studio.ui.state.viewport import Viewport
 
 NO_PICTURE = "Drop a picture here, or open one."
@@ -41,6 +44,11 @@ class AppState(QObject):
     """What is open and what is selected. Panels read it and listen to its signals, but not to each other.
 
     Setting a value that is already set emits no signal. All arrays in the state are read-only.
+
+    Attributes
+    ----------
+    second
+        The network that is open beside the model, and which of the two the views show.
     """
 
     model_loaded = Signal(object)  # ModelInfo
@@ -59,11 +67,13 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
+    value_asked = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
     bases_changed = Signal(object)  # tuple[KeptBasis, ...]
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.second = SecondNetwork(self)
         self._model: ModelInfo | None = None
         self._pictures = PictureList(PREVIEW_BYTES)
         self._chosen: ListedPicture | None = None
@@ -87,6 +97,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
+        self._asked_value: ValuePlace | MapValue | None = None
         self._bases: tuple[KeptBasis, ...] = ()
 
     @property
@@ -105,6 +116,7 @@ class AppState(QObject):
         node_before = self._node
         # Set before any signal, so that slots never see a node that the model does not have.
         self._model = model
+        self.second.follow_first(model)
         if all(node.name != node_before for node in model.nodes):
             self._node = model.config.stages[-1]
         self.set_prediction(None)
@@ -224,6 +236,8 @@ class AppState(QObject):
         if picture is not None and picture.key != (image := self.image_of(picture.key)):
             picture = replace(picture, key=image)
         self._picture = picture
+        self.second.see_crop(None)
+        self.second.set_prediction(None)
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
 
@@ -449,6 +463,8 @@ class AppState(QObject):
         self._prediction_failure = ""
         if prediction is not self._prediction:
             self._prediction = prediction
+            if prediction is not None:
+                self.second.see_crop(prediction.geometry)
             self._sizes = self._sizes if prediction is None else prediction.sizes
             self.prediction_made.emit(prediction)
             if prediction is not None:
@@ -464,6 +480,16 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
+
+    @property
+    def asked_value(self) -> ValuePlace | MapValue | None:
+        """The value of which someone last asked how it was made, or None."""
+        return self._asked_value
+
+    def ask_value(self, place: ValuePlace | MapValue) -> None:
+        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
+        self._asked_value = place
+        self.value_asked.emit(place)
 
     @property
     def explaining(self) -> Explain:

@@ -9,6 +9,7 @@ from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.protocol.costs import MeasuredCosts
+from convnext_studio.protocol.counterparts import Pair
 from convnext_studio.protocol.maps import ValueStatistics
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import format_number, format_percent
@@ -70,11 +71,14 @@ def _doing(model: ModelInfo, node: NodeInfo) -> str:
     assert isinstance(config, ConvNeXtConfig)  # Other families have no nested nodes.
     stage = config.stages.index(node.name.partition(".")[0])
     if holder.kind == "downsample":
-        return _NORMS[config.norm] if node.operation == "norm" else "2×2, stride 2"
+        if node.operation == "norm":
+            return _NORMS[config.norm]
+        return f"2×2, stride {2 if config.dilations[stage] == 1 else 1}"
     kernel = config.kernel_sizes[stage]
-    after = node.shape[0]
+    after, dilation = node.shape[0], config.dilations[stage]
+    spread = f", dilation {dilation}" if dilation > 1 else ""
     return {
-        "dwconv": f"{kernel}×{kernel} {'depthwise' if config.depthwise else 'dense'}",
+        "dwconv": f"{kernel}×{kernel} {'depthwise' if config.depthwise else 'dense'}{spread}",
         "norm": _NORMS[config.norm],
         "pwconv1": f"1×1, to {after}",
         "act": _ACTS[config.act],
@@ -164,30 +168,46 @@ class Costs:
         Costs by node name; nodes whose cost is unknown are missing.
     total
         Cost of the whole network; 0 if it is unknown.
+    is_difference
+        Whether these are the costs of one network minus those of another.
     """
 
     kind: CostKind
     of: dict[str, float]
     total: float
+    is_difference: bool = False
 
     def text(self, cost: float) -> str:
-        """Format a cost with its unit."""
-        return _TEXTS[self.kind](cost)
+        """Format a cost with its unit; a difference with its sign."""
+        text = _TEXTS[self.kind](abs(cost))
+        if not self.is_difference or not cost:
+            return text
+        return f"+{text}" if cost > 0 else f"−{text}"
 
     def share(self, name: str) -> float:
-        """Return a node's cost relative to the largest of these costs, from 0 to 1."""
-        return self.of.get(name, 0.0) / (max(self.of.values(), default=0.0) or 1.0)
+        """Return the size of a node's cost relative to the largest of these, from 0 to 1."""
+        return abs(self.of.get(name, 0.0)) / (self._largest or 1.0)
+
+    @property
+    def _largest(self) -> float:
+        return max(map(abs, self.of.values()), default=0.0)
 
     def part_of_total(self, cost: float) -> str:
         """Format a cost as a percentage of the whole network's; empty if it is 0 or the total is unknown."""
-        return format_percent(cost / self.total, 0) if cost and self.total else ""
+        return format_percent(cost / self.total, 0) if cost and self.total and not self.is_difference else ""
 
     @property
     def legend(self) -> str:
         """The cost that a full bar stands for, and the total that the percentages refer to."""
         if not any(self.of.values()):
             return ""
-        return f"full bar: {self.text(max(self.of.values()))} · whole network: {self.text(self.total)}"
+        largest = _TEXTS[self.kind](self._largest)
+        return f"full bar: {largest} · whole network: {self.text(self.total)}"
+
+    def minus(self, other: "Costs") -> "Costs":
+        """Return these costs minus those of another network, for the nodes of which both are known."""
+        of = {name: cost - other.of[name] for name, cost in self.of.items() if name in other.of}
+        return Costs(self.kind, of, self.total - other.total, is_difference=True)
 
 
 def costs_of(
@@ -215,6 +235,21 @@ def costs_of(
             of[node.name] = float(_head(model, kind))
     roots = [node for node in model.nodes if node.kind in ("stem", "stage")]
     return Costs(kind, of, sum(_counted(node, kind) for node in roots) + _head(model, kind))
+
+
+def costs_of_matched(
+    pair: Pair, shown: tuple[NodeInfo, ...], kind: CostKind, measured: MeasuredCosts | None
+) -> Costs:
+    """Return the costs in B of the nodes that correspond to nodes of A, by the names of A's."""
+    matched = {node.name: pair.b.node(pair.node(node.name, [])) for node in shown}
+    # Only nodes of the same kind cost something comparable, not a stage that stands in for a block.
+    same = {name: other for name, other in matched.items() if other.kind == pair.a.node(name).kind}
+    found = costs_of(pair.b, tuple(same.values()), "", kind, measured)
+    return Costs(
+        kind,
+        {name: found.of[other.name] for name, other in same.items() if other.name in found.of},
+        found.total,
+    )
 
 
 def _counted(node: NodeInfo, kind: CostKind) -> int:

@@ -17,6 +17,9 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis
 
+Shown = Literal["first", "second", "difference", "curtain"]
+"""As in `convnext_studio.ui.state.two_answers`, which needs Qt."""
+
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
 VERSION = 2  # Version 1 had neither `precision` nor `against`.
@@ -36,16 +39,22 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
         Result of `to_dict` for a network that was built with random weights; None for all others.
     precision
         Precision of the forward pass; empty if the file does not say, as in version 1.
+    mean, std
+        By what pictures are normalised; empty for the network's own numbers.
     """
 
     source: str
     stem_stride: Count | None = None
     stem_padding: Count | None = None
     part: str = ""
+    labels: tuple[str, ...] = ()
     config: dict[str, Any] | None = None
     seed: Count = 0
     input_px: Count = 224
     precision: Literal["", "float32", "bfloat16"] = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    untrained: bool = False
 
 
 class SessionPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +85,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     model
         The open model; None if there was none.
+    second, shown
+        The network that was open beside it, None if there was none; and which of the two was shown.
     pictures
         The opened pictures, in their order.
     picture
@@ -98,6 +109,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: SessionModel | None = None
+    second: SessionModel | None = None
+    shown: Shown = "first"
     pictures: tuple[SessionPicture, ...] = ()
     picture: Count | None = None
     framing: Framing = TRAINED
@@ -133,6 +146,8 @@ class _Document(msgspec.Struct, kw_only=True):
     layout: str
     framing: Framing = TRAINED  # Missing in files of older programs.
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
+    second: SessionModel | None = None  # Missing in files of older programs, as is the next.
+    shown: Shown = "first"
     bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs.
 
 
@@ -156,6 +171,8 @@ def to_text(session: SavedSession, folder: Path) -> str:
         panels=session.panels,
         layout=session.layout,
         measures=session.measures,
+        second=session.second,
+        shown=session.shown,
         bases=session.bases,
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
@@ -215,6 +232,8 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         framing=document.framing,
         panels=document.panels,
         measures=document.measures,
+        second=document.second,
+        shown=document.shown,
         bases=document.bases,
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),

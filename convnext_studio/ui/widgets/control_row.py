@@ -1,8 +1,8 @@
 """A row of controls that folds those that do not fit into a popup."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
 
@@ -38,13 +38,20 @@ class _Item:
     is_kept: bool
     is_rare: bool
     is_folded: bool = False
+    wanted: QSize = field(default_factory=QSize)
+    label_px: int = 0
     row_px: int = 0
     folded_px: int = 0
+
+    def measure(self) -> None:
+        """Ask control and label what they want, which takes long enough to be done once for an arrangement."""
+        self.wanted = wanted_size(self.control)
+        self.label_px = 0 if self.label is None else self.label.sizeHint().width() + scaled_px(_GAP_PX)
 
     @property
     def width(self) -> int:
         """The width that control and label need for their whole texts in the row."""
-        now_px = self._hint_px
+        now_px = self.label_px + self.wanted.width()
         if not self.is_folded:
             self.row_px, self.folded_px = now_px, 0
         elif now_px != (self.folded_px or now_px):
@@ -53,11 +60,6 @@ class _Item:
             # In a popup that was never shown, a control still has the metrics of another font.
             self.folded_px = now_px
         return max(now_px, self.row_px)
-
-    @property
-    def _hint_px(self) -> int:
-        label_px = 0 if self.label is None else self.label.sizeHint().width() + scaled_px(_GAP_PX)
-        return label_px + wanted_size(self.control).width()
 
     @property
     def least_width(self) -> int:
@@ -70,7 +72,8 @@ class ControlRow(QWidget):
     """A row of controls, each as wide as its text needs; the last ones fold into a popup if there is no room.
 
     The popup lies over the panel, so that opening it never takes room from what the panel shows. Controls can
-    be shown and hidden as in any layout.
+    be shown and hidden as in any layout. As in a layout, several changes are followed by one arrangement,
+    before the row is next painted; a row that cannot be seen is not arranged at all.
 
     Attributes
     ----------
@@ -81,7 +84,7 @@ class ControlRow(QWidget):
     def __init__(self, tip: str = "More controls", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._items: list[_Item] = []
-        self._is_arranging = False
+        self._is_arranging, self._is_arranged = False, False
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.more = PopupButton("More", tip, self)
         self.more.setAccessibleName(tip)
@@ -118,33 +121,47 @@ class ControlRow(QWidget):
         self._items.append(item)
         _move(control, self)
         control.installEventFilter(self)
-        if self.parentWidget() is not None:
+        if self.parentWidget() is not None:  # Without one, it would be a window for a moment.
             self.show()
-        else:  # It would be a window for a moment. So it is as if it had never been hidden.
+        else:  # It is hidden no longer on purpose, so that another row that takes it in shows it.
             self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
         self._want_room()
 
     @property
     def folded(self) -> list[QWidget]:
         """The controls that are in the popup now."""
+        if not self._is_arranged:
+            self._arrange()
         return [item.control for item in self._items if item.is_folded]
 
     # -------------------------------------------------------------------------------------------- its size
 
     def sizeHint(self) -> QSize:
         """Return the size in which everything is in the row."""
-        items = [item for item in self._shown if not item.is_rare]
-        widths = [item.width for item in items]
-        if len(items) < len(self._shown):
-            widths.append(self.more.sizeHint().width())
-        return QSize(_row_px(widths), self._height)
+        self._measure()
+        return self._whole_size
 
     def minimumSizeHint(self) -> QSize:
         """Return the size in which all controls but those that are kept are in the popup."""
-        kept = [item.least_width for item in self._shown if item.is_kept]
-        if len(kept) < len(self._shown):
+        self._measure()
+        shown, whole = self._shown, self._whole_size
+        kept = [item.least_width for item in shown if item.is_kept]
+        if len(kept) < len(shown):
             kept.append(self.more.sizeHint().width())
-        return QSize(min(_row_px(kept), self.sizeHint().width()), self._height)
+        return QSize(min(_row_px(kept), whole.width()), whole.height())
+
+    def _measure(self) -> None:
+        for item in self._items:
+            item.measure()
+
+    @property
+    def _whole_size(self) -> QSize:
+        shown = self._shown
+        items = [item for item in shown if not item.is_rare]
+        widths = [item.width for item in items]
+        if len(items) < len(shown):
+            widths.append(self.more.sizeHint().width())
+        return QSize(_row_px(widths), self._height)
 
     @property
     def _shown(self) -> list[_Item]:
@@ -154,13 +171,17 @@ class ControlRow(QWidget):
     @property
     def _height(self) -> int:
         """The height of the highest control, shown or not, so that nothing moves when one is shown."""
-        heights = [wanted_size(item.control).height() for item in self._items if not item.is_rare]
-        return max(heights, default=0)
+        return max((item.wanted.height() for item in self._items if not item.is_rare), default=0)
 
     def event(self, event: QEvent) -> bool:
         """Arrange the controls anew when one of them needs another width."""
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.FontChange):
+        if event.type() == QEvent.Type.FontChange:
             self._want_room()
+        elif event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            self._arrange_if_visible()
+        elif event.type() == QEvent.Type.ParentChange and self.parentWidget() is not None and self._items:
+            self.show()
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -172,7 +193,7 @@ class ControlRow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fold what does not fit, and unfold what fits again."""
         super().resizeEvent(event)
-        self._arrange()
+        self._arrange_if_visible()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Arrange the controls with the sizes that they have on this screen."""
@@ -180,16 +201,26 @@ class ControlRow(QWidget):
         self._arrange()
 
     def _want_room(self) -> None:
+        """Ask for another size, and arrange the controls soon."""
         self.updateGeometry()
-        if self.isVisible():  # Otherwise this is done once it is shown.
-            self._arrange()
+        self._is_arranged = False
+        if self.isVisible():
+            # Qt keeps one of these for a widget, however many are posted.
+            QCoreApplication.postEvent(self, QEvent(QEvent.Type.LayoutRequest))
 
     # ------------------------------------------------------------------------------------------ arranging
+
+    def _arrange_if_visible(self) -> None:
+        if self.isVisible():
+            self._arrange()
+        else:
+            self._is_arranged = False
 
     def _arrange(self) -> None:
         if self._is_arranging or self.more.sheet.isVisible():
             return
         self._is_arranging = True
+        self._measure()
         shown = self._shown
         in_row, folded = self._fitting(shown), []
         for _ in range(len(self._items) + 1):
@@ -197,17 +228,19 @@ class ControlRow(QWidget):
             if folded == [item for item in self._items if item.is_folded]:
                 break
             self._fold(folded)
+            self._measure()
             in_row = self._fitting(shown)  # A control that came back may need more room than in the popup.
         self._place(in_row, has_more=bool(folded))
-        self._is_arranging = False
+        self._is_arranging, self._is_arranged = False, True
 
     def _fitting(self, shown: list[_Item]) -> list[_Item]:
         """Return the items that fit into the row beside “More”; the last are folded first."""
         in_row = [item for item in shown if not item.is_rare]
+        width_of = {item: item.width for item in in_row}
         more_px = self.more.sizeHint().width()
 
         def is_too_wide() -> bool:
-            widths = [item.width for item in in_row]
+            widths = [width_of[item] for item in in_row]
             return _row_px([*widths, more_px] if len(in_row) < len(shown) else widths) > self.width()
 
         while len(in_row) > 1 and is_too_wide():
@@ -234,19 +267,20 @@ class ControlRow(QWidget):
     def _place(self, in_row: list[_Item], *, has_more: bool) -> None:
         """Give every control of the row its place, and what is left over to those that stretch."""
         gap, x, height = scaled_px(_GAP_PX), 0, self.height()
+        for item in self._items:
+            if item.label is not None:
+                item.label.setVisible(item in in_row)
+        self._measure()  # A box with a word in it leaves that to a label beside it.
         widths = [item.width for item in in_row]
         more_px = self.more.sizeHint().width()
         spare = max(self.width() - _row_px([*widths, more_px] if has_more else widths), 0)
         stretches = sum(item.stretch for item in in_row)
-        for item in self._items:
-            if item.label is not None:
-                item.label.setVisible(item in in_row)
         for item in in_row:
             if item.label is not None:
                 label_px = item.label.sizeHint().width()
                 item.label.setGeometry(x, 0, label_px, height)
                 x += label_px + gap
-            size = wanted_size(item.control)
+            size = item.wanted
             width = size.width() + (spare * item.stretch // stretches if stretches else 0)
             width = max(min(width, self.width() - x), 1)
             tall = min(size.height(), height)

@@ -30,7 +30,7 @@ def set_controls(panel: QWidget, values: Mapping[str, Value]) -> None:
 
     This is done twice, because one choice may add other controls, as a method does for its parameters.
     """
-    for _ in range(2):
+    for _ in range(2 if values else 0):
         for name, control in _controls(panel):
             if name in values and values[name] != _value(control):
                 _set(control, values[name])

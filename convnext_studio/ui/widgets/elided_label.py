@@ -38,8 +38,13 @@ class ElidedLabel(QLabel):
 
     def event(self, event: QEvent) -> bool:
         """Show the whole text in the tooltip while it is shortened."""
-        is_short = self.shown_text != self.text() and self.text() not in self.toolTip()
-        if is_short and isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+        # Asked for in this order, because a label gets many events, and only the last question takes long.
+        if (
+            isinstance(event, QHelpEvent)
+            and event.type() == QEvent.Type.ToolTip
+            and self.text() not in self.toolTip()
+            and self.shown_text != self.text()
+        ):
             QToolTip.showText(event.globalPos(), f"{self.text()}\n{self.toolTip()}".rstrip(), self)
             return True
         return super().event(event)

@@ -22,7 +22,14 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
-from convnext_studio.protocol.models import LoadModel, SavedModel, SaveModel
+from convnext_studio.protocol.models import (
+    CloseModel,
+    LoadModel,
+    NameClasses,
+    SavedModel,
+    SaveModel,
+    SwapModels,
+)
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ListedPicture,
@@ -209,6 +216,52 @@ def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
     for request in list(sent)[-2:]:
         ledger.received(Done(id=request.id, payload=None, seconds=0))
     assert heard[-1] == EngineReady(restarted=True)
+
+
+def test_a_new_engine_is_told_the_names_of_the_classes() -> None:
+    ledger, sent, _ = connect()
+    for request in (LoadModel(source="a"), NameClasses(labels=("x", "y"))):
+        ledger.received(Done(id=ledger.ask(request), payload=model_info("a"), seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    [model] = sent
+    assert isinstance(model, LoadModel)
+    assert (model.source, model.labels) == ("a", ("x", "y"))
+
+
+def test_a_new_engine_is_told_both_networks_and_which_is_which() -> None:
+    ledger, sent, _ = connect()
+
+    def answer(request: Request, payload: Payload = None) -> None:
+        ledger.received(Done(id=ledger.ask(request), payload=payload, seconds=0))
+
+    def reopened() -> dict[str, str]:
+        assert ledger.died("exit code 1")
+        del sent[:]
+        ledger.connected()
+        ledger.received(EngineReady())
+        requests = [request for request in sent if isinstance(request, LoadModel)]
+        for request in requests:
+            ledger.received(Done(id=request.id, payload=model_info(request.source), seconds=0))
+        return {request.network: request.source for request in requests}
+
+    answer(LoadModel(source="a"), model_info("a"))
+    answer(LoadModel(source="b", network="B"), model_info("b"))
+    assert reopened() == {"A": "a", "B": "b"}
+    answer(SwapModels())
+    assert reopened() == {"A": "b", "B": "a"}
+    answer(CloseModel(network="B"))
+    assert reopened() == {"A": "b"}
+
+
+def test_a_question_to_one_network_does_not_replace_the_same_to_the_other() -> None:
+    ledger, _, heard = connect()
+    ledger.ask(Predict(image="x", panel="predict"))
+    other = ledger.ask(Predict(image="x", panel="predict", network="B"))
+    assert heard == [EngineReady()]
+    ledger.ask(Predict(image="y", panel="predict", network="B"))
+    assert heard == [EngineReady(), Cancelled(id=other)]
 
 
 def test_thousands_of_listed_pictures_are_named_to_a_new_engine_in_one_message() -> None:

@@ -60,7 +60,6 @@ def test_text_and_colours_follow_the_slide_and_the_theme(
     look = theme.current()
     for plot in plots:
         assert plot.plot.view._canvas.backgroundBrush().color().name() == look.surface
-    theme.apply(qapp, before)
 
 
 def test_a_double_click_in_a_plot_fits_it_and_one_beside_it_zooms_the_slide(

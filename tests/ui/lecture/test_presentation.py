@@ -25,6 +25,7 @@ from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets import theme
 from tests.ui.conftest import FakeEngine
 
+pytestmark = pytest.mark.usefixtures("dark")
 GOOD = """\
 # One
 
@@ -56,8 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def presentation(filled_window: StudioWindow, qapp: QApplication) -> Iterator[Presentation]:
-    theme.apply(qapp, theme.DARK)
+def presentation(filled_window: StudioWindow) -> Iterator[Presentation]:
     yield filled_window.lecture.presentation
     filled_window.lecture.presentation.leave()
 

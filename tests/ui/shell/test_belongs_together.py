@@ -1,118 +1,26 @@
 """Whatever is opened in whatever order, a panel never shows one network's content under another one's name."""
 
-import itertools
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec import structs
 from PIL import Image
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.engine.server.faults import failure
-from convnext_studio.engine.server.scheduler import Scheduler
-from convnext_studio.protocol.envelope import Answer, Cancelled, Done, Payload, Progress, Request, Started
-from convnext_studio.protocol.models import LoadModel, ModelInfo
-from convnext_studio.ui.panels.base import Panel
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.two_answers import SHOWN
 from tests.networks import small_model, write_weights
-from tests.ui.conftest import FakeEngine
+from tests.ui.stepped_engine import SteppedEngine
 
 SEQUENCES = 30
 NODES = ("stem", "stage1", "stage2", "stage4", "stage3.block1.dwconv", "stage4.block1")
 DOCKS = ("receptive_field", "picture", "field_lab", "contact_sheet", "feature_maps", "attribution", "evidence")
-
-
-class SteppedEngine(FakeEngine):
-    """The real engine's handlers and scheduler in this thread, computing one step whenever the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._scheduler = Scheduler()
-        self._dispatcher = Dispatcher()
-        self._model: ModelInfo | None = None
-        self._owners: dict[int, tuple[object, ModelInfo | None]] = {}
-
-    def ask(self, request: Request) -> int:
-        identifier = super().ask(request)
-        self._scheduler.add(self.asked[-1])
-        return identifier
-
-    def cancel(self, identifier: int) -> None:
-        # As the client does, at once; and without processing events, which would paint half a change.
-        if identifier in self._open:
-            self._open.discard(identifier)
-            self._listener(Cancelled(id=identifier))
-        self._scheduler.cancel(identifier)
-
-    def step(self) -> bool:
-        """Compute one step and tell the window; return whether there was anything to do."""
-        job = self._scheduler.next()
-        if job is None:
-            return False
-        identifier = job.request.id
-        message: Progress | Done | Cancelled
-        try:
-            if job.cancelled:
-                message = Cancelled(id=identifier)
-            else:
-                if job.work is None:
-                    self.send(Started(id=identifier))
-                    job.work = self._dispatcher.answer(job.request, lambda: job.cancelled)
-                message = next(job.work)
-                self._own(message.partial)
-        except StopIteration as finished:
-            if isinstance(job.request, LoadModel):
-                self._model = finished.value
-            self._own(finished.value)
-            message = Done(id=identifier, payload=finished.value, seconds=0.0)
-        except Exception as error:
-            message = failure(identifier, error)
-        if not isinstance(message, Progress):
-            self._scheduler.finish(job)
-        if identifier in self._open or isinstance(message, Progress):
-            if not isinstance(message, Progress):
-                self._open.discard(identifier)
-            self.send(message)
-        return True
-
-    def finish(self) -> bool:
-        """Compute everything that was asked so far, and return True."""
-        while self.step():
-            pass
-        return True
-
-    def owner(self, answer: object) -> ModelInfo | None:
-        """Return the network that computed an answer, or the arrays of which the window made it."""
-        found = [self._owners[id(each)][1] for each in parts(answer) if id(each) in self._owners]
-        assert found, f"nobody computed {type(answer).__name__}"
-        assert all(each is found[0] for each in found)
-        return found[0]
-
-    def _own(self, payload: Payload) -> None:
-        for each in parts(payload):
-            # Kept with the owner, so that no other object gets the same id.
-            self._owners.setdefault(id(each), (each, self._model))
-
-
-def parts(value: object) -> Iterator[object]:
-    """Yield an answer and all arrays inside it."""
-    if isinstance(value, Answer):
-        yield value
-        for field in structs.fields(value):
-            yield from parts(getattr(value, field.name))
-    elif isinstance(value, dict):
-        yield from itertools.chain.from_iterable(map(parts, value.values()))
-    elif isinstance(value, tuple):
-        yield from itertools.chain.from_iterable(map(parts, value))
-    elif isinstance(value, np.ndarray):
-        yield value
 
 
 class Onlooker(QObject):
@@ -125,6 +33,7 @@ class Onlooker(QObject):
         self.frames = 0
         self._has_looked = False
         self.contents_seen: set[str] = set()
+        self.of_second: set[str] = set()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() != QEvent.Type.Paint:
@@ -143,10 +52,15 @@ class Onlooker(QObject):
         model, query, name = self._window.state.model, panel._query, type(panel).__name__
         if not panel.is_of_model or not panel.shows_body:
             return
-        if model is not None and panel.marks_random_weights != model.random_weights:
+        second = self._window.state.second
+        if model is not None and not panel.compares and panel.marks_random_weights != model.random_weights:
             self.faults.append(f"{name}: the badge is not that of {model.title}")
+        if panel.compares and panel.marks_random_weights != second.marks_random_weights:
+            self.faults.append(f"{name}: the badge is not that of {second.title}")
         if query is None or query.answer is None:
             return
+        if query.second is not None:
+            self._look_at_second(name, query)
         self.contents_seen.add(name)
         owner = self._engine.owner(query.answer)
         if owner is not model:
@@ -156,6 +70,20 @@ class Onlooker(QObject):
         picture = self._window.state.picture
         if query.is_current and image is not None and (picture is None or picture.key != image):
             self.faults.append(f"{name}: current, but of another picture")
+
+    def _look_at_second(self, name: str, query: PanelQuery) -> None:
+        """What a panel shows of two networks is that of the two that are open."""
+        state, answer = self._window.state, query.second.answer if query.second is not None else None
+        open_now = (state.model, state.second.model, state.second.shown)
+        if query._shown_of != open_now:
+            self.faults.append(f"{name}: shows {state.second.shown}, but of other networks")
+        if answer is not None:
+            self.of_second.add(name)
+            owner = self._engine.owner(answer)
+            if owner is not state.second.model:
+                self.faults.append(f"{name}: computed by {owner and owner.title}, shown as B")
+        elif state.second.shown != "first" and query.is_current and not query.is_running:
+            self.faults.append(f"{name}: shows {state.second.shown} without an answer of B")
 
     def _look_at_facts(self) -> None:
         """The Model panel shows one network's name and numbers, or those of none."""
@@ -229,6 +157,64 @@ def test_content_caption_and_badge_belong_together(
     assert not onlooker.faults, "\n".join(sorted(set(onlooker.faults)))
     assert onlooker.frames > 50
     assert {"FeatureMapsPanel", "AttributionPanel"} <= onlooker.contents_seen
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.slow if seed >= 3 else ()) for seed in range(SEQUENCES)]
+)
+def test_what_is_shown_of_two_networks_is_that_of_the_two(
+    seed: int,
+    tmp_path: Path,
+    qapp: QApplication,
+    qtbot: QtBot,
+    controller: Controller,
+    engine: SteppedEngine,
+    window: StudioWindow,
+) -> None:
+    """The same with a second network, which is opened, replaced, swapped with the first and closed."""
+    rng = random.Random(1000 + seed)
+    sources, paths = models(tmp_path), pictures(tmp_path)
+    window.resize(1900, 1000)
+    onlooker = Onlooker(window, engine)
+    qapp.installEventFilter(onlooker)
+    try:
+        controller.open_model(sources[seed % 3], "cpu")
+        controller.open_paths(paths)
+        controller.second.open(LoadModel(source=sources[(seed + 1) % 3], device="cpu"))
+        engine.finish()
+        for _ in range(14):
+            if rng.random() < 0.6:
+                act_on_two(rng, window, sources)
+            else:
+                act(rng, window, sources, DOCKS[:-1])
+            for _ in range(rng.choice((0, 1, 3, 10))):
+                engine.step()
+            qapp.processEvents()
+        controller.second.open(LoadModel(source=sources[0], device="cpu"))
+        qtbot.waitUntil(lambda: engine.finish() and window.is_settled, timeout=60_000)
+        qapp.processEvents()
+    finally:
+        qapp.removeEventFilter(onlooker)
+    assert not onlooker.faults, "\n".join(sorted(set(onlooker.faults)))
+    assert {"FeatureMapsPanel", "AttributionPanel"} <= onlooker.of_second
+
+
+def act_on_two(rng: random.Random, window: StudioWindow, sources: list[str]) -> None:
+    """Do one thing that a person might do with two networks."""
+    second = window.controller.second
+    match rng.choice(("open", "open", "shown", "shown", "shown", "swap", "close", "close_first", "curtain")):
+        case "open":
+            second.open(LoadModel(source=rng.choice(sources), device="cpu"))
+        case "shown":
+            window.state.second.choice.choose(rng.choice(SHOWN))
+        case "swap":
+            second.swap()
+        case "close":
+            second.close()
+        case "close_first":
+            second.close_first()
+        case "curtain":
+            window.state.second.choice.move_curtain(rng.random())
 
 
 def act(rng: random.Random, window: StudioWindow, sources: list[str], docks: tuple[str, ...]) -> None:

@@ -14,10 +14,10 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
-from convnext_studio.ui.shell.docks import layout as layouts
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.shell.window_place import screens_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -139,7 +139,7 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     window.actions_by_id["arrange_teach"].trigger()
     window.close()
     stored = SettingsFile()
-    assert [place.screens for place in stored.values.places] == [layouts.screens_text()]
+    assert [place.screens for place in stored.values.places] == [screens_text()]
     # In between it was elsewhere, arranged in another way.
     stored.update(layout="", geometry="")
     again = StudioWindow(state, bridge, controller, stored)
@@ -159,11 +159,11 @@ def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
     assert textsize.next_larger(10.5) == 11
 
 
+@pytest.mark.usefixtures("dark")
 @pytest.mark.parametrize("asides", [(), ("help", "build")])
 def test_large_text_reaches_every_panel_and_the_window_still_fits(
     filled_window: StudioWindow,
     engine: FakeEngine,
-    qapp: QApplication,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
     asides: tuple[str, ...],
@@ -179,7 +179,6 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
     monkeypatch.setattr(filled_window, "screen", lambda: screen)
     filled_window.resize(1920, 1080)
     filled_window.messages.tell(Notice("test", "Something that is told."))
-    theme.apply(qapp, theme.DARK)  # As at every launch.
     strip_px = filled_window.strip.canvas.height()
     try:
         for _ in range(2):
@@ -202,7 +201,6 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
     window: StudioWindow,
     state: AppState,
     settings: SettingsFile,
-    qapp: QApplication,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -212,23 +210,20 @@ def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told
     monkeypatch.setattr(theme, "apply", lambda *_: sizes.append(textsize.current_pt()))
     before = textsize.current_pt()
     assert before == 9
-    try:
-        for name in ("larger", "larger", "larger", "smaller", "larger"):
-            window.actions_by_id[f"text_{name}"].trigger()
-        assert told == [f"Text size {size} pt" for size in (10, 11, 12, 11, 12)]
-        assert window.statusBar().hover.text() == "Text size 12 pt"
-        assert sizes == []
-        assert settings.values.text_pt == 12  # Also where the window is closed now.
-        qtbot.waitUntil(lambda: sizes == [12])
-        # Away and back again is no change.
-        window.actions_by_id["text_larger"].trigger()
-        window.actions_by_id["text_smaller"].trigger()
-        qtbot.waitUntil(lambda: not window.appearance._restyle.isActive())
-        assert sizes == [12]
-        window.actions_by_id["text_system"].trigger()
-        assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
-    finally:
-        textsize.apply(qapp, textsize.AS_SYSTEM)
+    for name in ("larger", "larger", "larger", "smaller", "larger"):
+        window.actions_by_id[f"text_{name}"].trigger()
+    assert told == [f"Text size {size} pt" for size in (10, 11, 12, 11, 12)]
+    assert window.statusBar().hover.text() == "Text size 12 pt"
+    assert sizes == []
+    assert settings.values.text_pt == 12  # Also where the window is closed now.
+    qtbot.waitUntil(lambda: sizes == [12])
+    # Away and back again is no change.
+    window.actions_by_id["text_larger"].trigger()
+    window.actions_by_id["text_smaller"].trigger()
+    qtbot.waitUntil(lambda: not window.appearance._restyle.isActive())
+    assert sizes == [12]
+    window.actions_by_id["text_system"].trigger()
+    assert told[-1] == f"Text size {textsize.system_size_pt():g} pt"
 
 
 def test_a_long_caption_scrolls_in_its_own_panel_and_moves_no_other(
@@ -320,34 +315,32 @@ def use_text(qtbot: QtBot, window: StudioWindow, size_pt: int) -> None:
     qtbot.wait(200)
 
 
+@pytest.mark.usefixtures("dark")
 @pytest.mark.parametrize("name", ["catalogue", "build", "activity"])
 def test_an_open_aside_floats_where_larger_text_leaves_no_room_and_comes_back(
-    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot, name: str
+    large_screen: StudioWindow, qtbot: QtBot, name: str
 ) -> None:
     layout = large_screen.dock_layout
     layout.show_panel(name)
     dock = layout.docks[name]
     assert not dock.isFloating()
-    try:
-        use_text(qtbot, large_screen, 24)
-        assert dock.isFloating()
-        assert dock.isVisible()
-        assert dock.width() >= dock.panel.minimumSizeHint().width()
-        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
-        use_text(qtbot, large_screen, 9)
-        assert not dock.isFloating()
-        assert dock.isVisible()
-        # What a person lets float stays so.
-        dock.setFloating(True)
-        use_text(qtbot, large_screen, 10)
-        assert dock.isFloating()
-    finally:
-        textsize.apply(qapp, textsize.AS_SYSTEM)
-        theme.apply(qapp, theme.DARK)
+    use_text(qtbot, large_screen, 24)
+    assert dock.isFloating()
+    assert dock.isVisible()
+    assert dock.width() >= dock.panel.minimumSizeHint().width()
+    assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
+    use_text(qtbot, large_screen, 9)
+    assert not dock.isFloating()
+    assert dock.isVisible()
+    # What a person lets float stays so.
+    dock.setFloating(True)
+    use_text(qtbot, large_screen, 10)
+    assert dock.isFloating()
 
 
+@pytest.mark.usefixtures("dark")
 def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
-    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+    large_screen: StudioWindow, qtbot: QtBot
 ) -> None:
     layout = large_screen.dock_layout
     dock = layout.docks["activity"]
@@ -355,28 +348,19 @@ def test_an_aside_that_floats_fits_the_text_when_it_is_shown_again(
     dock.setFloating(True)
     dock.setGeometry(1700, 900, 220, 700)
     dock.hide()
-    try:
-        use_text(qtbot, large_screen, 28)
-        layout.show_panel("activity")
-        assert dock.width() >= dock.panel.minimumSizeHint().width()
-        assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
-    finally:
-        textsize.apply(qapp, textsize.AS_SYSTEM)
-        theme.apply(qapp, theme.DARK)
+    use_text(qtbot, large_screen, 28)
+    layout.show_panel("activity")
+    assert dock.width() >= dock.panel.minimumSizeHint().width()
+    assert QRect(0, 0, 1920, 1080).contains(dock.geometry())
 
 
-def test_an_aside_with_a_place_in_the_arrangement_keeps_it(
-    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
-) -> None:
+@pytest.mark.usefixtures("dark")
+def test_an_aside_with_a_place_in_the_arrangement_keeps_it(large_screen: StudioWindow, qtbot: QtBot) -> None:
     large_screen.actions_by_id["arrange_compare"].trigger()
     dock = large_screen.dock_layout.docks["contact_sheet"]
-    try:
-        use_text(qtbot, large_screen, 24)
-        assert dock.isVisible()
-        assert not dock.isFloating()
-    finally:
-        textsize.apply(qapp, textsize.AS_SYSTEM)
-        theme.apply(qapp, theme.DARK)
+    use_text(qtbot, large_screen, 24)
+    assert dock.isVisible()
+    assert not dock.isFloating()
 
 
 @pytest.mark.parametrize(
@@ -421,20 +405,50 @@ def test_a_layout_of_ones_own_is_kept_when_the_window_gets_smaller(
     assert docks["feature_maps"].isVisible()
 
 
+@pytest.mark.usefixtures("dark")
 def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
-    large_screen: StudioWindow, qapp: QApplication, qtbot: QtBot
+    large_screen: StudioWindow, qtbot: QtBot
 ) -> None:
-    theme.apply(qapp, theme.DARK)
     large_screen.dock_layout.reset()
     qtbot.wait(300)
     docks = large_screen.dock_layout.docks
     large_screen.resizeDocks([docks["picture"]], [600], Qt.Orientation.Vertical)
     qtbot.wait(50)
     before = {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()}
-    try:
-        for size_pt in (20, 28, 12, 9):
-            use_text(qtbot, large_screen, size_pt)
-        assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
-    finally:
-        textsize.apply(qapp, textsize.AS_SYSTEM)
-        theme.apply(qapp, theme.DARK)
+    for size_pt in (20, 28, 12, 9):
+        use_text(qtbot, large_screen, size_pt)
+    assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
+
+
+@pytest.mark.parametrize("width", [1366, 1500, 1920])
+@pytest.mark.parametrize("name", [name for name in ASIDES if name != "field_lab"])
+def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
+    filled_window: StudioWindow, name: str, width: int, qtbot: QtBot
+) -> None:
+    filled_window.resize(width, 768)
+    qtbot.wait(200)
+    layout = filled_window.dock_layout
+    layout.reset()
+    layout.show_panel(name)
+    QApplication.processEvents()
+    for other, dock in layout.docks.items():
+        if dock.isVisible() and not dock.isFloating():
+            area = dock.widget()
+            assert isinstance(area, QScrollArea)
+            assert area.horizontalScrollBar().maximum() == 0, other
+
+
+def test_every_panel_has_its_size_after_the_lecture(filled_window: StudioWindow, qtbot: QtBot) -> None:
+    qtbot.wait(400)
+    before = sizes(filled_window)
+    filled_window.lecture.present()
+    presentation = filled_window.lecture.presentation
+    presenter = presentation.presenter
+    assert presenter is not None
+    qtbot.waitUntil(presenter.isVisible)
+    for index in (3, 20):
+        presenter.go_to(index)
+    qtbot.wait(100)
+    presentation.leave()
+    qtbot.wait(400)
+    assert sizes(filled_window) == before

@@ -45,6 +45,36 @@ def write(path: Path, session: SavedSession) -> str:
     return str(path)
 
 
+def test_both_networks_are_kept(
+    window: StudioWindow,
+    controller: Controller,
+    state: AppState,
+    engine: FakeEngine,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    controller.open_model("preset:small")
+    engine.answer(engine.open(LoadModel)[0], make_model())
+    controller.second.open(LoadModel(source="timm:other", untrained=True, seed=3))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    state.second.choice.choose("difference")
+    path = tmp_path / "two.cnxsession"
+    window.sessions.save(path)
+    qtbot.waitUntil(path.exists)
+    saved = read_session(path)
+    assert saved.second == SessionModel(source="timm:other", untrained=True, seed=3, precision="float32")
+    assert saved.shown == "difference"
+    controller.second.close()
+    state.second.choice.choose("first")
+    opened(window, str(path), engine, qtbot)
+    networks = {request.network: request for request in engine.open(LoadModel)}
+    assert networks["A"].source == "preset:small"
+    assert (networks["B"].source, networks["B"].untrained, networks["B"].seed) == ("timm:other", True, 3)
+    engine.answer(networks["B"], make_model("Other"))
+    assert state.second.model is not None
+    assert state.second.shown == "difference"
+
+
 def opened(window: StudioWindow, path: str, engine: FakeEngine, qtbot: QtBot) -> None:
     """Read the file; what follows is in the engine's hands."""
     asked = len(engine.asked)

@@ -1,6 +1,7 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene
+from convnext_studio.ui.plots.split_scene import line_mark
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
@@ -39,10 +41,13 @@ class Veil:
         Opacity of the map's largest value, from 0 to 1.
     curtain
         Share of the picture's width, from the left, that shows no map.
+    split
+        Share of the picture's width, from the left, that shows the first of two maps.
     """
 
     opacity: float = OPACITY
     curtain: float = 0.0
+    split: float = 0.5
 
 
 class MapCell(QWidget):
@@ -76,6 +81,7 @@ class MapCell(QWidget):
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
         self._over: Layer | None = None
+        self._beyond: Layer | None = None  # The second map, right of the line between the two.
         self._veil = Veil()
         self._read_out = ""
         self.map.view.hovered.connect(self._hover)
@@ -99,13 +105,17 @@ class MapCell(QWidget):
         limits: Limits,
         shading: Shading,
         read_out: str,
+        beyond: PlacedMap | None = None,
     ) -> None:
-        """Show a map over the layer `below`; `read_out` is the start of the hover text."""
+        """Show a map over the layer `below`; `read_out` is the start of the hover text.
+
+        With a second map, `beyond`, the first is shown left of a line and the second right of it.
+        """
         self._shown, self._picture, self._below, self._read_out = shown, picture, below, read_out
         self.heading.setText(shown.title)
         self.map.view.setAccessibleName(f"Attribution, {shown.title}")
         self.save.setAccessibleName(f"Copy or save: Attribution, {shown.title}")
-        words = why_empty(shown.values, shading.part)
+        words = why_empty(shown.values, shading.part) if beyond is None else ""
         self.words.setText(words)
         self._stack.setCurrentIndex(1 if words else 0)
         scale = (
@@ -121,6 +131,7 @@ class MapCell(QWidget):
         self.map.bar.set_scale(scale)
         self.line.set_scale(scale)
         self._over = None if words else _coloured(shown, limits, shading)
+        self._beyond = None if beyond is None else _coloured(beyond, limits, shading)
         self._compose()
 
     def be_one_of(self, count: int) -> None:
@@ -147,10 +158,16 @@ class MapCell(QWidget):
         width, height = self._picture.size
         layers, marks, lines = [self._below], [], []
         edge = self._veil.curtain * width
-        if self._over is not None:
-            clip = None if edge == 0 else (edge, 0.0, width - edge, float(height))
+        line = width if self._beyond is None else self._veil.split * width
+        if self._over is not None and edge < line:
+            clip = None if (edge, line) == (0, width) else (edge, 0.0, line - edge, float(height))
             layers.append(replace(self._over, opacity=self._veil.opacity, clip=clip))
-        if self._over is not None and self._shown is not None:
+        if self._beyond is not None:
+            start = max(edge, line)
+            clip = (start, 0.0, width - start, float(height))
+            layers.append(replace(self._beyond, opacity=self._veil.opacity, clip=clip))
+            marks.append(line_mark(line, height))
+        if self._over is not None and self._shown is not None and self._beyond is None:
             grid = _right_of(edge, grid_lines(self._shown.values.shape, self._over.box))
             lines = [Lines(grid, faint=True)] if len(grid) else []
         if 0 < edge < width:
@@ -158,6 +175,12 @@ class MapCell(QWidget):
         self.map.view.set_scene(
             Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks), lines=tuple(lines))
         )
+
+    def unit_at(self, x: float, y: float) -> tuple[NDArray[Any], tuple[int, int]] | None:
+        """Return the map that is shown, and row and column of the value at a point of the picture, or None."""
+        shown = self._shown
+        unit = None if shown is None else shown.placement.unit_at(x, y, *shown.values.shape)
+        return None if shown is None or unit is None else (shown.values, unit)
 
     def _hover(self, x: float, y: float) -> None:
         if self._shown is None:

@@ -1,5 +1,8 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from msgspec.structs import replace
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
@@ -18,6 +21,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
@@ -33,8 +37,11 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     explain_question,
     has_sign,
     placed_maps,
+    python_of_map,
     scale_groups,
+    value_of_map,
 )
+from convnext_studio.ui.panels.attribution.compared_maps import Compared, compared
 from convnext_studio.ui.panels.attribution.look import Look
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -60,7 +67,7 @@ class AttributionFigure(QWidget):
         self._below: Layer | None = None
         self._shading = Shading()
         self._read_out = ""
-        self._to_paint: list[tuple[MapCell, PlacedMap, list[PlacedMap]]] = []
+        self._to_paint: list[tuple[MapCell, PlacedMap, list[PlacedMap], PlacedMap | None]] = []
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._paint_next)
         self._grid = QGridLayout(self)
@@ -79,9 +86,23 @@ class AttributionFigure(QWidget):
         return bool(self._to_paint)
 
     def show_explanation(
-        self, explanation: Explanation, picture: ImageInfo, model: ModelInfo, shading: Shading
+        self,
+        explanation: Explanation,
+        picture: ImageInfo,
+        model: ModelInfo,
+        shading: Shading,
+        others: Sequence[PlacedMap] = (),
+        beyond: Sequence[PlacedMap] = (),
     ) -> None:
-        """Show all maps of an answer, each group on its own scale."""
+        """Show all maps of an answer, each group on its own scale.
+
+        Parameters
+        ----------
+        others
+            The maps of another network, in the same order, which share the scale of this one's.
+        beyond
+            The maps right of the curtain's line, in the same order.
+        """
         if picture is not self._picture or self._below is None:
             self._picture, self._below = picture, picture_layer(picture)
         self._shading = shading
@@ -92,9 +113,15 @@ class AttributionFigure(QWidget):
             cell.setVisible(number < self._count)
             cell.be_one_of(self._count)
         self._arrange()
-        of_group = {id(each): group for group in scale_groups(shown, explanation) for each in group}
+        of_group: dict[int, list[PlacedMap]] = {}
+        first = 0
+        for group in scale_groups(shown, explanation):
+            on_scale = [*group, *others[first : first + len(group)]]
+            first += len(group)
+            of_group |= {id(each): on_scale for each in group}
         self._to_paint = [
-            (cell, each, of_group[id(each)]) for cell, each in zip(self.cells, shown, strict=False)
+            (cell, each, of_group[id(each)], beyond[number] if number < len(beyond) else None)
+            for number, (cell, each) in enumerate(zip(self.cells, shown, strict=False))
         ]
         self._paint_next()
 
@@ -139,10 +166,10 @@ class AttributionFigure(QWidget):
     def _paint_next(self) -> None:
         if not self._to_paint or self._picture is None or self._below is None:
             return
-        cell, shown, group = self._to_paint.pop(0)
+        cell, shown, group, beyond = self._to_paint.pop(0)
         limits = self._shading.limits_of([each.values for each in group])
         read_out = f"{self._read_out} · {shown.title}"
-        cell.show_map(shown, self._picture, self._below, limits, self._shading, read_out)
+        cell.show_map(shown, self._picture, self._below, limits, self._shading, read_out, beyond)
         if self._to_paint:
             self._next.start()
 
@@ -157,6 +184,7 @@ class AttributionPanel(Panel):
     """
 
     title = "Attribution"
+    compares = True
     evidence_asked = Signal()
     sheet_asked = Signal()
     save_asked = Signal()
@@ -176,6 +204,7 @@ class AttributionPanel(Panel):
             waiting=WAITING,
         )
         for cell in self.figure.cells:
+            cell.map.explain_values(partial(self._value_at, cell))
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
         self.target = self.bar.target
@@ -242,6 +271,7 @@ class AttributionPanel(Panel):
         self.look.changed.connect(self._paint)
         for slider in (self.look.opacity, self.curtain):
             slider.valueChanged.connect(self._draw_veil)
+        state.second.choice.curtain_moved.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
         for cell in self.figure.cells:
@@ -367,33 +397,59 @@ class AttributionPanel(Panel):
     # --------------------------------------------------------------------------------------------- display
 
     def _paint(self) -> None:
-        explanation, picture, model = self.query.answer, self.state.picture, self.state.model
-        if isinstance(explanation, Explanation) and picture is not None and model is not None:
+        now, picture = self._shown, self.state.picture
+        if now is not None and picture is not None:
+            explanation, is_difference = now.explanation, self.state.second.shown == "difference"
             self.look.suit(
-                is_signed=has_sign(explanation.method, explanation.output),
-                is_difference=explanation.output == "difference",
+                is_signed=is_difference or has_sign(explanation.method, explanation.output),
+                is_difference=is_difference or explanation.output == "difference",
                 is_on_pixels=INPUT in explanation.maps,
             )
             if explanation.image == picture.key:
-                self.figure.show_explanation(explanation, picture, model, self.look.shading)
+                self.figure.show_explanation(
+                    explanation, picture, now.model, self.look.shading, now.others, now.beyond
+                )
             self._describe()
         self._show_where()
 
     def _draw_veil(self) -> None:
-        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100))
+        split = self.state.second.choice.curtain
+        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100, split))
+
+    @property
+    def _shown(self) -> Compared | None:
+        """What is shown of the answers of both networks; None while there is nothing."""
+        second = None if self.query.second is None else self.query.second.answer
+        other = second if isinstance(second, Explanation) else None
+        if not isinstance(self.query.answer, Explanation) or self.state.model is None:
+            return None
+        return compared(self.query.answer, other, self.state)
 
     def _describe(self) -> None:
-        explanation, model, prediction = self.query.answer, self.state.model, self.state.prediction
-        if not isinstance(explanation, Explanation) or model is None or not self.shows_body:
+        now = self._shown
+        if now is None or not self.shows_body:
             return
+        explanation, model = now.explanation, now.model
         shown = placed_maps(explanation, model)
-        said = caption(explanation, shown, self.look.shading, model, prediction)
-        areas = areas_text(self.state.faithfulness, model)
-        said = " · ".join(part for part in (self.query.progress_text, said, areas) if part)
+        said = caption(explanation, shown, self.look.shading, model, now.prediction)
+        areas = areas_text(self.state.faithfulness, model) if self.state.second.shown == "first" else ""
+        notes = " · ".join(self.query.second.notes) if self.query.second is not None else ""
+        said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
+        question = self.query.shown_question
         for cell, each in zip(self.figure.cells, shown, strict=False):
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
+            asked = question if isinstance(question, Explain) else None
+            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
+            name = f"{explanation.method} {each.title}"
+            cell.map.set_contents(self.contents(name, each.values, python))
+
+    def _value_at(self, cell: MapCell, x: float, y: float) -> MapValue | None:
+        """Return the place of a map's value at a point of the picture, or None."""
+        found, question, explanation = cell.unit_at(x, y), self.query.shown_question, self.query.answer
+        if found is None or not isinstance(question, Explain) or not isinstance(explanation, Explanation):
+            return None
+        return value_of_map(question, explanation, *found)
 
     def _show_classes(self) -> None:
         state = self.state

@@ -137,6 +137,7 @@ class CurvesPanel(Panel):
     """A panel with the curves of the map and of a random order, their areas, and the effect of the top 20 %."""
 
     title = "Insertion and deletion"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -187,11 +188,24 @@ class CurvesPanel(Panel):
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Faithfulness) or model is None or isinstance(asked, str):
             return
-        curves = _curves(payload)
+        second, shown = self.query.second, self.state.second.shown
+        other = None if second is None else second.answer
+        notes = () if second is None else second.notes
+        if isinstance(other, Faithfulness) and shown in ("difference", "curtain"):
+            curves = both_curves(payload, other) if shown == "curtain" else difference_curves(payload, other)
+            self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
+            self.table.show_curves(payload)
+            show_verdict(self.verdict, areas_of_both(payload, other))
+            place = map_text(asked.question, payload.map_name, model)
+            self.set_caption(" · ".join((f"Of the map at {place}; the table is that of A", *notes)))
+            return
+        now = other if isinstance(other, Faithfulness) and shown == "second" else payload
+        curves = _curves(now)
         self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
-        self.table.show_curves(payload)
-        show_verdict(self.verdict, payload.verdict_text("insertion"), payload.verdict_text("deletion"))
-        said = _caption(payload, map_text(asked.question, payload.map_name, model))
+        self.table.show_curves(now)
+        show_verdict(self.verdict, now.verdict_text("insertion"), now.verdict_text("deletion"))
+        said = _caption(now, map_text(asked.question, payload.map_name, model))
+        said = " · ".join((said, *notes)) if shown == "second" else said
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
         if not math.isnan(payload.of_map.insertion_area) and self.query.is_current:
             self.state.set_faithfulness(asked.question, payload)
@@ -199,6 +213,50 @@ class CurvesPanel(Panel):
     def _dim(self, dimmed: bool) -> None:
         self.plot.setEnabled(not dimmed)
         self.table.setEnabled(not dimmed)
+
+
+def difference_curves(first: Faithfulness, second: Faithfulness) -> list[Curve]:
+    """Return the curves of A's map minus those of B's."""
+    names: tuple[CurveName, ...] = ("insertion", "deletion")
+    return [
+        Curve(
+            label=f"{name}, A − B",
+            x=first.shares,
+            y=getattr(first.of_map, name) - getattr(second.of_map, name),
+            series=series,
+        )
+        for series, name in enumerate(names)
+        if len(first.shares) == len(second.shares)
+    ]
+
+
+def both_curves(first: Faithfulness, second: Faithfulness) -> list[Curve]:
+    """Return the curves of both networks' maps, those of B dashed."""
+    names: tuple[CurveName, ...] = ("insertion", "deletion")
+    return [
+        Curve(
+            label=f"{name}, {network}",
+            x=measured.shares,
+            y=getattr(measured.of_map, name),
+            series=series,
+            dashed=network == "B",
+        )
+        for network, measured in (("A", first), ("B", second))
+        for series, name in enumerate(names)
+    ]
+
+
+def areas_of_both(first: Faithfulness, second: Faithfulness) -> str:
+    """Compare the areas below the curves of both maps."""
+    said = [
+        f"{name} area {format_number(a)} in A, {format_number(b)} in B"
+        for name, a, b in (
+            ("Insertion", first.of_map.insertion_area, second.of_map.insertion_area),
+            ("deletion", first.of_map.deletion_area, second.of_map.deletion_area),
+        )
+        if not (math.isnan(a) or math.isnan(b))
+    ]
+    return ", ".join(said)
 
 
 def _curves(measured: Faithfulness) -> list[Curve]:
@@ -228,10 +286,12 @@ def _curves(measured: Faithfulness) -> list[Curve]:
 
 
 def _probabilities(curves: list[Curve]) -> Limits:
-    """Return limits from 0 to a round number above all curves, since all of them may be low."""
+    """Return limits from 0, or about it for differences, to a round number, since all curves may be low."""
     tops = [curve.y if curve.band is None else curve.band[1] for curve in curves]
-    largest = max(float(np.nanmax(top, initial=0.0)) for top in tops)
-    return Limits(0.0, next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0))
+    largest = max((float(np.nanmax(np.abs(top), initial=0.0)) for top in tops), default=1.0)
+    end = next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if largest <= top), 1.0)
+    has_negative = any(float(np.nanmin(top, initial=0.0)) < 0 for top in tops)
+    return Limits(-end if has_negative else 0.0, end)
 
 
 def _caption(measured: Faithfulness, of: str) -> str:

@@ -18,6 +18,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, call
 from convnext_studio.ui.state.query import Query
 
 _SIGNED = "vik"
@@ -91,8 +92,10 @@ class ChannelNumbersView(QWidget):
 
     def _ask(self) -> None:
         if self._wanted is not None and self.isVisible():
-            node = self._wanted.subject.result.node
-            self._question.ask(Kernel(node=node, channel=self._wanted.channel, panel="feature_maps"))
+            subject, channel = self._wanted.subject, self._wanted.channel
+            self._question.ask(
+                Kernel(node=subject.result.node, channel=channel, panel="feature_maps", network=subject.network)
+            )
 
     def _show_kernel(self, payload: Payload) -> None:
         if not isinstance(payload, KernelResult):
@@ -111,7 +114,9 @@ class ChannelNumbersView(QWidget):
         )
         self.kernel_text.setText(text)
         name = f"{payload.source} kernel {payload.channel}"
-        self.kernel_map.set_contents(Contents(name, f"Channel {payload.channel} of {text}.", kernel))
+        python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
+        caption = f"Channel {payload.channel} of {text}."
+        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
 
     def _show_weights(self, kernel: NDArray[np.float32]) -> None:
         height, width = kernel.shape

@@ -2,101 +2,42 @@
 
 from dataclasses import replace
 
-import numpy as np
+from msgspec.structs import replace as struct_replace
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import Patch
-from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.render import ROBUST_PERCENTILES, Limits, format_number, pluralize
+from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.render import Limits
 from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.feature_maps.captions import describe_channel, describe_mosaic
 from convnext_studio.ui.panels.feature_maps.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelValues,
     ChannelView,
     ExactChannel,
     from_maps,
+    python_of_channel,
+    python_of_maps,
 )
+from convnext_studio.ui.panels.feature_maps.compared_maps import compared_subject, unit_of
 from convnext_studio.ui.panels.feature_maps.map_controls import FeatureChoices
-from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Painting, Subject, maps_request
+from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject, maps_request
 from convnext_studio.ui.panels.feature_maps.mosaic_numbers import MosaicNumbers
 from convnext_studio.ui.panels.feature_maps.mosaic_view import MosaicPainter, MosaicView, Paintings, PinnedView
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
-from convnext_studio.ui.plots.map_texts import is_signed, statistics
+from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets import theme
-
-
-def describe_mosaic(painting: Painting, look: Look, class_name: str) -> str:
-    """Describe shape, scale and order of a mosaic, and any problems with its channels."""
-    subject = painting.subject
-    side = subject.result.reduction
-    shape = " × ".join(map(str, subject.node.shape if side > 1 else subject.shape))
-    said = [f"{subject.node.title}: {shape}"]
-    if side > 1:
-        said.append(f"overview, means of {side} × {side} units")
-    elif subject.units > 1:
-        said.append(f"a unit every {subject.placement.field.stride_px} px")
-    if subject.result.geometry.is_padded:
-        said.append("statistics without the padding")
-    said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
-    return " · ".join(text for text in said if text)
-
-
-def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] | None) -> str:
-    """Describe the selected channel's statistics, its contour and the selected unit."""
-    said = [f"Channel {shown.channel}: {statistics(shown.values)}"]
-    if contour:
-        said.append(contour)
-    if unit is not None:
-        said.append(f"unit (y {unit[0]}, x {unit[1]}) {format_number(float(shown.values[unit]))}")
-    return " · ".join(said)
-
-
-def _scale_text(painting: Painting, look: Look) -> str:
-    if painting.shared is None:
-        return "each channel's own scale" + (", ± about 0" if is_signed(painting.colormap) else "")
-    low, high = ROBUST_PERCENTILES
-    how = {
-        "robust": f", percentiles {low:g} to {high:g}{_beyond(painting, painting.shared)}",
-        "fixed": f", {look.range.text}{_beyond(painting, painting.shared)}",
-    }.get(look.scaling, "")
-    return f"one scale{how}"
-
-
-def _beyond(painting: Painting, limits: Limits) -> str:
-    """Say how many channels have values outside of a scale that does not cover all; empty if none has."""
-    numbers = painting.subject.numbers
-    with np.errstate(invalid="ignore"):
-        count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
-    return f" ({pluralize(count, 'channel')} beyond it)" if count else ""
-
-
-def _order_text(painting: Painting, look: Look, class_name: str) -> str:
-    if painting.order == "contribution":
-        return f"sorted by contribution to {class_name}"
-    if painting.order != look.order:
-        return f"by index until the {look.order} of every channel is known"
-    return "" if painting.order == "index" else f"sorted by {painting.order}"
-
-
-def _problems(painting: Painting) -> list[str]:
-    numbers, said = painting.subject.numbers, []
-    dead = int(np.count_nonzero(numbers.is_dead)) if painting.subject.is_sortable else 0
-    if dead:
-        said.append(f"{pluralize(dead, 'dead channel')} (constant) crossed")
-    missing, where = int(numbers.non_finite.sum()), int(np.count_nonzero(numbers.non_finite))
-    if missing:
-        said.append(f"{pluralize(missing, 'value')} in {pluralize(where, 'channel')} not finite (hatched)")
-    return said
-
 
 _PANEL = "feature_maps"
 _KEPT_BYTES = 192 << 20
@@ -117,11 +58,14 @@ class FeatureMapsPanel(Panel):
     """A panel with the mosaic on the left, the selected channel on the right; arrow keys change the channel."""
 
     title = "Feature maps"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: Subject | None = None
         self._kept: ByteCache[Subject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
+        self._made: dict[tuple[Shown, float], Subject] = {}  # Of the two subjects that are compared now.
+        self._compared: tuple[Subject, ...] = ()
         self.query = PanelQuery(self, self.question, self._show, self._dim, recall=self._recall)
         self._painter = MosaicPainter(self._show_paintings, self)
         self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
@@ -177,6 +121,8 @@ class FeatureMapsPanel(Panel):
     def _connect(self) -> None:
         state, choices = self.state, self.choices
         state.model_loaded.connect(self._forget)
+        state.second.model_changed.connect(self._forget_second)
+        state.second.choice.curtain_moved.connect(self._draw_curtain)
         state.pictures_changed.connect(self._forget_closed)
         state.picture_selected.connect(self.query.refresh)
         state.node_selected.connect(self.query.refresh)
@@ -202,7 +148,7 @@ class FeatureMapsPanel(Panel):
             bar.levels_dragged.connect(choices.take_levels)
             bar.levels_released.connect(choices.show_range)
             bar.levels_restored.connect(choices.restore_levels)
-        self.channel_map.unit_chosen.connect(state.set_unit)
+        self.channel_map.unit_chosen.connect(self._choose_unit)
         self.patches.patch_chosen.connect(self._show_patch)
         for source in (self.channel_map.read_out, self.numbers.read_out):
             source.connect(state.hovered)
@@ -236,15 +182,48 @@ class FeatureMapsPanel(Panel):
     def _show(self, payload: Payload) -> None:
         picture, model = self.state.picture, self.state.model
         if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
-            subject = self._kept.get(maps_request(payload.image, payload.node, _PANEL))
-            if subject is None or subject.result is not payload:
-                subject = Subject(payload, self.state.sized(model.node(payload.node)), model, picture)
-                self._kept.put(self._question_of(subject), subject)
-            self._show_subject(subject)
+            first = self._subject_of(payload, model, picture, "A")
+            second = self._second_subject(picture)
+            self._show_subject(first if second is None else self._compare(first, second))
+
+    def _subject_of(
+        self, result: FeatureMapsResult, model: ModelInfo, picture: ImageInfo, network: Network
+    ) -> Subject:
+        """Return maps as they are kept, or keep them."""
+        subject = self._kept.get(self._question_for(result, network))
+        if subject is None or subject.result is not result:
+            sized = self.state.sized if network == "A" else self.state.second.sized
+            subject = Subject(result, sized(model.node(result.node)), model, picture, network=network)
+            self._kept.put(self._question_of(subject), subject)
+        return subject
+
+    def _second_subject(self, picture: ImageInfo) -> Subject | None:
+        """Return the maps of B, if they are there."""
+        second, model = self.query.second, self.state.second.model
+        answer = None if second is None else second.answer
+        if model is None or not isinstance(answer, FeatureMapsResult):
+            return None
+        return self._subject_of(answer, model, picture, "B")
+
+    def _compare(self, first: Subject, second: Subject) -> Subject:
+        """Return what is to be shown of the maps of A and B."""
+        if self._compared != (first, second):
+            self._compared, self._made = (first, second), {}
+        shown, curtain = self.state.second.shown, self.state.second.choice.curtain
+        # A line between the same units gives the same maps.
+        key = (shown, round(curtain * first.shape[2]) if shown == "curtain" else 0.0)
+        if key not in self._made:
+            if shown == "curtain":  # One for each place of the line would be many.
+                self._made = {each: made for each, made in self._made.items() if each[0] != "curtain"}
+            self._made[key] = compared_subject(first, second, shown, curtain)
+        return self._made[key]
 
     @staticmethod
-    def _question_of(subject: Subject) -> FeatureMaps:
-        return maps_request(subject.result.image, subject.result.node, _PANEL)
+    def _question_for(result: FeatureMapsResult, network: Network) -> FeatureMaps:
+        return struct_replace(maps_request(result.image, result.node, _PANEL), network=network)
+
+    def _question_of(self, subject: Subject) -> FeatureMaps:
+        return self._question_for(subject.result, subject.network)
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
@@ -252,8 +231,17 @@ class FeatureMapsPanel(Panel):
         self._kept.forget_where(lambda _, subject: picture_of(subject.picture.key) not in opened)
         self._painter.forget_all_but(opened)
 
+    def _forget_second(self, _model: ModelInfo | None) -> None:
+        """Forget everything computed with the previous second network."""
+        self._kept.forget_where(lambda _, subject: subject.network == "B")
+        self._compared, self._made = (), {}
+        self._painter.forget()
+        if self._subject is not None and (self._subject.made_of or self._subject.network == "B"):
+            self._subject = None
+
     def _forget(self, _model: ModelInfo) -> None:
         """Forget everything computed with the previous model."""
+        self._compared, self._made = (), {}
         self._kept.clear()
         self._painter.forget()
         self._exact.drop()
@@ -303,7 +291,17 @@ class FeatureMapsPanel(Panel):
         if self.pinned.subject is not None:
             subjects.append(self.pinned.subject)
             mosaics.append(self.pinned.map.fitting(self.pinned.subject))
-        self._painter.ask(subjects, mosaics, replace(look, target=target), scores)
+        self._painter.ask(subjects, mosaics, replace(look, target=target), scores, self._on_scale)
+
+    @property
+    def _on_scale(self) -> tuple[Subject, ...]:
+        """The maps of A and B, whose scale is common unless it is that of their difference."""
+        is_apart = self._subject is None or self.state.second.shown == "difference"
+        return () if is_apart or not self._compared or self.query.second is None else self._compared
+
+    def _draw_curtain(self, _share: float) -> None:
+        if self.state.second.shown == "curtain" and self.query.is_current and self.shows_body:
+            self._show(self.query.answer)
 
     def _show_paintings(self, paintings: Paintings) -> None:
         if paintings[0].subject is not self._subject:
@@ -323,7 +321,8 @@ class FeatureMapsPanel(Panel):
         if self._subject is not None and subject.result is self._subject.result:
             if subject is not self._subject:
                 self._subject = subject
-                self._kept.put(self._question_of(subject), subject)
+                if subject.is_computed:
+                    self._kept.put(self._question_of(subject), subject)
             self._paint()
 
     def _show_channel(self) -> None:
@@ -347,7 +346,7 @@ class FeatureMapsPanel(Panel):
             return
         limits = painting.limits_of(shown.channel)
         self.channel_map.show_channel(shown, limits, painting.colormap)
-        self.channel_map.show_unit(self.state.unit)
+        self.channel_map.show_unit(self._shown_unit)
         self.numbers.show_channel(shown, limits, painting.colormap)
         self.numbers.colour_kernel(self.choices.look.colormap, self.choices.kernel_range)
         self.patches.show_channel(shown.channel)
@@ -357,18 +356,41 @@ class FeatureMapsPanel(Panel):
         self.channel_map.set_options(self.choices.options)
         self._say()
 
-    def _show_unit(self, unit: tuple[int, int] | None) -> None:
-        self.channel_map.show_unit(unit)
+    def _show_unit(self, _unit: tuple[int, int] | None) -> None:
+        self.channel_map.show_unit(self._shown_unit)
         self._say()
+
+    @property
+    def _is_of_b(self) -> bool:
+        """Whether the maps of B are shown, whose units may lie elsewhere than those of A."""
+        return self._subject is not None and self._subject.network == "B" and len(self._compared) == 2
+
+    @property
+    def _shown_unit(self) -> tuple[int, int] | None:
+        """The selected unit in the maps that are shown."""
+        unit = self.state.unit
+        return self._moved(unit, *self._compared) if unit is not None and self._is_of_b else unit
+
+    def _choose_unit(self, y: int, x: int) -> None:
+        """Select the unit of A for one that was clicked in the maps that are shown."""
+        unit = self._moved((y, x), *reversed(self._compared)) if self._is_of_b else (y, x)
+        self.state.set_unit(*unit)
+
+    @staticmethod
+    def _moved(unit: tuple[int, int], *between: Subject) -> tuple[int, int]:
+        return unit_of(between[0], unit, between[1])
 
     def _say(self) -> None:
         painting, shown = self.mosaic_map.painting, self.channel_map.shown
         if painting is None or shown is None or not self.shows_body:
             return
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
+        notes = () if self.query.second is None else self.query.second.notes
+        if self.state.second.shown == "curtain":
+            notes = ("in each channel, A is left and B right of the line", *notes)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
-        self.set_caption(" · ".join(text for text in (said, channel, contribution) if text))
+        self.set_caption(" · ".join(text for text in (said, channel, contribution, *notes) if text))
         self._name_contents(shown)
 
     def _name_contents(self, shown: ChannelValues) -> None:
@@ -378,10 +400,13 @@ class FeatureMapsPanel(Panel):
                 subject = view.painting.subject
                 said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
                 name = f"{subject.file_name} channels"
-                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
+                caption = f"{subject.title} · {said}"
+                python = self.of_first(python_of_maps(subject))
+                view.set_contents(Contents(name, caption, subject.result.maps, python))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
-        self.channel_map.set_contents(Contents(name, caption, shown.values))
+        python = self.of_first(python_of_channel(shown))
+        self.channel_map.set_contents(Contents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""

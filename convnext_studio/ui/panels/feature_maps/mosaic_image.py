@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.envelope import Network
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -60,6 +61,10 @@ class Subject:
         The model and the picture they were computed with.
     exact
         The exact statistics of each channel, where the maps are only an overview; None until they are known.
+    network
+        Which of the two open networks computed them.
+    made_of
+        The maps of A and B that these were made of, such as their difference; empty for maps of one network.
     """
 
     result: FeatureMapsResult
@@ -67,6 +72,8 @@ class Subject:
     model: ModelInfo
     picture: ImageInfo
     exact: ChannelNumbers | None = None
+    network: Network = "A"
+    made_of: tuple["Subject", ...] = ()
 
     @property
     def channels(self) -> int:
@@ -87,9 +94,17 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """Node, picture and model, as text for the user."""
+        """Node, picture and model, or both models, as text for the user."""
+        if self.made_of:
+            first, second = self.made_of
+            return f"{first.title} and {second.title}"
         random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
         return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether a network computed the maps, so that it can be asked for more about them."""
+        return not self.made_of
 
     @property
     def file_name(self) -> str:
@@ -99,7 +114,7 @@ class Subject:
     @property
     def is_sortable(self) -> bool:
         """Whether the channels' exact statistics are available."""
-        return self.result.is_exact or self.exact is not None
+        return self.result.is_exact or self.exact is not None or not self.is_computed
 
     @cached_property
     def numbers(self) -> ChannelNumbers:
@@ -204,7 +219,11 @@ class Painting:
 
 
 def paint(
-    subjects: Sequence[Subject], mosaics: Sequence[Mosaic], look: Look, scores: NDArray[np.floating] | None
+    subjects: Sequence[Subject],
+    mosaics: Sequence[Mosaic],
+    look: Look,
+    scores: NDArray[np.floating] | None,
+    beside: Sequence[Subject] = (),
 ) -> tuple[Painting, ...]:
     """Colour one mosaic, or two on common scales and in the same order.
 
@@ -214,13 +233,16 @@ def paint(
         The maps and the arrangements of their tiles, in the same order.
     scores
         Contribution of each channel of the first subject; None if not known.
+    beside
+        Other maps that the scales and the order are common with, although they are not painted.
     """
+    on_scale = (*subjects, *beside)
+    order, by = _order(beside[0] if beside else subjects[0], look.order, scores)
     first = subjects[0]
-    order, by = _order(first, look.order, scores)
-    colormap = look.colormap or suited(subjects)
-    limits = _limits(subjects, look, is_signed(colormap))
+    colormap = look.colormap or suited(on_scale)
+    limits = _limits(on_scale, look, is_signed(colormap))
     paintings = []
-    for subject, mosaic, own in zip(subjects, mosaics, limits, strict=True):
+    for subject, mosaic, own in zip(subjects, mosaics, limits, strict=False):
         if subject.channels == first.channels:
             mosaic = replace(mosaic, order=order)
         dead = subject.numbers.is_dead if subject.is_sortable else None

@@ -91,21 +91,28 @@ class MosaicNumbers(QObject):
         return self._state.target
 
     def _wanted(self, subject: Subject, order: Order) -> ChannelStatistics | None:
-        target = self._target if order == "contribution" else None
+        # Contributions are those to a class of A, in A.
+        has_scores = order == "contribution" and subject.is_computed and subject.network == "A"
+        target = self._target if has_scores else None
         if target is None and subject.is_sortable:
             return None
         result = subject.result
-        return ChannelStatistics(image=result.image, node=result.node, target=target, panel="feature_maps")
+        return ChannelStatistics(
+            image=result.image, node=result.node, target=target, panel="feature_maps", network=subject.network
+        )
 
     def _receive(self, payload: Payload) -> None:
         if not isinstance(payload, ChannelStatisticsResult):
             return
         self._failure = ""
-        request = ChannelStatistics(
-            image=payload.image, node=payload.node, target=payload.target, panel="feature_maps"
-        )
-        self._known.put(request, payload)
         subject = self._subject
+        request = None if subject is None else self._wanted(subject, self._order)
+        if request is not None and (request.image, request.node, request.target) == (
+            payload.image,
+            payload.node,
+            payload.target,
+        ):
+            self._known.put(request, payload)
         if subject is None or (payload.image, payload.node) != (subject.result.image, subject.result.node):
             return
         if not subject.is_sortable:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
@@ -15,16 +16,17 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
+from convnext_studio.ui.panels.picture.compared_fields import HeatLook, compared_heat, values_text
 from convnext_studio.ui.panels.picture.framing_controls import FramingControls, framing_facts
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
     Heat,
     SelectedUnit,
     UnitLookButton,
-    heat_of,
     result_text,
 )
 from convnext_studio.ui.panels.picture.view_controls import ViewControls
+from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -38,8 +40,10 @@ from convnext_studio.ui.plots.map_texts import (
 )
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
+from convnext_studio.ui.plots.split_scene import line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -58,6 +62,7 @@ class PicturePanel(Panel):
     """
 
     title = "Picture"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -65,9 +70,11 @@ class PicturePanel(Panel):
         self._crop: CropGeometry | None = None
         self._result: UnitFieldResult | None = None
         self._heat: Heat | None = None
+        self._heat_beyond: Layer | None = None  # That of B, right of the curtain's line.
         self._failure = ""
         self._channel: ChannelMapResult | None = None
         self._field_question = Query(bridge, self._receive_field, self._fail_field, parent=self)
+        self._second = SecondAnswer(state, bridge, self)
         self._channel_question = Query(bridge, self._receive_channel, lambda _: None, parent=self)
         self._add_controls()
         self.map = MapView("Picture")
@@ -94,6 +101,9 @@ class PicturePanel(Panel):
         self.hint = ElidedLabel()
         self.hint.setText("Click the picture to see what a unit sees there.")
         self.hint.setProperty("muted", True)
+        self.hint.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )  # The controls go first.
         self.controls.add(self.hint, 1)
         self.controls.add(self.scale, word="Field", kept=True)
         self.framing = FramingControls(self.state, self.controls)
@@ -107,6 +117,7 @@ class PicturePanel(Panel):
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
+        self.map.explain_values(self._value_at)
         self.box.dragged.connect(self._paint)
         self.box.changed.connect(self.framing.set_box)
         self.scale.currentIndexChanged.connect(self._colour)
@@ -114,9 +125,13 @@ class PicturePanel(Panel):
         self.map.bar.adjust(self.look.range)
         self.opacity.valueChanged.connect(self._paint)
         self.no_unit.clicked.connect(state.clear_unit)
+        state.second.prediction_made.connect(self._refresh)
         state.picture_selected.connect(self._show_picture)
         state.prediction_made.connect(self._show_crop)
         state.model_loaded.connect(self._forget_crop)
+        self._second.changed.connect(self._colour)
+        state.second.shown_changed.connect(self._colour)
+        state.second.choice.curtain_moved.connect(self._paint)
         for signal in (
             state.node_selected,
             state.channel_selected,
@@ -125,9 +140,15 @@ class PicturePanel(Panel):
             signal.connect(self._refresh)
 
     @property
+    def is_of_networks(self) -> bool:
+        """Whether the field of a unit is shown; the picture alone is that of no network."""
+        return super().is_of_networks and self.unit is not None
+
+    @property
     def is_settled(self) -> bool:
         """Whether the unit's field has arrived, if one is to be shown."""
-        return not (self.isVisible() and self._field_question.is_running) and self.shown_view.is_settled
+        is_awaited = self._field_question.is_running or self._second.is_running
+        return not (self.isVisible() and is_awaited) and self.shown_view.is_settled
 
     # --------------------------------------------------------------------------------- what the state says
 
@@ -174,7 +195,7 @@ class PicturePanel(Panel):
         self._crop = None
         self._refresh()
 
-    def _refresh(self) -> None:
+    def _refresh(self, _changed: object = None) -> None:
         """Ask for what is to be shown now, and show what is already known."""
         unit, picture, result = self.unit, self.state.picture, self._result
         if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
@@ -189,13 +210,18 @@ class PicturePanel(Panel):
         # The prediction goes first: it determines the crop, and it is what the user waits for.
         if picture is None or self.state.prediction is None or not self.isVisible():
             self._field_question.drop()
+            self._second.drop()
             self._channel_question.drop()
             self._result, self._channel, self._failure = None, None, ""
             return
         if unit is None:
             self._field_question.drop()
+            self._second.drop()
         else:
             self._field_question.ask(unit.question(picture.key))
+            # Where that unit is in B depends on the part of the picture that B sees.
+            if self.state.second.prediction is not None:
+                self._second.ask(unit.question(picture.key))
         node = self._node
         if node is not None:
             channel = self._channel_of(node)
@@ -228,12 +254,27 @@ class PicturePanel(Panel):
     def _is_log(self) -> bool:
         return bool(self.scale.currentData())
 
-    def _colour(self) -> None:
+    @property
+    def _seen_by_b(self) -> tuple[SelectedUnit, UnitFieldResult] | None:
+        """The unit of B that corresponds to the selected one, with its field; None until it is known."""
+        result, model = self._second.answer, self.state.second.model
+        if not isinstance(result, UnitFieldResult) or model is None:
+            return None
+        node = self.state.second.sized(model.node(result.node))
+        return SelectedUnit(node, result.channel, result.y, result.x, result.geometry), result
+
+    def _colour(self, _changed: object = None) -> None:
         unit = self.unit
-        self._heat = None
+        self._heat, self._heat_beyond = None, None
         if unit is not None and self._result is not None:
             colormap = str(self.look.colormap.currentData())
-            self._heat = heat_of(unit, self._result, self._is_log, colormap, self.look.range.value)
+            heats = compared_heat(
+                (unit, self._result),
+                self._seen_by_b,
+                self.state.second.shown,
+                HeatLook(self._is_log, colormap, self.look.range.value),
+            )
+            self._heat, self._heat_beyond = heats
         if self._heat is None:
             self.map.bar.set_scale(None)
         else:
@@ -248,8 +289,8 @@ class PicturePanel(Panel):
         if picture is None or self._layer is None:
             return
         layers = [self._layer]
-        if self._heat is not None:
-            layers.append(replace(self._heat.layer, opacity=self.opacity.value() / 100))
+        layers += self._heat_layers(picture.size)
+        crop, unit = self._shown_place(crop, unit)
         # The label would take room that the unit's field needs.
         words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
         if not self.box.is_moving:
@@ -259,13 +300,18 @@ class PicturePanel(Panel):
                 self.box.box = x, y, width, height
         framed = self._framed_box(crop)
         marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=True),)
+        if unit is not None:
+            marks = (*marks, *unit.marks())
+        if self._heat_beyond is not None:
+            line = self.state.second.choice.curtain * picture.size[0]
+            marks = (*marks, line_mark(line, picture.size[1]))
         model = self.state.model
         if crop is not None and model is not None:
             layers += padding_layers(crop, model.mean_colour)
         scene = Scene(
             size=picture.size,
             layers=tuple(layers),
-            marks=marks if unit is None else (*marks, *unit.marks()),
+            marks=marks,
             bright_box=framed,
             spots=() if unit is None else (unit.spot(),),
             margin=(0.0, 0.0, 0.0, 0.0) if crop is None else padding_margin(crop),
@@ -274,7 +320,32 @@ class PicturePanel(Panel):
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
         effective = None if unit is None or self._result is None else self._result.effective
-        self.map.set_contents(self.contents(picture.name, effective))
+        self.map.set_contents(self.contents(picture.name, effective, self.python))
+
+    def _heat_layers(self, size: tuple[int, int]) -> list[Layer]:
+        """Return the field over the picture, on both sides of the curtain's line if there is one."""
+        if self._heat is None:
+            return []
+        opacity = self.opacity.value() / 100
+        if self._heat_beyond is None:
+            return [replace(self._heat.layer, opacity=opacity)]
+        width, height = float(size[0]), float(size[1])
+        line = self.state.second.choice.curtain * width
+        return [
+            replace(self._heat.layer, opacity=opacity, clip=(0.0, 0.0, line, height)),
+            replace(self._heat_beyond, opacity=opacity, clip=(line, 0.0, width - line, height)),
+        ]
+
+    def _shown_place(
+        self, crop: CropGeometry | None, unit: SelectedUnit | None
+    ) -> tuple[CropGeometry | None, SelectedUnit | None]:
+        """Return the crop and the unit to draw: those of B where B alone is shown."""
+        second = self.state.second
+        if second.shown != "second":
+            return crop, unit
+        seen = self._seen_by_b
+        crop_b = None if second.prediction is None else second.prediction.geometry
+        return crop_b, None if unit is None or seen is None else seen[0]
 
     def _framed_box(self, crop: CropGeometry | None) -> Box | None:
         """Return the part of the picture that the network sees, or will see; None while it is not known."""
@@ -304,11 +375,22 @@ class PicturePanel(Panel):
         self._paint()
 
     def _unit_facts(self, unit: SelectedUnit) -> list[str]:
+        if self.state.second.shown != "first" and self._seen_by_b is None:
+            return [unit.describe(), self._second.lacking_text]
         if self._result is not None:
-            said = [unit.describe(), result_text(self._result, self._is_log), self.look.range.value.text]
-            return [text for text in said if text]
+            said = [unit.describe(), *self._value_texts(self._result), self.look.range.value.text]
+            return [text for text in (*said, *self._second.notes) if text]
         is_awaited = self._field_question.is_running
         return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
+
+    def _value_texts(self, result: UnitFieldResult) -> list[str]:
+        """Describe the field that is shown, and the values of the unit in both networks."""
+        seen, shown = self._seen_by_b, self.state.second.shown
+        if seen is None or shown == "first":
+            return [result_text(result, self._is_log)]
+        if shown == "second":
+            return [result_text(seen[1], self._is_log)]
+        return [values_text(result, seen[1], shown)]
 
     def _facts(self, picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
@@ -333,6 +415,21 @@ class PicturePanel(Panel):
         unit = self._unit_at(x, y)
         if unit is not None:
             self.state.set_unit(*unit)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the field of the unit; without one, the picture's preview."""
+        unit, picture, model = self.unit, self.state.picture, self.state.model
+        if picture is None or model is None:
+            return None
+        if unit is None or self._result is None:
+            return PythonLines(("values = picture.info.preview",), (picture.key,))
+        return lines_of(unit.question(picture.key), model)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the selected channel's value at a point of the picture, or None."""
+        node, unit = self._node, self._unit_at(x, y)
+        return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""

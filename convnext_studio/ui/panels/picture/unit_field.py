@@ -129,6 +129,7 @@ def heat_of(
     is_log: bool,
     colormap: str = COLORMAP,
     chosen: Range = ALL_VALUES,
+    largest: float | None = None,
 ) -> Heat | None:
     """Colour the effective field inside the unit's input box; None if all of it is zero or not finite.
 
@@ -138,10 +139,12 @@ def heat_of(
         Whether the colours show the logarithm of each value's fraction of the largest.
     chosen
         Which values the scale covers; by default all from 0, or from `LOG_DECADES` below the largest.
+    largest
+        The end of the scale, if another field is on the same; by default the largest value.
     """
-    largest = _largest(result)
-    if largest <= 0:
+    if largest_value(result) <= 0:
         return None
+    largest = largest_value(result) if largest is None else largest
     x, y, width, height = unit.input_box
     left, top = math.floor(x), math.floor(y)
     right, bottom = math.ceil(x + width), math.ceil(y + height)
@@ -165,14 +168,15 @@ def heat_of(
     )
 
 
-def _largest(result: UnitFieldResult) -> float:
+def largest_value(result: UnitFieldResult) -> float:
+    """Return the largest finite value of an effective field, or 0."""
     return float(result.effective.max(where=np.isfinite(result.effective), initial=0.0))
 
 
 def result_text(result: UnitFieldResult, is_log: bool) -> str:
     """Describe the result."""
     said = [f"value {format_number(result.value)}"]
-    if _largest(result) <= 0:
+    if largest_value(result) <= 0:
         said.append("no pixel affects it")
     else:
         said.append(RESULT_TEXTS[is_log])

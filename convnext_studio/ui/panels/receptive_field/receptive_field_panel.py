@@ -10,6 +10,15 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
+from convnext_studio.ui.panels.receptive_field.compared_fields import (
+    SIGNED,
+    areas_text,
+    common_limits,
+    common_window,
+    difference,
+    difference_limits,
+    difference_scene,
+)
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.plots.color_bar import ColorScale
@@ -25,9 +34,11 @@ from convnext_studio.ui.plots.field_scene import (
     shown_clipping,
     shown_limits,
     squares_text,
+    why_no_figure,
     window_around,
 )
 from convnext_studio.ui.plots.scene import Scene
+from convnext_studio.ui.plots.split_scene import split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -64,6 +75,7 @@ class ReceptiveFieldPanel(Panel):
     """A panel that shows the effective field while it is averaged, its squares and the theoretical field."""
 
     title = "Receptive field"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -105,6 +117,7 @@ class ReceptiveFieldPanel(Panel):
             self.measured.changed,
         ):
             changed.connect(self.measured.repaint)
+        self.state.second.choice.curtain_moved.connect(lambda _share: self.measured.repaint())
         self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
@@ -120,14 +133,59 @@ class ReceptiveFieldPanel(Panel):
             return NO_FIELD_HERE
         return settings.field_request(self.state, "receptive_field", Subject())
 
+    @property
+    def _other(self) -> FieldView | None:
+        """The field of B, if there is a figure of it on an input of the same size."""
+        second, view = self.measured.query.second, self.measured.view
+        other = None if second is None else second.answer
+        if not isinstance(other, FieldView) or view is None or why_no_figure(other):
+            return None
+        return other if other.field_map.shape == view.field_map.shape else None
+
     def paint(self, view: FieldView) -> None:
-        """Show the field, its squares and the theoretical field."""
+        """Show the field of A or B, their difference, or both, on one scale."""
+        other, shown = self._other, self.state.second.shown
+        if other is None:
+            second = self.measured.query.second
+            if shown == "first" or second is None:
+                self._paint_one(view, None)
+            else:
+                is_there = second.answer is not None
+                no_figure = "The field of B cannot be compared with that of A."
+                self.show_notice(no_figure if is_there else second.lacking_text)
+        elif shown == "difference":
+            self._paint_difference(view, other)
+        else:
+            self._paint_one(*((other, view) if shown == "second" else (view, other)))
+
+    def _paint_difference(self, view: FieldView, other: FieldView) -> None:
+        values = difference(view, other)
+        limits = difference_limits(values)
+        window = common_window(view, other, self._scale) if self.zoom.value == "square" else None
+        self._window, self._tried = window, []
+        self.map.view.set_scene(difference_scene(values, limits, window))
+        self.map.bar.set_scale(ColorScale(SIGNED, limits))
+        said = "Each field as shares of its sum, A minus B"
+        self.set_caption(" · ".join((said, areas_text(view, other, self._scale), *self._notes)))
+        self.map.set_contents(self.contents(f"receptive field {self.state.node} difference", values))
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        second = self.measured.query.second
+        return () if second is None else second.notes
+
+    def _paint_one(self, view: FieldView, other: FieldView | None) -> None:
+        """Show a field, its squares and the theoretical field; beyond the curtain's line, that of `other`."""
         scale, colormap = self._scale, str(self.colormap.currentData())
         values = scaled_field(view.field_map, scale)
         self.range.propose(limits_of(values))
         limits = shown_limits(view, scale, self.range.value)
+        if other is not None:
+            limits = common_limits(view, other, scale, self.range.value)
         colours = Colours(scale=scale, colormap=colormap, limits=limits)
         self._window = window_around(view, scale) if self.zoom.value == "square" else None
+        if other is not None and self._window is not None:
+            self._window = common_window(view, other, scale)
         note = figure_note(view, scale, self.measured.progress)
         self._tried = []
         for labels in _LABELS:
@@ -137,6 +195,9 @@ class ReceptiveFieldPanel(Panel):
             self._tried.append(_texts_beside(scene))
             if self._has_room_beside(self._tried[-1]):
                 break
+        if other is not None and self.state.second.shown == "curtain":
+            beyond = field_scene(other, colours, labels="one", window=self._window)
+            scene = split_scene(scene, beyond, self.state.second.choice.curtain)
         self.map.view.set_scene(scene)
         clipping = shown_clipping(view, scale, values, limits)
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping))
@@ -145,9 +206,12 @@ class ReceptiveFieldPanel(Panel):
             # What the map has no room for.
             brief = figure_note(view, scale, has_count=False)
             said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
+        if other is not None:
+            of_both = (view, other) if self.state.second.shown != "second" else (other, view)
+            said = " · ".join((said, areas_text(*of_both, scale), *self._notes))
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
-        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
+        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map, self.python))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 

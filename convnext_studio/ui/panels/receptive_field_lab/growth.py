@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QWidget
 
 from convnext_studio.erf import averaged_text
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthPoint, Subject
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
@@ -100,7 +99,7 @@ class GrowthPage(Panel):
             said.append("a square around a unit that is not in the middle can be wider than the input")
         self.set_caption(" ".join((" · ".join(said) + ".", result.protocol_text, *result.notes)))
 
-    def _show_badge(self, _model: ModelInfo | None) -> None:
+    def _show_badge(self, _changed: object = None) -> None:
         # The caption says whether the chosen subject's weights are random.
         self._badge.hide()
 

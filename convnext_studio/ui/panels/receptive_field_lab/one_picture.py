@@ -75,8 +75,10 @@ class OnePicturePage(Panel):
         self.colormap.setCurrentIndex(self.colormap.findData(OVER_PICTURE))
         self.range = RangeChoice(("data", "percentile", "hand"))
         self.opacity = opacity_slider()
-        for control in (self.what, self.scale, self.colormap, self.range, self.opacity, self.measured.stop):
+        for control in (self.what, self.scale, self.colormap, self.range):
             self.controls.add(control)
+        self.controls.add(self.opacity, word="Opacity")
+        self.controls.add(self.measured.stop)
         self.set_body(self.map)
         self._connect()
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldView, OpenField, ReceptiveFieldResult
 from convnext_studio.ui.panels.base import Panel, QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
@@ -71,7 +70,7 @@ class SubjectView(Panel):
         self._swatch = _Swatch(place)
         self._name = ElidedLabel()
         self._bar = QueryProgressBar(self.measured.query, "Progress")
-        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
+        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(12)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
         self.remove = _small_button("Remove", "Remove this from the comparison")
@@ -149,13 +148,13 @@ class SubjectView(Panel):
     def _show_weights(self) -> None:
         view = self.measured.view
         self._is_random = view is not None and view.random_weights
-        self._show_badge(None)
+        self._show_badge()
 
     def _follow_query(self) -> None:
         is_field = isinstance(self.measured.view, ReceptiveFieldResult)
         self.save.setEnabled(is_field and self.shows_body)
 
-    def _show_badge(self, _model: ModelInfo | None) -> None:
+    def _show_badge(self, _changed: object = None) -> None:
         # The badge is about this subject's weights, not those of the open model.
         self._badge.setVisible(self._is_random)
 
@@ -210,12 +209,6 @@ class _Swatch(QWidget):
     def set_series(self, series: int) -> None:
         self._series = series
         self.update()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Update the colour when the theme changes."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Fill the swatch with its colour."""

@@ -83,6 +83,7 @@ class SingleComponent(QWidget):
         self.loadings.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
+        self.loadings.setAccessibleName(f"Channels of component {index + 1}")
         self.loadings.setToolTip("Click a channel to select it in all panels")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
@@ -113,8 +114,12 @@ class ComponentsPage(Page):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: Subject | None = None
+        self._in_view: tuple[str, ...] = ()
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
+        self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
+        self._overlays: dict[tuple[str, int], Overlay] = {}
+        self._drawn: tuple[object, ...] = ()
         self._marks: dict[str, NDArray[np.bool_]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._last: tuple[float, float] | None = None
@@ -144,6 +149,7 @@ class ComponentsPage(Page):
         self.keep_name = QLineEdit()
         self.keep_name.setPlaceholderText("Name")
         self.keep_name.setAccessibleName("Name of the kept components")
+        self.keep_name.setToolTip("A name for the components that are shown; press Enter to keep them")
         self.keep_button = QPushButton("Keep")
         self.keep_button.setToolTip("Keep the components that are shown, with this name")
         self.forget_button = QPushButton("Forget")
@@ -181,6 +187,8 @@ class ComponentsPage(Page):
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
         area = QScrollArea()
+        area.setAccessibleName("Single components")
+        area.setAccessibleDescription("The arrow keys scroll")
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -321,9 +329,16 @@ class ComponentsPage(Page):
         for single in self.singles:
             single.show_basis(payload.basis)
         self.changed.emit()
-        missing = tuple(key for key in subject.others if key not in self._others)
+        self.show_small(self._in_view)
+
+    def show_small(self, keys: tuple[str, ...]) -> None:
+        """Ask for the scores of the small pictures that are in view: there may be thousands of others."""
+        self._in_view, subject, result = keys, self._subject, self._result
+        if subject is None or result is None:
+            return
+        missing = tuple(key for key in keys if key not in self._others and key in subject.images)
         if missing:
-            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=payload.basis), of=subject.model)
+            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=result.basis), of=subject.model)
 
     def _advance(self, progress: Progress) -> None:
         if isinstance(progress.partial, ScoreMapsResult):
@@ -338,6 +353,7 @@ class ComponentsPage(Page):
         """Forget the components of another network, but not the marks."""
         self._gallery.drop()
         self._result, self._others = None, {}
+        self._forget_drawn()
 
     @property
     def is_settled(self) -> bool:
@@ -346,8 +362,20 @@ class ComponentsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
+    def _forget_drawn(self) -> None:
+        """Forget what was drawn for other components or in another look."""
+        drawn = (None if self._result is None else self._result.basis, self.look)
+        if drawn != self._drawn:
+            self._drawn, self._layers, self._overlays = drawn, {}, {}
+
     def _layer(self, placed: PlacedMaps, index: int) -> Layer:
         """Return three components as colours, or a single one as a signed map."""
+        self._forget_drawn()
+        if (placed.image, index) not in self._layers:
+            self._layers[placed.image, index] = self._drawn_layer(placed, index)
+        return self._layers[placed.image, index]
+
+    def _drawn_layer(self, placed: PlacedMaps, index: int) -> Layer:
         result = cast("ComponentsResult", self._result)
         ends = result.basis.ends
         maps, box = seen_map(placed.maps, result.field, placed.geometry)
@@ -408,6 +436,12 @@ class ComponentsPage(Page):
         if placed is None or result is None:
             return None
         index = cast("int", self.view.value)
+        self._forget_drawn()
+        if (key, index) not in self._overlays:
+            self._overlays[key, index] = self._drawn_overlay(placed, result, index)
+        return self._overlays[key, index]
+
+    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> Overlay:
         maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
             colours = three_colours(maps, result.basis.ends, smooth=False)

@@ -56,7 +56,7 @@ NAMES = ("A", "B")
 COLOURS = ("#ffd640", "#5ee0ff")
 _PANEL = "similarity_patches"
 _KEPT_BYTES = 256 << 20
-_SMOOTH_SIDE = 224
+_SMOOTH_SIDE = 112
 """Finer interpolation would not be painted within one frame of the screen."""
 
 

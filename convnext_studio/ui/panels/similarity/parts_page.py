@@ -170,6 +170,8 @@ class PartsPage(Page):
             self._column.addWidget(card)
         self._column.addStretch(1)
         area = QScrollArea()
+        area.setAccessibleName("Cards of the parts")
+        area.setAccessibleDescription("The arrow keys scroll")
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

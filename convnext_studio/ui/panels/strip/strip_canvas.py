@@ -162,12 +162,6 @@ class NetworkCanvas(QWidget):
         """Return the preferred size, as wide as the window."""
         return QSize(1200, self.height())
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Repaint when the theme changes."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        super().changeEvent(event)
-
     def resizeEvent(self, _event: QResizeEvent) -> None:
         """Lay everything out again."""
         self._layout = None

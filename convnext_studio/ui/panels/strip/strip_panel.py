@@ -31,6 +31,7 @@ from convnext_studio.ui.state.node_texts import (
     CostKind,
     Costs,
     costs_of,
+    costs_of_matched,
     describe,
     lasted,
     shape_text,
@@ -178,6 +179,8 @@ class NodeNumbers(QObject):
         Statistics of the nodes' inputs and of their outputs, by node name.
     measured
         Times of this model's nodes; None if they were not measured.
+    measured_second
+        Times of the nodes of the second network; None if they were not measured.
     times_failure
         Why measuring failed; empty if it has not.
     """
@@ -190,11 +193,14 @@ class NodeNumbers(QObject):
         self.before: dict[str, ValueStatistics] = {}
         self.after: dict[str, ValueStatistics] = {}
         self.measured: MeasuredCosts | None = None
+        self.measured_second: MeasuredCosts | None = None
         self.times_failure = ""
         self._asked_nodes: frozenset[str] = frozenset()
         self._values_refused = False
         self._values = Query(bridge, self._receive_values, self._refuse_values, parent=self)
         self._times = Query(bridge, self._receive_times, self._refuse_times, parent=self)
+        self._second_times = Query(bridge, self._receive_second_times, lambda _: None, parent=self)
+        state.second.model_changed.connect(self._forget_second_times)
         state.model_loaded.connect(self._forget_times)
         state.prediction_made.connect(self._forget_values)
 
@@ -216,6 +222,21 @@ class NodeNumbers(QObject):
         if again and self.times_failure:
             self._forget_times()
         self._times.ask(MeasureCosts(panel=_PANEL))
+
+    def want_second_times(self) -> None:
+        """Have the second network's nodes timed once."""
+        model = self._state.second.model
+        if model is not None and self.measured_second is None:
+            self._second_times.ask(MeasureCosts(panel=_PANEL, network="B"), of=model)
+
+    def _receive_second_times(self, payload: Payload) -> None:
+        if isinstance(payload, MeasuredCosts):
+            self.measured_second = payload
+            self.changed.emit()
+
+    def _forget_second_times(self, _model: ModelInfo | None) -> None:
+        self._second_times.drop()
+        self.measured_second = None
 
     def _receive_values(self, payload: Payload) -> None:
         if isinstance(payload, NodeValuesResult):
@@ -290,6 +311,8 @@ class NetworkStrip(QWidget):
         state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
         state.node_selected.connect(self._follow)
         self.numbers.changed.connect(self._show_selection)
+        state.second.shown_changed.connect(self._show_selection)
+        state.second.nodes_paired.connect(self._show_selection)
 
     # ------------------------------------------------------------------------------------------ navigation
 
@@ -471,12 +494,31 @@ class NetworkStrip(QWidget):
         if kind == "time":
             self.numbers.want_times()
         shown = nodes_of(model.nodes, self.opened)
-        costs = costs_of(model, shown, self.opened, kind, numbers.measured)
+        costs = self._of_both(costs_of(model, shown, self.opened, kind, numbers.measured), shown)
         self.canvas.show_costs(costs)
         if kind == "time" and numbers.measured is None:
             self.header.show_legend(numbers.times_failure or "measuring …")
         else:
-            self.header.show_legend(costs.legend)
+            self.header.show_legend(self._legend(costs))
+
+    def _of_both(self, costs: Costs, shown: tuple[NodeInfo, ...]) -> Costs:
+        """Return what is to be shown of the costs of A, given as they are, and those of B."""
+        second, pair = self.state.second, self.state.second.pair
+        if pair is None or second.shown not in ("second", "difference") or costs.kind == "none":
+            return costs
+        if costs.kind == "time":
+            self.numbers.want_second_times()
+        of_b = costs_of_matched(pair, shown, costs.kind, self.numbers.measured_second)
+        return of_b if second.shown == "second" else costs.minus(of_b)
+
+    def _legend(self, costs: Costs) -> str:
+        """Explain the bars, and whose they are where there are two networks."""
+        second = self.state.second
+        if second.model is None or not costs.legend:
+            return costs.legend
+        # The curtain has no place between the nodes, so the bars are those of A.
+        whose = "A" if second.shown == "curtain" else second.choice.text()
+        return f"{whose}: {costs.legend}"
 
     # -------------------------------------------------------------------------------------------- read-out
 

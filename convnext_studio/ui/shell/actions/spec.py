@@ -10,6 +10,8 @@ if TYPE_CHECKING:  # The window imports the table of actions.
 Run: TypeAlias = Callable[["StudioWindow"], object]
 Ask: TypeAlias = Callable[["StudioWindow"], bool]
 SEPARATOR = "-"
+TWO_NETWORKS_KEYS = ("Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4")
+"""The keys that show A, B, their difference, and both."""
 
 
 @dataclass(frozen=True, slots=True)

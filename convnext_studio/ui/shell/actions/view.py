@@ -3,8 +3,9 @@
 from PySide6.QtCore import Qt
 
 from convnext_studio.ui.plots.measuring.measurements import MEASURES, Tool
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Run
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, TWO_NETWORKS_KEYS, ActionSpec, Ask, Run
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.state.two_answers import Shown
 
 
 def _arranges(name: ArrangementName) -> Run:
@@ -14,6 +15,21 @@ def _arranges(name: ArrangementName) -> Run:
 def _measures(tool: Tool) -> Run:
     return lambda window: window.zoom.measure(tool)
 
+
+def _shows(shown: Shown) -> Run:
+    return lambda window: window.state.second.choice.choose(shown)
+
+
+def _is_shown(shown: Shown) -> Ask:
+    return lambda window: window.state.second.shown == shown
+
+
+_TWO_NETWORKS: dict[Shown, tuple[str, str]] = {
+    "first": ("Network &A", "Show what the first network makes of the picture"),
+    "second": ("Network &B", "Show what the second network makes of the picture"),
+    "difference": ("&Difference A − B", "Show the difference of the two networks, about 0"),
+    "curtain": ("&Curtain", "Show A left and B right of a line"),
+}
 
 VIEW: tuple[ActionSpec, ...] = (
     ActionSpec(
@@ -33,6 +49,21 @@ VIEW: tuple[ActionSpec, ...] = (
             f"F{key}",
         )
         for key, (name, arrangement) in enumerate(ARRANGEMENTS.items(), start=2)
+    ),
+    *(
+        ActionSpec(
+            f"two_networks_{shown}",
+            "View/T&wo networks",
+            text,
+            tip,
+            _shows(shown),
+            key,
+            group="two_networks",
+            needs="a second network",
+            enabled=lambda window: window.state.second.model is not None,
+            checked=_is_shown(shown),
+        )
+        for (shown, (text, tip)), key in zip(_TWO_NETWORKS.items(), TWO_NETWORKS_KEYS, strict=True)
     ),
     ActionSpec(
         "maximise_panel",
@@ -63,7 +94,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Next panel",
         "Move the keyboard focus to the next panel",
-        lambda window: window.dock_layout.step(1, (window.strip.canvas,)),
+        lambda window: window.dock_layout.focus.step(1, (window.strip.canvas,)),
         "F6",
     ),
     ActionSpec(
@@ -71,7 +102,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Previous panel",
         "Move the keyboard focus to the previous panel",
-        lambda window: window.dock_layout.step(-1, (window.strip.canvas,)),
+        lambda window: window.dock_layout.focus.step(-1, (window.strip.canvas,)),
         "Shift+F6",
     ),
     ActionSpec("view_1", "View", SEPARATOR),

@@ -103,7 +103,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
     ),
     "compare": Arrangement(
         title="&Compare",
-        tip="Several pictures side by side: their maps on one sheet, and one picture enlarged",
+        tip="Two networks or several pictures side by side: the maps of both, and one picture enlarged",
         variants=(
             Variant(
                 least_width=1300,
@@ -111,17 +111,17 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
                 columns=(
                     (0.16, ((("pictures",), 0.45), (("predictions",), 0.55))),
                     (0.44, ((("attribution",), 0.52), (("feature_maps",), 0.48))),
-                    (0.40, ((("contact_sheet",), 1.0),)),
+                    (0.40, ((("contact_sheet", "comparison"), 1.0),)),
                 ),
             ),
             Variant(
                 least_width=760,
                 columns=(
-                    (0.4, ((("contact_sheet", "pictures"), 1.0),)),
+                    (0.4, ((("contact_sheet", "comparison", "pictures"), 1.0),)),
                     (0.6, ((("attribution", "feature_maps", "predictions"), 1.0),)),
                 ),
             ),
-            Variant(columns=((1.0, ((("contact_sheet", "attribution"), 1.0),)),)),
+            Variant(columns=((1.0, ((("contact_sheet", "attribution", "comparison"), 1.0),)),)),
         ),
     ),
     "teach": Arrangement(

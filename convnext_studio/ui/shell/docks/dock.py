@@ -62,7 +62,7 @@ class PanelDock(QDockWidget):
             self._panel = self._make()
             self._bar = _TitleBar(self)
             self.setTitleBarWidget(self._bar)
-            self.setWidget(_PanelArea(self._panel))
+            self.setWidget(_PanelArea(self._panel, self))
             self.made.emit(self._panel)
         return self._panel
 
@@ -156,8 +156,9 @@ def needed(panel: QWidget, width_px: int) -> QSize:
 class _PanelArea(QScrollArea):
     """A scroll area that shows all of a panel if there is room, and scrolls otherwise."""
 
-    def __init__(self, panel: QWidget) -> None:
-        super().__init__()
+    def __init__(self, panel: QWidget, dock: PanelDock) -> None:
+        # Qt styles all of a panel anew whenever it gets another parent, so it gets one only once.
+        super().__init__(dock)
         self._panel = panel
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -23,16 +23,16 @@ from convnext_studio.render import (
     seen_map,
     three_colours,
 )
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, seen_pixels
+from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar, seen_pixels
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _OPACITY = 0.85
 _PICTURE_PX = 640
-_TEXT_LINES = 3.4
+_TEXT_LINES = 4.0
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 
 
@@ -56,6 +56,7 @@ class SimilarityView(NetworkView):
         self._seen: Rgb | None = None
         self._coloured: Bitmap | None = None
         self._alike: Bitmap | None = None
+        self._scale: MapPicture | None = None
         self._room = QRectF()
         self.stages = self.add_choice(
             "Stage",
@@ -151,6 +152,7 @@ class SimilarityView(NetworkView):
         limits = likeness_limits(values, self.measure.currentData())
         colormap = SIGNED_OVER_PICTURE if limits.low < 0 else OVER_PICTURE
         zero = max(limits.low, 0.0)
+        self._scale = map_picture(values, limits=limits, colormap=colormap)
         self._alike = Bitmap(
             overlay(self._seen, values, self._map_box, limits, colormap, smooth=True, zero=zero)
         )
@@ -229,6 +231,10 @@ class SimilarityView(NetworkView):
             )
             draw_frame(ink, unit.intersected(box), "#ffffff", halo=True)
             place = QRectF(box.left(), box.bottom() + 0.3 * ink.line(), box.width(), below)
+            if bitmap is self._alike and self._scale is not None:
+                small = ink.line(ink.small)
+                lying_bar(ink, QRectF(place.left(), place.top(), place.width(), small), self._scale)
+                place.setTop(place.top() + 1.6 * small)
             ink.paragraph(place, text)
 
 

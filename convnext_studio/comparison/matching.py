@@ -1,0 +1,171 @@
+"""Finds what corresponds in two networks: nodes by name and depth, classes by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from convnext_studio.comparison.differences import MapPlace
+from convnext_studio.model.nodes import NodeInfo, NodeKind
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMatch:
+    """A node of A, and the node of B that it is compared with.
+
+    Attributes
+    ----------
+    a, b
+        The names of the nodes.
+    is_same
+        Whether they have the same name and the same kind.
+    """
+
+    a: str
+    b: str
+    is_same: bool
+
+    @property
+    def text(self) -> str:
+        """Say that another node stands in for one that B does not have; empty if both have the same name."""
+        return "" if self.is_same else f"B has no {self.a}, so its {self.b} is compared"
+
+
+def match_node(node: NodeInfo, nodes_a: Sequence[NodeInfo], nodes_b: Sequence[NodeInfo]) -> NodeMatch:
+    """Return the node of B to compare with a node of A: the one of the same name, or else the nearest.
+
+    The nearest is the one of the same kind, or else of a similar kind, whose name resembles the node's most;
+    among names that resemble it equally, the one at the most similar depth, as a fraction of the whole network.
+    """
+    for other in nodes_b:
+        if other.name == node.name and other.kind == node.kind:
+            return NodeMatch(node.name, other.name, is_same=True)
+    candidates = _of_nearest_kind(node, nodes_b)
+    depth = _depth(node, nodes_a)
+
+    def nearness(other: NodeInfo) -> tuple[bool, bool, float, float]:
+        likeness = SequenceMatcher(None, node.operation, other.operation).ratio()
+        return (
+            other.operation == node.operation,
+            _stage(other) == _stage(node),
+            likeness,
+            -abs(_depth(other, nodes_b) - depth),
+        )
+
+    return NodeMatch(node.name, max(candidates, key=nearness).name, is_same=False)
+
+
+_STAND_INS: dict[NodeKind, tuple[NodeKind, ...]] = {
+    "operation": ("operation", "block", "downsample", "stage"),
+    "block": ("block", "stage"),
+    "downsample": ("downsample", "block", "stage"),
+    "stage": ("stage",),
+    "stem": ("stem", "stage"),
+    "head": ("head", "stage"),
+}
+"""The kinds of nodes that can stand in for a kind, the most similar one first."""
+
+
+def _of_nearest_kind(node: NodeInfo, nodes: Sequence[NodeInfo]) -> list[NodeInfo]:
+    for kind in _STAND_INS[node.kind]:
+        found = [other for other in nodes if other.kind == kind]
+        if found:
+            return found
+    return list(nodes)
+
+
+def _stage(node: NodeInfo) -> str:
+    return node.name.partition(".")[0]
+
+
+def _depth(node: NodeInfo, nodes: Sequence[NodeInfo]) -> float:
+    """Return how deep a node is, from 0 at the first to 1 at the last node of its network."""
+    return next(index for index, other in enumerate(nodes) if other.name == node.name) / max(1, len(nodes) - 1)
+
+
+def nearest_unit(unit: tuple[int, int], at: MapPlace, other: MapPlace) -> tuple[int, int]:
+    """Return row and column of the unit of another map whose centre is nearest to that of a unit.
+
+    Beyond the border of the other map, it is a unit that the map does not have.
+    """
+    x, y = at.geometry.to_picture(at.field.centre_px(unit[1]), at.field.centre_px(unit[0]))
+    in_x, in_y = other.geometry.to_input(x, y)
+    row, column = (
+        round((place - other.field.first_centre_px) / other.field.stride_px) for place in (in_y, in_x)
+    )
+    return row, column
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMatch:
+    """The classes that two networks have in common.
+
+    Attributes
+    ----------
+    pairs
+        The index in A and the index in B of each class that both have, in the order of A.
+    only_a, only_b
+        The indices of the classes that only one of them has.
+    by_name
+        Whether they are matched by name; otherwise the networks have no names in common and equally many
+        outputs, which are matched by index.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    only_a: tuple[int, ...]
+    only_b: tuple[int, ...]
+    by_name: bool = True
+
+    def b_of(self, index: int) -> int | None:
+        """Return the class of B that is the class `index` of A, or None."""
+        return dict(self.pairs).get(index)
+
+    @property
+    def text(self) -> str:
+        """Say how the classes correspond; empty if both networks have the same ones in the same order."""
+        if not self.pairs:
+            return "the networks have no class in common"
+        if not self.by_name:
+            return f"the {len(self.pairs):,} classes are matched by index, because no name is in both networks"
+        if not self.only_a and not self.only_b and all(a == b for a, b in self.pairs):
+            return ""
+        said = f"{len(self.pairs):,} classes are matched by name"
+        lacking = [
+            f"{len(only):,} only in {name}" for name, only in (("A", self.only_a), ("B", self.only_b)) if only
+        ]
+        return ", ".join([said, *lacking])
+
+
+def match_classes(labels_a: Sequence[str], labels_b: Sequence[str]) -> ClassMatch:
+    """Match the classes of two networks by their names, whatever their case; each class is matched once.
+
+    Names that are in neither network twice are matched; a name that occurs several times, such as "crane", is
+    matched in the order of the indices. Networks whose outputs are only numbered are matched by index if they
+    have equally many.
+    """
+    left: dict[str, list[int]] = {}
+    for index, label in enumerate(labels_b):
+        left.setdefault(_spelling(label), []).append(index)
+    pairs: list[tuple[int, int]] = []
+    for index, label in enumerate(labels_a):
+        found = left.get(_spelling(label))
+        if found:
+            pairs.append((index, found.pop(0)))
+    by_name = bool(pairs)
+    if not by_name and len(labels_a) == len(labels_b):
+        pairs = [(index, index) for index in range(len(labels_a))]
+    matched_a, matched_b = ({pair[side] for pair in pairs} for side in (0, 1))
+    return ClassMatch(
+        pairs=tuple(pairs),
+        only_a=tuple(index for index in range(len(labels_a)) if index not in matched_a),
+        only_b=tuple(index for index in range(len(labels_b)) if index not in matched_b),
+        by_name=by_name,
+    )
+
+
+def match_class(index: int | None, labels_a: Sequence[str], labels_b: Sequence[str]) -> int | None:
+    """Return the class of B that has the name of a class of A; None if there is none."""
+    return None if index is None else match_classes(labels_a, labels_b).b_of(index)
+
+
+def _spelling(label: str) -> str:
+    return " ".join(label.casefold().replace("_", " ").split())

@@ -1,0 +1,302 @@
+"""Compare two networks, A and B, on the same pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.comparison import (
+    ClassMatch,
+    Map,
+    MapPlace,
+    NodeMatch,
+    difference_of,
+    match_classes,
+    match_node,
+    shares_of,
+)
+from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.explorer.explored_picture import Class, Picture
+from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
+from convnext_studio.explorer.tables import html_table
+from convnext_studio.model.labels import find_class
+from convnext_studio.protocol.comparison import (
+    USUAL_BATCH,
+    CompareNodes,
+    CompareWeights,
+    NodeSimilarity,
+    WeightDistances,
+)
+from convnext_studio.protocol.counterparts import Pair, counterpart, sized_model
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.models import CloseModel, ModelInfo
+from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.receptive_fields import Protocol as FieldProtocol
+from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.render import format_percent
+
+PIXELS = FieldGeometry()
+
+
+class _HasValues(Protocol):
+    @property
+    def values(self) -> Map:
+        """The numbers."""
+
+
+Result = TypeVar("Result", bound=_HasValues)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compared(Generic[Result]):
+    """The results of A and of B for one question.
+
+    Attributes
+    ----------
+    a, b
+        The results.
+    difference
+        A minus B, at the units of A; NaN where B has none.
+    notes
+        What is not the same in both, such as another node.
+    """
+
+    a: Result
+    b: Result
+    difference: Map
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        notes = "".join(f"; {note}" for note in self.notes)
+        return f"<Compared: A {self.a!r}, B {self.b!r}{notes}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparedPredictions:
+    """The predictions of A and B, with the classes matched by name.
+
+    Attributes
+    ----------
+    a, b
+        The predictions.
+    classes
+        Which class of A is which class of B.
+    """
+
+    a: Predictions
+    b: Predictions
+    classes: ClassMatch
+
+    @cached_property
+    def difference(self) -> NDArray[np.float64]:
+        """The probability in A minus that in B, of each pair of `classes`."""
+        pairs = np.array(self.classes.pairs, dtype=int).reshape(-1, 2)
+        return np.asarray(self.a.probabilities[pairs[:, 0]] - self.b.probabilities[pairs[:, 1]])
+
+    def rows(self, count: int = 5) -> list[tuple[str, float, float | None]]:
+        """Return names and probabilities in A and in B of the classes that A finds most probable."""
+        return [
+            (self.a.model.labels[index], float(self.a.probabilities[index]), self._in_b(index))
+            for index in self.a.result.top(count)
+        ]
+
+    def _in_b(self, index: int) -> float | None:
+        matched = self.classes.b_of(index)
+        return None if matched is None else float(self.b.probabilities[matched])
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{label} {format_percent(a)} and {_percent(b)}" for label, a, b in self.rows())
+        return f"<ComparedPredictions, A and B: {told}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(label, format_percent(a), _percent(b)) for label, a, b in self.rows()]
+        return html_table("Predictions", ("class", "A", "B"), rows)
+
+
+def _percent(share: float | None) -> str:
+    return "not in B" if share is None else format_percent(share)
+
+
+class Comparison:
+    """Two networks on the same pictures; returned by `Explorer.compare`.
+
+    Attributes
+    ----------
+    a, b
+        The networks.
+    """
+
+    def __init__(self, engine: Dispatcher, a: ModelInfo, b: ModelInfo) -> None:
+        self._engine = engine
+        self._of_b = engine.for_b()
+        self.a = a
+        self.b = b
+
+    @cached_property
+    def classes(self) -> ClassMatch:
+        """Which class of A is which class of B."""
+        return match_classes(self.a.labels, self.b.labels)
+
+    @property
+    def nodes(self) -> tuple[NodeMatch, ...]:
+        """For each node of A, the node of B that it is compared with."""
+        return tuple(match_node(node, self.a.nodes, self.b.nodes) for node in self.a.nodes)
+
+    def predictions(self, picture: Picture) -> ComparedPredictions:
+        """Return the predictions of both networks."""
+        return ComparedPredictions(picture.predictions, self._in_b(picture).predictions, self.classes)
+
+    def maps(self, picture: Picture, node: str) -> Compared[Maps]:
+        """Return all channels of a node in both networks; a StudioError if A has no such node."""
+        match = self._match(node)
+        a, b = picture.maps(match.a), self._in_b(picture).maps(match.b)
+        places = (MapPlace(each.result.field, each.result.geometry) for each in (a, b))
+        return _compared(a, b, _notes(match), *places)
+
+    def attribution(
+        self,
+        picture: Picture,
+        method: MethodName = "gradcam",
+        node: str = "",
+        *,
+        target: Class | None = None,
+        output: Output = "logit",
+        **parameters: Value,
+    ) -> Compared[AttributionMap]:
+        """Explain one class by an attribution map in both networks.
+
+        Parameters
+        ----------
+        node
+            For class activation maps: a stage or a block of A, by default the last stage.
+        target
+            The class, which both networks must have; the top prediction of A if None.
+        method, output, **parameters
+            As in `Picture.attribution`.
+
+        Raises
+        ------
+        StudioError
+            If there is no such method, node, class or parameter, or B has no such class.
+        """
+        match = self._match(node or self.a.config.stages[-1])
+        index = (
+            picture.predictions.result.top(1)[0] if target is None else find_class(str(target), self.a.labels)
+        )
+        matched = Pair(self.a, self.b).class_of(index)
+        a = picture.attribution(method, match.a, target=index, against=None, output=output, **parameters)
+        b = self._in_b(picture).attribution(
+            method, match.b, target=matched, against=None, output=output, **parameters
+        )
+        places = (MapPlace(next(iter(each.result.fields.values())), each.result.geometry) for each in (a, b))
+        return _compared(a, b, _notes(match), *places)
+
+    def unit(self, picture: Picture, node: str, channel: int, y: int, x: int) -> Compared[UnitView]:
+        """Return the field of a unit of A, and of the unit of B whose centre in the picture is nearest."""
+        in_b = self._in_b(picture)
+        theirs = in_b.predictions.result
+        crops = (picture.predictions.result.geometry, theirs.geometry)
+        a = picture.unit(node, channel, y, x)
+        asked = UnitField(image=picture.key, node=node, channel=channel, y=y, x=x)
+        other = counterpart(asked, Pair(self.a, sized_model(self.b, theirs), crops))
+        result = cast(UnitFieldResult, self._engine.run(other.request))
+        b = UnitView(in_b._contents(), result)
+        places = (MapPlace(PIXELS, each.result.geometry) for each in (a, b))
+        return _compared(a, b, other.notes, *places)
+
+    def receptive_field(
+        self,
+        node: str = "last",
+        *,
+        pictures: Sequence[Picture] = (),
+        count: int = USUAL_COUNT,
+        protocol: FieldProtocol = "centred",
+        input_px: int = 0,
+        seed: int = 0,
+    ) -> Compared[FieldAverage]:
+        """Average the effective receptive field of the middle unit of both, on the same inputs of one size.
+
+        The difference is that of the fields as shares of their sums, because the scales of two networks differ.
+
+        Parameters
+        ----------
+        pictures
+            The pictures to average over; noise if there are none, and for what they lack of `count`.
+        input_px
+            The side of the inputs; 0 for that of A.
+        node, count, protocol, seed
+            As in `Explorer.receptive_field`.
+        """
+        asked = ReceptiveField(
+            node=node,
+            inputs="pictures" if pictures else "noise",
+            images=tuple(picture.key for picture in pictures),
+            count=count,
+            fills_up=True,
+            protocol=protocol,
+            input_px=input_px,
+            seed=seed,
+        )
+        other = counterpart(asked, Pair(self.a, self.b))
+        a, b = (FieldAverage(cast(ReceptiveFieldResult, self._run(each))) for each in (asked, other.request))
+        return Compared(a, b, shares_of(a.values) - shares_of(b.values), other.notes)
+
+    def cka(
+        self,
+        pictures: Sequence[Picture],
+        nodes_a: Sequence[str] = (),
+        nodes_b: Sequence[str] = (),
+        batch: int = USUAL_BATCH,
+    ) -> NodeSimilarity:
+        """Return the CKA of nodes of A with nodes of B on at least four pictures.
+
+        Parameters
+        ----------
+        nodes_a, nodes_b
+            The nodes; by default the stem, all downsampling layers and all blocks.
+        batch
+            The number of pictures in a batch.
+        """
+        asked = CompareNodes(
+            images=tuple(picture.key for picture in pictures),
+            nodes_a=tuple(nodes_a),
+            nodes_b=tuple(nodes_b),
+            batch=batch,
+        )
+        return cast(NodeSimilarity, self._run(asked))
+
+    def weights(self) -> WeightDistances:
+        """Return how far each tensor of A is from the one of the same name and shape in B."""
+        return cast(WeightDistances, self._run(CompareWeights()))
+
+    def close(self) -> None:
+        """Close B, and free its memory."""
+        self._run(CloseModel(network="B"))
+
+    def __repr__(self) -> str:
+        return f"<Comparison: A {self.a.title}, B {self.b.title}>"
+
+    def _in_b(self, picture: Picture) -> Picture:
+        return Picture(self._of_b, self.b, picture.info)
+
+    def _match(self, node: str) -> NodeMatch:
+        named = {info.name: info for info in self.a.nodes}
+        if node not in named:  # The engine says which nodes there are.
+            return NodeMatch(node, node, is_same=True)
+        return match_node(named[node], self.a.nodes, self.b.nodes)
+
+    def _run(self, request: CompareNodes | CompareWeights | CloseModel | ReceptiveField) -> Payload:
+        return self._engine.run(request)
+
+
+def _notes(match: NodeMatch) -> tuple[str, ...]:
+    return (match.text,) if match.text else ()
+
+
+def _compared(a: Result, b: Result, notes: tuple[str, ...], at_a: MapPlace, at_b: MapPlace) -> Compared[Result]:
+    return Compared(a, b, difference_of(a.values, at_a, b.values, at_b), notes)

@@ -1,0 +1,1 @@
+"""The panel that opens a second network and compares it with the first."""

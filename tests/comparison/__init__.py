@@ -1,0 +1,1 @@
+"""What corresponds in two networks, and how much it differs."""
