@@ -339,12 +339,13 @@ class ConvNeXt(nn.Module):
         else:
             x = self.norm(self._pool(features))
         x = self.pooled(x)
-        for layer in self._hidden_layers:
+        for layer in self.hidden_layers:
             x = functional.gelu(layer(x))
         return cast(Tensor, self.head(x))
 
     @property
-    def _hidden_layers(self) -> Iterable[nn.Module]:
+    def hidden_layers(self) -> Iterable[nn.Module]:
+        """The layers of the head before the last one; a GELU follows each of them."""
         if self.pre_logits is None:
             return ()
         return self.pre_logits if isinstance(self.pre_logits, nn.ModuleList) else (self.pre_logits,)

@@ -42,6 +42,9 @@ class LoadModel(Request, frozen=True, kw_only=True):
     part
         The network to open in a file that holds several, or the head to use; see
         `convnext_studio.model.loaded.load`.
+    mean, std
+        Mean and standard deviation by which pictures are normalised, one for each input channel, or one for
+        all; empty for the network's own.
     labels
         The class names that a person gave; those of the source if empty.
     untrained
@@ -61,6 +64,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     stem_stride: int | None = None
     stem_padding: int | None = None
     part: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
     untrained: bool = False
 

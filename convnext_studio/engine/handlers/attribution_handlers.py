@@ -108,7 +108,7 @@ def explain(
     steps = timed(_steps(workspace, complete, question, is_pointless))
     result: Explanation | None = None
     for explained, seconds in steps:
-        result = _explanation(workspace, complete, question, prediction, explained, seconds)
+        result = explanation_of(workspace, complete, question, prediction, explained, seconds)
         if explained.done < explained.total:
             text = f"{question.method.title}: {explained.done} of {explained.total}"
             partial = result if result.maps else None
@@ -142,7 +142,7 @@ def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction
     return kept_prediction(workspace, complete.image, complete.target)
 
 
-def _explanation(
+def explanation_of(
     workspace: Workspace,
     complete: Explain,
     question: Question,
@@ -150,6 +150,7 @@ def _explanation(
     explained: Explained,
     seconds: float,
 ) -> Explanation:
+    """Return the answer to a complete request, from what a method has found."""
     assert complete.target is not None  # `completed` has filled it in.
     target_maps, against_maps = explained.parts or ({}, {})
     return Explanation(

@@ -1,7 +1,9 @@
 """Handlers that open, build and save models."""
 
+import math
 from collections.abc import Generator
 from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -50,7 +52,7 @@ def load_model(
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
     yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
     yield from downloading(request, should_stop)
-    model = _opened(request)
+    model = _normalised(_opened(request), request)
     check_room(model, device)
     model = model.to(device)
     if device.type != "cpu":
@@ -128,6 +130,40 @@ def _unnamed(request: LoadModel) -> LoadedModel:
         return untrained(model, request.seed) if request.untrained else model
     check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
+
+
+def _normalised(model: LoadedModel, request: LoadModel) -> LoadedModel:
+    """Return a model that normalises pictures by the numbers of a request, if it has some.
+
+    Raises
+    ------
+    StudioError
+        If they do not fit the network.
+    """
+    if not request.mean and not request.std:
+        return model
+    channels, own = model.config.in_chans, model.preprocessing
+    mean, std = (
+        _for_channels(typed, channels, what) if typed else tuple(islice(cycle(known), channels))
+        for typed, known, what in ((request.mean, own.mean, "mean"), (request.std, own.std, "deviation"))
+    )
+    if not all(math.isfinite(number) for number in (*mean, *std)) or min(std) <= 0:
+        raise StudioError("A deviation has to be above 0, and all numbers finite.", "Type other numbers.")
+    if (mean, std) == (own.mean, own.std):
+        return model
+    note = "Pictures are normalised by a mean and a deviation that were typed."
+    preprocessing = replace(own, mean=mean, std=std)
+    return replace(model, preprocessing=preprocessing, notes=(*model.notes, note))
+
+
+def _for_channels(numbers: tuple[float, ...], channels: int, what: str) -> tuple[float, ...]:
+    """Return a number for each channel; one number stands for all."""
+    if len(numbers) not in (1, channels):
+        raise StudioError(
+            f"The {what} has {len(numbers)} numbers, and the network takes {channels} bands.",
+            f"Type {channels} numbers, or one for all bands.",
+        )
+    return numbers * channels if len(numbers) == 1 else numbers
 
 
 def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:

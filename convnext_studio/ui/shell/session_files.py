@@ -215,6 +215,8 @@ class SessionFiles(QObject):
                 model.stem_padding,
                 precision,
                 part=model.part,
+                mean=model.mean,
+                std=model.std,
                 labels=model.labels,
             )
 
@@ -250,6 +252,8 @@ class SessionFiles(QObject):
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,
                 part=second.part,
+                mean=second.mean,
+                std=second.std,
                 untrained=second.untrained,
             )
         )
@@ -375,6 +379,8 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        mean=asked.mean,
+        std=asked.std,
         untrained=asked.untrained,
     )
 

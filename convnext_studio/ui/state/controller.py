@@ -118,6 +118,8 @@ class Controller(QObject):
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        mean: tuple[float, ...] = (),
+        std: tuple[float, ...] = (),
         labels: tuple[str, ...] = (),
     ) -> None:
         """Load a model; the current one stays open until that succeeds."""
@@ -132,6 +134,8 @@ class Controller(QObject):
                 stem_stride=stem_stride,
                 stem_padding=stem_padding,
                 part=part or self._chosen_part(source),
+                mean=mean,
+                std=std,
                 labels=labels,
             )
         )
@@ -144,6 +148,8 @@ class Controller(QObject):
         precision: Precision | None = None,
         *,
         part: str = "",
+        mean: tuple[float, ...] = (),
+        std: tuple[float, ...] = (),
         labels: tuple[str, ...] = (),
     ) -> None:
         """Load a model with its former stem, part and names on the current device, by default as precisely."""
@@ -155,6 +161,8 @@ class Controller(QObject):
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            mean=mean,
+            std=std,
             labels=labels,
         )
 
@@ -263,6 +271,11 @@ class Controller(QObject):
         """Load the model again with another stride and padding for its first convolution."""
         if self._asked_model is not None:
             self._ask_model(replace(self._asked_model, stem_stride=stride, stem_padding=padding))
+
+    def change_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Load the model again with another mean and deviation by which pictures are normalised."""
+        if self._asked_model is not None:
+            self._ask_model(replace(self._asked_model, mean=mean, std=std))
 
     def save_model(self, path: str, layout: WeightsLayout) -> None:
         """Write the weights of the open model to a file."""

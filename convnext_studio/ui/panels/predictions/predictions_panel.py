@@ -7,15 +7,17 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -92,6 +94,7 @@ class ClassRows(QWidget):
     """Rows of classes, as many as there is room for and at most `MOST_ROWS`; a click chooses one."""
 
     chosen = Signal(int)
+    value_asked = Signal(int)  # how was the probability of this class made?
     room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -105,6 +108,7 @@ class ClassRows(QWidget):
         for row in self.rows:
             row.hide()
             row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
+            row.value_asked.connect(lambda row=row: self.value_asked.emit(row.target))
             row.naming_asked.connect(lambda row=row: self.editor.edit(row))
             layout.addWidget(row)
         layout.addStretch(1)
@@ -200,6 +204,7 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
+        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
@@ -207,6 +212,8 @@ class PredictionsPanel(Panel):
         self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
+        for row in self.rows:
+            row.python_asked.connect(self.copy_python)
         self.search = ClassSearch(
             "Filter the classes",
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
@@ -239,6 +246,14 @@ class PredictionsPanel(Panel):
         state = self.state
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the probabilities."""
+        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
+        if picture is None or prediction is None or model is None:
+            return None
+        return self.of_first(lines_of(Predict(image=picture.key), model))
 
     def ask_again(self) -> None:
         """Try to predict once more."""

@@ -10,9 +10,9 @@ from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import MeanMaps, MeanMapsResult
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame, seen_pixels
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge

@@ -1,14 +1,25 @@
-"""Drawing functions for the painted views: text, legends, maps with colour bars, and bars."""
+"""What painted views are made of: a canvas, and an ink for text, legends, maps with colour bars, and bars."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.render import (
     UNCLIPPED,
@@ -21,12 +32,17 @@ from convnext_studio.render import (
     limits_of,
     robust_limits,
 )
-from convnext_studio.ui.lecture.views.live_view import LEAST, SMALL
 from convnext_studio.ui.plots.color_bar import ColorScale, paint_upright
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.widgets import theme
 
 Align = Literal["left", "centre", "right"]
+
+SMALL = 0.75
+"""Size of captions and axis numbers relative to the text that the audience must read."""
+LEAST = 0.64
+"""The smallest text relative to that: at least 18 pixels on a screen 1080 pixels high, whatever its width."""
+_DIMMED = 0.4
 
 _ALIGNED = {
     "left": Qt.AlignmentFlag.AlignLeft,
@@ -90,12 +106,14 @@ class Ink:
     text_px
         Height of the text that the audience must read; numbers at axes are `SMALL` of it, and no text is
         smaller than `LEAST` of it.
+    small_share
+        Size of the smaller text relative to it.
     """
 
-    def __init__(self, painter: QPainter, text_px: int) -> None:
+    def __init__(self, painter: QPainter, text_px: int, small_share: float = SMALL) -> None:
         self.painter = painter
         self.px = float(text_px)
-        self.small = text_px * SMALL
+        self.small = text_px * small_share
         self.least = math.ceil(text_px * LEAST)
         self.look = theme.current()
         self._font = QFont(painter.font())
@@ -301,3 +319,69 @@ def shared_columns(room: QRectF, count: int, gap: float) -> list[QRectF]:
     return [
         QRectF(room.left() + index * (width + gap), room.top(), width, room.height()) for index in range(count)
     ]
+
+
+class Canvas(QWidget):
+    """The canvas of a view, which forwards mouse and keys to the view.
+
+    Parameters
+    ----------
+    paint
+        Gets the ink and the room.
+    """
+
+    dragged = Signal(float, float)  # The distance in pixels to the right and downwards
+    clicked = Signal(float, float)
+    pointed = Signal(float, float)
+    key_pressed = Signal(QKeyEvent)
+
+    def __init__(self, paint: Callable[[Ink, QRectF], None], name: str) -> None:
+        super().__init__()
+        self._paint = paint
+        self._is_dimmed = False
+        self._dragged_from: tuple[float, float] | None = None
+        self.takes_keys = False
+        self.small_share = SMALL
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(160, 120)
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Dim the contents while a newer request is running."""
+        if dimmed != self._is_dimmed:
+            self._is_dimmed = dimmed
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Let the view paint."""
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self._is_dimmed:
+                painter.setOpacity(_DIMMED)
+            px = QFontInfo(self.font()).pixelSize()
+            self._paint(Ink(painter, px, self.small_share), QRectF(self.rect()))
+            if self.hasFocus():
+                painter.setPen(QColor(theme.current().accent))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Start dragging."""
+        self._dragged_from = event.position().x(), event.position().y()
+        self.clicked.emit(*self._dragged_from)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Continue dragging."""
+        here = event.position().x(), event.position().y()
+        if self._dragged_from is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            x, y = self._dragged_from
+            self._dragged_from = here
+            self.dragged.emit(here[0] - x, here[1] - y)
+        else:
+            self.pointed.emit(*here)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Pass the key to the view; keys that it ignores go to the presenter."""
+        event.ignore()
+        if self.takes_keys:
+            self.key_pressed.emit(event)
