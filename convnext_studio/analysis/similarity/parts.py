@@ -83,7 +83,7 @@ class PartModel:
         """Return the same model with its parts in another order."""
         return PartModel(
             method=self.method,
-            centres=self.centres[order],
+            centres=self.centres[order.to(self.centres.device)],
             mean=self.mean,
             is_unit=self.is_unit,
             error=self.error,
@@ -167,24 +167,31 @@ def _spread_out(data: Tensor, count: int, random: torch.Generator) -> Tensor:
     return data[chosen].clone()
 
 
+def counted(labels: Tensor, count: int) -> Tensor:
+    """Return how often each of `count` labels occurs, (count,)."""
+    return labels.new_zeros(count).index_add_(0, labels, torch.ones_like(labels))
+
+
 def _lloyd(data: Tensor, centres: Tensor, should_stop: ShouldStop) -> tuple[Tensor, float]:
     """Improve centres until no vector changes its centre; return them with the sum of squared distances."""
     lengths = data.square().sum(dim=1)
-    labels: Tensor | None = None
+    labels = torch.full(lengths.shape, -1, dtype=torch.long, device=data.device)
     for _ in range(_MOST_STEPS):
         if should_stop():
             raise Stopped
         nearest, found = _distances(data, centres).min(dim=1)
-        if labels is not None and bool((found == labels).all()):
+        counts = counted(found, len(centres))
+        # In one copy, because each one waits for the device.
+        *sizes, moved = torch.cat((counts, (found != labels).sum()[None])).cpu().tolist()
+        if not moved:
             break
         labels = found
-        counts = torch.bincount(labels, minlength=len(centres))
         sums = torch.zeros_like(centres).index_add_(0, labels, data)
         centres = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], centres)
-        empty = (counts == 0).nonzero()[:, 0]
-        if len(empty):  # An empty centre moves to where the distances are largest.
+        empty = [index for index, size in enumerate(sizes) if size == 0]
+        if empty:  # An empty centre moves to where the distances are largest.
             farthest = (lengths + nearest).topk(len(empty)).indices
-            centres[empty] = data[farthest]
+            centres[torch.tensor(empty, device=data.device)] = data[farthest]
     error = (lengths + _distances(data, centres).amin(dim=1)).clamp(min=0)
     return centres, float(error.cpu().double().sum())  # Not every device has float64.
 
