@@ -451,6 +451,8 @@ class AttributionPanel(Panel):
         found, question, explanation = cell.unit_at(x, y), self.query.shown_question, self.query.answer
         if found is None or not isinstance(question, Explain) or not isinstance(explanation, Explanation):
             return None
+        if self.state.second.shown != "first":  # The sum would be that of A.
+            return None
         return value_of_map(question, explanation, *found)
 
     def _show_classes(self) -> None:

@@ -374,9 +374,11 @@ class ChannelView(MapView):
             self.unit_chosen.emit(*unit)
 
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
-        """Return the place of the value at a point of the scene; None for means of several units."""
+        """Return the place of the value at a point of the scene; None for means, and for a second network."""
         shown, unit = self._shown, self.unit_at(x, y)
         if shown is None or unit is None or not shown.is_exact or not shown.holds(unit):
+            return None
+        if not shown.subject.is_of_first:
             return None
         return ValuePlace(shown.subject.result.node, shown.channel, *unit)
 

@@ -102,6 +102,11 @@ class Subject:
         return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
 
     @property
+    def is_of_first(self) -> bool:
+        """Whether the open network alone computed the maps."""
+        return self.network == "A" and self.is_computed
+
+    @property
     def is_computed(self) -> bool:
         """Whether a network computed the maps, so that it can be asked for more about them."""
         return not self.made_of

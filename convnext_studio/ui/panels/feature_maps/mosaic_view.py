@@ -242,7 +242,7 @@ class MosaicView(MapView):
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
         """Return the place of the value at a point; in an overview, of the unit in the middle of a mean."""
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
-        if self._painting is None or unit is None:
+        if self._painting is None or unit is None or not self._painting.subject.is_of_first:
             return None
         result, side = self._painting.subject.result, self._painting.subject.result.reduction
         _, height, width = self._painting.subject.node.shape

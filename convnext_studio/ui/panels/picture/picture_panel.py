@@ -431,6 +431,8 @@ class PicturePanel(Panel):
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""
         node, unit = self._node, self._unit_at(x, y)
+        if self.state.second.shown != "first":  # The sum would be that of A.
+            return None
         return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
