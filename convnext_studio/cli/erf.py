@@ -47,9 +47,15 @@ def parser() -> argparse.ArgumentParser:
         type=positive,
         metavar="PX",
         help=(
-            "side of the square to which pictures are resized (default: 1024 for replknet, "
-            "otherwise the model's input size)"
+            "width to which pictures are resized (default: 1024 for replknet, otherwise the model's input size)"
         ),
+    )
+    parser.add_argument(
+        "--height-px",
+        type=positive,
+        default=0,
+        metavar="PX",
+        help="height to which pictures are resized (default: as wide)",
     )
     parser.add_argument("--node", help="a stage, or a block such as stage3.block5 (default: the last stage)")
     parser.add_argument(

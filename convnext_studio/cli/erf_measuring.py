@@ -126,7 +126,10 @@ def _identity(measurement: Measurement) -> str:
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     for candidate in measurement.inputs.candidates:
         digest.update(str(candidate).encode(errors="replace"))
-    asked = (request.node, request.unit, request.protocol, request.input_px, request.inputs, request.seed)
+    sides = (request.input_px, request.height_px)
+    # A square is told by one number, as in files of older programs.
+    shape = sides[:1] if sides[0] == sides[1] else sides
+    asked = (request.node, request.unit, request.protocol, *shape, request.inputs, request.seed)
     return f"{digest.hexdigest()} {asked} {asdict(measurement.inputs.preprocessing)}"
 
 
@@ -194,6 +197,8 @@ def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     info = _finished(load_model(workspace, load, never))
     subjects = [Subject()] + [_subject(text, info.config, options) for text in options.subject]
@@ -230,6 +235,7 @@ def _request(options: argparse.Namespace) -> ReceptiveField:
         count=options.count,
         protocol=options.protocol,
         input_px=(REPLKNET_INPUT_PX if is_published else 0) if options.input_px is None else options.input_px,
+        height_px=options.height_px,
         seed=options.seed,
         unit=options.unit,
     )

@@ -58,6 +58,8 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     model = cast("ModelInfo", dispatcher.run(load))
     beside: ModelInfo | None = None

@@ -26,6 +26,14 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
             default="float32",
             help="precision of the forward pass; bfloat16 needs CUDA (default: %(default)s)",
         )
+    for name, what in (("mean", "mean"), ("std", "deviation")):
+        parser.add_argument(
+            f"--{name}",
+            type=_numbers,
+            default=(),
+            metavar="X,X,X",
+            help=f"{what} of each band, by which pictures are normalised (default: the network's own)",
+        )
     parser.add_argument("--offline", action="store_true", help="do not open any network connection")
     stem = parser.add_argument_group("options for what a weights file does not state")
     stem.add_argument(
@@ -88,6 +96,13 @@ def add_framing_options(parser: argparse.ArgumentParser) -> None:
 def picture_view(options: argparse.Namespace) -> PictureView:
     """Return the view of files that the options ask for."""
     return PictureView(frame=options.frame - 1, bands=options.bands, contrast=options.contrast)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0.5,0.5,0.5") from None
 
 
 def _bands(text: str) -> tuple[int, ...]:

@@ -16,13 +16,16 @@ from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
-from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
+from convnext_studio.protocol.channels import Kernel, KernelResult
+from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    Framing,
     Inputs,
     Protocol,
     ReceptiveField,
@@ -52,6 +55,12 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    config, input_px
+        An architecture to build with random weights instead of opening a model, and the side of its input.
+    seed
+        The seed of random weights.
+    mean, std
+        Mean and deviation of each band, by which pictures are normalised; empty for the network's own.
 
     Raises
     ------
@@ -76,17 +85,27 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        config: ConvNeXtConfig | None = None,
+        input_px: int = 224,
+        seed: int = 0,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
     ) -> None:
         self._engine = Dispatcher()
         self._dispatcher: Answers = self._engine
         asked = LoadModel(
-            source=str(model) or default_model(),
+            source=BUILT if config is not None else str(model) or default_model(),
+            config=config,
+            input_px=input_px,
+            seed=seed,
             device=device,
             precision=precision,
             offline=offline,
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            mean=tuple(mean),
+            std=tuple(std),
         )
         self.model = cast(ModelInfo, self._dispatcher.run(asked))
 
@@ -191,6 +210,19 @@ class Explorer:
         opened = Picture(self._dispatcher, self.model, info)
         return opened.framed(framing, input_px=input_px, box=box)
 
+    def kernel(self, node: str, channel: int) -> NDArray[np.float32]:
+        """Return the depthwise kernel (k, k) of a channel of a node; of a stage that of its last block.
+
+        Raises
+        ------
+        StudioError
+            If there is no such node or channel, or its channels have no kernels of their own.
+        """
+        result = cast(KernelResult, self._dispatcher.run(Kernel(node=node, channel=channel)))
+        if result.kernel is None:
+            raise StudioError(result.why_not)
+        return result.kernel
+
     def receptive_field(
         self,
         node: str = "last",
@@ -200,8 +232,11 @@ class Explorer:
         protocol: Protocol = "centred",
         unit: tuple[int, int] | None = None,
         input_px: int = 0,
+        height_px: int = 0,
         seed: int = 0,
         fill_up: bool = True,
+        framing: Framing = "squashed",
+        target: int | None = None,
     ) -> FieldAverage:
         """Average the effective receptive field of a unit over pictures or noise.
 
@@ -217,14 +252,19 @@ class Explorer:
             ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the map of the node; the middle unit if None.
-        input_px
-            Side to which pictures are squashed; 0 for the input size of the model.
+        input_px, height_px
+            Width and height to which pictures are squashed; without a width that of the model's input, and
+            without a height a square.
         seed
             Seed of the noise and of the sample from a folder.
 
         fill_up
             Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
             is that of the pictures alone. It has no effect on a folder.
+        framing
+            ``squashed``, as the protocols specify, or ``own``, as the network sees pictures.
+        target
+            The class whose logit is measured instead of a unit, by its index.
 
         Raises
         ------
@@ -249,7 +289,10 @@ class Explorer:
             protocol=protocol,
             unit=unit,
             input_px=input_px,
+            height_px=height_px,
             seed=seed,
+            framing=framing,
+            target=target,
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
 

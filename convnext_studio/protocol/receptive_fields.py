@@ -95,8 +95,9 @@ class FieldRequest(Request, frozen=True, kw_only=True):
         Whether noise fills up what the opened pictures lack of `count`; it has no effect on a folder.
     protocol
         See `convnext_studio.erf.protocols`; `FieldView.protocol_text` describes it in one sentence.
-    input_px
-        The side to which the pictures are squashed; 0 for the model's own input size.
+    input_px, height_px
+        The width and height to which the pictures are squashed; without a width that of the model's own input,
+        and without a height a square.
     seed
         The seed of the noise, and of the sample from the folder.
     subject
@@ -110,6 +111,7 @@ class FieldRequest(Request, frozen=True, kw_only=True):
     fills_up: bool = False
     protocol: Protocol = "centred"
     input_px: int = 0
+    height_px: int = 0
     seed: int = 0
     subject: Subject = CURRENT
 
@@ -264,7 +266,7 @@ class FieldGrowthResult(Answer, frozen=True, kw_only=True):
     points
         The stem, and every block and stage in the order of the forward pass; a stage equals its last block.
     input_px
-        The side of the input; no effective field is larger.
+        The longer side of the input; no effective field is larger.
 
     The other attributes are those of `ReceptiveFieldResult` and `FieldView`.
     """

@@ -33,7 +33,8 @@ def field_growth(
     model = yield from subject_of(workspace, request, should_stop)
     takes_noise = definition(request.protocol).takes_noise
     images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-    request = replace(request, input_px=check_request(model, request), images=images)
+    width, height = check_request(model, request)
+    request = replace(request, input_px=width, height_px=height, images=images)
     preprocessing = model.preprocessing.squashed(request.input_px)
     inputs = inputs_of(workspace, model, request, preprocessing, takes_noise=takes_noise)
     key = None if request.inputs == "folder" else workspace.key("growth", replace(request, id=0, panel=""))
@@ -74,7 +75,7 @@ def _result(
         unit=None,
         target=None,
         is_last_map=False,
-        input_size=(request.input_px, request.input_px),
+        input_size=(request.input_px, request.height_px),
         is_cropped=False,
         pictures=pictures,
         noises=noises,
@@ -85,7 +86,7 @@ def _result(
         said.append("From the first node that pools over its map, the theoretical field is the whole input.")
     return FieldGrowthResult(
         points=tuple(_point(node, growth) for node in nodes),
-        input_px=request.input_px,
+        input_px=max(request.input_px, request.height_px),
         protocol=request.protocol,
         protocol_text=protocol_text(measured),
         pictures=pictures,

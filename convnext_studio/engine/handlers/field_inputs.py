@@ -116,7 +116,9 @@ class FieldInputs:
 
     def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry | None:
         """Return where the input lies in a picture; None if it cannot be averaged with the first one's."""
-        if self.preprocessing.squash or isinstance(candidate, Path):
+        if self.preprocessing.squash:
+            return squashed_geometry(picture.size, (self.request.input_px, self.request.height_px))
+        if isinstance(candidate, Path):
             return self.preprocessing.geometry(picture.size)
         geometry, first = self.model.geometry(picture.size, framing_of(candidate)), self.geometry
         if first is None or (first.input_size, first.padding) == (geometry.input_size, geometry.padding):
@@ -132,7 +134,7 @@ class FieldInputs:
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)
-        shape = (self.model.config.in_chans, self.preprocessing.input_px, self.preprocessing.input_px)
+        shape = (self.model.config.in_chans, self.request.height_px, self.request.input_px)
         for position in range(after + count):
             array = noise.standard_normal(shape, dtype=np.float32)
             if position >= after:
@@ -174,6 +176,11 @@ class FieldInputs:
             files = "1 file was" if len(self.unreadable) == 1 else f"{len(self.unreadable)} files were"
             said.append(f"{files} left out: {named}{more}")
         return said
+
+
+def squashed_geometry(picture_size: tuple[int, int], size: tuple[int, int]) -> CropGeometry:
+    """Return the geometry of a whole picture that is squashed to a width and height."""
+    return CropGeometry(picture_size, size, (0, 0), size)
 
 
 def inputs_of(

@@ -1,6 +1,9 @@
 """Handlers that open, build and save models."""
 
+import math
 from collections.abc import Generator
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -22,6 +25,7 @@ from convnext_studio.engine.server.memory_estimates import estimated_memory
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel, build, load, untrained
+from convnext_studio.model.loaded import name_classes as named
 from convnext_studio.model.weights.saved_weights import save_as
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import (
@@ -30,6 +34,7 @@ from convnext_studio.protocol.models import (
     LoadModel,
     MemoryEstimate,
     ModelInfo,
+    NameClasses,
     Precision,
     SavedModel,
     SaveModel,
@@ -47,14 +52,14 @@ def load_model(
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
     yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
     yield from downloading(request, should_stop)
-    model = _opened(request)
+    model = _normalised(_opened(request), request)
     check_room(model, device)
     model = model.to(device)
     if device.type != "cpu":
         # The first call selects kernels, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
-        side = model.preprocessing.input_px
-        nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
+        width, height = model.preprocessing.input_size
+        nothing = torch.zeros(1, model.config.in_chans, height, width, device=device)
         stage_pass(model, nothing, 0, request.precision)
     if should_stop():
         raise Stopped
@@ -94,7 +99,25 @@ def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldSto
     return SavedModel(path=str(path), size_bytes=path.stat().st_size)
 
 
+@handles(NameClasses)
+def name_classes(workspace: Workspace, request: NameClasses, _should_stop: ShouldStop) -> ModelInfo:
+    """Give other names to the classes of the open model."""
+    model = workspace.name_classes(request.labels)
+    return model_info(model, workspace.precision)
+
+
 def _opened(request: LoadModel) -> LoadedModel:
+    """Open or build the model, with the names of classes that a person gave."""
+    model = _unnamed(request)
+    if not request.labels:
+        return model
+    try:
+        return named(model, request.labels)
+    except StudioError as error:  # The file has changed, or the session is of another one.
+        return replace(model, notes=(*model.notes, error.message))
+
+
+def _unnamed(request: LoadModel) -> LoadedModel:
     if request.config is None:
         model = load(
             request.source,
@@ -107,6 +130,40 @@ def _opened(request: LoadModel) -> LoadedModel:
         return untrained(model, request.seed) if request.untrained else model
     check_memory(request.config)
     return build(request.config, f"Built network, seed {request.seed}", request.seed, request.input_px)
+
+
+def _normalised(model: LoadedModel, request: LoadModel) -> LoadedModel:
+    """Return a model that normalises pictures by the numbers of a request, if it has some.
+
+    Raises
+    ------
+    StudioError
+        If they do not fit the network.
+    """
+    if not request.mean and not request.std:
+        return model
+    channels, own = model.config.in_chans, model.preprocessing
+    mean, std = (
+        _for_channels(typed, channels, what) if typed else tuple(islice(cycle(known), channels))
+        for typed, known, what in ((request.mean, own.mean, "mean"), (request.std, own.std, "deviation"))
+    )
+    if not all(math.isfinite(number) for number in (*mean, *std)) or min(std) <= 0:
+        raise StudioError("A deviation has to be above 0, and all numbers finite.", "Type other numbers.")
+    if (mean, std) == (own.mean, own.std):
+        return model
+    note = "Pictures are normalised by a mean and a deviation that were typed."
+    preprocessing = replace(own, mean=mean, std=std)
+    return replace(model, preprocessing=preprocessing, notes=(*model.notes, note))
+
+
+def _for_channels(numbers: tuple[float, ...], channels: int, what: str) -> tuple[float, ...]:
+    """Return a number for each channel; one number stands for all."""
+    if len(numbers) not in (1, channels):
+        raise StudioError(
+            f"The {what} has {len(numbers)} numbers, and the network takes {channels} bands.",
+            f"Type {channels} numbers, or one for all bands.",
+        )
+    return numbers * channels if len(numbers) == 1 else numbers
 
 
 def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
@@ -124,6 +181,7 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         parameters=model.parameters,
         macs=model.macs,
         input_px=model.preprocessing.input_px,
+        input_width_px=model.preprocessing.input_width_px,
         device=str(device),
         device_name=device_name(device),
         precision=precision,
@@ -131,6 +189,7 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         part=model.part,
         other_parts=model.other_parts,
         has_classes=model.has_classes,
+        is_multi_label=model.is_multi_label,
         memory_bytes=needed_bytes(model),
         devices=device_table(),
         mean=model.preprocessing.mean,

@@ -11,7 +11,7 @@ from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of
+from convnext_studio.engine.handlers.field_inputs import FieldInputs, inputs_of, squashed_geometry
 from convnext_studio.engine.server.devices import resolve_device
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
@@ -98,8 +98,8 @@ def until_another_model(workspace: Workspace, request: FieldRequest, should_stop
     return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
-def check_request(model: LoadedModel, request: FieldRequest) -> int:
-    """Check a request, and return the side of the input in pixels.
+def check_request(model: LoadedModel, request: FieldRequest) -> tuple[int, int]:
+    """Check a request, and return width and height of the input in pixels.
 
     Raises
     ------
@@ -109,9 +109,13 @@ def check_request(model: LoadedModel, request: FieldRequest) -> int:
     definition(request.protocol)
     if request.count < 1:
         raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
-    input_px = request.input_px or model.preprocessing.input_px
-    check_input_px(model.config, input_px)
-    return input_px
+    width = request.input_px or model.preprocessing.input_px
+    height = request.height_px or width
+    if width == height:
+        check_input_px(model.config, width)
+    else:
+        model.check_input(squashed_geometry((width, height), (width, height)))
+    return width, height
 
 
 class Measurement:
@@ -132,9 +136,9 @@ class Measurement:
         StudioError
             If the request cannot be met.
         """
-        input_px = check_request(model, request)
+        width, height = check_request(model, request)
         is_own = request.framing == "own"
-        preprocessing = model.preprocessing if is_own else model.preprocessing.squashed(input_px)
+        preprocessing = model.preprocessing if is_own else model.preprocessing.squashed(width)
         node = request.subject.node or request.node
         if node == LAST or request.target is not None:
             node = model.config.stages[-1]
@@ -142,7 +146,9 @@ class Measurement:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        settled = msgspec.structs.replace(request, node=node, images=images, input_px=preprocessing.input_px)
+        if is_own:
+            width, height = preprocessing.input_size
+        settled = msgspec.structs.replace(request, node=node, images=images, input_px=width, height_px=height)
         return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:

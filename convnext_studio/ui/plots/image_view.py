@@ -50,6 +50,7 @@ class ImageView(QWidget):
     hovered = Signal(float, float)  # scene coordinates, within the scene's size
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
+    asked = Signal(float, float)  # an Alt+click: how was this value made?
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by the user
     refitted = Signal()  # a new scene or layout is shown as a whole
@@ -93,7 +94,7 @@ class ImageView(QWidget):
         refit = before is None or scene is None or (scene.size, scene.margin) != (before.size, before.margin)
         self._scene = scene
         if scene is not None:
-            self._zoom.scene_size = scene.size
+            self._zoom.scene_size, self._zoom.margin = scene.size, scene.margin
         column = self._column_px()
         if refit or (self.is_fitted and column != self._zoom.column_px):
             self._zoom.column_px = column
@@ -336,7 +337,8 @@ class ImageView(QWidget):
         if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
             if self._holds(x, y):
-                self.clicked.emit(x, y)
+                asks = event.modifiers() & Qt.KeyboardModifier.AltModifier
+                (self.asked if asks else self.clicked).emit(x, y)
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Fit the scene."""

@@ -207,10 +207,17 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision)
+            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
             self._controller.reopen_model(
-                model.source, model.stem_stride, model.stem_padding, precision, part=model.part
+                model.source,
+                model.stem_stride,
+                model.stem_padding,
+                precision,
+                part=model.part,
+                mean=model.mean,
+                std=model.std,
+                labels=model.labels,
             )
 
     def _usable(self, precision: Precision) -> Precision:
@@ -245,6 +252,8 @@ class SessionFiles(QObject):
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,
                 part=second.part,
+                mean=second.mean,
+                std=second.std,
                 untrained=second.untrained,
             )
         )
@@ -365,10 +374,13 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
         part=asked.part,
+        labels=asked.labels,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,
         precision=asked.precision,
+        mean=asked.mean,
+        std=asked.std,
         untrained=asked.untrained,
     )
 

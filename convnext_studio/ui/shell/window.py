@@ -1,6 +1,7 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -9,9 +10,12 @@ from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResize
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
@@ -30,6 +34,7 @@ from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.panel_defaults import PanelDefaults
+from convnext_studio.ui.shell.python_copy import PythonCopy
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
@@ -53,6 +58,7 @@ from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
@@ -84,8 +90,9 @@ class StudioWindow(QMainWindow):
     folder_watch, sessions, dialogs
         The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
         folders to open.
-    saving, exports, clipboard
-        The dialogs for files to save to, what the export panel offers, and copying and pasting.
+    saving, exports, clipboard, python
+        The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
+        Python.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -113,6 +120,7 @@ class StudioWindow(QMainWindow):
     saving: SaveDialogs
     exports: Exports
     clipboard: Clipboard
+    python: PythonCopy
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -167,6 +175,7 @@ class StudioWindow(QMainWindow):
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
+        self.python = PythonCopy(self)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -209,6 +218,7 @@ class StudioWindow(QMainWindow):
             self.saving,
             self.exports,
             self.clipboard,
+            self.python,
             self.folder_watch,
             self.guide,
             self.lecture,
@@ -223,6 +233,7 @@ class StudioWindow(QMainWindow):
                 self._listen_to_views(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
+        state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
@@ -254,10 +265,29 @@ class StudioWindow(QMainWindow):
             signal.connect(self._update_actions)
 
     def _listen_to_views(self, panel: QWidget) -> None:
+        for inside in (panel, *panel.findChildren(Panel)):
+            if isinstance(inside, Panel):
+                inside.python_asked.connect(self.python.copy)
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
             view.measured.connect(self._status.show_measured)
+            view.value_asked.connect(self._ask_value)
+            view.saver.python_asked.connect(self.python.copy)
+            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
             view.saver.use(self.controller.background, self.saving)
+
+    def _ask_value(self, place: object) -> None:
+        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
+        if self.state.second.shown != "first":
+            hint = "Choose A in the panel of the two networks, then ask again."
+            self.messages.tell(Notice("number", "How a number was made is shown for network A.", hint))
+        elif isinstance(place, ValuePlace | MapValue):
+            self.state.ask_value(place)
+
+    def _add_to_figure(self, view: MapView) -> None:
+        """Add a view to the figure, and show the figure."""
+        cast("FigurePanel", self.dock_layout.docks["figure"].panel).add_view(view)
+        self.dock_layout.show_panel("figure")
 
     # --------------------------------------------------------------------------------------------- panels
 
@@ -332,6 +362,19 @@ class StudioWindow(QMainWindow):
             self.controller.pictures.reopen()
         else:
             self.history.undo()
+
+    def explain_value(self) -> None:
+        """Show how the value of the selected unit was made; without one, the explained class's probability."""
+        state, place = self.state, None
+        node = None if state.model is None else state.model.node(state.node)
+        if node is not None and state.unit is not None:
+            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
+        elif state.explained_class is not None:
+            place = ValuePlace(PROBABILITIES, state.explained_class)
+        if place is None:
+            self.dock_layout.show_panel("number")
+        else:
+            state.ask_value(place)
 
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""

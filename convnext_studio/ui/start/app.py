@@ -24,7 +24,7 @@ class WindowOptions:
         Picture files, folders or a session; the first picture is shown, or a sample if there are none.
     model
         Source of the model, as in `LoadModel`.
-    device, precision, offline, stem_stride, stem_padding, part
+    device, precision, offline, stem_stride, stem_padding, part, mean, std
         Options of the model, as in `LoadModel`.
     screenshot
         PNG file for a screenshot, which is saved once everything is shown; the program then exits.
@@ -48,6 +48,8 @@ class WindowOptions:
     stem_stride: int | None = None
     stem_padding: int | None = None
     part: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     screenshot: str | None = None
     present: str | None = None
     step: int | None = None

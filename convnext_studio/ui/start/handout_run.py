@@ -31,7 +31,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     ----------
     options
         Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-        offline, stem_stride, stem_padding, part, notes.
+        offline, stem_stride, stem_padding, part, mean, std, notes.
 
     Raises
     ------
@@ -54,6 +54,8 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     controller.open_paths([options.image or f"{SAMPLE_PREFIX}{FIRST_SAMPLE}"])
     with Interruptions() as interruptions:

@@ -84,6 +84,8 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         stem_stride=options.stem_stride,
         stem_padding=options.stem_padding,
         part=options.part,
+        mean=options.mean,
+        std=options.std,
     )
     controller.pictures.first_view = options.view
     if options.images:

@@ -39,16 +39,21 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
         Result of `to_dict` for a network that was built with random weights; None for all others.
     precision
         Precision of the forward pass; empty if the file does not say, as in version 1.
+    mean, std
+        By what pictures are normalised; empty for the network's own numbers.
     """
 
     source: str
     stem_stride: Count | None = None
     stem_padding: Count | None = None
     part: str = ""
+    labels: tuple[str, ...] = ()
     config: dict[str, Any] | None = None
     seed: Count = 0
     input_px: Count = 224
     precision: Literal["", "float32", "bfloat16"] = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     untrained: bool = False
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,11 +25,12 @@ from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from convnext_studio.protocol.attributions import Explain, Explanation, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult, StrongestPatches
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult, NodeValues
+from convnext_studio.protocol.models import LoadModel, ModelInfo, SaveModel
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo, ShowPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 from tests.engine.opening import Opener, open_picture
-from tests.networks import small_model
+from tests.networks import small_model, write_weights
 
 KINDS: dict[str, dict[str, Any]] = {
     "V1": {},
@@ -389,3 +391,34 @@ def test_a_network_of_colours_takes_the_shown_bands(
         assert f"Bands {chosen[0] + 1}, {chosen[1] + 1} and {chosen[2] + 1} of 5" in " ".join(shown.notes)
         assert "Contrast from 2 % to 98 %" in " ".join(shown.notes)
     assert not np.allclose(*logits)
+
+
+def test_a_typed_normalisation_is_the_networks(
+    engine_of: Opener, bands: tuple[str, NDArray[np.uint16]]
+) -> None:
+    engine, model, _ = engine_of(in_chans=5)
+    mean, std = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1)
+    info = cast("ModelInfo", engine.run(LoadModel(source="test", device="cpu", mean=mean, std=std)))
+    assert (info.mean, info.std) == (mean, std)
+    assert any("typed" in note for note in info.notes)
+    image = framed(open_picture(engine, bands[0]), Framing(kind="native"))
+    found = cast("Prediction", engine.run(Predict(image=image))).logits
+    x = ((bands[1] / 65_535 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
+    np.testing.assert_allclose(found, model.module(torch.from_numpy(x))[0], rtol=1e-4, atol=1e-4)
+    one = cast("ModelInfo", engine.run(LoadModel(source="test", device="cpu", std=(0.25,))))
+    assert one.std == (0.25,) * 5
+    with pytest.raises(StudioError, match="has 3 numbers, and the network takes 5 bands"):
+        engine.run(LoadModel(source="test", device="cpu", mean=(0.1, 0.2, 0.3)))
+    with pytest.raises(StudioError, match="above 0"):
+        engine.run(LoadModel(source="test", device="cpu", std=(0.0,)))
+
+
+def test_a_typed_normalisation_is_kept_with_the_weights(tmp_path: Path) -> None:
+    engine = Dispatcher()
+    asked = LoadModel(source=str(write_weights(tmp_path / "small.safetensors", small_model())), device="cpu")
+    info = cast("ModelInfo", engine.run(structs.replace(asked, mean=(0.5,), std=(0.25,))))
+    path = tmp_path / "again.safetensors"
+    engine.run(SaveModel(path=str(path), title=info.title))
+    again = cast("ModelInfo", engine.run(LoadModel(source=str(path), device="cpu")))
+    assert again.mean == (0.5,) * 3
+    assert again.std == (0.25,) * 3

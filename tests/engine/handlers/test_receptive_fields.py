@@ -17,7 +17,9 @@ from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.handlers.field_inputs import FieldInputs
 from convnext_studio.engine.server import compared_networks as subjects
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.model.loaded import LoadedModel, build
+from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from convnext_studio.protocol.envelope import Progress, Request
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -28,6 +30,7 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
     Subject,
 )
+from tests.engine.opening import Opener
 from tests.networks import SMALL, small_model
 
 
@@ -341,3 +344,41 @@ def test_what_was_skipped_is_taken_from_its_kind(model: LoadedModel) -> None:
     assert inputs.averaged(4, (1, 3)) == (1, 3)
     assert inputs.averaged(6, ()) == (2, 4)
     assert dataclasses.replace(inputs, is_noise=True).averaged(3, (0,)) == (0, 3)
+
+
+def test_fields_are_measured_at_rectangles(engine_of: Opener) -> None:
+    engine, model, image = engine_of()
+    asked = ReceptiveField(node="stage2", images=(image,), count=1, input_px=96, height_px=64)
+    result = engine.run(asked)
+    assert isinstance(result, ReceptiveFieldResult)
+    assert result.field_map.shape == (64, 96)
+    assert result.unit == (4, 6)
+    picture = analysis.decode("sample:cat").to_pil().resize((96, 64), Image.Resampling.BICUBIC)
+    values = (np.asarray(picture) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    x = torch.from_numpy(values.transpose(2, 0, 1)[None].astype(np.float32)).requires_grad_()
+    kept: list[torch.Tensor] = []
+    model.module.stages[1].register_forward_hook(lambda *arguments: kept.append(arguments[2]))
+    model.module(x)
+    (gradient,) = torch.autograd.grad(kept[-1][0, :, 4, 6].sum(), x)
+    # What the unit depends on; the protocol keeps the positive part of the gradient.
+    support = gradient.abs().sum(dim=(0, 1)).numpy() > 0
+    assert not result.field_map[~support].any()
+    assert (result.field_map > 0).sum() > 0.8 * support.sum()
+    growth = engine.run(FieldGrowth(images=(image,), count=1, input_px=96, height_px=64))
+    assert isinstance(growth, FieldGrowthResult)
+    assert growth.input_px == 96
+
+
+def test_one_pictures_field_is_measured_in_its_framing(engine_of: Opener) -> None:
+    engine, model, image = engine_of()
+    whole = framed(image, Framing(kind="whole", input_px=101))
+    result = engine.run(ReceptiveField(node="stage2", images=(whole,), count=1, framing="own"))
+    assert isinstance(result, ReceptiveFieldResult)
+    geometry = model.geometry((451, 300), Framing(kind="whole", input_px=101))
+    assert result.geometry == geometry
+    assert result.field_map.shape == geometry.input_size[::-1]
+    left, top, right, bottom = geometry.padding
+    height, width = result.field_map.shape
+    assert not result.field_map[:top].any()
+    assert not result.field_map[:, width - right :].any()
+    assert result.field_map[top : height - bottom, left : width - right].any()

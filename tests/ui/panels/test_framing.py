@@ -70,11 +70,14 @@ def test_padding_is_drawn_and_told(desk: Desk, panel: PicturePanel) -> None:
     assert "padded to 64 × 64" in panel.caption
     assert "left out of statistics" in panel.caption
     # The mean colour of ImageNet lies above the picture, which begins at 0.
-    assert colour_at(panel.view, 60, -10) == (124, 116, 104)
-    assert colour_at(panel.view, 60, 90) == (124, 116, 104)
+    assert colour_at(panel.view, 115, -12) == (124, 116, 104)
+    assert colour_at(panel.view, 115, 92) == (124, 116, 104)
     assert colour_at(panel.view, 60, 30) == (100, 100, 100)
     assert panel.view.scene is not None
-    assert panel.view.scene.extent == (128, 128)
+    assert panel.view.scene.margin == (4, 24, 4, 24)
+    # All of it is seen.
+    assert panel.view.to_widget(-4, -24).y() >= 0
+    assert panel.view.to_widget(124, 104).y() <= panel.view.height()
 
 
 def test_the_frame_moves_the_box(desk: Desk, panel: PicturePanel) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -28,6 +28,7 @@ from convnext_studio.ui.panels.export.export_preview import (
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -61,6 +62,8 @@ class ExportItem:
         Returns why it cannot be exported now; empty if it can.
     write
         Writes it to the file, or into the folder.
+    python
+        Returns the lines of Python that give its numbers, or None if there are none.
     """
 
     key: str
@@ -70,6 +73,7 @@ class ExportItem:
     files: Callable[[], str]
     why_not: Callable[[], str]
     write: Callable[[Path], object]
+    python: Callable[[], PythonLines | None] = lambda: None
 
 
 class ExportPanel(QWidget):
@@ -93,6 +97,7 @@ class ExportPanel(QWidget):
     """
 
     title = "Export"
+    python_asked = Signal(object)  # PythonLines: the script of what is chosen is to be copied
 
     def __init__(
         self,
@@ -118,12 +123,14 @@ class ExportPanel(QWidget):
         self.place = QLabel()
         self.save, self.copy = QPushButton("Save…"), QPushButton("Copy picture")
         self.numbers = QPushButton("Copy numbers")
+        self.python = QPushButton("Copy as Python")
         self._lay_out()
         self.views.currentIndexChanged.connect(lambda _row: self._soon.start())
         self.formats.currentIndexChanged.connect(lambda _row: self._refresh())
         self.save.clicked.connect(self._save)
         self.copy.clicked.connect(self._copy)
         self.numbers.clicked.connect(self._copy_numbers)
+        self.python.clicked.connect(self._copy_python)
         self._dialogs.folder_changed.connect(lambda _folder: self._refresh())
         for changed in (state.model_loaded, state.picture_selected, state.prediction_made):
             changed.connect(lambda _changed: self._soon.start() if self.isVisible() else None)
@@ -186,6 +193,7 @@ class ExportPanel(QWidget):
             (self.save, "Save", "Choose where to save; the ending that you type decides the format"),
             (self.copy, "Copy the picture", "Put the picture on the clipboard"),
             (self.numbers, "Copy the numbers", "Put the numbers on the clipboard, for a spreadsheet"),
+            (self.python, "Copy as Python", "Put the lines of Python that give the numbers on the clipboard"),
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
@@ -198,7 +206,7 @@ class ExportPanel(QWidget):
         form.addRow("Width", self.width_px)
         self._form = form
         row = QHBoxLayout()
-        for button in (self.save, self.copy, self.numbers):
+        for button in (self.save, self.copy, self.numbers, self.python):
             row.addWidget(button)
         row.addStretch()
         layout = QVBoxLayout(self)
@@ -239,6 +247,7 @@ class ExportPanel(QWidget):
         contents = None if view is None else view.contents
         self.copy.setEnabled(view is not None)
         self.numbers.setEnabled(contents is not None and contents.values is not None)
+        self.python.setEnabled(self._python_lines is not None)
         why_not = self._why_not()
         self.save.setEnabled(not why_not)
         self.place.setText(why_not or self._promise())
@@ -348,6 +357,18 @@ class ExportPanel(QWidget):
     def _copy_numbers(self) -> None:
         if self._view is not None:
             self._view.saver.copy_numbers()
+
+    @property
+    def _python_lines(self) -> PythonLines | None:
+        """The lines of Python that give the numbers of what is chosen, or None."""
+        item, view = self._item, self._view
+        if item is not None:
+            return item.python()
+        return None if view is None else view.saver.python
+
+    def _copy_python(self) -> None:
+        if self._python_lines is not None:
+            self.python_asked.emit(self._python_lines)
 
     def _save(self) -> None:
         """Ask for a file or a folder, and write what is chosen to it."""

@@ -22,6 +22,8 @@ from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelView,
     ExactChannel,
     from_maps,
+    python_of_channel,
+    python_of_maps,
 )
 from convnext_studio.ui.panels.feature_maps.compared_maps import compared_subject, unit_of
 from convnext_studio.ui.panels.feature_maps.map_controls import FeatureChoices
@@ -398,10 +400,13 @@ class FeatureMapsPanel(Panel):
                 subject = view.painting.subject
                 said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
                 name = f"{subject.file_name} channels"
-                view.set_contents(Contents(name, f"{subject.title} · {said}", subject.result.maps))
+                caption = f"{subject.title} · {said}"
+                python = self.of_first(python_of_maps(subject))
+                view.set_contents(Contents(name, caption, subject.result.maps, python))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
-        self.channel_map.set_contents(Contents(name, caption, shown.values))
+        python = self.of_first(python_of_channel(shown))
+        self.channel_map.set_contents(Contents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""

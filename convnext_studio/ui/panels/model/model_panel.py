@@ -24,6 +24,7 @@ from convnext_studio.model.weights.weights_files import ENDINGS
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.panels.model.normalisation_choice import NormalisationChoice
 from convnext_studio.ui.panels.model.part_choice import PartChoice
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -109,6 +110,7 @@ class ModelPanel(QWidget):
     device_chosen = Signal(str)
     stem_chosen = Signal(int, int)  # stride, padding
     part_chosen = Signal(str)
+    normalisation_chosen = Signal(object, object)  # mean, std: tuples of numbers
     search_asked = Signal(str)  # words for the list of published weights
 
     def __init__(self, state: AppState, _bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -139,6 +141,8 @@ class ModelPanel(QWidget):
         self.stem.chosen.connect(self.stem_chosen)
         self.part = PartChoice()
         self.part.chosen.connect(self.part_chosen)
+        self.normalisation = NormalisationChoice()
+        self.normalisation.chosen.connect(self.normalisation_chosen)
         self._facts = {name: plain_label() for name in FACTS}
         self._show(None)
         self._lay_out()
@@ -176,6 +180,7 @@ class ModelPanel(QWidget):
         self._notes.hide()
         self.stem.show_model(None)
         self.part.show_model(None)
+        self.normalisation.show_model(None)
         for value in self._facts.values():
             value.setText("–")
             value.setToolTip("")
@@ -220,6 +225,7 @@ class ModelPanel(QWidget):
         self._notes.setVisible(model is not None and bool(model.notes))
         self.stem.show_model(model)
         self.part.show_model(model)
+        self.normalisation.show_model(model)
         if model is None:
             self._show_loading()
             return
@@ -228,11 +234,11 @@ class ModelPanel(QWidget):
         self._title.setText(model.title)
         self._notes.setText("\n".join(model.notes))
         self._facts["Parameters"].setText(f"{model.parameters:,}")
-        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_px} × {model.input_px}")
+        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_text}")
         self._facts["MACs"].setToolTip(
             "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
         )
-        self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px")
+        self._facts["Input"].setText(f"{model.input_text} px")
         outputs = f"{len(model.labels):,}"
         self._facts["Classes"].setText(outputs if model.has_classes else f"none; {outputs} features")
         for name, of_stages in (("Blocks", config.depths), ("Channels", config.dims)):
@@ -290,6 +296,7 @@ class ModelPanel(QWidget):
         inner.addLayout(facts)
         inner.addWidget(self.part)
         inner.addWidget(self.stem)
+        inner.addWidget(self.normalisation)
         inner.addWidget(self._notes)
         inner.addStretch(1)
         # Long notes scroll instead of pushing the panels below out of the window.

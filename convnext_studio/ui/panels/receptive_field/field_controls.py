@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.framing import TRAINED
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
     FieldGrowth,
@@ -56,6 +57,7 @@ class FieldSettings:
     folder: str = ""
     count: int = USUAL_COUNT
     input_px: int = 0
+    height_px: int = 0
     seed: int = 0
     unit: tuple[int, int] | None = None
 
@@ -77,6 +79,7 @@ class FieldSettings:
             fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
+            height_px=self.height_px,
             seed=self.seed,
             inputs=self.inputs,
             folder=self._folder,
@@ -94,6 +97,7 @@ class FieldSettings:
             fills_up=self._takes_pictures,
             protocol=self.protocol,
             input_px=self.input_px,
+            height_px=self.height_px,
             seed=self.seed,
             inputs=self.inputs,
             folder=self._folder,
@@ -127,7 +131,15 @@ class FieldControls(ControlRow):
         for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
             # The button is shown only while a folder is to be chosen, which the panel then asks for.
             self.add(control, kept=control in (self.protocol, self.choose))
-        for rare in (self.side, self.seed, self.is_middle, self.unit_row, self.unit_column, self.sentence):
+        for rare in (
+            self.side,
+            self.height_px,
+            self.seed,
+            self.is_middle,
+            self.unit_row,
+            self.unit_column,
+            self.sentence,
+        ):
             self.add(rare, rare=True)
         self._connect()
         self._settings = self._read()
@@ -158,14 +170,17 @@ class FieldControls(ControlRow):
 
     def choose_unit(self, unit: tuple[int, int], state: AppState) -> None:
         """Measure a unit that was pointed at; at the normal input size, select it for all panels."""
-        if self._settings.input_px:
+        if self._has_other_maps(state):
             self.set_unit(unit)
         else:
             state.set_unit(*unit)
 
+    def _has_other_maps(self, state: AppState) -> bool:
+        """Return whether maps have other rows and columns here than those of the selected picture."""
+        return bool(self._settings.input_px or self._settings.height_px) or state.framing != TRAINED
+
     def _take_unit(self, state: AppState) -> None:
-        # At another input size, the map has other rows and columns.
-        if state.unit is None or self._settings.input_px:
+        if state.unit is None or self._has_other_maps(state):
             self.reset_unit()
         else:
             self.set_unit(state.unit)
@@ -202,12 +217,18 @@ class FieldControls(ControlRow):
         self.count.setPrefix("Inputs: ")
 
     def _make_rest(self) -> None:
-        self.side = _number("Input size", "Side to which the pictures are squashed; RepLKNet uses 1024 px")
+        self.side = _number("Input size", "Width to which the pictures are squashed; RepLKNet uses 1024 px")
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
         self.side.setSpecialValueText("Input: own size")
         self.side.setPrefix("Input: ")
         self.side.setSuffix(" px")
+        self.height_px = _number("Input height", "Height to which the pictures are squashed")
+        self.height_px.setRange(0, LARGEST_SIDE_PX)
+        self.height_px.setSingleStep(32)
+        self.height_px.setSpecialValueText("Height: as wide")
+        self.height_px.setPrefix("Height: ")
+        self.height_px.setSuffix(" px")
         self.seed = _number("Seed", "Seed of the noise and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
         self.seed.setPrefix("seed ")
@@ -234,7 +255,7 @@ class FieldControls(ControlRow):
     def _connect(self) -> None:
         for box in (self.protocol, self.inputs):
             box.currentIndexChanged.connect(self._notice_change)
-        for number in (self.count, self.side, self.seed, self.unit_row, self.unit_column):
+        for number in (self.count, self.side, self.height_px, self.seed, self.unit_row, self.unit_column):
             number.valueChanged.connect(self._notice_change)
         self.is_middle.toggled.connect(self._notice_change)
         self.choose.clicked.connect(self._choose_folder)
@@ -252,6 +273,7 @@ class FieldControls(ControlRow):
             folder=self.folder.text(),
             count=self.count.value(),
             input_px=self.side.value(),
+            height_px=self.height_px.value(),
             seed=self.seed.value(),
             unit=unit,
         )

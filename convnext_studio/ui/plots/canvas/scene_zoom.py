@@ -39,6 +39,8 @@ class SceneZoom:
     ----------
     scene_size
         Width and height of the scene; None if there is none.
+    margin
+        How far the scene reaches beyond its left, top, right and bottom; a fitted scene is shown with that.
     column_px
         Width of the column for labels beside the layers.
     """
@@ -49,6 +51,7 @@ class SceneZoom:
         self._origin = QPointF()
         self._is_fitted = True
         self.scene_size: tuple[float, float] | None = None
+        self.margin = (0.0, 0.0, 0.0, 0.0)
         self.column_px = 0.0
 
     @property
@@ -86,11 +89,11 @@ class SceneZoom:
         """Show the whole scene as large as possible."""
         self._is_fitted = True
         if self.scene_size is not None:
-            width, height = self.scene_size
+            (width, height), (left, top, _, _) = self._extent, self.margin
             self._scale = self._fitting_scale
             self._origin = QPointF(
-                (self._view.width() - self.column_px - width * self._scale) / 2,
-                (self._view.height() - height * self._scale) / 2,
+                (self._view.width() - self.column_px - width * self._scale) / 2 + left * self._scale,
+                (self._view.height() - height * self._scale) / 2 + top * self._scale,
             )
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
@@ -135,8 +138,14 @@ class SceneZoom:
         return QPointF(self._view.width() / 2, self._view.height() / 2)
 
     @property
+    def _extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        (width, height), (left, top, right, bottom) = self.scene_size or (1.0, 1.0), self.margin
+        return width + left + right, height + top + bottom
+
+    @property
     def _fitting_scale(self) -> float:
-        width, height = self.scene_size or (1.0, 1.0)
+        width, height = self._extent
         room_x = self._view.width() - self.column_px - 2 * MARGIN_PX
         room_y = self._view.height() - 2 * MARGIN_PX
         return max(min(room_x / width, room_y / height), 1e-6)

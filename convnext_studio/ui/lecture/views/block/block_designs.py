@@ -16,9 +16,9 @@ from convnext_studio.lecture.designs import (
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.depthwise.separable_cost import kind_colour
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

@@ -8,10 +8,10 @@ from convnext_studio.model.design_costs import TUTORIAL_STEM, StemFigures, stem_
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, common_limits, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT
+from convnext_studio.ui.plots.ink import Ink, MapPicture, common_limits, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, sized
