@@ -420,6 +420,7 @@ def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
     assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
 
 
+@pytest.mark.usefixtures("dark")
 @pytest.mark.parametrize("width", [1366, 1500, 1920])
 def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
     filled_window: StudioWindow, width: int, qtbot: QtBot
@@ -439,6 +440,7 @@ def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
     assert scrolling == []
 
 
+@pytest.mark.usefixtures("dark")
 def test_every_panel_has_its_size_after_the_lecture(filled_window: StudioWindow, qtbot: QtBot) -> None:
     qtbot.wait(400)
     before = sizes(filled_window)
