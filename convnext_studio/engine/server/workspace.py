@@ -18,8 +18,9 @@ from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding import images
+from convnext_studio.decoding.fitted_bands import fitted_bands
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
-from convnext_studio.decoding.picture_view import WHOLE, PictureView, fitted_bands
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large

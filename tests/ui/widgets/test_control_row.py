@@ -162,6 +162,20 @@ def test_a_row_without_a_parent_is_no_window_until_it_has_one(qtbot: QtBot) -> N
     assert row.isVisible()
 
 
+def test_a_row_in_a_row_is_shown(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    outer, inner = ControlRow("All controls of the test"), ControlRow("Some of them")
+    inner.add(QPushButton("One"))
+    outer.add(inner, 1)
+    QVBoxLayout(window).addWidget(outer)
+    window.resize(400, 100)
+    window.show()
+    assert outer.isVisible()
+    assert inner.isVisible()
+    assert inner.width() > 20
+
+
 def test_folding_controls_keeps_nothing(qtbot: QtBot) -> None:
     window = QWidget()
     qtbot.addWidget(window)
