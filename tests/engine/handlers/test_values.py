@@ -1,5 +1,6 @@
 """How values were made, against the modules of the network and plain arithmetic in numpy."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from convnext_studio.analysis.value_sums import NetworkSteps
 from convnext_studio.common.attribution_methods import MethodName, Output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_sums import ValuePlace, ValueSum
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import Explain, Explanation
@@ -30,6 +32,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "batch": {"norm": "batch", "act": "relu", "downsample": "block", "depthwise": False},
     "norm first": {"head_norm_first": True, "global_pool": "avgmax", "kernel_size": 7},
     "largest": {"global_pool": "max", "head_norm_eps": 1e-3},
+    "dilated": {"output_stride": 8, "kernel_size": 7},
+    "three layers": {"head_hidden_size": (9, 8)},
+    "mean and largest": {"global_pool": "catavgmax", "head_norm_first": True},
 }
 
 
@@ -83,6 +88,24 @@ def test_every_step_adds_up_to_what_its_module_computed(engine_of: Opener, chang
             if known is not None:
                 assert made.value == pytest.approx(float(known[channel, y, x]), rel=1e-5, abs=1e-5)
             check_operands(engine, image, made, seen)
+
+
+def test_a_probability_of_its_own_is_the_sigmoid_of_its_logit(
+    engine_of: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, single, _ = engine_of()
+    several = dataclasses.replace(single, is_multi_label=True)
+    monkeypatch.setattr(models, "load", lambda *_, **__: several)
+    engine = Dispatcher()
+    engine.run(LoadModel(source="test", device="cpu"))
+    made = explained(engine, open_picture(engine, "sample:cat"), "probabilities", 3)
+    logit = several.module(input_of(several))[0, 3].double()
+    assert made.operation == "sigmoid"
+    assert made.value == pytest.approx(float(torch.sigmoid(logit)), abs=1e-12)
+    assert made.total == pytest.approx(made.value, abs=1e-12)
+    source = made.source(0)
+    assert source is not None
+    assert (source.step, source.channel) == ("logits", 3)
 
 
 @pytest.mark.parametrize("source", ["bundled", "preset:tutorial", "preset:convnextv2_atto"])
