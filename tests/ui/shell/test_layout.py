@@ -48,7 +48,7 @@ def test_an_arrangement_shows_its_panels_in_their_shares(
 
     def has_its_share() -> None:
         for share, rows in columns:
-            for (panel,), _ in rows:
+            for (panel, *_behind), _ in rows:
                 assert filled_window.dock_layout.docks[panel].width() == pytest.approx(share * 1920, rel=0.12)
 
     qtbot.waitUntil(has_its_share)

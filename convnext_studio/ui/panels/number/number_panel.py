@@ -98,6 +98,7 @@ class NumberPanel(Panel):
         self.query = PanelQuery(self, self.question, self._show, self._dim)
         self._add_controls()
         self.canvas = ValueCanvas(self._paint, "How the value is made")
+        self.canvas.setAccessibleDescription("A click on a number goes to how that one is made")
         self.canvas.small_share = _SMALL
         self.canvas.takes_keys = True
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
