@@ -50,7 +50,7 @@ def measured_times(
 
 def _run(model: LoadedModel, precision: str, should_stop: ShouldStop) -> dict[str, float]:
     """Measure everything once, in three passes."""
-    shape = (1, model.config.in_chans, *2 * (model.preprocessing.input_px,))
+    shape = (1, model.config.in_chans, *reversed(model.preprocessing.input_size))
     x = torch.linspace(-2, 2, math.prod(shape), device=model.device).view(shape)
 
     def clock() -> float:

@@ -96,12 +96,12 @@ def stage_pass(
     )
 
 
-def probabilities_of(logits: Tensor) -> Tensor:
-    """Return the softmax over the last dimension as float64, on the CPU because some devices have no float64.
+def probabilities_of(model: LoadedModel, logits: Tensor) -> Tensor:
+    """Return the probabilities of classes as float64, on the CPU because some devices have no float64.
 
     In float32, a confident prediction would round to 1 and all others to 0.
     """
-    return logits.detach().cpu().double().softmax(dim=-1)
+    return model.probabilities(logits.detach().cpu().double())
 
 
 def autocast(tensor: Tensor, precision: str) -> torch.autocast | nullcontext[None]:

@@ -1,6 +1,6 @@
 """A picture that is open in an `Explorer`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import cast
 
@@ -12,6 +12,7 @@ from PIL import Image
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
+from convnext_studio.common.value_sums import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
@@ -25,7 +26,19 @@ from convnext_studio.model.framing import (
     framing_of,
 )
 from convnext_studio.model.labels import find_class
-from convnext_studio.protocol.attributions import AVERAGE, Explain, Explanation
+from convnext_studio.protocol.attributions import (
+    AVERAGE,
+    RANDOM_ORDERS,
+    Agreement,
+    CheckSanity,
+    CompareMethods,
+    Explain,
+    Explanation,
+    Faithfulness,
+    MeasureFaithfulness,
+    RemovalFill,
+    Sanity,
+)
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -46,6 +59,7 @@ from convnext_studio.protocol.similarity import (
     Vectors,
 )
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
 
 Class = str | int
 """A class, by its name or its index."""
@@ -106,9 +120,17 @@ class Picture:
         """Return the logits and probabilities of all classes."""
         return Predictions(self._model, self._prediction())
 
-    def maps(self, node: str) -> Maps:
-        """Return all channels of a node; a StudioError if there is no such node."""
-        result = cast(FeatureMapsResult, self._dispatcher.run(FeatureMaps(image=self.key, node=node)))
+    def maps(self, node: str, *, budget_bytes: int = 0) -> Maps:
+        """Return all channels of a node; a StudioError if there is no such node.
+
+        Parameters
+        ----------
+        budget_bytes
+            The most memory that the maps may take: where they would take more, they are averaged over boxes, as
+            in the window. 0 for no limit.
+        """
+        asked = FeatureMaps(image=self.key, node=node, budget_bytes=budget_bytes)
+        result = cast(FeatureMapsResult, self._dispatcher.run(asked))
         return Maps(self._contents(), result)
 
     def attribution(
@@ -143,8 +165,84 @@ class Picture:
         StudioError
             If there is no such method, node, class or parameter.
         """
+        asked = self._question(method, node, target, against, output, parameters)
+        explanation = cast(Explanation, self._dispatcher.run(asked))
+        name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
+        return AttributionMap(self._contents(explanation.target), explanation, name)
+
+    def faithfulness(
+        self,
+        method: MethodName = "gradcam",
+        node: str | Sequence[str] = (),
+        *,
+        target: Class | None = None,
+        against: Class | None = None,
+        output: Output = "logit",
+        fill: RemovalFill = "blur",
+        steps: int = 32,
+        orders: int = RANDOM_ORDERS,
+        order_seed: int = 0,
+        **parameters: Value,
+    ) -> Faithfulness:
+        """Measure insertion and deletion by an attribution map, and by random orders for comparison.
+
+        Parameters
+        ----------
+        fill, steps, orders, order_seed
+            What replaces removed pixels, the number of steps, and the number and the first seed of the orders.
+
+        The others are those of `attribution`.
+        """
+        question = self._question(method, node, target, against, output, parameters)
+        asked = MeasureFaithfulness(question=question, fill=fill, steps=steps, orders=orders, seed=order_seed)
+        return cast(Faithfulness, self._dispatcher.run(asked))
+
+    def sanity(
+        self,
+        method: MethodName = "gradcam",
+        node: str | Sequence[str] = (),
+        *,
+        target: Class | None = None,
+        against: Class | None = None,
+        output: Output = "logit",
+        randomisation_seed: int = 0,
+        **parameters: Value,
+    ) -> Sanity:
+        """Randomise the weights from the head down, and watch an attribution map; see `attribution`."""
+        question = self._question(method, node, target, against, output, parameters)
+        return cast(Sanity, self._dispatcher.run(CheckSanity(question=question, seed=randomisation_seed)))
+
+    def agreement(
+        self,
+        methods: Sequence[MethodName],
+        node: str = "",
+        *,
+        target: Class | None = None,
+        against: Class | None = None,
+        output: Output = "logit",
+    ) -> Agreement:
+        """Measure how much methods agree, by the rank correlations of their maps on the grid of a node."""
+        asked = CompareMethods(
+            image=self.key,
+            methods=tuple(methods),
+            node=node,
+            target=self._class(target),
+            against=self._class(against),
+            output=output if against is None else "difference",
+        )
+        return cast(Agreement, self._dispatcher.run(asked))
+
+    def _question(
+        self,
+        method: MethodName,
+        node: str | Sequence[str],
+        target: Class | None,
+        against: Class | None,
+        output: Output,
+        parameters: Mapping[str, Value],
+    ) -> Explain:
         nodes = (node,) if isinstance(node, str) else tuple(node) or (self._model.config.stages[-1],)
-        asked = Explain(
+        return Explain(
             image=self.key,
             method=method,
             nodes=nodes,
@@ -154,14 +252,28 @@ class Picture:
             output=output if against is None else "difference",
             parameters=tuple(parameters.items()),
         )
-        explanation = cast(Explanation, self._dispatcher.run(asked))
-        name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
-        return AttributionMap(self._contents(explanation.target), explanation, name)
 
     def unit(self, node: str, channel: int, y: int, x: int) -> UnitView:
         """Return the theoretical and the effective field of a unit; a StudioError if there is no such unit."""
         asked = UnitField(image=self.key, node=node, channel=channel, y=y, x=x)
         return UnitView(self._contents(), cast(UnitFieldResult, self._dispatcher.run(asked)))
+
+    def value_sum(self, node: str, channel: int, y: int = 0, x: int = 0) -> ValueSum:
+        """Return how one value was made: the operation, its terms, and the places that they come from.
+
+        Parameters
+        ----------
+        node
+            A node, or ``input``, ``head.pool``, ``logits`` or ``probabilities``; the channels of the last two
+            are the classes.
+
+        Raises
+        ------
+        StudioError
+            If there is no such value, or the network is not a ConvNeXt.
+        """
+        asked = ExplainValue(image=self.key, place=ValuePlace(node, channel, y, x))
+        return cast(ExplainedValue, self._dispatcher.run(asked)).made
 
     def components(
         self,

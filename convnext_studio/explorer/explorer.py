@@ -16,13 +16,16 @@ from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import html_table
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
-from convnext_studio.protocol.models import LoadModel, ModelInfo, Precision
+from convnext_studio.protocol.channels import Kernel, KernelResult
+from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    Framing,
     Inputs,
     Protocol,
     ReceptiveField,
@@ -52,6 +55,10 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    config, input_px
+        An architecture to build with random weights instead of opening a model, and the side of its input.
+    seed
+        The seed of random weights.
     mean, std
         Mean and deviation of each band, by which pictures are normalised; empty for the network's own.
 
@@ -78,13 +85,19 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        config: ConvNeXtConfig | None = None,
+        input_px: int = 224,
+        seed: int = 0,
         mean: Sequence[float] = (),
         std: Sequence[float] = (),
     ) -> None:
         self._engine = Dispatcher()
         self._dispatcher: Answers = self._engine
         asked = LoadModel(
-            source=str(model) or default_model(),
+            source=BUILT if config is not None else str(model) or default_model(),
+            config=config,
+            input_px=input_px,
+            seed=seed,
             device=device,
             precision=precision,
             offline=offline,
@@ -197,6 +210,19 @@ class Explorer:
         opened = Picture(self._dispatcher, self.model, info)
         return opened.framed(framing, input_px=input_px, box=box)
 
+    def kernel(self, node: str, channel: int) -> NDArray[np.float32]:
+        """Return the depthwise kernel (k, k) of a channel of a node; of a stage that of its last block.
+
+        Raises
+        ------
+        StudioError
+            If there is no such node or channel, or its channels have no kernels of their own.
+        """
+        result = cast(KernelResult, self._dispatcher.run(Kernel(node=node, channel=channel)))
+        if result.kernel is None:
+            raise StudioError(result.why_not)
+        return result.kernel
+
     def receptive_field(
         self,
         node: str = "last",
@@ -209,6 +235,8 @@ class Explorer:
         height_px: int = 0,
         seed: int = 0,
         fill_up: bool = True,
+        framing: Framing = "squashed",
+        target: int | None = None,
     ) -> FieldAverage:
         """Average the effective receptive field of a unit over pictures or noise.
 
@@ -233,6 +261,10 @@ class Explorer:
         fill_up
             Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
             is that of the pictures alone. It has no effect on a folder.
+        framing
+            ``squashed``, as the protocols specify, or ``own``, as the network sees pictures.
+        target
+            The class whose logit is measured instead of a unit, by its index.
 
         Raises
         ------
@@ -259,6 +291,8 @@ class Explorer:
             input_px=input_px,
             height_px=height_px,
             seed=seed,
+            framing=framing,
+            target=target,
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
 

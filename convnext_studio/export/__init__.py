@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from convnext_studio.common.files import checked_ending
 from convnext_studio.comparison import NodeMatch
@@ -147,12 +148,15 @@ def export_map(directory: Path, contents: MapContents, explanation: Explanation)
 def export_contact_sheet(
     path: Path, model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
 ) -> Path:
-    """Write the maps of one method on several pictures as one PNG figure.
+    """Write maps of several methods, classes or pictures as one figure, PNG, PDF or SVG by the ending.
+
+    Its caption names every method with its paper, the nodes, the classes and the geometry. In PDF and SVG, text
+    is text.
 
     Parameters
     ----------
     path
-        Path of the PNG file; an existing file is replaced atomically.
+        Path of the file; an existing file is replaced atomically.
     images
         The opened pictures, in any order.
     explanations
@@ -164,10 +168,15 @@ def export_contact_sheet(
         If there is nothing to show, the name has another ending, or the file cannot be written.
     """
     # Imported here, because matplotlib would delay the window by half a second.
-    from convnext_studio.export.figures import contact_sheet_png
+    from convnext_studio.export.walls import contact_sheet, contact_sheet_png
 
-    checked_ending(path, (".png",), "A contact sheet")
-    data = contact_sheet_png(model, images, explanations)
+    ending = checked_ending(path, (".png", ".pdf", ".svg"), "A wall of maps")
+    if ending == ".png":
+        data = contact_sheet_png(model, images, explanations)
+    else:
+        sheet = contact_sheet(model, images, explanations)
+        kind: Literal["pdf", "svg"] = "pdf" if ending == ".pdf" else "svg"
+        data = sheet.canvas.encoded(kind, sheet.title, " ".join(sheet.caption))
     return write_file(path, lambda file: file.write(data))
 
 

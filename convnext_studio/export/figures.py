@@ -1,6 +1,5 @@
-"""Figures of a picture: the channels of a node, an attribution, one unit, and contact sheets."""
+"""Figures of a picture: the channels of a node, an attribution, and one unit."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,28 +7,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.contents import MapContents, explained_text, label_of, place_text
+from convnext_studio.export.contents import MapContents, explained_text, place_text
 from convnext_studio.export.page import (
-    GREY,
-    INK,
     PAPER,
-    RANDOM_WEIGHTS,
-    WARNING,
-    Canvas,
     ColourBar,
     Figure,
-    Line,
     Marks,
-    cut_line,
-    lines_of,
     map_figure,
 )
-from convnext_studio.export.png import encoded_png
 from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
-from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.render import (
@@ -145,7 +133,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
     values, method = explanation.maps[name], method_named(explanation.method)
     shading = shading_of(explanation, name)
     limits = shading.limits_of([values])
-    body, scale = _laid_over(contents.image, explanation, name, BODY_PX)
+    body, scale = laid_over(contents.image, explanation, name, BODY_PX)
     crop = _scaled(explanation.geometry.seen_box, scale)
     caption = [
         _what(contents, explanation, name),
@@ -164,7 +152,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
     return _figure_of(body, bar, title, caption, contents, lambda marks: marks.frame(crop))
 
 
-def _laid_over(
+def laid_over(
     image: ImageInfo, explanation: Explanation, name: str, longest_px: int
 ) -> tuple[Rgb, tuple[float, float]]:
     """Return a picture with a map laid over it, and the scale from picture pixels to figure pixels."""
@@ -183,7 +171,7 @@ def _look_text(shading: Shading, values: NDArray[np.float32]) -> str:
     )
 
 
-def _size_text(explanation: Explanation, name: str) -> str:
+def size_text(explanation: Explanation, name: str) -> str:
     """Return the size of a map, and whether it was interpolated."""
     is_on_pixels = name == INPUT
     text = shading_of(explanation, name).resolution_text(
@@ -197,7 +185,7 @@ def _what(contents: MapContents, explanation: Explanation, name: str) -> str:
     where = (
         f"on the input's {height} x {width} pixels"
         if name == INPUT
-        else f"at {place_text(explanation, name)}, {_size_text(explanation, name)}"
+        else f"at {place_text(explanation, name)}, {size_text(explanation, name)}"
     )
     against = "" if explanation.against is None else f", and not class {explanation.against},"
     probability = contents.prediction.probabilities[explanation.target]
@@ -267,66 +255,3 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
             marks.frame(_scaled(result.geometry.box_to_picture(result.clipped_box), scale), dashed=True)
 
     return _figure_of(body, bar, title, caption, contents, mark)
-
-
-# ------------------------------------------------------------------------------------------ a contact sheet
-
-_TILE_PX = 320
-_GAP_PX = 24
-_TEXT_PX = 16
-_TITLE_PX = 25
-
-
-def contact_sheet_png(
-    model: ModelInfo, images: Sequence[ImageInfo], explanations: Sequence[Explanation]
-) -> bytes:
-    """Return the contact sheet as a PNG file; see `convnext_studio.export.export_contact_sheet`."""
-    if not explanations:
-        raise StudioError("There is nothing on the contact sheet.", "Wait for the first map.")
-    pictures = {image.key: image for image in images}
-    columns = math.ceil(math.sqrt(len(explanations)))
-    rows = math.ceil(len(explanations) / columns)
-    width = columns * (_TILE_PX + _GAP_PX) + _GAP_PX
-    heading = _heading(model, explanations[0], width - 2 * _GAP_PX)
-    below = [_tile_texts(model, pictures[each.image], each) for each in explanations]
-    tiles = [
-        _laid_over(pictures[each.image], each, next(iter(each.maps)), _TILE_PX)[0] for each in explanations
-    ]
-    top = _GAP_PX + sum(line.height for line in heading) + _GAP_PX // 2
-    tallest = max(tile.shape[0] for tile in tiles)
-    pitch = tallest + sum(line.height for line in below[0]) + _GAP_PX
-    canvas = Canvas(width, top + rows * pitch)
-    canvas.lines(_GAP_PX, _GAP_PX, heading)
-    for position, (tile, texts) in enumerate(zip(tiles, below, strict=True)):
-        row, column = divmod(position, columns)
-        x, y = _GAP_PX + column * (_TILE_PX + _GAP_PX), top + row * pitch
-        canvas.image(x + (_TILE_PX - tile.shape[1]) // 2, y + tallest - tile.shape[0], tile)
-        canvas.lines(x, y + tallest, texts)
-    return encoded_png(canvas.pixels(), {})
-
-
-def _tile_texts(model: ModelInfo, image: ImageInfo, explanation: Explanation) -> list[Line]:
-    [(name, values)] = explanation.maps.items()
-    limits = shading_of(explanation, name).limits_of([values])
-    texts = (
-        (image.name, INK),
-        (f"{label_of(model, explanation.target)}: {explanation.output} {explanation.score:.3g}", GREY),
-        (f"colours from {format_number(limits.low)} to {format_number(limits.high)}", GREY),
-    )
-    return [cut_line(text, _TEXT_PX, colour, _TILE_PX) for text, colour in texts]
-
-
-def _heading(model: ModelInfo, explanation: Explanation, width: int) -> list[Line]:
-    """Return the title, the model with the colour scale, and a warning if the weights are random."""
-    (name,) = explanation.maps
-    where = "on the input's pixels" if name == INPUT else f"at {place_text(explanation, name)}"
-    of = " of the probability" if explanation.output == "probability" else ""
-    against = "" if explanation.against is None else f", and not {label_of(model, explanation.against)}"
-    title = f"{method_named(explanation.method).title}{of} {where}{against}"
-    shading = shading_of(explanation, name)
-    told = ", ".join((_size_text(explanation, name), *shading.text.split(" · ")))
-    said = f"Model: {model.title} ({model.source}). {told}; each map has its own scale."
-    lines = [*lines_of(title, _TITLE_PX, INK, width), *lines_of(said, _TEXT_PX, GREY, width)]
-    if model.random_weights:
-        lines += lines_of(RANDOM_WEIGHTS, _TEXT_PX, WARNING, width)
-    return lines

@@ -6,9 +6,11 @@ maps are drawn pixel by pixel, and the marks on them have to align with their un
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
@@ -140,6 +142,20 @@ class Canvas:
         """Render the sheet and return it as an RGB image."""
         self._drawing.draw()
         return Image.fromarray(np.asarray(self._drawing.buffer_rgba())[..., :3].copy())
+
+    def encoded(self, kind: Literal["pdf", "svg"], title: str, description: str) -> bytes:
+        """Return the sheet as a PDF or SVG file, in which text is text."""
+        about: dict[str, str | None] = {
+            "Title": title,
+            "Subject" if kind == "pdf" else "Description": description,
+        }
+        about |= (
+            {"CreationDate": None} if kind == "pdf" else {"Date": None}
+        )  # The same sheet gives the same file.
+        buffer = BytesIO()
+        with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "convnext-studio"}):
+            self._paper.savefig(buffer, format=kind, dpi=DPI, metadata=about)
+        return buffer.getvalue()
 
     def image(self, x: int, y: int, colours: NDArray[np.uint8], above: bool = False) -> None:
         """Draw (height, width, 3 or 4) uint8 pixel by pixel, behind lines and text unless `above` is set."""

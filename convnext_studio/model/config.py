@@ -14,11 +14,13 @@ StemType = Literal["patch", "overlap", "overlap_tiered", "overlap_act"]
 Norm = Literal["layer", "batch", "rms", "simple"]
 Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
 Downsample = Literal["separate", "block"]
-GlobalPool = Literal["avg", "max", "avgmax"]
+GlobalPool = Literal["avg", "max", "avgmax", "catavgmax"]
 
 LARGEST_KERNEL = 31
 MOST_BLOCKS = 1000
 """In one stage."""
+MOST_HIDDEN_LAYERS = 7
+"""In the head."""
 
 _Rule = tuple[Callable[[Any], bool], str]
 
@@ -45,6 +47,12 @@ def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
     return all(size % 2 == 1 and 1 <= size <= LARGEST_KERNEL for size in sizes)
 
 
+def _are_widths(sizes: int | tuple[int, ...]) -> bool:
+    if isinstance(sizes, tuple):
+        return 2 <= len(sizes) <= MOST_HIDDEN_LAYERS and min(sizes) >= 1
+    return sizes >= 0
+
+
 _COUNTS: _Rule = _are_counts, "be four numbers of at least 1, or one"
 _POSITIVE: _Rule = lambda value: 0 < value < math.inf, "be above 0"
 
@@ -66,7 +74,8 @@ _RULES: dict[str, _Rule] = {
     "expansion": _POSITIVE,
     "downsample": _one_of(Downsample),
     "global_pool": _one_of(GlobalPool),
-    "head_hidden_size": _at_least(0),
+    "output_stride": _at_least(0),
+    "head_hidden_size": (_are_widths, f"be 0, a number of channels, or 2 to {MOST_HIDDEN_LAYERS} of these"),
     "head_norm_eps": _at_least(0),
     "drop_path_rate": (lambda value: 0 <= value < 1, "be at least 0 and below 1"),
     "layer_scale_init_value": _at_least(0),
@@ -123,12 +132,16 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         arXiv:2301.00808).
     downsample
         ``separate``: by layers between the stages; ``block``: in the first block of a stage, as in ResNet.
+    output_stride
+        The stride of the map from which on stages keep its size: their kernels are spread out (dilated), and
+        the map is not halved, as in timm. 0 where every stage but the first halves it.
     head_norm_first
         Whether the head normalises before the pooling instead of after it.
     global_pool
-        How the head pools a channel over the map: its mean, its maximum, or the mean of both.
+        How the head pools a channel over the map: its mean, its maximum, the mean of both, or both one after
+        the other (``catavgmax``), which gives twice the channels.
     head_hidden_size
-        Width of the hidden layer in the head; 0 for none.
+        Width of the hidden layer in the head, or of each of several in their order; 0 for none.
     head_norm_eps
         The epsilon of the head's norm where it differs from that of the others; 0 for the same.
     drop_path_rate
@@ -161,9 +174,10 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
     depthwise: bool = True
     grn: bool = False
     downsample: Downsample = "separate"
+    output_stride: int = 0
     head_norm_first: bool = False
     global_pool: GlobalPool = "avg"
-    head_hidden_size: int = 0
+    head_hidden_size: int | tuple[int, ...] = 0
     head_norm_eps: float = 0.0
     drop_path_rate: float = 0.0
     layer_scale_init_value: float = 1e-6
@@ -191,7 +205,39 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
             found["expansion"] = "leave at least one channel inside a block"
         if self.head_norm_first and self.head_hidden_size:
             found["head_hidden_size"] = "be 0 where the head normalises first"
+        if self.global_pool == "catavgmax" and not self.head_norm_first:
+            found["global_pool"] = "not be catavgmax unless the head normalises first"
+        if self.output_stride and self.downsample == "block":
+            found["output_stride"] = "be 0 where the blocks downsample"
         return found
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """How far apart a kernel's weights are in each stage; above 1, the stage keeps the size of the map."""
+        stride, dilation = math.prod(conv.stride for conv in self.stem_convs), 1
+        found = [1]
+        for _ in self.depths[1:]:
+            if self.output_stride and stride >= self.output_stride:
+                dilation *= 2
+            else:
+                stride *= 2
+            found.append(dilation)
+        return tuple(found)
+
+    def dilation_between(self, stage: int) -> int:
+        """Return the dilation of the convolution before a stage (from 0) that keeps the size of the map."""
+        return min(self.dilations[stage], 4) // 2
+
+    @property
+    def head_hidden_sizes(self) -> tuple[int, ...]:
+        """The widths of all hidden layers in the head."""
+        sizes = self.head_hidden_size
+        return sizes if isinstance(sizes, tuple) else (sizes,) if sizes else ()
+
+    @property
+    def pooled_dim(self) -> int:
+        """The number of channels after the pooling, which the head starts from."""
+        return 2 * self.dims[-1] if self.global_pool == "catavgmax" else self.dims[-1]
 
     @property
     def kernel_sizes(self) -> tuple[int, ...]:
@@ -236,6 +282,12 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**arguments)
+
+
+def same_padding(kernel_size: int, dilation: int) -> tuple[int, int]:
+    """Return what is added before and after a map, so that a convolution with stride 1 keeps its size."""
+    added = dilation * (kernel_size - 1)
+    return added // 2, added - added // 2
 
 
 def _tiered(dim: int) -> int:

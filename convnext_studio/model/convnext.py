@@ -7,15 +7,16 @@ State-dict keys, initialisation and arithmetic are those of the authors' impleme
 weights load by name. What is fixed there but differs in other implementations is an argument here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
+from convnext_studio.model.config import Act, ConvNeXtConfig, Norm, same_padding
 
 DataFormat = Literal["channels_last", "channels_first"]
 
@@ -163,6 +164,15 @@ class DropPath(nn.Module):
         return x * mask / keep
 
 
+class SameConv2d(nn.Conv2d):
+    """A convolution that keeps the size of the map; the larger half of an odd border is at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, out_channels, H, W)."""
+        before, after = same_padding(self.kernel_size[0], self.dilation[0])
+        return super().forward(functional.pad(x, (before, after, before, after)))
+
+
 class Block(nn.Module):
     """A residual block: depthwise convolution, norm, expansion, activation (GRN), projection, layer scale.
 
@@ -193,6 +203,8 @@ class Block(nn.Module):
         As in `ConvNeXtConfig`.
     downsampled_dim
         Number of input channels of a block that halves the map; None for a block that keeps its size.
+    dilation
+        Distance between neighbouring weights of the spatial kernel.
     """
 
     def __init__(
@@ -209,12 +221,14 @@ class Block(nn.Module):
         norm_eps: float = 1e-6,
         act: Act = "gelu",
         downsampled_dim: int | None = None,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         dim_in, stride = (dim, 1) if downsampled_dim is None else (downsampled_dim, 2)
         groups = dim_in if depthwise else 1
         hidden = int(expansion * dim)
-        self.dwconv = nn.Conv2d(dim_in, dim_in, kernel_size, stride, padding=kernel_size // 2, groups=groups)
+        padding = dilation * (kernel_size // 2)
+        self.dwconv = nn.Conv2d(dim_in, dim_in, kernel_size, stride, padding, dilation, groups)
         self.norm = NORMS[norm](dim_in, norm_eps)
         self.pwconv1 = nn.Linear(dim_in, hidden)
         self.act = ACTS[act]()
@@ -242,7 +256,7 @@ class Block(nn.Module):
 class ConvNeXt(nn.Module):
     """The network: a stem, stages of blocks with downsampling layers between them, and the head.
 
-    The head is a global average pooling, a norm and a linear layer. An isotropic network has one stage and no
+    The head is a global pooling, a norm and a linear layer. An isotropic network has one stage and no
     downsampling after the stem.
 
     Parameters
@@ -290,8 +304,11 @@ class ConvNeXt(nn.Module):
         self.pooled = (
             nn.Identity()
         )  # A hook point for the pooled features, whether the norm comes before or after.
-        self.pre_logits = nn.Linear(dims[-1], config.head_hidden_size) if config.head_hidden_size else None
-        self.head = nn.Linear(config.head_hidden_size or dims[-1], num_classes)
+        widths = (config.pooled_dim, *config.head_hidden_sizes)
+        hidden = [nn.Linear(before, after) for before, after in pairwise(widths)]
+        # A single layer has the name that it has in timm.
+        self.pre_logits = hidden[0] if len(hidden) == 1 else nn.ModuleList(hidden) if hidden else None
+        self.head = nn.Linear(widths[-1], num_classes)
         self._initialise(head_init_scale)
 
     @classmethod
@@ -322,17 +339,27 @@ class ConvNeXt(nn.Module):
         else:
             x = self.norm(self._pool(features))
         x = self.pooled(x)
-        if self.pre_logits is not None:
-            x = functional.gelu(self.pre_logits(x))
+        for layer in self.hidden_layers:
+            x = functional.gelu(layer(x))
         return cast(Tensor, self.head(x))
 
+    @property
+    def hidden_layers(self) -> Iterable[nn.Module]:
+        """The layers of the head before the last one; a GELU follows each of them."""
+        if self.pre_logits is None:
+            return ()
+        return self.pre_logits if isinstance(self.pre_logits, nn.ModuleList) else (self.pre_logits,)
+
     def _pool(self, x: Tensor) -> Tensor:
-        """Pool over the map: (N, C, h, w) to (N, C)."""
+        """Pool over the map: (N, C, h, w) to (N, C), or (N, 2C)."""
         if self.config.global_pool == "avg":
             return x.mean([-2, -1])
         if self.config.global_pool == "max":
             return x.amax([-2, -1])
-        return 0.5 * (x.mean([-2, -1]) + x.amax([-2, -1]))
+        mean, maximum = x.mean([-2, -1]), x.amax([-2, -1])
+        return (
+            torch.cat([mean, maximum], 1) if self.config.global_pool == "catavgmax" else 0.5 * (mean + maximum)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, in_chans, H, W) to logits (N, num_classes)."""
@@ -356,10 +383,11 @@ def _downsampling(config: ConvNeXtConfig, stage: int) -> nn.Module:
     if config.downsample == "block":
         return nn.Identity()
     before, after = config.dims[stage - 1 : stage + 1]
-    return nn.Sequential(
-        NORMS[config.norm](before, config.norm_eps, "channels_first"),
-        nn.Conv2d(before, after, kernel_size=2, stride=2),
-    )
+    norm = NORMS[config.norm](before, config.norm_eps, "channels_first")
+    if config.dilations[stage] == 1:
+        return nn.Sequential(norm, nn.Conv2d(before, after, kernel_size=2, stride=2))
+    dilation = config.dilation_between(stage)
+    return nn.Sequential(norm, SameConv2d(before, after, kernel_size=2, dilation=dilation))
 
 
 def _stage(config: ConvNeXtConfig, stage: int, rates: Iterator[float]) -> nn.Sequential:
@@ -379,6 +407,7 @@ def _stage(config: ConvNeXtConfig, stage: int, rates: Iterator[float]) -> nn.Seq
                 norm_eps=config.norm_eps,
                 act=config.act,
                 downsampled_dim=config.dims[stage - 1] if halves and block == 0 else None,
+                dilation=config.dilations[stage],
             )
             for block in range(config.depths[stage])
         )

@@ -26,6 +26,7 @@ from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.staged import StagedNetwork
 from convnext_studio.model.timm.timm_names import check_architecture, convnext_config, is_convnext
+from convnext_studio.model.weights.beside.class_names import cleaned, why_unnamed
 from convnext_studio.model.weights.fitting import build_network
 from convnext_studio.model.weights.reading import (
     Stem,
@@ -72,6 +73,9 @@ class LoadedModel:
         Where in its file the network is, and what else there could be opened instead.
     has_classes
         Whether the outputs are classes; otherwise they are features or an embedding.
+    is_multi_label
+        Whether each class is on its own, so that several can be right: probabilities are then sigmoids, and not
+        a softmax over all classes.
     """
 
     source: str
@@ -86,6 +90,7 @@ class LoadedModel:
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
 
     @property
     def config(self) -> Architecture:
@@ -101,7 +106,8 @@ class LoadedModel:
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The node table at the model's input size."""
         if isinstance(self.module, ConvNeXt):
-            return node_table(self.module.config, self.preprocessing.input_px)
+            width, height = self.preprocessing.input_size
+            return node_table(self.module.config, (height, width))
         return self.module.nodes
 
     def nodes_at(self, size: Size) -> tuple[NodeInfo, ...]:
@@ -194,6 +200,10 @@ class LoadedModel:
         array, _ = self.preprocessing(picture)
         return self.to_tensor(array)
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of the classes, along the last dimension of the logits."""
+        return logits.sigmoid() if self.is_multi_label else logits.softmax(dim=-1)
+
     def to_tensor(self, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
         """Return a preprocessed picture (3, H, W) as a batch of one on the model's device."""
         return torch.from_numpy(array)[None].to(self.device)
@@ -254,7 +264,7 @@ def load(
         weights, or ``timm-random:NAME``, with random ones: a ConvNeXt or one of
         `convnext_studio.model.timm.families`; ``road:KEY``, a step of `convnext_studio.model.road.steps`, with
         random weights; or the path of a weights file in any known format (see
-        `convnext_studio.model.weights.formats`).
+        `convnext_studio.model.weights.names.formats`).
     stem_stride, stem_padding
         Override the stem of the source, because the values cannot be read off the tensors.
     part
@@ -431,6 +441,19 @@ def _refuse_stem_options(stem: Stem) -> None:
         raise StudioError("Only a ConvNeXt's stem can be given another stride or padding.")
 
 
+def name_classes(model: LoadedModel, labels: tuple[str, ...]) -> LoadedModel:
+    """Return a model with other names for its classes.
+
+    Raises
+    ------
+    StudioError
+        If it has no classes, or there is not one name for each.
+    """
+    if why := why_unnamed(len(labels), len(model.labels), model.has_classes):
+        raise StudioError(why)
+    return replace(model, labels=cleaned(labels))
+
+
 def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
     return LoadedModel(
         source=source,
@@ -445,6 +468,7 @@ def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
         part=weights.part,
         other_parts=weights.other_parts,
         has_classes=weights.has_classes,
+        is_multi_label=weights.is_multi_label,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
-from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.config import ConvNeXtConfig, same_padding
 from convnext_studio.model.framing import Grid
 
 NodeKind = Literal["stem", "downsample", "block", "stage", "operation", "head"]
@@ -226,12 +226,16 @@ def _stage_parts(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[N
 
 def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[NodeInfo]:
     dim_before, dim = config.dims[stage - 1 : stage + 1]
-    size = _convolved(before.shape[1:], 2, 2, 0)
+    if config.dilations[stage] == 1:
+        size, field = _convolved(before.shape[1:], 2, 2, 0), before.field.after(2, 2)
+    else:
+        size, dilation = before.shape[1:], config.dilation_between(stage)
+        field = before.field.after(dilation + 1, padding=same_padding(2, dilation)[0])
     name = f"stage{stage + 1}.downsample"
     norm = _operation(
         f"{name}.norm", before.name, before.shape, _norm(config, dim_before), before.field, "NCHW"
     )
-    cost, field = _conv(dim_before, dim, 2, size), before.field.after(2, 2)
+    cost = _conv(dim_before, dim, 2, size)
     conv = _operation(f"{name}.conv", norm.name, (dim, *size), cost, field, "NCHW")
     return [norm, conv, _container(name, "downsample", before, [norm, conv], own=0)]
 
@@ -243,7 +247,8 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
     halves = config.downsample == "block" and stage > 0 and before.kind == "stage"
     stride = 2 if halves else 1
     size = _convolved(before.shape[1:], kernel, stride, kernel // 2)
-    field = before.field.after(kernel, stride, kernel // 2)
+    dilation = config.dilations[stage]
+    field = before.field.after(dilation * (kernel - 1) + 1, stride, dilation * (kernel // 2))
     groups = dim_before if config.depthwise else 1
     branch: list[tuple[str, int, _Cost, Layout]] = [
         ("dwconv", dim_before, _conv(dim_before, dim_before, kernel, size, groups), "NCHW"),
@@ -272,7 +277,7 @@ def _block(config: ConvNeXtConfig, name: str, stage: int, before: NodeInfo) -> l
 
 def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeInfo:
     """Return the node of the classifier's input: the last map, pooled and normalised in either order."""
-    cost, channels = _norm(config, config.dims[-1]), config.dims[-1]
+    cost, channels = _norm(config, config.dims[-1]), config.pooled_dim
     return NodeInfo(
         name=HEAD_NORM,
         kind="head",
@@ -289,10 +294,10 @@ def _head_norm(config: ConvNeXtConfig, input_px: int, before: NodeInfo) -> NodeI
 def _head(config: Architecture) -> _Cost:
     if not isinstance(config, ConvNeXtConfig):
         return _Cost(config.head_parameters, config.head_macs)
-    cost, width = _norm(config, config.dims[-1]), config.dims[-1]
-    if config.head_hidden_size:
-        cost += _conv(width, config.head_hidden_size, 1)
-        width = config.head_hidden_size
+    cost, width = _norm(config, config.dims[-1]), config.pooled_dim
+    for after in config.head_hidden_sizes:
+        cost += _conv(width, after, 1)
+        width = after
     return cost + _conv(width, config.num_classes, 1)
 
 
@@ -316,7 +321,9 @@ def smallest_input_px(config: Architecture) -> int:
     if not isinstance(config, ConvNeXtConfig):
         return config.smallest_input_px
     side = 1
-    for _ in config.depths[1:]:
+    for dilation in config.dilations[1:]:
+        if dilation > 1:
+            continue
         # The separate layers drop an odd last row, whereas the blocks pad it.
         side = 2 * side if config.downsample == "separate" else 2 * side - 1
     for conv in reversed(config.stem_convs):

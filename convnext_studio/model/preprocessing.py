@@ -28,15 +28,25 @@ class Preprocessing:
     Attributes
     ----------
     input_px
-        Side of the square input that the network was trained with.
+        Side of the square input that the network was trained with; its height, where it is not square.
+    input_width_px
+        Width of an input that is not square; 0 for a square one.
     crop_fraction
-        Fraction of the resized shorter side that the crop keeps (timm's ``crop_pct``).
+        Fraction of the resized picture that the crop keeps (timm's ``crop_pct``); above 1, the picture is
+        smaller than the input, and `fill` is added around it.
     interpolation
         ``bilinear``, ``bicubic`` or ``nearest``, with antialiasing.
     mean, std
         Mean and standard deviation per channel, for values in [0, 1].
     squash
         Resize both sides to the input size without keeping the aspect ratio, and do not crop.
+    border
+        Resize the whole picture into the input, and fill the rest with `fill` (timm's ``border``).
+    fill
+        The colour around a picture that does not fill the input, from 0 to 255; black if empty.
+    resized_px
+        What the picture is resized to before the crop, instead of by `crop_fraction`: the length of its shorter
+        side; or width and height, where both are squashed.
     floors_corner
         Whether the corner of the crop is rounded down, as in transformers, and not half to even.
     resizes_floats
@@ -44,33 +54,66 @@ class Preprocessing:
     """
 
     input_px: int = 224
+    input_width_px: int = 0
     crop_fraction: float = 0.875
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     squash: bool = False
+    border: bool = False
+    fill: tuple[int, ...] = ()
+    resized_px: tuple[int, ...] = ()
     floors_corner: bool = False
     resizes_floats: bool = False
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height of the input."""
+        return self.input_width_px or self.input_px, self.input_px
+
     def squashed(self, input_px: int) -> "Preprocessing":
         """Return a bicubic preprocessing that squashes whole pictures to that side, as for receptive fields."""
-        return replace(self, input_px=input_px, squash=True, interpolation="bicubic")
+        return replace(
+            self,
+            input_px=input_px,
+            input_width_px=0,
+            resized_px=(),
+            squash=True,
+            border=False,
+            interpolation="bicubic",
+        )
 
     def geometry(self, picture_size: tuple[int, int]) -> CropGeometry:
         """Return where the input lies in a picture of that width and height."""
+        resized = self._resized_size(picture_size)
+        sides = tuple(zip(resized, self.input_size, strict=True))
+        left, top = (self._corner(after - side) for after, side in sides)
+        right, bottom = (side - after + at for (after, side), at in zip(sides, (left, top), strict=True))
+        padding = max(0, -left), max(0, -top), max(0, right), max(0, bottom)
+        return CropGeometry(picture_size, resized, (left, top), self.input_size, padding)
+
+    def _resized_size(self, picture_size: tuple[int, int]) -> tuple[int, int]:
         width, height = picture_size
-        side = self.input_px
         if self.squash:
-            return CropGeometry(picture_size, (side, side), (0, 0), (side, side))
-        shorter = math.floor(side / self.crop_fraction)
-        # torchvision truncates the longer side, and rounds the corner of the crop half to even.
-        rounded = math.floor if self.floors_corner else round
+            return (self.resized_px[0], self.resized_px[1]) if len(self.resized_px) > 1 else self.input_size
+        aimed = [math.floor(side / self.crop_fraction) for side in self.input_size]
+        if self.border or (aimed[0] != aimed[1] and not self.resized_px):
+            # timm's `ResizeKeepRatio`: the whole picture within the aim, or the whole aim within the picture.
+            ratios = width / aimed[0], height / aimed[1]
+            ratio = max(ratios) if self.border else min(ratios)
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
+        shorter = self.resized_px[0] if self.resized_px else aimed[0]
+        # torchvision truncates the longer side.
         if width <= height:
-            resized = (shorter, int(shorter * height / width))
-        else:
-            resized = (int(shorter * width / height), shorter)
-        origin = (rounded((resized[0] - side) / 2.0), rounded((resized[1] - side) / 2.0))
-        return CropGeometry(picture_size, resized, origin, (side, side))
+            return shorter, int(shorter * height / width)
+        return int(shorter * width / height), shorter
+
+    def _corner(self, excess_px: int) -> int:
+        """Return where the crop begins on a side that is so much longer than it; below 0, what is added."""
+        if self.floors_corner:
+            return excess_px // 2
+        # torchvision rounds the corner half to even, and adds the larger half of an odd border at the end.
+        return round(excess_px / 2.0) if excess_px >= 0 else -(-excess_px // 2)
 
     def framed(self, picture_size: tuple[int, int], framing: Framing, grid: Grid) -> CropGeometry:
         """Return where the input lies in a picture of that width and height, in any framing.
@@ -82,37 +125,58 @@ class Preprocessing:
         """
         if framing.kind != "trained" or framing.box is not None:
             return framed_geometry(framing, picture_size, self.input_px, grid)
-        return replace(self, input_px=framing.input_px or self.input_px).geometry(picture_size)
+        return self.scaled(framing.input_px or self.input_px).geometry(picture_size)
+
+    def scaled(self, input_px: int) -> "Preprocessing":
+        """Return the same preprocessing for an input of another height, with everything else in proportion."""
+        scale = input_px / self.input_px
+        return replace(
+            self,
+            input_px=input_px,
+            input_width_px=round(scale * self.input_width_px),
+            resized_px=tuple(round(scale * side) for side in self.resized_px),
+        )
 
     def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
-        return self._cut(picture.convert("RGB"), geometry), geometry
+        return self._cut(picture.convert("RGB"), geometry, self._fill(3)), geometry
 
-    def _cut(self, picture: Image.Image, geometry: CropGeometry) -> Image.Image:
-        """Return the network's input as a picture of the same mode, black where it is padded."""
+    def _fill(self, bands: int) -> tuple[int, ...]:
+        """Return the colour around a picture of so many bands, from 0 to 255."""
+        fill = self.fill or (0,)
+        return fill[:bands] if len(fill) >= bands else fill[:1] * bands
+
+    def _cut(self, picture: Image.Image, geometry: CropGeometry, fill: float | tuple[int, ...]) -> Image.Image:
+        """Return the network's input as a picture of the same mode."""
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
         else:
             resized, (left, top) = _resize_around_crop(picture, geometry, resample)
         width, height = geometry.input_size
-        return resized.crop((left, top, left + width, top + height))
+        if not geometry.is_padded:
+            return resized.crop((left, top, left + width, top + height))
+        filled = Image.new(resized.mode, geometry.input_size, fill)
+        filled.paste(resized, (-left, -top))
+        return filled
 
     def _pixels(self, picture: Image.Image, geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
-        is_squashed = geometry.resized_size == geometry.input_size
-        if self.resizes_floats and is_squashed and self.squash and self.interpolation == "bilinear":
+        is_squashed = self.squash and not geometry.is_padded
+        if self.resizes_floats and is_squashed and self.interpolation == "bilinear":
             values = np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
-            return _squashed_floats(values, geometry.input_size)
+            (left, top), (width, height) = geometry.crop_origin, geometry.input_size
+            return _squashed_floats(values, geometry.resized_size)[top : top + height, left : left + width]
         if self.resizes_floats:
-            bands = [self._cut(band.convert("F"), geometry) for band in picture.convert("RGB").split()]
-            stacked = np.stack([np.asarray(band, dtype=np.float32) for band in bands], axis=-1)
+            bands = zip(picture.convert("RGB").split(), self._fill(3), strict=True)
+            cut = [self._cut(band.convert("F"), geometry, float(fill)) for band, fill in bands]
+            stacked = np.stack([np.asarray(band, dtype=np.float32) for band in cut], axis=-1)
             return stacked / np.float32(255)
         if len(self.mean) == 1:
-            grey = self._cut(picture.convert("L"), geometry)
+            grey = self._cut(picture.convert("L"), geometry, self._fill(1))
             return np.asarray(grey, dtype=np.float32)[..., None] / np.float32(255)
-        cropped = self._cut(picture.convert("RGB"), geometry)
+        cropped = self._cut(picture.convert("RGB"), geometry, self._fill(3))
         return np.asarray(cropped, dtype=np.float32) / np.float32(255)
 
     def __call__(
@@ -128,7 +192,8 @@ class Preprocessing:
             A picture of 8 bits; or values from 0 to 1, of which none of the bits is lost: (h, w, 1 or 3), or
             as many bands as the network takes.
         geometry
-            What the network is shown of it; by default what it was trained on. Padding gets the mean colour.
+            What the network is shown of it; by default what it was trained on. Padding gets the mean colour,
+            or that of the training.
         """
         if isinstance(picture, np.ndarray):
             geometry = geometry or self.geometry((picture.shape[1], picture.shape[0]))
@@ -140,7 +205,7 @@ class Preprocessing:
         mean, std = (np.resize(np.array(each, np.float32), pixels.shape[2]) for each in (self.mean, self.std))
         normalised = (pixels - mean) / std
         array: NDArray[np.float32] = np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
-        if geometry.is_padded:
+        if geometry.is_padded and geometry != self.geometry(geometry.picture_size):
             left, top, right, bottom = geometry.padding
             height, width = array.shape[1:]
             # The mean colour is 0 after the normalisation.
@@ -151,7 +216,9 @@ class Preprocessing:
     def _values(self, values: NDArray[np.float32], geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
         bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
-        cut = np.stack([np.asarray(self._cut(band, geometry)) for band in bands], axis=-1)
+        fills = self._fill(len(bands))
+        filled = [self._cut(band, geometry, fill / 255) for band, fill in zip(bands, fills, strict=True)]
+        cut = np.stack([np.asarray(band) for band in filled], axis=-1)
         # The filters overshoot, which 8 bits cannot.
         within = np.clip(cut, 0, 1)
         if len(self.mean) == 1 and within.shape[2] == 3:

@@ -45,6 +45,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     mean, std
         Mean and standard deviation by which pictures are normalised, one for each input channel, or one for
         all; empty for the network's own.
+    labels
+        The class names that a person gave; those of the source if empty.
     untrained
         Whether to draw random weights, from the seed, for the network that the source names; its classes and
         its preprocessing are kept.
@@ -64,7 +66,22 @@ class LoadModel(Request, frozen=True, kw_only=True):
     part: str = ""
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
     untrained: bool = False
+
+
+class NameClasses(Request, frozen=True, kw_only=True):
+    """Give other names to the classes of the open model; answered by `ModelInfo`. All results stay.
+
+    Attributes
+    ----------
+    labels
+        One name for each class.
+    """
+
+    doing: ClassVar[str] = "Naming the classes"
+    priority: ClassVar[int] = 0
+    labels: tuple[str, ...]
 
 
 class CloseModel(Request, frozen=True, kw_only=True):
@@ -168,8 +185,8 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         The class names in plain words.
     parameters, macs
         The totals of the whole network; MACs at `input_px`.
-    input_px
-        The side of the network's input.
+    input_px, input_width_px
+        The height of the network's input, and its width where it is not square; 0 otherwise.
     mean, std
         Mean and standard deviation of each input channel, by which pictures are normalised.
     device, device_name, precision
@@ -178,8 +195,9 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         Whether its file omits the stem's stride and padding; they are then the requested or the usual ones.
     part, other_parts
         Where in its file the network is, and the other networks and heads there, which `LoadModel` can open.
-    has_classes
-        Whether the outputs are classes; otherwise they are features or an embedding.
+    has_classes, is_multi_label
+        Whether the outputs are classes (otherwise they are features or an embedding), and whether several of
+        them can be right, so that probabilities are sigmoids.
     memory_bytes
         The bytes of the weights, and of the activations and gradients of one picture.
     devices
@@ -196,6 +214,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     parameters: int
     macs: int
     input_px: int
+    input_width_px: int = 0
     device: str
     device_name: str
     precision: Precision
@@ -203,6 +222,7 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
     memory_bytes: int = 0
     devices: tuple[Device, ...] = ()
     mean: tuple[float, ...] = IMAGENET_MEAN
@@ -214,6 +234,11 @@ class ModelInfo(Answer, frozen=True, kw_only=True):
         red, *others = (round(255 * min(max(value, 0.0), 1.0)) for value in self.mean)
         green, blue = others[:2] if len(others) > 1 else (red, red)
         return red, green, blue
+
+    @property
+    def input_text(self) -> str:
+        """The size of the input as displayed: height and width."""
+        return f"{self.input_px} × {self.input_width_px or self.input_px}"
 
     @property
     def device_facts(self) -> Device | None:

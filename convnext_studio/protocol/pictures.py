@@ -94,6 +94,8 @@ class CheckPictures(Request, frozen=True, kw_only=True):
     ----------
     images
         Keys of listed pictures.
+    decodes
+        Whether to decode them at thumbnail size, too, which finds damage behind the header.
     with_sha256
         Whether to read the whole files and return their digests.
     """
@@ -102,6 +104,7 @@ class CheckPictures(Request, frozen=True, kw_only=True):
     priority: ClassVar[int] = 8
     replaces: ClassVar[bool] = False
     images: tuple[str, ...]
+    decodes: bool = False
     with_sha256: bool = False
 
 

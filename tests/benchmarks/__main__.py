@@ -10,7 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from tests.benchmarks import attributions, engine, framings, lectures, nodes, passes, similarity, windows
+from tests.benchmarks import (
+    attributions,
+    engine,
+    framings,
+    lectures,
+    nodes,
+    opening,
+    passes,
+    similarity,
+    walls,
+    windows,
+)
 from tests.benchmarks.table import Row, table
 
 ROWS: dict[str, Callable[[int], list[Row]]] = {
@@ -22,11 +33,13 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "views": windows.views,
     "two-networks": windows.two_networks,
     "lecture": lectures.steps,
+    "opening": opening.opening,
     "predict": passes.predict,
     "framings": framings.rows,
     "predict-both": passes.predict_both,
     "grad-cam": attributions.grad_cams,
     "batched": attributions.batched,
+    "wall": walls.wall,
     "erf": passes.receptive_field,
     "blocks": nodes.blocks,
     "seen": nodes.seen,

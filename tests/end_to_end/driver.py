@@ -154,10 +154,6 @@ class Observer(QObject):
         """As the menu does."""
         self._window.actions_by_id["close"].trigger()
 
-    def look_at_last_pictures(self) -> None:
-        """Scroll the list of pictures down, so that the thumbnails there are read."""
-        self._window.pictures_panel.list.scrollToBottom()
-
     def trigger(self, action: str) -> None:
         """Do what an entry of a menu does, after the answer has gone out: it may open a dialog."""
         QTimer.singleShot(0, self._window.actions_by_id[action].trigger)

@@ -16,8 +16,9 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
 from convnext_studio.export.contents import written_explanation
-from convnext_studio.export.figures import attribution_figure, contact_sheet_png
+from convnext_studio.export.figures import attribution_figure
 from convnext_studio.export.page import Canvas, ColourBar
+from convnext_studio.export.walls import contact_sheet_png
 from convnext_studio.protocol.attributions import Curves, Explanation, Faithfulness
 from tests.export.conftest import smooth_maps
 

@@ -15,11 +15,11 @@ from convnext_studio.export.field_figures import curves_figure
 from convnext_studio.export.figures import (
     COLORMAP,
     attribution_figure,
-    contact_sheet_png,
     map_box,
     mosaic_figure,
 )
 from convnext_studio.export.page import PAPER, WARNING, ColourBar, Figure
+from convnext_studio.export.walls import contact_sheet_png
 from convnext_studio.render import OPACITY, OVER_PICTURE, Clipping, Limits, colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 

@@ -41,7 +41,10 @@ def main() -> int:
                 command += ["--theme", theme, "--text-pt", str(options.text_pt), "--views", options.views]
                 command += ["--faults"] if options.faults else []
                 variables["QT_SCALE_FACTOR"] = scale or "1"
-                failed |= subprocess.run(command, env=variables, check=False).returncode != 0
+                code = subprocess.run(command, env=variables, check=False).returncode
+                if code:
+                    sys.stderr.write(f"{folder}: the photographer ended with {code}\n")
+                failed |= code != 0
     return int(failed)
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
 from convnext_studio.common.samples import SAMPLES, sample_path
+from convnext_studio.ui.lecture.presenter.keys import Command
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.state.comparison_entries import OPEN_MODEL, network
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import PopupButton
 
@@ -52,6 +54,7 @@ class Views:
         yield self._selections()
         yield self._arrangements()
         yield from self._panels()
+        yield self._pages()
         yield self._asides()
         yield self._popups()
         yield self._messages()
@@ -72,6 +75,8 @@ class Views:
         while self._window.messages.dismiss_latest():
             pass
         do["reset"]()
+        for tabs in self._window.findChildren(QTabWidget):
+            tabs.setCurrentIndex(0)
         do["clear_unit"]()
         do["follow_top"]()
         while self._window.strip.opened:
@@ -119,6 +124,30 @@ class Views:
                 View(f"large_{name}", partial(layout.toggle_maximised, name)),
                 View(f"after_{name}", layout.leave_maximised),
             ]
+
+    def _pages(self) -> list[View]:
+        """The pages behind tabs of the panels that have some."""
+        pages = [
+            View(f"page_{name}_{number}", partial(self._open_page, name, number))
+            for name, last in (("feature_maps", 3), ("field_lab", 3), ("evidence", 3), ("activity", 2))
+            for number in range(2, last + 1)
+        ]
+        return [*pages, View("lab_of_several", self._compare_fields)]
+
+    def _open_page(self, name: str, number: int) -> None:
+        layout = self._window.dock_layout
+        if layout.maximised != name:
+            layout.leave_maximised()
+            layout.toggle_maximised(name)
+        tabs = layout.docks[name].panel.findChild(QTabWidget)
+        assert tabs is not None
+        tabs.setCurrentIndex(number - 1)
+
+    def _compare_fields(self) -> None:
+        self._open_page("field_lab", 1)
+        self._window.field_lab.compare.show_entries(
+            [OPEN_MODEL, *(network("bundled", offline=True) for _ in range(3))]
+        )
 
     def _asides(self) -> list[View]:
         layout = self._window.dock_layout
@@ -223,7 +252,7 @@ class Views:
         change = self._window.controller.change_model
         return [
             View("random_weights", lambda: change(source="preset:tutorial")),
-            View("large_network", lambda: change(source="preset:convnext-base")),
+            View("large_network", lambda: change(source="preset:convnext_base")),
             View("other_family", lambda: change(source="timm-random:resnet18")),
             View("bundled_again", lambda: change(source="bundled")),
         ]
@@ -234,7 +263,11 @@ class Views:
         return [
             View("lecture_01", self._do["present"]),
             *(View(f"lecture_{index + 1:02}", partial(self._go_to, index)) for index in steps),
-            View("after_the_lecture", self._leave),
+            View("lecture_zoomed", lambda: (self._go_to(_IN_THE_BLOCK), self._present(Command.ZOOM))),
+            View("lecture_keys", lambda: (self._present(Command.ZOOM), self._present(Command.HELP))),
+            # Any key closes the page with the keys.
+            View("lecture_overview", lambda: [self._present(Command.OVERVIEW) for _ in range(2)]),
+            View("after_the_lecture", lambda: (self._present(Command.OVERVIEW), self._leave())),
         ]
 
     def _go_to(self, index: int) -> None:
@@ -242,12 +275,18 @@ class Views:
         assert presenter is not None
         presenter.go_to(index)
 
+    def _present(self, command: Command) -> None:
+        presenter = self._window.lecture.presentation.presenter
+        assert presenter is not None
+        presenter.do(command)
+
     def _leave(self) -> None:
         presenter = self._window.lecture.presentation.presenter
         assert presenter is not None
         presenter.close()
 
 
+_IN_THE_BLOCK = 19  # A step with a large map.
 _SAVED = Notice("test", "The session was saved as /home/ada/session.json.", good=True, path=__file__)
 _REASONS = tuple(f"picture-{number}.png is cut off after {number},024 bytes." for number in range(1, 8))
 _FAILED = Notice(
@@ -298,7 +337,7 @@ def _drop(window: StudioWindow, paths: list[str]) -> None:
 
 def _drag(window: StudioWindow, paths: list[str]) -> None:
     """Drag files over the window, and do not drop them."""
-    place = window.rect().center()
+    place, data = window.rect().center(), _mime(paths)  # The event does not keep what is dragged.
     button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    event = QDragEnterEvent(place, Qt.DropAction.CopyAction, _mime(paths), button, none)
+    event = QDragEnterEvent(place, Qt.DropAction.CopyAction, data, button, none)
     QApplication.sendEvent(window, event)

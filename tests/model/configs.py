@@ -1,6 +1,6 @@
 """Small configs of every kind, for hypothesis."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -38,4 +38,12 @@ def configs(draw: st.DrawFn) -> ConvNeXtConfig:
         downsample=draw(st.sampled_from(get_args(Downsample))),
         layer_scale_init_value=draw(st.sampled_from([0.0, 1e-6, 1.0])),
     )
-    return replace(config, **draw(st.sampled_from([{}, {"head_norm_first": True}, {"head_hidden_size": 6}])))
+    heads: list[dict[str, Any]] = [
+        {},
+        {"head_norm_first": True},
+        {"head_norm_first": True, "global_pool": "catavgmax"},
+        {"head_hidden_size": 6},
+        {"head_hidden_size": (6, 5)},
+    ]
+    strides = [0, 4, 8, 16] if config.downsample == "separate" else [0]
+    return replace(config, **draw(st.sampled_from(heads)), output_stride=draw(st.sampled_from(strides)))

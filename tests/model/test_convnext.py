@@ -167,6 +167,37 @@ def test_logits_equal_timms_with_other_arguments(options: dict[str, Any]) -> Non
     assert_same_logits(theirs, ours)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"output_stride": 16},
+        {"output_stride": 8},
+        {"output_stride": 8, "kernel_sizes": (7, 5, 5, 3), "use_grn": True},
+        {"global_pool": "max"},
+        {"global_pool": "avgmax"},
+        {"global_pool": "catavgmax", "head_norm_first": True},
+    ],
+)
+def test_every_map_and_the_logits_equal_timms(options: dict[str, Any]) -> None:
+    small: dict[str, Any] = {"num_classes": 5, "depths": (1, 2, 1, 1), "dims": (8, 12, 16, 20)}
+    theirs = timm.models.convnext.ConvNeXt(**small, **options)
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    changes = dict(options)
+    if "kernel_sizes" in changes:
+        changes |= {"kernel_size": changes.pop("kernel_sizes"), "grn": changes.pop("use_grn")}
+    ours = ConvNeXt(**small, **changes)
+    ours.load_state_dict(renamed(theirs.state_dict(), TIMM_NAMES))
+    assert_same_logits(theirs, ours)
+    for size in ((97, 131), (64, 75)):
+        x = own = their = torch.randn(1, 3, *size, dtype=torch.float64)
+        own, their = ours.downsample_layers[0](x), theirs.stem(x)
+        for stage in range(4):
+            own = ours.stages[stage](own if stage == 0 else ours.downsample_layers[stage](own))
+            their = theirs.stages[stage](their)
+            torch.testing.assert_close(own, their, rtol=1e-5, atol=1e-5)
+
+
 def torchvision_names(depths: tuple[int, ...]) -> dict[str, str]:
     """Return our names by patterns for torchvision's, which number stem, stages, downsampling and layers."""
     block = {"0": "dwconv", "2": "norm", "3": "pwconv1", "5": "pwconv2"}

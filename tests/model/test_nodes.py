@@ -58,11 +58,13 @@ def count_parameters(module: torch.nn.Module) -> int:
 
 
 @settings(max_examples=40)
-@given(config=configs(), more_px=st.integers(0, 30))
-def test_every_nodes_shape_parameters_and_macs_are_torchs(config: ConvNeXtConfig, more_px: int) -> None:
+@given(config=configs(), more_px=st.integers(0, 30), wider_px=st.integers(0, 9))
+def test_every_nodes_shape_parameters_and_macs_are_torchs(
+    config: ConvNeXtConfig, more_px: int, wider_px: int
+) -> None:
     assert ConvNeXtConfig.from_dict(config.to_dict()) == config
     network, side = on_meta(config), smallest_input_px(config) + more_px
-    nodes = node_table(config, side)
+    nodes = node_table(config, (side, side + wider_px))
     shapes: dict[str, tuple[int, ...]] = {}
     for node in nodes:
         name = modules_of(node)[-1]
@@ -72,7 +74,7 @@ def test_every_nodes_shape_parameters_and_macs_are_torchs(config: ConvNeXtConfig
 
         network.get_submodule(name).register_forward_hook(keep)
     with FlopCounterMode(display=False, depth=5) as counter:
-        logits = network(torch.empty(2, config.in_chans, side, side, device="meta"))
+        logits = network(torch.empty(2, config.in_chans, side, side + wider_px, device="meta"))
     flops = counter.get_flop_counts()
     assert logits.shape == (2, config.num_classes)
     for node in nodes:
@@ -152,6 +154,8 @@ FIELDS = {
     "overlap, tiered": {"stem_type": "overlap_tiered"},
     "overlap, activation": {"stem_type": "overlap_act"},
     "batch norm": {"norm": "batch"},
+    "dilated last stage": {"output_stride": 16},
+    "dilated stages": {"output_stride": 8, "kernel_size": 3},
     "isotropic": {"depths": (3,), "dims": (8,), "stem_norm": False},
 }
 

@@ -1,5 +1,7 @@
 """Preprocessing against timm's evaluation transform, and its geometry against the pixels themselves."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,6 +41,62 @@ def test_equals_timms_transform(
     )
     np.testing.assert_allclose(ours, transform(picture).numpy(), rtol=0, atol=1e-6)
     assert geometry.input_size == (input_px, input_px)
+
+
+@given(
+    width=st.integers(8, 300),
+    height=st.integers(8, 300),
+    input_size=st.sampled_from([(64, 64), (97, 48), (48, 97), (64, 33)]),
+    crop_fraction=st.sampled_from([0.7, 0.875, 1.0, 1.3]),
+    crop_mode=st.sampled_from(["center", "squash", "border"]),
+    means=st.sampled_from([IMAGENET_MEAN, (0.31,)]),
+)
+def test_other_shapes_and_crops_equal_timms(
+    width: int,
+    height: int,
+    input_size: tuple[int, int],
+    crop_fraction: float,
+    crop_mode: str,
+    means: tuple[float, ...],
+) -> None:
+    picture = noise(width, height)
+    across, down = input_size
+    transform = create_transform(
+        (3, down, across),
+        interpolation="bicubic",
+        crop_pct=crop_fraction,
+        crop_mode=crop_mode,
+        mean=means,
+        std=IMAGENET_STD[: len(means)],
+    )
+    squashed = tuple(math.floor(side / crop_fraction) for side in input_size)
+    prepare = Preprocessing(
+        input_px=down,
+        input_width_px=across,
+        crop_fraction=crop_fraction,
+        squash=crop_mode == "squash",
+        border=crop_mode == "border",
+        fill=tuple(round(255 * mean) for mean in means) if crop_mode == "border" else (),
+        resized_px=squashed if crop_mode == "squash" else (),
+        mean=means,
+        std=IMAGENET_STD[: len(means)],
+    )
+    ours, geometry = prepare(picture)
+    expected = transform(picture if len(means) == 3 else picture.convert("L")).numpy()
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
+    assert geometry.input_size == input_size
+
+
+def test_a_border_of_values_is_that_of_pixels() -> None:
+    picture = noise(80, 50)
+    prepare = Preprocessing(
+        input_px=64, border=True, fill=(9, 99, 200), crop_fraction=1.0, interpolation="nearest"
+    )
+    of_pixels, geometry = prepare(picture)
+    of_values, same = prepare(np.asarray(picture, np.float32) / 255)
+    np.testing.assert_allclose(of_values, of_pixels, rtol=0, atol=1e-5)
+    assert geometry == same
+    assert geometry.crop_origin == (0, -12)
 
 
 def test_squash_equals_timms_squash() -> None:

@@ -83,7 +83,7 @@ def attribute(
     chosen = method_named(method)
     if target is None:
         target = _predicted(model, tensor)
-    outputs = Outputs.of(output, target, against, model.config.num_classes)
+    outputs = Outputs.of(output, target, against, model.config.num_classes, model.is_multi_label)
     if node is None or isinstance(node, str):
         nodes: Sequence[str] = (node or model.config.stages[-1],)
     else:

@@ -36,7 +36,11 @@ def grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     -------
     (h, w), signed, on the device; the same for all functions here.
     """
-    return _weighted(gradient.mean(dim=_SPACE), activation)
+    return _weighted(_mean_gradient(activation, gradient), activation)
+
+
+def _mean_gradient(_activation: Tensor, gradient: Tensor) -> Tensor:
+    return gradient.mean(dim=_SPACE)
 
 
 def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -44,9 +48,13 @@ def grad_cam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
 
     As in the paper, this explains exp(logit), without its constant factor. Alpha is 0 if the denominator is 0.
     """
+    return _weighted(_positive_gradient(activation, gradient), activation)
+
+
+def _positive_gradient(activation: Tensor, gradient: Tensor) -> Tensor:
     denominator = 2 * gradient**2 + gradient**3 * activation.sum(dim=_SPACE, keepdim=True)
     alpha = torch.where(denominator == 0, 0, gradient**2 / denominator)
-    return _weighted((alpha * torch.relu(gradient)).sum(dim=_SPACE), activation)
+    return (alpha * torch.relu(gradient)).sum(dim=_SPACE)
 
 
 def hires_cam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -72,8 +80,12 @@ def layer_cam(activation: Tensor, gradient: Tensor) -> Tensor:
 
 def x_grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
     """XGrad-CAM: weight by sum(A g) / sum(A), or 0 if sum(A) is 0 (Fu et al., BMVC 2020, arXiv:2008.02312)."""
+    return _weighted(_share_of_gradient(activation, gradient), activation)
+
+
+def _share_of_gradient(activation: Tensor, gradient: Tensor) -> Tensor:
     total = activation.sum(dim=_SPACE)
-    return _weighted(torch.where(total == 0, 0, (activation * gradient).sum(dim=_SPACE) / total), activation)
+    return torch.where(total == 0, 0, (activation * gradient).sum(dim=_SPACE) / total)
 
 
 def eigen_cam(activation: Tensor) -> Tensor:
@@ -85,10 +97,15 @@ def eigen_cam(activation: Tensor) -> Tensor:
     is_finite = activation.isfinite().all()
     # Chosen by `where`, because reading a value would wait for the device.
     units = torch.where(is_finite, activation, 0).flatten(1).T
-    _, _, directions = torch.linalg.svd(units, full_matrices=False)
-    projected = (units @ directions[0]).view(activation.shape[1:])
-    projected = torch.where(projected.sum() < 0, -projected, projected)
+    projected = (units @ eigen_direction(activation)).view(activation.shape[1:])
     return torch.where(is_finite, projected, torch.nan)
+
+
+def eigen_direction(activation: Tensor) -> Tensor:
+    """Return the direction (C,) on which EigenCAM projects, with its sign."""
+    units = torch.where(activation.isfinite().all(), activation, 0).flatten(1).T
+    _, _, directions = torch.linalg.svd(units, full_matrices=False)
+    return torch.where((units @ directions[0]).sum() < 0, -directions[0], directions[0])
 
 
 def _weighted(weights: Tensor, activation: Tensor) -> Tensor:
@@ -103,19 +120,35 @@ GRADIENT_CAMS: dict[MethodName, Cam] = {
     "xgradcam": x_grad_cam,
 }
 
+
+def weights_at(method: MethodName, activation: Tensor, gradient: Tensor, y: int, x: int) -> Tensor:
+    """Return by what a method multiplies the channels (C,) at a unit; the products add up to its map there."""
+    if method == "hirescam":
+        return gradient[:, y, x]
+    if method == "layercam":
+        return torch.relu(gradient[:, y, x])
+    return _CHANNEL_WEIGHTS[method](activation, gradient)
+
+
+_CHANNEL_WEIGHTS: dict[MethodName, Cam] = {
+    "gradcam": _mean_gradient,
+    "gradcam++": _positive_gradient,
+    "xgradcam": _share_of_gradient,
+}
+SAME_FOR_EVERY_CLASS = "EigenCAM is the same for every class."
 _DIVIDES = (
     "The activations of this network have both signs. If those of a channel add up to nearly 0, this method "
     "divides by nearly 0, and that channel alone may dominate the map."
 )
 
 
-def _checks(activation: Tensor, gradient: Tensor) -> Tensor:
+def checks_of(activation: Tensor, gradient: Tensor) -> Tensor:
     """Return (2,) bool: whether any gradient is not 0, and whether a norm cancels activation x gradient."""
     return torch.stack([gradient.any(), _is_cancelled(activation * gradient)])
 
 
-def _caveats(method: MethodName, nodes: Iterable[str], checks: Iterable[tuple[bool, bool]]) -> Iterator[str]:
-    """Yield caveats about the maps of a method at nodes, from the results of `_checks`."""
+def caveats(method: MethodName, nodes: Iterable[str], checks: Iterable[tuple[bool, bool]]) -> Iterator[str]:
+    """Yield caveats about the maps of a method at nodes, from the results of `checks_of`."""
     if method in ("gradcam++", "xgradcam"):
         yield _DIVIDES
     for node, (has_gradient, is_cancelled) in zip(nodes, checks, strict=True):
@@ -143,12 +176,12 @@ def gradient_cams(task: AttributionTask, method: MethodName) -> Iterator[MethodR
             for node, leaf, whole in zip(task.nodes, leaves, gradients, strict=True):
                 activation, gradient = task.seen(node, leaf.detach()[0]), task.seen(node, whole[0])
                 found[index, node] = task.placed(node, cam(activation, gradient), leaf)
-                checks.append(_checks(activation, gradient))
+                checks.append(checks_of(activation, gradient))
     # The code waits for the device only here: once for all maps, and once for the caveats.
     arrays, said = to_arrays(found), torch.stack(checks).tolist()
     maps = tuple({node: arrays[index, node] for node in task.nodes} for index in range(len(scores)))
     nodes = task.nodes * len(scores)
-    yield MethodResult(maps=maps, notes=tuple(dict.fromkeys(_caveats(method, nodes, said))))
+    yield MethodResult(maps=maps, notes=tuple(dict.fromkeys(caveats(method, nodes, said))))
 
 
 def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
@@ -162,6 +195,4 @@ def eigen_cams(task: AttributionTask) -> Iterator[MethodResult]:
             for node in task.nodes
         }
     )
-    yield MethodResult(
-        maps=(maps,) * len(task.outputs.classes), notes=("EigenCAM is the same for every class.",)
-    )
+    yield MethodResult(maps=(maps,) * len(task.outputs.classes), notes=(SAME_FOR_EVERY_CLASS,))

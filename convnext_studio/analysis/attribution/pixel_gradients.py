@@ -27,7 +27,7 @@ def _leaf(pictures: Tensor) -> Tensor:
 def saliency(task: AttributionTask) -> Iterator[MethodResult]:
     """Compute the largest absolute gradient among the colours (Simonyan et al. 2013, arXiv:1312.6034)."""
     yield MethodResult(
-        maps=tuple({INPUT: _largest(_gradients(task, task.tensor, index)[0])} for index in _each(task))
+        maps=tuple({INPUT: largest(_gradients(task, task.tensor, index)[0])} for index in _each(task))
     )
 
 
@@ -62,7 +62,7 @@ def smooth_grad(task: AttributionTask) -> Iterator[MethodResult]:
     size = batch_size(task.tensor.device, with_gradients=True)
     for batch, sums in in_batches(samples, size, evaluate):
         totals = [total + part for total, part in zip(totals, sums, strict=True)]
-        maps = tuple({INPUT: _largest(total / batch.stop)} for total in totals)
+        maps = tuple({INPUT: largest(total / batch.stop)} for total in totals)
         yield MethodResult(maps=maps, done=batch.stop, total=samples)
 
 
@@ -137,7 +137,8 @@ def _each(task: AttributionTask) -> range:
     return range(len(task.outputs.classes))
 
 
-def _largest(gradient: Tensor) -> Map:
+def largest(gradient: Tensor) -> Map:
+    """Return the largest absolute gradient (C, H, W) among the colours of each pixel."""
     return to_array(gradient.abs().amax(dim=0))
 
 

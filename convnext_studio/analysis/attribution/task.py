@@ -33,13 +33,18 @@ class Outputs:
         ``logit``, ``probability``, or ``difference`` of two logits.
     classes
         The class, or for a difference the two classes.
+    is_multi_label
+        Whether probabilities are sigmoids; see `LoadedModel.probabilities`.
     """
 
     kind: Output
     classes: tuple[int, ...]
+    is_multi_label: bool = False
 
     @classmethod
-    def of(cls, kind: Output, target: int, against: int | None, count: int) -> "Outputs":
+    def of(
+        cls, kind: Output, target: int, against: int | None, count: int, is_multi_label: bool = False
+    ) -> "Outputs":
         """Choose outputs of a network with that many classes.
 
         Raises
@@ -49,7 +54,7 @@ class Outputs:
         """
         check_class(target, count)
         if kind != "difference":
-            return cls(kind, (target,))
+            return cls(kind, (target,), is_multi_label)
         if against is None or against == target:
             raise StudioError("A difference needs two classes.", "Choose another class to compare with.")
         check_class(against, count)
@@ -57,7 +62,10 @@ class Outputs:
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Map logits (N, classes) to the values of the outputs (N, outputs)."""
-        values = torch.softmax(logits, dim=1) if self.kind == "probability" else logits
+        if self.kind == "probability":
+            values = torch.sigmoid(logits) if self.is_multi_label else torch.softmax(logits, dim=1)
+        else:
+            values = logits
         # Not by a list: as an index it would be copied to the device each time, which waits for it.
         return torch.stack([values[:, index] for index in self.classes], dim=1)
 

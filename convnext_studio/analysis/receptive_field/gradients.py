@@ -257,11 +257,13 @@ def _spans(steps: list[_Step], unit: int, size: int) -> tuple[Span, list[slice]]
 
 
 def _steps(model: LoadedModel, node: str) -> list[_Step] | None:
-    """Return the layers up to a node; None for operations inside blocks and for other families."""
+    """Return the layers up to a node; None for operations inside blocks, dilated stages and other families."""
     network: nn.Module = model.module
     if not isinstance(network, ConvNeXt):
         return None
     config, last = network.config, model.module_at(node)
+    if max(config.dilations) > 1:
+        return None
     stem = network.downsample_layers[0]
     steps = [_Step(tuple((conv.kernel_size, conv.stride, conv.padding) for conv in config.stem_convs), (stem,))]
     if last is stem:

@@ -79,7 +79,7 @@ class Spread:
     def _merge(self, vectors: Tensor) -> None:
         mean = vectors.mean(dim=0)
         scatter = _products(vectors - mean)
-        mean_64 = mean.double().cpu().numpy()
+        mean_64 = mean.cpu().double().numpy()
         if self._mean is None or self._scatter is None:
             self._mean, self._scatter, self._count = mean_64, scatter, len(vectors)
             return
@@ -98,7 +98,7 @@ class Spread:
 
     def _of_few(self, count: int) -> PrincipalComponents:
         """Return the components by way of the products of the vectors with each other."""
-        all_vectors = torch.cat(self._few).double().cpu().numpy()
+        all_vectors = torch.cat(self._few).cpu().double().numpy()
         mean = all_vectors.mean(axis=0)
         centred = all_vectors - mean
         products = centred @ centred.T
@@ -111,7 +111,7 @@ class Spread:
 def _products(centred: Tensor) -> NDArray[np.float64]:
     """Return the products of all channels of vectors (n, C), (C, C)."""
     if centred.device.type != "cpu":
-        return np.asarray((centred.T @ centred).double().cpu().numpy())
+        return np.asarray((centred.T @ centred).cpu().double().numpy())
     # Imported here, because it takes a quarter of a second, and the engine is to start at once.
     from scipy.linalg.blas import ssyrk
 

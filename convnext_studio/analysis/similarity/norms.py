@@ -79,11 +79,11 @@ def _outliers(
 ) -> tuple[NormOutlier, ...]:
     squares = vectors.square()
     finite = squares[:, squares.isfinite().all(dim=0)]
-    usual = finite.double().cpu().numpy()
+    usual = finite.cpu().double().numpy()
     medians = np.median(usual, axis=1)
     found = []
     for index in far.tolist():
-        values = vectors[:, index].double().cpu().numpy()
+        values = vectors[:, index].cpu().double().numpy()
         excess = values**2 - medians
         total = excess.sum()
         shares = excess / total if total else np.zeros_like(excess)

@@ -83,7 +83,7 @@ class PartModel:
         """Return the same model with its parts in another order."""
         return PartModel(
             method=self.method,
-            centres=self.centres[order],
+            centres=self.centres[order.to(self.centres.device)],
             mean=self.mean,
             is_unit=self.is_unit,
             error=self.error,
@@ -154,7 +154,7 @@ def _spread_out(data: Tensor, count: int, random: torch.Generator) -> Tensor:
     chosen = [int(torch.randint(len(data), (1,), generator=random))]
     nearest = (lengths + _distances(data, data[chosen])[:, 0]).clamp(min=0)
     while len(chosen) < count:
-        chances = nearest.double().cpu()
+        chances = nearest.cpu().double()
         if float(chances.sum()) <= 0:  # There are fewer different vectors than centres.
             chances = torch.ones_like(chances)
         picked = torch.multinomial(chances, tries, replacement=True, generator=random).to(data.device)
@@ -167,26 +167,33 @@ def _spread_out(data: Tensor, count: int, random: torch.Generator) -> Tensor:
     return data[chosen].clone()
 
 
+def counted(labels: Tensor, count: int) -> Tensor:
+    """Return how often each of `count` labels occurs, (count,)."""
+    return labels.new_zeros(count).index_add_(0, labels, torch.ones_like(labels))
+
+
 def _lloyd(data: Tensor, centres: Tensor, should_stop: ShouldStop) -> tuple[Tensor, float]:
     """Improve centres until no vector changes its centre; return them with the sum of squared distances."""
     lengths = data.square().sum(dim=1)
-    labels: Tensor | None = None
+    labels = torch.full(lengths.shape, -1, dtype=torch.long, device=data.device)
     for _ in range(_MOST_STEPS):
         if should_stop():
             raise Stopped
         nearest, found = _distances(data, centres).min(dim=1)
-        if labels is not None and bool((found == labels).all()):
+        counts = counted(found, len(centres))
+        # In one copy, because each one waits for the device.
+        *sizes, moved = torch.cat((counts, (found != labels).sum()[None])).cpu().tolist()
+        if not moved:
             break
         labels = found
-        counts = torch.bincount(labels, minlength=len(centres))
         sums = torch.zeros_like(centres).index_add_(0, labels, data)
         centres = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], centres)
-        empty = (counts == 0).nonzero()[:, 0]
-        if len(empty):  # An empty centre moves to where the distances are largest.
+        empty = [index for index, size in enumerate(sizes) if size == 0]
+        if empty:  # An empty centre moves to where the distances are largest.
             farthest = (lengths + nearest).topk(len(empty)).indices
-            centres[empty] = data[farthest]
-    error = (lengths + _distances(data, centres).amin(dim=1)).clamp(min=0).double().sum()
-    return centres, float(error)
+            centres[torch.tensor(empty, device=data.device)] = data[farthest]
+    error = (lengths + _distances(data, centres).amin(dim=1)).clamp(min=0)
+    return centres, float(error.cpu().double().sum())  # Not every device has float64.
 
 
 # ------------------------------------------------------------------- non-negative matrix factorisation
@@ -212,7 +219,7 @@ def fit_nmf(
         weights = _weights(data, parts)
     else:
         weights, parts = _from_singular_vectors(data, count)
-    whole = float(data.double().square().sum())
+    whole = float(data.square().sum(dim=1).cpu().double().sum())
     last = np.inf
     for _ in range(_MOST_STEPS):
         if should_stop():
@@ -236,8 +243,8 @@ def _gram(weights: Tensor) -> Tensor:
 
 def _squared_error(whole: float, products: Tensor, square: Tensor, parts: Tensor) -> float:
     """Return the squared length of data minus weights times parts, from products that are at hand."""
-    across = float((products.double() * parts.double()).sum())
-    return whole - 2 * across + float((square.double() * (parts @ parts.T).double()).sum())
+    across = float((products.cpu().double() * parts.cpu().double()).sum())
+    return whole - 2 * across + float((square.cpu().double() * _gram(parts.T).cpu().double()).sum())
 
 
 def _update(factor: Tensor, products: Tensor, square: Tensor) -> Tensor:
@@ -263,7 +270,7 @@ _WEIGHT_STEPS = 30
 
 def _from_singular_vectors(data: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return weights and parts to start from: the positive or negative half of each singular vector."""
-    square = (data.T @ data).double().cpu().numpy()
+    square = (data.T @ data).cpu().double().numpy()
     values, right = leading_eigenvectors(square, count)
     v = torch.from_numpy(right).to(data)
     sizes = torch.from_numpy(np.sqrt(np.maximum(values, _TINY))).to(data)

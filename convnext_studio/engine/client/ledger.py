@@ -27,7 +27,7 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
-from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, SaveModel, SwapModels
+from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, NameClasses, SaveModel, SwapModels
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ImageInfo,
@@ -46,7 +46,7 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
-_LEAVES_A_MARK = (LoadModel, CloseModel, SwapModels, OpenImage, ShowPicture, CloseImage, SaveModel)
+_LEAVES_A_MARK = (LoadModel, NameClasses, CloseModel, SwapModels, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -220,6 +220,10 @@ class Ledger:
                 self._models[request.network] = _Entry(request, payload)
                 self._given_up.pop(request.network, None)
                 self._lacking = ""
+            case NameClasses():
+                if (entry := self._models.get(request.network)) is not None:
+                    named = msgspec.structs.replace(entry.request, labels=request.labels)
+                    self._models[request.network] = _Entry(named, payload)
             case CloseModel():
                 for known in (self._models, self._given_up):
                     known.pop(request.network, None)

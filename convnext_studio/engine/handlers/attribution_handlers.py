@@ -60,7 +60,10 @@ def completed(workspace: Workspace, request: Explain, should_stop: ShouldStop) -
     if target is None:
         target = predict(workspace, Predict(image=request.image), should_stop).top(1)[0]
     method = method_named(request.method)
-    outputs = Outputs.of(request.output, target, request.against, workspace.model.config.num_classes)
+    model = workspace.model
+    outputs = Outputs.of(
+        request.output, target, request.against, model.config.num_classes, model.is_multi_label
+    )
     given = dict(request.parameters)
     question = make_question(workspace.model, method, outputs, request.nodes, request.average, given)
     complete = Explain(
@@ -105,7 +108,7 @@ def explain(
     steps = timed(_steps(workspace, complete, question, is_pointless))
     result: Explanation | None = None
     for explained, seconds in steps:
-        result = _explanation(workspace, complete, question, prediction, explained, seconds)
+        result = explanation_of(workspace, complete, question, prediction, explained, seconds)
         if explained.done < explained.total:
             text = f"{question.method.title}: {explained.done} of {explained.total}"
             partial = result if result.maps else None
@@ -139,7 +142,7 @@ def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction
     return kept_prediction(workspace, complete.image, complete.target)
 
 
-def _explanation(
+def explanation_of(
     workspace: Workspace,
     complete: Explain,
     question: Question,
@@ -147,6 +150,7 @@ def _explanation(
     explained: Explained,
     seconds: float,
 ) -> Explanation:
+    """Return the answer to a complete request, from what a method has found."""
     assert complete.target is not None  # `completed` has filled it in.
     target_maps, against_maps = explained.parts or ({}, {})
     return Explanation(

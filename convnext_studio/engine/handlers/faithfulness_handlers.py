@@ -168,7 +168,7 @@ def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> 
 
     def probability(pictures: Tensor) -> Tensor:
         with torch.no_grad(), stoppable(model.blocks, should_stop):
-            return probabilities_of(model.module(pictures))[:, target]
+            return probabilities_of(model, model.module(pictures))[:, target]
 
     return probability
 

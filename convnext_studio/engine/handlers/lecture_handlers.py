@@ -146,7 +146,7 @@ def _pass(
         captured(places) as outputs,
     ):
         logits = model.module(tensor)[0]
-    return probabilities_of(logits).numpy(), as_maps(outputs[stage], model.node(stage).layout).float()
+    return probabilities_of(model, logits).numpy(), as_maps(outputs[stage], model.node(stage).layout).float()
 
 
 @handles(LayerWeights)
@@ -242,7 +242,7 @@ def drop_blocks(
     if not blocks or isinstance(model.config, TimmConfig):
         raise StudioError("This network has no blocks that can be left out.", "Open a ConvNeXt.")
     with torch.no_grad(), autocast(tensor := workspace.input(request.image)[0], workspace.precision):
-        whole = probabilities_of(model.module(tensor)[0]).numpy()
+        whole = probabilities_of(model, model.module(tensor)[0]).numpy()
     before = outputs_of(workspace, request.image, (block.before for block in blocks), still_wanted)
     result = DroppedBlocks(
         image=request.image,
@@ -256,7 +256,7 @@ def drop_blocks(
         result = replace(
             result,
             blocks=(block.name, *result.blocks),
-            dropped=np.concatenate([probabilities_of(logits).numpy()[None], result.dropped]),
+            dropped=np.concatenate([probabilities_of(model, logits).numpy()[None], result.dropped]),
         )
         done = len(result.blocks)
         text = f"Without each block: {done} of {len(blocks)}"

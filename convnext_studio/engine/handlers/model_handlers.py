@@ -25,6 +25,7 @@ from convnext_studio.engine.server.memory_estimates import estimated_memory
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.loaded import LoadedModel, build, load, untrained
+from convnext_studio.model.loaded import name_classes as named
 from convnext_studio.model.weights.saved_weights import save_as
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import (
@@ -33,6 +34,7 @@ from convnext_studio.protocol.models import (
     LoadModel,
     MemoryEstimate,
     ModelInfo,
+    NameClasses,
     Precision,
     SavedModel,
     SaveModel,
@@ -56,8 +58,8 @@ def load_model(
     if device.type != "cpu":
         # The first call selects kernels, which would make the first picture slow.
         yield Progress(id=request.id, done=1, total=2, text=f"Warming up {device_name(device)}")
-        side = model.preprocessing.input_px
-        nothing = torch.zeros(1, model.config.in_chans, side, side, device=device)
+        width, height = model.preprocessing.input_size
+        nothing = torch.zeros(1, model.config.in_chans, height, width, device=device)
         stage_pass(model, nothing, 0, request.precision)
     if should_stop():
         raise Stopped
@@ -97,7 +99,25 @@ def save_model(workspace: Workspace, request: SaveModel, _should_stop: ShouldSto
     return SavedModel(path=str(path), size_bytes=path.stat().st_size)
 
 
+@handles(NameClasses)
+def name_classes(workspace: Workspace, request: NameClasses, _should_stop: ShouldStop) -> ModelInfo:
+    """Give other names to the classes of the open model."""
+    model = workspace.name_classes(request.labels)
+    return model_info(model, workspace.precision)
+
+
 def _opened(request: LoadModel) -> LoadedModel:
+    """Open or build the model, with the names of classes that a person gave."""
+    model = _unnamed(request)
+    if not request.labels:
+        return model
+    try:
+        return named(model, request.labels)
+    except StudioError as error:  # The file has changed, or the session is of another one.
+        return replace(model, notes=(*model.notes, error.message))
+
+
+def _unnamed(request: LoadModel) -> LoadedModel:
     if request.config is None:
         model = load(
             request.source,
@@ -161,6 +181,7 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         parameters=model.parameters,
         macs=model.macs,
         input_px=model.preprocessing.input_px,
+        input_width_px=model.preprocessing.input_width_px,
         device=str(device),
         device_name=device_name(device),
         precision=precision,
@@ -168,6 +189,7 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         part=model.part,
         other_parts=model.other_parts,
         has_classes=model.has_classes,
+        is_multi_label=model.is_multi_label,
         memory_bytes=needed_bytes(model),
         devices=device_table(),
         mean=model.preprocessing.mean,

@@ -15,6 +15,7 @@ from torch import Tensor
 from convnext_studio.analysis.attribution.grids import average_map, interpolate_map
 from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.similarity import PartModel, fit_kmeans, fit_nmf
+from convnext_studio.analysis.similarity.parts import counted
 from convnext_studio.analysis.similarity.vectors import finite_vectors
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
@@ -149,7 +150,7 @@ def _order(model: PartModel, before: PartModel | None, vectors: Tensor) -> Tenso
     count = len(model.centres)
     if before is None or len(before.centres) != count:
         labels, _ = model.assign(vectors)
-        return torch.bincount(labels.clamp(min=0), minlength=count).argsort(descending=True, stable=True)
+        return counted(labels.clamp(min=0), count).argsort(descending=True, stable=True)
     # Imported here, because it takes a quarter of a second, and the engine is to start at once.
     from scipy.optimize import linear_sum_assignment
 

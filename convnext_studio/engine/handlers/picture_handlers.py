@@ -136,18 +136,22 @@ def check_pictures(
     for done, key in enumerate(request.images):
         if should_stop():
             raise Stopped
-        if time.monotonic() - last > _STEP_S:
+        if request.decodes or time.monotonic() - last > _STEP_S:
             last = time.monotonic()
             text = f"Checking pictures: {done:,} of {total:,}"
             yield Progress(id=request.id, done=done, total=total, text=text)
         try:
-            source = workspace.source(key).source
+            known = workspace.source(key)
         except StudioError:
             continue  # The picture was closed.
+        source = known.source
         if not isinstance(source, str):
             continue
         try:
-            workspace.reader.check_head(source)
+            if not request.decodes:
+                workspace.reader.check_head(source)
+            elif workspace.kept_picture(key) is None:
+                workspace.reader.decode(source, known.name, THUMBNAIL_PX, known.view)
             if request.with_sha256:
                 sha256[key] = _sha256(source)
         except StudioError as error:

@@ -126,7 +126,7 @@ def _top_class(workspace: Workspace, image: str, should_stop: ShouldStop) -> Top
         with torch.no_grad(), stoppable(workspace.model.blocks, should_stop):
             with autocast(tensor, workspace.precision):
                 logits = workspace.model.module(tensor)
-            probabilities = probabilities_of(logits[0].float()).numpy()
+            probabilities = probabilities_of(workspace.model, logits[0].float()).numpy()
     else:
         probabilities = known.probabilities
     return _class_of(image, probabilities)
@@ -184,7 +184,7 @@ def _prediction_of(
     return Prediction(
         image=image,
         logits=logits,
-        probabilities=probabilities_of(torch.from_numpy(logits)).numpy(),
+        probabilities=probabilities_of(workspace.model, torch.from_numpy(logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
         target=target,
         cams=cams,

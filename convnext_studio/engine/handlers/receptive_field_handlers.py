@@ -146,13 +146,9 @@ class Measurement:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
         takes_noise = definition(request.protocol).takes_noise
         images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        settled = msgspec.structs.replace(
-            request,
-            node=node,
-            images=images,
-            input_px=preprocessing.input_px,
-            height_px=preprocessing.input_px if is_own else height,
-        )
+        if is_own:
+            width, height = preprocessing.input_size
+        settled = msgspec.structs.replace(request, node=node, images=images, input_px=width, height_px=height)
         return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:

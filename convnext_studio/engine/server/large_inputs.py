@@ -30,10 +30,15 @@ def tiled_limit(model: LoadedModel) -> int:
     return max(TILED_BYTES, in_one_piece_bytes(model))
 
 
+def _has_tiles(model: LoadedModel) -> bool:
+    """Whether a network can be computed in tiles: those of dilated stages would not begin at whole units."""
+    return isinstance(model.module, ConvNeXt) and max(model.module.config.dilations) == 1
+
+
 def is_large(model: LoadedModel, size: Size) -> bool:
     """Whether an input of that height and width has to be computed in tiles."""
-    if not isinstance(model.module, ConvNeXt):
-        return math.prod(size) > MOST_TIMES_TRAINED * model.preprocessing.input_px**2
+    if not _has_tiles(model):
+        return math.prod(size) > MOST_TIMES_TRAINED * math.prod(model.preprocessing.input_size)
     return whole_bytes(model, size) > in_one_piece_bytes(model)
 
 
@@ -45,10 +50,10 @@ def check_room(model: LoadedModel, geometry: CropGeometry) -> None:
     width, height = geometry.input_size
     if not is_large(model, (height, width)):
         return
-    if not isinstance(model.module, ConvNeXt):
+    if not _has_tiles(model):
         raise StudioError(
-            f"{_pixels(geometry)} are too many for {model.title} in one piece, and only ConvNeXt is "
-            "computed in tiles.",
+            f"{_pixels(geometry)} are too many for {model.title} in one piece, and only a ConvNeXt without "
+            "dilated stages is computed in tiles.",
             _hint(model, geometry, lambda size: not is_large(model, size)),
         )
     limit = tiled_limit(model)

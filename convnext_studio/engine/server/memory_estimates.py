@@ -16,7 +16,7 @@ from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED, bundl
 from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.timm.timm_names import convnext_config, is_convnext
-from convnext_studio.model.weights.headers import file_kind, read_header
+from convnext_studio.model.weights.containers.headers import file_kind, read_header
 from convnext_studio.model.weights.weights_files import weights_file
 from convnext_studio.protocol.models import LoadModel, MemoryEstimate
 

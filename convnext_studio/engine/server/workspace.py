@@ -24,7 +24,7 @@ from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
 from convnext_studio.model.framing import TRAINED, framing_of, picture_of
-from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.loaded import LoadedModel, name_classes
 from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
@@ -138,6 +138,17 @@ class Workspace:
             self.precision, other.precision = other.precision, self.precision
             self.model_number, other.model_number = other.model_number, self.model_number
             self.probe, other.probe = other.probe, self.probe
+
+    def name_classes(self, labels: tuple[str, ...]) -> LoadedModel:
+        """Name the classes of the open model and return it; all results stay.
+
+        Raises
+        ------
+        StudioError
+            If there is not one name for each class.
+        """
+        self._model = name_classes(self.model, labels)
+        return self._model
 
     def until_another_model(self, should_stop: ShouldStop) -> ShouldStop:
         """Return a `should_stop` that is also true once another model was opened while the work was paused."""

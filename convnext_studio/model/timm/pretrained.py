@@ -22,8 +22,7 @@ from convnext_studio.model.timm.timm_names import (
     preprocessing_of,
     unknown_name,
 )
-from convnext_studio.model.weights.converting import convert
-from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.converting import convert
 from convnext_studio.model.weights.reading import (
     Stem,
     Weights,
@@ -121,7 +120,7 @@ def convnext_weights(published: Published, stem: Stem) -> Weights:
         If they are not the weights of a whole ConvNeXt.
     """
     found = convert(published.tensors, published.file_bytes)
-    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    inferred = found.config
     config = stem.applied_to(complete_from_timm(published.architecture, inferred))
     return Weights(
         config=config,

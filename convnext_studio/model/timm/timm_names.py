@@ -15,8 +15,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import FAMILIES, find_family
-from convnext_studio.model.weights.converting import convert
-from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.converting import convert
 
 PATTERNS = ["convnext*", "test_convnext*"]
 
@@ -75,7 +74,7 @@ def convnext_config(architecture: str) -> ConvNeXtConfig:
     import timm
 
     found = convert(timm.create_model(architecture, device="meta").state_dict(), sys.maxsize)
-    return complete_from_timm(architecture, infer_config(shapes_of(found.state_dict), found.head_norm_first))
+    return complete_from_timm(architecture, found.config)
 
 
 def complete_from_timm(architecture: str, inferred: ConvNeXtConfig) -> ConvNeXtConfig:

@@ -20,14 +20,16 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, read_header
 from convnext_studio.model.weights.fitting import check_tensors
-from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, read_header
 
 METADATA_KEY = "convnext_studio"
 SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 
 MAX_INPUT_PX = 4096
+LARGEST_CROP_FRACTION = 4.0
+"""Above 1, black is added around the picture."""
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "hamming", "box")
 """Those of Pillow, by timm's names."""
 
@@ -50,6 +52,8 @@ class Description:
         The display name of the model.
     provenance
         Where the weights come from: any pairs of name and text (data, epochs, accuracy, licence).
+    is_multi_label
+        Whether several classes can be right at once, so that probabilities are sigmoids.
     """
 
     config: ConvNeXtConfig
@@ -57,6 +61,7 @@ class Description:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     title: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    is_multi_label: bool = False
 
     def __post_init__(self) -> None:
         classes = self.config.num_classes
@@ -73,6 +78,8 @@ class Description:
             "title": self.title,
             "provenance": dict(self.provenance),
         }
+        if self.is_multi_label:
+            values["is_multi_label"] = True
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
@@ -98,6 +105,7 @@ class Description:
                 preprocessing=read_preprocessing(values["preprocessing"]),
                 title=str(values["title"]),
                 provenance={str(name): str(value) for name, value in values["provenance"].items()},
+                is_multi_label=values.get("is_multi_label") is True,
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise StudioError(
@@ -176,12 +184,16 @@ def read_description(path: Path | str) -> Description:
 
 def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
     """Read the preprocessing from JSON values; raise a KeyError, TypeError or ValueError if it is invalid."""
-    lists = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    lists: dict[str, Any] = {name: tuple(float(value) for value in values[name]) for name in ("mean", "std")}
+    lists |= {name: tuple(values.get(name, ())) for name in ("resized_px", "fill")}
     preprocessing = Preprocessing(**values | lists)
-    if not 1 <= preprocessing.input_px <= MAX_INPUT_PX:
-        raise ValueError(f"the input has {preprocessing.input_px} pixels a side")
-    if not 0 < preprocessing.crop_fraction <= 1:
+    sides = (*preprocessing.input_size, *preprocessing.resized_px)
+    if not all(isinstance(side, int) and 1 <= side <= MAX_INPUT_PX for side in sides):
+        raise ValueError(f"the input has {' × '.join(map(str, sides))} pixels")
+    if not 1 / MAX_INPUT_PX <= preprocessing.crop_fraction <= LARGEST_CROP_FRACTION:
         raise ValueError(f"the crop keeps {preprocessing.crop_fraction} of the picture")
+    if not all(isinstance(level, int) and 0 <= level <= 255 for level in preprocessing.fill):
+        raise ValueError(f"the colour around pictures is {preprocessing.fill}")
     if preprocessing.interpolation not in INTERPOLATIONS:
         raise ValueError(f"the interpolation is {preprocessing.interpolation!r}")
     if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):

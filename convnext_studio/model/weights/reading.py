@@ -14,73 +14,49 @@ from torch import Tensor
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
-from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
-from convnext_studio.model.weights.class_names import cleaned, fitting, names_beside, names_inside
-from convnext_studio.model.weights.companion_files import CompanionFiles
-from convnext_studio.model.weights.config_files import (
+from convnext_studio.model.weights.beside.class_names import cleaned, fitting, names_beside, names_inside
+from convnext_studio.model.weights.beside.companion_files import CompanionFiles
+from convnext_studio.model.weights.beside.config_files import (
     CLIP_MEAN,
     CLIP_STD,
     preprocessing_in_openmmlab,
     read_companion_files,
 )
-from convnext_studio.model.weights.converting import Converted, convert
-from convnext_studio.model.weights.exported_programs import read_onnx
+from convnext_studio.model.weights.beside.json_files import read_json
+from convnext_studio.model.weights.beside.licences import known_licence
+from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
+from convnext_studio.model.weights.containers.exported_programs import read_onnx
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, file_kind, read_header
+from convnext_studio.model.weights.containers.pickles import Contents, read_legacy, read_plain_pickle, read_zip
 from convnext_studio.model.weights.fitting import check_tensors, join_names
-from convnext_studio.model.weights.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
-from convnext_studio.model.weights.headers import PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.weights.inference import infer_config, shapes_of
-from convnext_studio.model.weights.json_files import read_json
-from convnext_studio.model.weights.licences import known_licence
-from convnext_studio.model.weights.lora import CONFIG_NAME
-from convnext_studio.model.weights.pickles import Contents, read_legacy, read_plain_pickle, read_zip
+from convnext_studio.model.weights.names.converting import Converted, convert
+from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
+from convnext_studio.model.weights.names.inference import shapes_of
+from convnext_studio.model.weights.names.lora import CONFIG_NAME
 from convnext_studio.model.weights.weights_files import INDEX_ENDING, shards, weights_file
 
 IMAGENET_CLASSES = 1000
-_OBJECTS_TOLD = 8
-_HARMFUL_MODULES = frozenset(
-    {
-        *("__builtin__", "builtins", "os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "importlib"),
-        *("runpy", "pty", "commands", "ctypes", "code", "codeop", "pickle", "_pickle", "dill", "cloudpickle"),
-        *(
-            "joblib",
-            "marshal",
-            "webbrowser",
-            "urllib",
-            "requests",
-            "http",
-            "httpx",
-            "aiohttp",
-            "asyncio",
-            "pip",
-        ),
-        *("multiprocessing", "threading", "signal", "pydoc", "timeit", "pdb", "bdb", "profile", "cProfile"),
-        *(
-            "trace",
-            "types",
-            "operator",
-            "inspect",
-            "linecache",
-            "tempfile",
-            "io",
-            "codecs",
-            "zipimport",
-            "smtplib",
-        ),
-        *(
-            "ftplib",
-            "sqlite3",
-            "idlelib",
-            "lib2to3",
-            "distutils",
-            "ensurepip",
-            "venv",
-            "copyreg",
-            "atexit",
-            "gc",
-        ),
-    }
+_MULTI_LABEL = (
+    "Several of its classes can be right at once: each percentage is a sigmoid of its own, and they need not "
+    "add up to 100 %."
 )
-"""A checkpoint that asks for these wants something to be done."""
+_SINGLE_OUTPUT = (
+    "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
+)
+_OBJECTS_TOLD = 8
+_HARMFUL = """
+__builtin__ __builtins__ _aix_support _ctypes _frozen_importlib _frozen_importlib_external _imp _io
+_operator _osx_support _pickle _posixsubprocess _pyrepl _signal _sqlite3 _thread aiohttp asyncio atexit bdb
+builtins cProfile cloudpickle code codecs codeop commands compileall copyreg ctypes dill distutils doctest
+ensurepip ftplib gc http httplib httpx idlelib imaplib importlib inspect io joblib lib2to3 linecache marshal
+mmap multiprocessing nntplib nt numpy.f2py numpy.testing operator os pdb pexpect pickle pip pkgutil poplib
+posix profile pty py_compile pydoc requests runpy shutil signal site smtplib socket socketserver sqlite3 ssl
+subprocess sys telnetlib tempfile test threading timeit torch._dynamo torch._inductor torch.fx torch.hub
+torch.jit torch.serialization torch.utils trace types unittest urllib urllib2 uuid venv webbrowser xmlrpc
+zipimport
+"""
+_HARMFUL_MODULES = frozenset(_HARMFUL.split())
+"""A checkpoint that asks for something in these wants something to be done; scanners' lists name them, too."""
 WEIGHTS_KEY, RANDOM = "weights", "random, nothing was learnt"
 """The provenance entry of a network that was saved with random weights."""
 PROVENANCE_KEY = "provenance"
@@ -123,8 +99,8 @@ class Weights:
         that were asked for, are used.
     part, other_parts
         Where in the file the network is, and what else there could be opened instead.
-    has_classes
-        Whether the outputs are classes.
+    has_classes, is_multi_label
+        Whether the outputs are classes, and whether several of them can be right.
     """
 
     config: ConvNeXtConfig
@@ -139,6 +115,7 @@ class Weights:
     part: str = ""
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
+    is_multi_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +141,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
     ----------
     part
         The prefix of the network to open, where the file holds several; see
-        `convnext_studio.model.weights.converting.convert`.
+        `convnext_studio.model.weights.names.converting.convert`.
 
     Raises
     ------
@@ -178,7 +155,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         return _own(path, stem)
     contents = read_contents(path)
     found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME)))
-    inferred = infer_config(shapes_of(found.state_dict), found.head_norm_first)
+    inferred = found.config
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
     provenance = {
@@ -193,8 +170,12 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
+    is_multi_label = found.has_classes and (companions.is_multi_label or config.num_classes == 1)
+    if is_multi_label:
+        notes.append(_SINGLE_OUTPUT if config.num_classes == 1 else _MULTI_LABEL)
     if config.in_chans not in (1, 3):
-        notes.append(f"It takes {config.in_chans} channels, and pictures have three: it cannot be run on them.")
+        taken = f"It takes {config.in_chans} channels"
+        notes.append(f"{taken}: the bands of a picture with as many, or chosen ones.")
     labels, notes_of_labels = _labels(path, contents, found, companions)
     notes += notes_of_labels
     return Weights(
@@ -209,6 +190,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         part=found.part,
         other_parts=found.other_parts,
         has_classes=found.has_classes,
+        is_multi_label=is_multi_label,
     )
 
 
@@ -332,11 +314,16 @@ def describe_objects(names: tuple[str, ...]) -> list[str]:
     """Return one sentence about what a file would have imported, or none; what can do harm comes first."""
     if not names:
         return []
-    harmful = [name for name in names if name.partition(".")[0] in _HARMFUL_MODULES]
+    harmful = [name for name in names if _is_harmful(name)]
     told = join_names([*harmful, *(name for name in names if name not in harmful)], _OBJECTS_TOLD)
     if harmful:
         return [f"Take care where this file comes from: it asks for {told}. Nothing of it was run."]
     return [f"Objects in the file were neither made nor run: {told}."]
+
+
+def _is_harmful(name: str) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in _HARMFUL_MODULES for count in range(1, len(parts)))
 
 
 def _own(path: Path, stem: Stem) -> Weights:
@@ -347,9 +334,14 @@ def _own(path: Path, stem: Stem) -> Weights:
         labels=file.labels,
         preprocessing=file.preprocessing,
         title=file.title,
-        notes=(*warn_not_finite(file.state_dict), *describe_provenance(file.provenance)),
+        notes=(
+            *warn_not_finite(file.state_dict),
+            *describe_provenance(file.provenance),
+            *([_MULTI_LABEL] if file.is_multi_label else []),
+        ),
         provenance=file.provenance,
         random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,
+        is_multi_label=file.is_multi_label,
     )
 
 

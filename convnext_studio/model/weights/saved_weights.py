@@ -67,6 +67,7 @@ def save_as(model: LoadedModel, path: Path | str, layout: WeightsLayout | None =
         preprocessing=model.preprocessing,
         title=model.title,
         provenance=provenance,
+        is_multi_label=model.is_multi_label,
     )
     write_studio_file(path, file, torch.float32)
 
@@ -120,6 +121,7 @@ def _not_in_facebook(config: ConvNeXtConfig) -> list[str]:
         f"{config.global_pool} pooling": config.global_pool != "avg",
         f"head norm epsilon of {config.head_norm_eps:g}": config.head_norm_eps not in (0, config.norm_eps),
         "norm before pooling": config.head_norm_first,
-        "hidden layer in the head": config.head_hidden_size > 0,
+        "hidden layer in the head": config.head_hidden_size != 0,
+        "dilated stages": max(config.dilations) > 1,
     }
     return [what for what, is_so in differs.items() if is_so]

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.headers import file_kind
-from convnext_studio.model.weights.json_files import read_json
+from convnext_studio.model.weights.beside.json_files import read_json
+from convnext_studio.model.weights.containers.headers import file_kind
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pt2", ".onnx", ".tar")
 INDEX_ENDING = ".index.json"

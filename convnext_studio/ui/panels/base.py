@@ -6,11 +6,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -26,11 +27,14 @@ from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.worded_box import WordedBox
+
+COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
 
 class Panel(QWidget):
@@ -55,6 +59,7 @@ class Panel(QWidget):
     title = ""
     is_of_model = True
     compares = False
+    python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -171,13 +176,42 @@ class Panel(QWidget):
         ]
         self._caption.setMinimumHeight(max(heights, default=0))
 
-    def contents(self, name: str, values: NDArray[Any] | None = None) -> Contents:
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
+        question = None if self._query is None else self._query.shown_question
+        model = self.state.model
+        found = None if question is None or model is None else lines_of(question, model)
+        return self.of_first(found)
+
+    def of_first(self, python: PythonLines | None) -> PythonLines | None:
+        """Return these lines if the panel shows the first network alone, which they are about."""
+        return python if not self.compares or self.state.second.shown == "first" else None
+
+    def contents(
+        self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
+    ) -> Contents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
         model = "" if self.state.model is None else self.state.model.title
         if self.compares:
             model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return Contents(name, " · ".join(text for text in said if text), values)
+        return Contents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""
+        if self.python is None:
+            event.ignore()
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(COPY_AS_PYTHON).triggered.connect(self.copy_python)
+        menu.popup(event.globalPos())
+
+    def copy_python(self) -> None:
+        """Ask for the script of the panel on the clipboard."""
+        if self.python is not None:
+            self.python_asked.emit(self.python)
 
     def ask_again(self) -> None:
         """Send the panel's request to the engine again."""
@@ -301,6 +335,12 @@ class PanelQuery(QObject):
     def is_current(self) -> bool:
         """Whether the panel shows the complete answer to the last request."""
         return self._is_current
+
+    @property
+    def shown_question(self) -> Request | None:
+        """The request whose complete answer the panel shows, or None."""
+        question = self._question() if self._is_current and self.answer is not None else None
+        return question if isinstance(question, Request) else None
 
     @property
     def progress_text(self) -> str:

@@ -38,7 +38,7 @@ def add_running_controls(panel: Panel, query: PanelQuery) -> StopButton:
     """Add the Stop button and the progress bar after the existing controls."""
     stop = StopButton(query, "Stop measuring and keep the partial result, or measure again")
     progress = QueryProgressBar(query, "Progress of the measurement")
-    follow_text(progress, lambda: progress.setFixedSize(scaled_px(80), scaled_px(10)))
+    follow_text(progress, lambda: progress.setFixedSize(scaled_px(80), scaled_px(12)))
     panel.controls.add(stop, kept=True)
     panel.controls.add(progress)
     return stop

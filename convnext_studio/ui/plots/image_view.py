@@ -50,6 +50,7 @@ class ImageView(QWidget):
     hovered = Signal(float, float)  # scene coordinates, within the scene's size
     hover_left = Signal()
     clicked = Signal(float, float)  # scene coordinates, within the scene's size
+    asked = Signal(float, float)  # an Alt+click: how was this value made?
     resized = Signal()
     moved = Signal()  # zoomed, dragged or fitted by the user
     refitted = Signal()  # a new scene or layout is shown as a whole
@@ -336,7 +337,8 @@ class ImageView(QWidget):
         if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
             if self._holds(x, y):
-                self.clicked.emit(x, y)
+                asks = event.modifiers() & Qt.KeyboardModifier.AltModifier
+                (self.asked if asks else self.clicked).emit(x, y)
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
         """Fit the scene."""

@@ -1,9 +1,10 @@
 """A view of a map with its colour bar, its profile, and a menu that copies and saves them."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -11,8 +12,10 @@ from PySide6.QtGui import (
     QKeyEvent,
     QPainter,
 )
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.plots.color_bar import ColorBar
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.curves import Axes, Curve
@@ -25,6 +28,15 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _PROFILE_PX = 130
+
+
+AskedValue = ValuePlace | MapValue
+FindValue = Callable[[float, float], AskedValue | None]
+"""Returns the place of the value that is shown at a point of the scene, or None."""
+
+
+def _no_value(_x: float, _y: float) -> ValuePlace | None:
+    return None
 
 
 class MapView(QWidget):
@@ -41,6 +53,7 @@ class MapView(QWidget):
     """
 
     noticed = Signal(object)  # Notice: a file was written, or could not be written
+    value_asked = Signal(object)  # ValuePlace | MapValue: how was this value made?
     measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -63,6 +76,8 @@ class MapView(QWidget):
             action.triggered.connect(handler)
         self._offer_measures()
         self.view.measured.connect(self._show_measures)
+        self._find_value: FindValue = _no_value
+        self.view.asked.connect(self._ask_value)
         self.save = self.save_button(name)
         beside = QVBoxLayout()
         beside.setSpacing(0)
@@ -200,6 +215,37 @@ class MapView(QWidget):
             beside, width = self.view.geometry(), self.bar.sizeHint().width()
             self.bar.setGeometry(beside.right() + 3, beside.top(), width, beside.height())
 
+    def explain_values(self, find: FindValue) -> None:
+        """Offer how a value was made, by Alt+click and in the context menu, wherever `find` finds one."""
+        self._find_value = find
+
+    def _ask_value(self, x: float, y: float) -> None:
+        place = self._find_value(x, y)
+        if place is not None:
+            self.value_asked.emit(place)
+
+    def value_under(self, point: QPoint) -> AskedValue | None:
+        """Return the place of the value under a point of this widget, or None."""
+        return self._find_value(*self.view.to_scene(QPointF(self.view.mapFrom(self, point))))
+
+    def offer_value(self, menu: QMenu, place: AskedValue | None) -> None:
+        """Add the entry that asks how a value was made, if there is one."""
+        if place is not None:
+            action = menu.addAction("&How was this number made? (Alt+click)")
+            action.setToolTip("Show the sum that made this value, with its numbers")
+            action.triggered.connect(lambda: self.value_asked.emit(place))
+            menu.addSeparator()
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Open the menu to copy and save."""
-        self.saver.menu.popup(event.globalPos())
+        """Open the menu to copy and save, with the value under the pointer if there is one."""
+        place = self.value_under(event.pos())
+        if place is None:
+            self.saver.menu.popup(event.globalPos())
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        self.offer_value(menu, place)
+        self.saver.show_possible()
+        menu.addActions(self.saver.menu.actions())
+        menu.popup(event.globalPos())

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QLineF, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
+from PySide6.QtCore import (
+    QEvent,
+    QLineF,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QListView,
     QListWidget,
@@ -131,6 +141,7 @@ class PictureGallery(QListWidget):
     """A row of small pictures; the panel sets what lies over each."""
 
     chosen = Signal(str)  # the key of a picture
+    scrolled = Signal()  # other pictures may be in view
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -148,6 +159,7 @@ class PictureGallery(QListWidget):
         self.setToolTip("Click a picture, or press Enter on it, to show it large")
         self.itemClicked.connect(self._choose)
         self.itemActivated.connect(self._choose)
+        self.horizontalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         follow_text(self, self._fit)
 
     def _fit(self) -> None:
@@ -215,15 +227,20 @@ class PictureGallery(QListWidget):
     @property
     def shown_keys(self) -> tuple[str, ...]:
         """The keys of the pictures that are in view."""
-        area = self.viewport().rect()
-        return tuple(
-            str(item.data(_KEY_ROLE))
-            for item in (self.item(row) for row in range(self.count()))
-            if self.visualItemRect(item).intersects(area)
-        )
+        # They lie in one row, so the first and the last one in view say all; there may be thousands.
+        area, y = self.viewport().rect(), self.viewport().height() // 2
+        ends = [self.indexAt(QPoint(x, y)) for x in (area.left() + _GAP_PX, area.right() - _GAP_PX)]
+        first = ends[0].row() if ends[0].isValid() else 0
+        last = ends[1].row() if ends[1].isValid() else self.count() - 1
+        return tuple(str(self.item(row).data(_KEY_ROLE)) for row in range(first, last + 1))
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.chosen.emit(str(item.data(_KEY_ROLE)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell that other pictures may be in view."""
+        super().resizeEvent(event)
+        self.scrolled.emit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""

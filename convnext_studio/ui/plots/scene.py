@@ -208,6 +208,12 @@ class Scene:
     margin: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        left, top, right, bottom = self.margin
+        return self.size[0] + left + right, self.size[1] + top + bottom
+
+    @property
     def measured(self) -> tuple[Numbers, Box] | None:
         """The values and the box of the uppermost layer that has values; None if there is no such layer."""
         for layer in reversed(self.layers):

@@ -1,8 +1,6 @@
 """Copy, paste and select all, for whatever has the keyboard focus."""
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QItemSelectionModel, QObject, Signal
+from PySide6.QtCore import QItemSelectionModel
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -17,23 +15,15 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.widgets.message_bar import Notice
-
-if TYPE_CHECKING:  # The window imports this module.
-    from convnext_studio.ui.shell.window import StudioWindow
 
 _TOPIC = "clipboard"
 _TextField = QLineEdit | QTextEdit | QPlainTextEdit
 
 
-class Clipboard(QObject):
+class Clipboard(WindowPart):
     """Copies from, pastes into and selects in the widget with the keyboard focus."""
-
-    noticed = Signal(object)  # Notice
-
-    def __init__(self, window: "StudioWindow") -> None:
-        super().__init__(window)
-        self._window = window
 
     def copy(self) -> None:
         """Copy the selected text, rows or picture of the focused widget, or else the view of its panel."""
@@ -72,7 +62,7 @@ class Clipboard(QObject):
 
     def _view_of_panel(self) -> MapView | None:
         """Return the largest view of the active panel, or None if it shows none."""
-        name = self._window.dock_layout.active
+        name = self._window.dock_layout.focus.active
         views = [] if name is None else self._window.dock_layout.docks[name].findChildren(MapView)
         shown = [view for view in views if view.isVisible() and view.contents is not None]
         return max(shown, key=lambda view: view.width() * view.height(), default=None)

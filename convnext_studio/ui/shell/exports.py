@@ -5,23 +5,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.screenshot import save_picture_of
+from convnext_studio.ui.shell.window_part import WindowPart
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind
 
-if TYPE_CHECKING:  # The window imports this module; the panels are imported when they are first shown.
+if TYPE_CHECKING:  # The panels are imported when they are first shown.
     from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
     from convnext_studio.ui.panels.export.export_panel import ExportItem, ExportPanel
     from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
-    from convnext_studio.ui.shell.window import StudioWindow
 
 REPORT, MAP, FIELD, SHEET, LAB, PARTS, WINDOW, HANDOUT, NOTES = (
     "report", "map", "field", "contact_sheet", "field_lab", "parts", "window", "handout", "handout_with_notes",
@@ -30,7 +32,7 @@ TITLES: dict[str, str] = {
     REPORT: "Everything about this picture",
     MAP: "Attribution map: values and figure",
     FIELD: "Receptive field: values and protocol",
-    SHEET: "Contact sheet",
+    SHEET: "Wall of maps",
     LAB: "Receptive-field lab: the page that is shown",
     PARTS: "Parts of the picture: label image",
     WINDOW: "Screenshot of the window",
@@ -45,7 +47,11 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
         FileKind("With its protocol", ("npz",)),
         FileKind("Only the array, as in the published scripts", ("npy",)),
     ),
-    SHEET: (_PNG,),
+    SHEET: (
+        _PNG,
+        FileKind("PDF page, with real text", ("pdf",)),
+        FileKind("SVG drawing, with real text", ("svg",)),
+    ),
     LAB: (
         FileKind("PNG picture, at twice the screen resolution", ("png",)),
         FileKind("SVG drawing, scalable lines and text", ("svg",)),
@@ -56,7 +62,7 @@ _KINDS: dict[str, tuple[FileKind, ...]] = {
 }
 _STEMS = {
     FIELD: "receptive-field",
-    SHEET: "contact-sheet",
+    SHEET: "wall-of-maps",
     LAB: "receptive-fields",
     PARTS: "parts",
     WINDOW: "convnext-studio",
@@ -66,14 +72,8 @@ _STEMS = {
 _HIDDEN_MS = 80  # Until the window has been laid out again without the export panel.
 
 
-class Exports(QObject):
+class Exports(WindowPart):
     """Opens the export panel with what is on screen chosen, and writes what it offers beside views."""
-
-    noticed = Signal(object)  # Notice
-
-    def __init__(self, window: "StudioWindow") -> None:
-        super().__init__(window)
-        self._window = window
 
     @property
     def panel(self) -> "ExportPanel":
@@ -88,7 +88,7 @@ class Exports(QObject):
 
     def _on_screen(self) -> str | MapView | None:
         """Return the view that has the focus, or else the largest one of the active panel or the window."""
-        name = self._window.dock_layout.active
+        name = self._window.dock_layout.focus.active
         if name in (SHEET, LAB):
             return str(name)
         if name == "export":
@@ -132,9 +132,16 @@ class Exports(QObject):
                 files=files,
                 why_not=why_not,
                 write=write,
+                python=partial(self._python_of, key),
             )
             for key, (files, why_not, write) in writers.items()
         )
+
+    def _python_of(self, key: str) -> PythonLines | None:
+        """Return the lines of Python of the panel whose numbers an item has."""
+        dock = self._window.dock_layout.docks.get({MAP: "attribution", FIELD: "receptive_field"}.get(key, key))
+        panel = dock.panel if dock is not None and dock.is_made else None
+        return panel.python if isinstance(panel, Panel) else None
 
     def _stem(self, key: str) -> str:
         picture = self._window.state.picture
@@ -210,7 +217,7 @@ class Exports(QObject):
 
     def _why_no_sheet(self) -> str:
         has_maps = self._sheet is not None and bool(self._sheet.explanations)
-        return "" if has_maps else "There is no contact sheet yet (Ctrl+K opens it)."
+        return "" if has_maps else "There is no wall of maps yet (Ctrl+K opens it)."
 
     def _write_sheet(self, path: Path) -> None:
         if self._sheet is not None:
@@ -252,7 +259,9 @@ def _field_files() -> str:
 
 
 def _sheet_files() -> str:
-    return "The maps of one method on all opened pictures, as one figure."
+    return (
+        "All maps of the wall as one figure, whose caption names methods, papers, nodes, classes and geometry."
+    )
 
 
 def _lab_files() -> str:

@@ -110,7 +110,7 @@ def _model_facts(model: ModelInfo | None) -> list[tuple[str, str]]:
     return [
         ("Title", f"{title} (random weights)" if model.random_weights else title),
         ("Device", f"{model.device_name}, {model.precision}"),
-        ("Input", f"{model.input_px} pixels"),
+        ("Input", f"{model.input_text} pixels"),
         ("Parameters", f"{model.parameters:,}"),
     ]
 

@@ -36,6 +36,7 @@ from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.opening import MOST_DECODED
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,
@@ -206,7 +207,7 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision)
+            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
             self._controller.reopen_model(
                 model.source,
@@ -216,6 +217,7 @@ class SessionFiles(QObject):
                 part=model.part,
                 mean=model.mean,
                 std=model.std,
+                labels=model.labels,
             )
 
     def _usable(self, precision: Precision) -> Precision:
@@ -307,6 +309,7 @@ class SessionFiles(QObject):
                 CheckPictures(
                     panel=SESSION,
                     images=tuple(picture.key for picture in answer.pictures),
+                    decodes=len(answer.pictures) <= MOST_DECODED,
                     with_sha256=any(picture.sha256 for picture in opening.session.pictures),
                 ),
                 partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
@@ -371,6 +374,7 @@ def _saved_model(asked: LoadModel) -> SessionModel:
         stem_stride=asked.stem_stride,
         stem_padding=asked.stem_padding,
         part=asked.part,
+        labels=asked.labels,
         config=None if asked.config is None else asked.config.to_dict(),
         seed=asked.seed,
         input_px=asked.input_px,

@@ -1,13 +1,11 @@
 """The status bar, with the value under the pointer, progress, timings, and the device of the network."""
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from convnext_studio.protocol.envelope import Done, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import (
-    Thumbnail,
-)
+from convnext_studio.protocol.pictures import Thumbnail
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
@@ -18,10 +16,14 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Shorter computations are not announced: they would only make the bar flicker.
 ANNOUNCE_AFTER_MS = 150
+_GAP_PX = 14  # Between the facts, with their margins.
+_LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 
 class StatusBar(QStatusBar):
     """A status bar that follows the state and the bridge; the window stops all work when Cancel is clicked."""
+
+    rearranged = Signal(bool)  # whether something is being computed
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,7 +44,8 @@ class StatusBar(QStatusBar):
         self.timings = _label("Last timings", "Computing times of the last answers", FactsLabel)
         self.device = _label("Device and precision", "The device and the precision of the network", FactsLabel)
         self.addWidget(self.hover, 1)
-        for widget in (self.doing, self.progress, self.cancel, self.timings, self.device):
+        self._facts = (self.doing, self.progress, self.cancel, self.timings, self.device)
+        for widget in self._facts:
             self.addPermanentWidget(widget)
         self._announce = QTimer(self)
         self._announce.setSingleShot(True)
@@ -58,6 +61,19 @@ class StatusBar(QStatusBar):
         bridge.request_finished.connect(self._finished)
         bridge.engine_ready.connect(lambda _: self._set_engine_ready(True))
         bridge.engine_lost.connect(lambda _: self._set_engine_ready(False))
+
+    def message_width(self, wanted_px: int) -> int:
+        """Return how wide a message over the bar may be: it cuts no text in half, and hides no button.
+
+        It lies beside the facts where they leave it enough room. Otherwise it hides them all, unless something
+        is being computed, which is then to be seen and stopped.
+        """
+        shown = [each for each in self._facts if not each.isHidden()]
+        facts_px = sum(each.sizeHint().width() + _GAP_PX for each in shown)
+        if wanted_px <= self.width() - facts_px:
+            return wanted_px
+        least_px = round(self.width() * _LEAST_SHARE)
+        return self.width() if self.cancel.isHidden() else max(self.width() - facts_px, least_px)
 
     def show_measured(self, sentence: str) -> None:
         """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured."""
@@ -132,6 +148,7 @@ class StatusBar(QStatusBar):
             self.doing.setText("Starting the engine…")
         for widget in (self.doing, self.progress, self.cancel):
             widget.setVisible(bool(pending))
+        self.rearranged.emit(bool(pending))
 
 
 def _label(name: str, tip: str = "", kind: type[ElidedLabel] = ElidedLabel) -> QLabel:

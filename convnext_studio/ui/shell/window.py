@@ -1,17 +1,21 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
@@ -24,15 +28,17 @@ from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.clipboard import Clipboard
 from convnext_studio.ui.shell.device_menu import DeviceMenu
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import DockLayout, from_text, screens_text, to_text
+from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.panel_defaults import PanelDefaults
+from convnext_studio.ui.shell.python_copy import PythonCopy
 from convnext_studio.ui.shell.recent_menu import RecentMenu
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
+from convnext_studio.ui.shell.window_place import WindowPlace
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -41,7 +47,7 @@ from convnext_studio.ui.state.dropped import describe_drop
 from convnext_studio.ui.state.folder_watch import FolderWatch
 from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.state.settings import Place, Settings, SettingsFile, place_on, remember_place
+from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
@@ -52,10 +58,10 @@ from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
-LARGEST_FIRST_SIZE = QSize(1760, 1040)
 _LOW_PX = 520  # For text of 9 points.
 
 
@@ -84,8 +90,9 @@ class StudioWindow(QMainWindow):
     folder_watch, sessions, dialogs
         The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
         folders to open.
-    saving, exports, clipboard
-        The dialogs for files to save to, what the export panel offers, and copying and pasting.
+    saving, exports, clipboard, python
+        The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
+        Python.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -113,6 +120,7 @@ class StudioWindow(QMainWindow):
     saving: SaveDialogs
     exports: Exports
     clipboard: Clipboard
+    python: PythonCopy
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -126,7 +134,6 @@ class StudioWindow(QMainWindow):
         self.bridge = bridge
         self.controller = controller
         self.settings = settings
-        self._shares_out_at_first = True
         self.setDockNestingEnabled(True)
         self.setAnimated(False)  # A restored layout then has its sizes at once.
         # Qt's own context menu could hide the strip for good.
@@ -134,7 +141,8 @@ class StudioWindow(QMainWindow):
         self._make_parts()
         self._make_menus()
         self._connect()
-        self._restore()
+        self._place = WindowPlace(self, self.dock_layout, settings)
+        self._shares_out_at_first = not self._place.restore()
         self._show_title()
         if settings.problem:
             self.messages.tell(Notice("settings", settings.problem))
@@ -151,6 +159,8 @@ class StudioWindow(QMainWindow):
         status = StatusBar(state, bridge, self)
         status.cancel.clicked.connect(self.stop_work)
         self.setStatusBar(status)
+        self.messages.width_for = status.message_width
+        status.rearranged.connect(self.messages.follow)
         self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
@@ -165,6 +175,7 @@ class StudioWindow(QMainWindow):
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
+        self.python = PythonCopy(self)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -177,7 +188,7 @@ class StudioWindow(QMainWindow):
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
-        menus["View"].aboutToShow.connect(self.dock_layout.prepare_asides)
+        menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group)
         self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
@@ -207,6 +218,7 @@ class StudioWindow(QMainWindow):
             self.saving,
             self.exports,
             self.clipboard,
+            self.python,
             self.folder_watch,
             self.guide,
             self.lecture,
@@ -221,6 +233,7 @@ class StudioWindow(QMainWindow):
                 self._listen_to_views(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
+        state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
@@ -252,10 +265,29 @@ class StudioWindow(QMainWindow):
             signal.connect(self._update_actions)
 
     def _listen_to_views(self, panel: QWidget) -> None:
+        for inside in (panel, *panel.findChildren(Panel)):
+            if isinstance(inside, Panel):
+                inside.python_asked.connect(self.python.copy)
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.messages.tell)
             view.measured.connect(self._status.show_measured)
+            view.value_asked.connect(self._ask_value)
+            view.saver.python_asked.connect(self.python.copy)
+            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
             view.saver.use(self.controller.background, self.saving)
+
+    def _ask_value(self, place: object) -> None:
+        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
+        if self.state.second.shown != "first":
+            hint = "Choose A in the panel of the two networks, then ask again."
+            self.messages.tell(Notice("number", "How a number was made is shown for network A.", hint))
+        elif isinstance(place, ValuePlace | MapValue):
+            self.state.ask_value(place)
+
+    def _add_to_figure(self, view: MapView) -> None:
+        """Add a view to the figure, and show the figure."""
+        cast("FigurePanel", self.dock_layout.docks["figure"].panel).add_view(view)
+        self.dock_layout.show_panel("figure")
 
     # --------------------------------------------------------------------------------------------- panels
 
@@ -331,6 +363,19 @@ class StudioWindow(QMainWindow):
         else:
             self.history.undo()
 
+    def explain_value(self) -> None:
+        """Show how the value of the selected unit was made; without one, the explained class's probability."""
+        state, place = self.state, None
+        node = None if state.model is None else state.model.node(state.node)
+        if node is not None and state.unit is not None:
+            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
+        elif state.explained_class is not None:
+            place = ValuePlace(PROBABILITIES, state.explained_class)
+        if place is None:
+            self.dock_layout.show_panel("number")
+        else:
+            state.ask_value(place)
+
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""
         self.lecture.stop_saving()
@@ -371,13 +416,6 @@ class StudioWindow(QMainWindow):
         update_actions(self, self.actions_by_id)
 
     # --------------------------------------------------------------------------------- opening and closing
-
-    def _restore(self) -> None:
-        geometry, layout = place_on(self.settings.values, screens_text())
-        if not (geometry and self.restoreGeometry(from_text(geometry))):
-            room = self.screen().availableSize()
-            self.resize((room * 0.92).boundedTo(LARGEST_FIRST_SIZE))
-        self._shares_out_at_first = not self.dock_layout.restore(layout)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the strip take less room in a low window."""
@@ -421,12 +459,8 @@ class StudioWindow(QMainWindow):
         self._update_actions()
 
     def remember(self) -> None:
-        """Save the settings, including the geometry of the window and the layout of the docks."""
-        place = Place(
-            screens=screens_text(), geometry=to_text(self.saveGeometry()), layout=self.dock_layout.save()
-        )
-        places = remember_place(self.settings.values, place)
-        self.settings.update(geometry=place.geometry, layout=place.layout, places=places)
+        """Save the settings, including the place of the window and the layout of the docks."""
+        self._place.remember()
         try:
             self.settings.save()
         except StudioError as error:

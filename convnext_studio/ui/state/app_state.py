@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
@@ -16,6 +17,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.similarity import KeptBasis
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
 from convnext_studio.ui.state.second_network import SecondNetwork
 from convnext_studio.ui.state.viewport import Viewport
@@ -65,6 +67,7 @@ class AppState(QObject):
     prediction_failed = Signal(str)  # why there will be none
     explaining_changed = Signal(object)  # Explain
     faithfulness_measured = Signal(object)  # Faithfulness
+    value_asked = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
     bases_changed = Signal(object)  # tuple[KeptBasis, ...]
     hovered = Signal(str)  # text for the status bar
 
@@ -94,6 +97,7 @@ class AppState(QObject):
         self._explaining = Explain(image="")
         self._explained: tuple[Explain, Explanation] | None = None
         self._measured: tuple[Explain, Faithfulness] | None = None
+        self._asked_value: ValuePlace | MapValue | None = None
         self._bases: tuple[KeptBasis, ...] = ()
 
     @property
@@ -476,6 +480,16 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
+
+    @property
+    def asked_value(self) -> ValuePlace | MapValue | None:
+        """The value of which someone last asked how it was made, or None."""
+        return self._asked_value
+
+    def ask_value(self, place: ValuePlace | MapValue) -> None:
+        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
+        self._asked_value = place
+        self.value_asked.emit(place)
 
     @property
     def explaining(self) -> Explain:

@@ -14,9 +14,18 @@ from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import default_model
+from convnext_studio.model.weights.beside.class_names import is_names_file, read_names, why_unnamed
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
-from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision, SavedModel, SaveModel
+from convnext_studio.protocol.models import (
+    BUILT,
+    LoadModel,
+    ModelInfo,
+    NameClasses,
+    Precision,
+    SavedModel,
+    SaveModel,
+)
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.app_state import AppState
@@ -111,6 +120,7 @@ class Controller(QObject):
         part: str = "",
         mean: tuple[float, ...] = (),
         std: tuple[float, ...] = (),
+        labels: tuple[str, ...] = (),
     ) -> None:
         """Load a model; the current one stays open until that succeeds."""
         self._left_model = None
@@ -126,6 +136,7 @@ class Controller(QObject):
                 part=part or self._chosen_part(source),
                 mean=mean,
                 std=std,
+                labels=labels,
             )
         )
 
@@ -139,8 +150,9 @@ class Controller(QObject):
         part: str = "",
         mean: tuple[float, ...] = (),
         std: tuple[float, ...] = (),
+        labels: tuple[str, ...] = (),
     ) -> None:
-        """Load a model with its former stem and part on the current device, by default as precisely."""
+        """Load a model with its former stem, part and names on the current device, by default as precisely."""
         now = self._asked_model or LoadModel(source=source)
         self.open_model(
             source,
@@ -151,22 +163,31 @@ class Controller(QObject):
             part=part,
             mean=mean,
             std=std,
+            labels=labels,
         )
 
     def open_part(self, part: str) -> None:
         """Open another network of the same file, or the same with another head, and remember that choice."""
         if self._asked_model is not None:
-            self._ask_model(replace(self._asked_model, part=part))
+            self._ask_model(replace(self._asked_model, part=part, labels=()))
 
     def _chosen_part(self, source: str) -> str:
         return dict(self._settings.values.chosen_parts).get(source, "")
 
     def build_model(
-        self, config: ConvNeXtConfig, seed: int, input_px: int, precision: Precision | None = None
+        self,
+        config: ConvNeXtConfig,
+        seed: int,
+        input_px: int,
+        precision: Precision | None = None,
+        *,
+        labels: tuple[str, ...] = (),
     ) -> None:
         """Build a network with random weights; device and precision are chosen as in `reopen_model`."""
         self._left_model = None
-        asked = LoadModel(panel="model", source=BUILT, config=config, seed=seed, input_px=input_px)
+        asked = LoadModel(
+            panel="model", source=BUILT, config=config, seed=seed, input_px=input_px, labels=labels
+        )
         if (now := self._asked_model) is not None:
             asked = replace(asked, device=now.device, precision=precision or now.precision)
         self._ask_model(asked)
@@ -204,6 +225,47 @@ class Controller(QObject):
             self._ask_model(replace(left, device=now.device, precision=now.precision))
         else:
             self.change_model(source=default_model())
+
+    def name_classes(self, labels: tuple[str, ...]) -> None:
+        """Give other names to the classes of the open network; session and saved weights keep them."""
+        if self._loaded_model is not None and labels:
+            self._bridge.ask(
+                NameClasses(panel="model", labels=labels),
+                partial(self._classes_named, self._loaded_model, labels),
+                on_failure=partial(self._refuse, MODEL),
+            )
+
+    def _classes_named(self, of: LoadModel, labels: tuple[str, ...], answer: Payload) -> None:
+        if of is self._loaded_model and isinstance(answer, ModelInfo):
+            is_asked = self._asked_model is of
+            self._loaded_model = replace(of, labels=labels)
+            if is_asked:
+                self._asked_model = self._loaded_model
+            self.succeeded.emit(MODEL)
+            unit = self._state.unit
+            self._state.set_model(answer)
+            if unit is not None:  # It is the same network, whose units are where they were.
+                self._state.set_unit(*unit)
+
+    def read_class_names(self, path: str) -> None:
+        """Name the classes as a text, JSON or CSV file says; one that does not fit is refused in a sentence."""
+        self.background.run(
+            partial(read_names, Path(path)),
+            partial(self._names_read, Path(path).name),
+            lambda error: self._tell(MODEL, error.message, error.hint),
+            "Reading the class names",
+        )
+
+    def _names_read(self, name: str, names: list[str] | None) -> None:
+        model = self._state.model
+        if not names:
+            self._tell(MODEL, f"{name} holds no class names.", "Give one a line, or number and name in each.")
+        elif model is None:
+            self._tell(MODEL, "No model is open yet, so there are no classes to name.")
+        elif why := why_unnamed(len(names), len(model.labels), model.has_classes):
+            self._tell(MODEL, f"{name}: {why}")
+        else:
+            self.name_classes(tuple(names))
 
     def change_stem(self, stride: int, padding: int) -> None:
         """Load the model again with another stride and padding for its first convolution."""
@@ -292,6 +354,8 @@ class Controller(QObject):
                 self.field_asked.emit(path)
             elif path.lower().endswith(SESSION_SUFFIX):
                 self.session_asked.emit(path)
+            elif is_names_file(path):
+                self.read_class_names(path)
             else:
                 pictures.append(path)
         self.pictures.open_paths(pictures)

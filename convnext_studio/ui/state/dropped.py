@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData
 
 from convnext_studio.erf.field_files import is_field
+from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.render import pluralize
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
@@ -30,7 +31,8 @@ def describe_paths(paths: Sequence[str]) -> str:
     models = [path for path in paths if is_weights(Path(path))]
     fields = [path for path in paths if is_field(path)]
     sessions = [path for path in paths if path.lower().endswith(SESSION_SUFFIX)]
-    others = [path for path in paths if path not in (*models, *fields, *sessions)]
+    names = [path for path in paths if is_names_file(path) and path not in models]
+    others = [path for path in paths if path not in (*models, *fields, *sessions, *names)]
     folders = [path for path in others if Path(path).is_dir()]
     parts = [
         _counted(len(others) - len(folders), "picture"),
@@ -39,6 +41,7 @@ def describe_paths(paths: Sequence[str]) -> str:
         *(f"the network “{Path(path).name}”" for path in models[-1:]),  # Only the last one stays open.
         *(f"the receptive field “{Path(path).name}”" for path in fields[-1:]),
         *(f"the session “{Path(path).name}”" for path in sessions[-1:]),
+        *(f"the class names in “{Path(path).name}”" for path in names[-1:]),
     ]
     said = [part for part in parts if part]
     if len(said) > 1:

@@ -217,7 +217,7 @@ class Exporter(QObject):
         )
 
     def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
-        """Write the maps of several pictures as one contact sheet."""
+        """Write the maps of a wall as one figure."""
         model = self._state.model
         if model is not None:
             SheetPictures(
@@ -226,7 +226,7 @@ class Exporter(QObject):
                 explanations,
                 on_done=lambda pictures: self._write_sheet(path, model, pictures, explanations),
                 on_failure=lambda failed: self._tell(failed.message, failed.hint),
-                on_cancel=lambda: self._tell("The contact sheet was cancelled. Nothing was written.", ""),
+                on_cancel=lambda: self._tell("The wall of maps was cancelled. Nothing was written.", ""),
             )
 
     def _write_sheet(
@@ -241,10 +241,10 @@ class Exporter(QObject):
         self._background.run(
             partial(export_contact_sheet, path, model, pictures, shown),
             lambda written: self.noticed.emit(
-                Notice(EXPORT, f"The contact sheet was saved as {written}.", good=True, path=str(written))
+                Notice(EXPORT, f"The wall of maps was saved as {written}.", good=True, path=str(written))
             ),
             lambda error: self._tell(error.message, error.hint),
-            "Writing the contact sheet",
+            "Writing the wall of maps",
         )
 
     def export_labels(

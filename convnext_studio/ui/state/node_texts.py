@@ -71,11 +71,14 @@ def _doing(model: ModelInfo, node: NodeInfo) -> str:
     assert isinstance(config, ConvNeXtConfig)  # Other families have no nested nodes.
     stage = config.stages.index(node.name.partition(".")[0])
     if holder.kind == "downsample":
-        return _NORMS[config.norm] if node.operation == "norm" else "2×2, stride 2"
+        if node.operation == "norm":
+            return _NORMS[config.norm]
+        return f"2×2, stride {2 if config.dilations[stage] == 1 else 1}"
     kernel = config.kernel_sizes[stage]
-    after = node.shape[0]
+    after, dilation = node.shape[0], config.dilations[stage]
+    spread = f", dilation {dilation}" if dilation > 1 else ""
     return {
-        "dwconv": f"{kernel}×{kernel} {'depthwise' if config.depthwise else 'dense'}",
+        "dwconv": f"{kernel}×{kernel} {'depthwise' if config.depthwise else 'dense'}{spread}",
         "norm": _NORMS[config.norm],
         "pwconv1": f"1×1, to {after}",
         "act": _ACTS[config.act],

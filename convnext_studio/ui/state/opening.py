@@ -28,6 +28,8 @@ from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice
 
 PICTURES = "pictures"
+MOST_DECODED = 64
+"""So many pictures are decoded soon after they were opened, so that damaged ones are told together."""
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +82,8 @@ class _Closed:
 class PictureOpener(QObject):
     """Requests pictures from the engine and adds them to the state.
 
-    A path is only passed on, and the engine lists what it finds there. A picture is decoded when it is chosen.
+    A path is only passed on, and the engine lists what it finds there. A picture is decoded when it is chosen;
+    the first ones are also read through in the background, to find those that are damaged.
     Broken pictures are removed again, and reported in one notice for all that were opened together.
 
     Attributes
@@ -223,10 +226,13 @@ class PictureOpener(QObject):
         self._forget_closed()
         self._remember(answer)
         self._batches.update((picture.key, batch) for picture in pictures)
-        unchecked = tuple(picture.key for picture in pictures[answer.checked :])
+        keys = tuple(picture.key for picture in pictures)
         self.add(pictures, pictures[0])
-        if unchecked:
-            self._bridge.ask(CheckPictures(images=unchecked), partial(self._checked, batch))
+        # The first one is decoded in any case, because it is shown.
+        first, others = keys[1:MOST_DECODED], keys[max(answer.checked, MOST_DECODED) :]
+        for request in (CheckPictures(images=first, decodes=True), CheckPictures(images=others)):
+            if request.images:
+                self._bridge.ask(request, partial(self._checked, batch))
 
     def _checked(self, batch: Batch, answer: Payload) -> None:
         if isinstance(answer, CheckedPictures) and answer.failures:

@@ -47,6 +47,7 @@ class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
     stem_stride: Count | None = None
     stem_padding: Count | None = None
     part: str = ""
+    labels: tuple[str, ...] = ()
     config: dict[str, Any] | None = None
     seed: Count = 0
     input_px: Count = 224

@@ -123,6 +123,8 @@ class ControlRow(QWidget):
         control.installEventFilter(self)
         if self.parentWidget() is not None:  # Without one, it would be a window for a moment.
             self.show()
+        else:  # It is hidden no longer on purpose, so that another row that takes it in shows it.
+            self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
         self._want_room()
 
     @property

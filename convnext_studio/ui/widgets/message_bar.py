@@ -1,5 +1,6 @@
 """A toast over the status bar that reports failures and successes in place of dialogs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,12 @@ class MessageBar(QFrame):
 
     It lies over the window and takes no room in it, so that nothing moves when it comes and goes. A success
     goes by itself; a failure stays until it is dismissed or withdrawn.
+
+    Attributes
+    ----------
+    width_for
+        Returns how wide a message may be that wants a width, because of what else is at the bottom of the
+        window.
     """
 
     shown = Signal(bool)  # whether there is a notice
@@ -72,6 +79,7 @@ class MessageBar(QFrame):
         self.setAccessibleName("Messages")
         self.setAutoFillBackground(True)
         self._notices: dict[str, Notice] = {}
+        self.width_for: Callable[[int], int] = lambda wanted_px: wanted_px
         self._going = QTimer(self, singleShot=True, interval=GOOD_MS)
         self._going.timeout.connect(self._go)
         self._label = ElidedLabel(wants_room=True)
@@ -182,6 +190,11 @@ class MessageBar(QFrame):
         self._details.setVisible(are_shown)
         self._place()
 
+    def follow(self) -> None:
+        """Take another width, because `width_for` has changed."""
+        if self._notices:
+            self._place()
+
     def _place(self) -> None:
         """Lie at the bottom left of the window, as wide as the message needs or the window allows."""
         window, latest = self.parentWidget(), self._latest
@@ -190,15 +203,15 @@ class MessageBar(QFrame):
         margin = scaled_px(_MARGIN_PX)
         room = window.rect().adjusted(margin, margin, -margin, -1)
         self.details.setVisible(len(latest.details) > 1)
-        if self._column.sizeHint().width() > room.width():
+        room.setWidth(min(self.width_for(room.width()), room.width()))
+        if self.sizeHint().width() > room.width():
             self.details.setVisible(True)  # The text has to be shortened.
         line_px = self._details.fontMetrics().lineSpacing()
         lines = min(max(2, len(latest.details) + 1), _MOST_LINES)
         self._details.setFixedHeight(min(lines * line_px + 12, room.height() // 2))
         self._column.activate()
-        wanted = self._column.sizeHint()
-        if self.details.isChecked():
-            wanted.setWidth(room.width())
+        wanted = self.sizeHint()
+        wanted.setWidth(room.width() if self.details.isChecked() else self.width_for(wanted.width()))
         size = wanted.boundedTo(QSize(room.width(), room.height()))
         self.setGeometry(QRect(QPoint(room.left(), room.bottom() + 1 - size.height()), size))
         self.raise_()

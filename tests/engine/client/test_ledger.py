@@ -22,7 +22,14 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
-from convnext_studio.protocol.models import CloseModel, LoadModel, SavedModel, SaveModel, SwapModels
+from convnext_studio.protocol.models import (
+    CloseModel,
+    LoadModel,
+    NameClasses,
+    SavedModel,
+    SaveModel,
+    SwapModels,
+)
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ListedPicture,
@@ -209,6 +216,18 @@ def test_a_new_engine_is_ready_when_it_has_opened_all_again() -> None:
     for request in list(sent)[-2:]:
         ledger.received(Done(id=request.id, payload=None, seconds=0))
     assert heard[-1] == EngineReady(restarted=True)
+
+
+def test_a_new_engine_is_told_the_names_of_the_classes() -> None:
+    ledger, sent, _ = connect()
+    for request in (LoadModel(source="a"), NameClasses(labels=("x", "y"))):
+        ledger.received(Done(id=ledger.ask(request), payload=model_info("a"), seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    [model] = sent
+    assert isinstance(model, LoadModel)
+    assert (model.source, model.labels) == ("a", ("x", "y"))
 
 
 def test_a_new_engine_is_told_both_networks_and_which_is_which() -> None:

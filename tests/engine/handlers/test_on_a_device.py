@@ -40,6 +40,13 @@ WAITS = {
     "faithfulness": PREDICTION + 1 + 22,  # The probability of the whole picture, and the curves of 22 orders.
     "sanity": PREDICTION + 14,  # The maps of seven networks, and what is to be said of them.
     "agreement": PREDICTION + 6,
+    # Reading the maps of two pictures, twice for the ends of the scales.
+    "components": 12,
+    "vectors": 4,
+    "likeness": 4,
+    "norms": 4,
+    "parts": 200,  # Every step of k-means, from eight starts and over again for the second picture.
+    "factors": 200,
 }
 """Most waits of a request where it is more than two, and what it waits for."""
 LECTURE_WAITS = {"walk": 8, "drop": 6, "distributions": 3, "swap": 5}

@@ -99,6 +99,23 @@ def test_what_is_broken_is_told_and_the_rest_is_listed(tmp_path: Path) -> None:
     assert {failure.key for failure in checked.failures} <= set(rest)
 
 
+def test_damage_behind_the_header_is_found_by_decoding(tmp_path: Path) -> None:
+    draw(tmp_path, ["good.png"])
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cut = tmp_path / "cut.png"
+    Image.fromarray(noise).save(cut)
+    cut.write_bytes(cut.read_bytes()[:-4000])
+    dispatcher = Dispatcher()
+    found = listed(dispatcher, tmp_path)
+    assert (len(found.pictures), found.failures) == (2, ())
+    keys = tuple(each.key for each in found.pictures)
+    assert answered(dispatcher, CheckPictures(images=keys), CheckedPictures).failures == ()
+    [failure] = answered(dispatcher, CheckPictures(images=keys, decodes=True), CheckedPictures).failures
+    assert (failure.key, Path(failure.path).name) == (found.pictures[0].key, "cut.png")
+    shown = answered(dispatcher, ShowPicture(image=failure.key), PictureFailure)
+    assert failure.message == shown.message
+
+
 def test_paths_that_are_nothing_fail_each_with_its_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("text")

@@ -26,6 +26,13 @@ from convnext_studio.protocol.maps import FeatureMaps, NodeValues
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import FieldGrowth, ReceptiveField
+from convnext_studio.protocol.similarity import (
+    Components,
+    FindParts,
+    MeasureNorms,
+    MostAlike,
+    PositionVectors,
+)
 from convnext_studio.protocol.units import UnitField
 from tests.engine.opening import open_picture
 from tests.networks import SMALL, small_model
@@ -112,6 +119,12 @@ def of_pictures(dispatcher: Dispatcher) -> dict[str, Request]:
         "field": ReceptiveField(node="stage2", images=(cat, coffee), count=2),
         "field of noise": ReceptiveField(node="stage2", inputs="noise", count=4, input_px=SIDE_PX),
         "growth": FieldGrowth(images=(cat,), count=1),
+        "components": Components(image=cat, node="stage3", over=(cat, coffee)),
+        "likeness": MostAlike(image=cat, node="stage3", y=1, x=1, images=(cat, coffee)),
+        "vectors": PositionVectors(images=(cat, coffee), node="stage3"),
+        "parts": FindParts(images=(cat, coffee), node="stage3", count=3),
+        "factors": FindParts(images=(cat, coffee), node="stage3", count=3, method="nmf"),
+        "norms": MeasureNorms(image=cat, node="stage3"),
         "costs": MeasureCosts(runs=1),
         "load": LoadModel(source="built", config=ConvNeXtConfig.from_dict(SMALL.to_dict()), device="cpu"),
         **{known.name: explained(known.name, cat) for known in METHODS},

@@ -19,9 +19,9 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.timm import pretrained
 from convnext_studio.model.timm import timm_names as timm_registry
-from convnext_studio.model.weights.converting import convert
 from convnext_studio.model.weights.fitting import build_network
-from convnext_studio.model.weights.inference import infer_config, shapes_of
+from convnext_studio.model.weights.names.converting import convert
+from convnext_studio.model.weights.names.inference import infer_config, shapes_of
 from tests.model.timm.hub import cached_weights
 
 NAME = "convnext_atto.d2_in1k"

@@ -236,3 +236,47 @@ def test_lora_of_an_adapter_with_another_name(tmp_path: Path) -> None:
     torch.save({"state_dict": theirs.state_dict()}, path)
     x = pictures()[1]
     torch.testing.assert_close(load(str(path)).module(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"stages.0.*fc1", r"^base_model.model.stages\.0\.blocks\.0\.mlp\.fc1", "mlp.fc1", "fc2"]
+)
+def test_patterns_of_lora_are_read_as_peft_does(tmp_path: Path, pattern: str) -> None:
+    peft = pytest.importorskip("peft")
+    base = timm.create_model("convnext_tiny", num_classes=4, **TIMM)
+    config = peft.LoraConfig(r=2, lora_alpha=8, target_modules=["fc1"], alpha_pattern={pattern: 3, "never": 5})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft tells which patterns are for no layer.
+        theirs = randomised(peft.get_peft_model(base, config))
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / "all.pth"
+    torch.save({"state_dict": theirs.state_dict()}, path)
+    x = pictures()[1]
+    torch.testing.assert_close(load(str(path)).module(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_of_two_adapters_one_is_merged_and_the_other_named(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    base = timm.create_model("convnext_tiny", num_classes=4, **TIMM)
+    theirs = peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["fc1"]))
+    theirs.add_adapter("birds", peft.LoraConfig(r=3, target_modules=["fc2"]))
+    theirs = randomised(theirs)
+    theirs.set_adapter("default")
+    path = tmp_path / "all.pth"
+    torch.save(theirs.state_dict(), path)
+    x = pictures()[0]
+    opened = load(str(path))
+    torch.testing.assert_close(opened.module(x), theirs(x), rtol=1e-4, atol=1e-4)
+    assert "Of several adapters, default is used; birds left out." in opened.notes
+
+
+@pytest.mark.parametrize("kind", ["LoHaConfig", "LoKrConfig", "IA3Config"])
+def test_adapters_of_other_kinds_are_refused_in_true_words(tmp_path: Path, kind: str) -> None:
+    peft = pytest.importorskip("peft")
+    base = timm.create_model("convnext_tiny", num_classes=4, **TIMM)
+    others = {"feedforward_modules": []} if kind == "IA3Config" else {}
+    theirs = peft.get_peft_model(base, getattr(peft, kind)(target_modules=["fc1"], **others))
+    path = tmp_path / "all.pth"
+    torch.save(theirs.state_dict(), path)
+    with pytest.raises(StudioError, match="adapters of another kind than LoRA"):
+        load(str(path))

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
 from convnext_studio.model.weights.weights_files import is_weights
-from tests.model.weights.test_finding import NET, WHOLE, assert_is, network, saved, under
+from tests.model.weights.names.test_finding import NET, WHOLE, assert_is, network, saved, under
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
-from convnext_studio.ui.lecture.views.drawing import Align, Ink
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.plots.ink import Align, Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge

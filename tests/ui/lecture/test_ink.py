@@ -9,8 +9,8 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
 
 from convnext_studio.render import Limits
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.views.network_picture import lying_bar
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
 
 
 def painted(shown: MapPicture, *, lying: bool) -> list[str]:

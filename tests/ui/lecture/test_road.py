@@ -11,7 +11,6 @@ from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.road.steps import ROAD, RoadStep
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.lecture.views.road.road import RoadView, spoken
 from convnext_studio.ui.lecture.views.road.road_block import block_rows, changed_rows, network_rows
@@ -23,6 +22,7 @@ from convnext_studio.ui.lecture.views.road.road_chart import (
     paint_table,
     signed,
 )
+from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_model

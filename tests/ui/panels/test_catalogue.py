@@ -3,15 +3,22 @@
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import Catalogue, ListPretrained, LoadModel, PretrainedInfo
-from convnext_studio.ui.panels.catalogue.catalogue_panel import COLUMNS, CataloguePanel, spoken_megabytes
+from convnext_studio.ui.panels.catalogue.catalogue_panel import (
+    COLUMNS,
+    DISPENSABLE,
+    CataloguePanel,
+    spoken_megabytes,
+)
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.widgets import text_size
+from tests.looks.faults import settle
 from tests.ui.conftest import FakeEngine, make_model
 
 TINY = PretrainedInfo(
@@ -152,13 +159,47 @@ def test_licence_and_size_are_said_before_the_download(filled: CataloguePanel) -
     assert filled.about.text() == "4 models"
     filled.table.select(HUGE.name)
     assert filled.about.text() == (
-        "Licence of the weights: cc-by-nc-4.0. It does not allow commercial use. "
-        "Opening it downloads about 2.6 GB."
+        "660 M parameters, 384 × 384 px; trained on ImageNet-1k (no labels, masked pictures),"
+        " then ImageNet-22k, then ImageNet-1k. Licence of the weights: cc-by-nc-4.0."
+        " It does not allow commercial use."
+        " Opening it downloads about 2.6 GB."
     )
     assert filled.about.property("warning")
     filled.table.select(ATTO.name)
-    assert filled.about.text() == "Licence of the weights: apache-2.0."
+    assert filled.about.text() == (
+        "3.70 M parameters, 224 × 224 px; trained on ImageNet-1k. Licence of the weights: apache-2.0."
+    )
     assert not filled.about.property("warning")
+
+
+def shown_columns(panel: CataloguePanel) -> dict[str, int]:
+    table = panel.table
+    return {
+        heading: table.columnWidth(column)
+        for column, heading in enumerate(COLUMNS)
+        if not table.isColumnHidden(column)
+    }
+
+
+@pytest.mark.parametrize("text_pt", [9, 20, 28])
+@pytest.mark.parametrize("width", [400, 600, 800, 1000, 1900])
+def test_names_are_whole_where_there_is_room_and_nothing_scrolls_sideways(
+    filled: CataloguePanel, qapp: QApplication, width: int, text_pt: int
+) -> None:
+    try:
+        text_size.apply(qapp, text_pt)
+        settle()
+        filled.resize(max(width, filled.minimumSizeHint().width()), 400)
+        settle()
+        shown, room = shown_columns(filled), filled.table.viewport().width()
+        assert sum(shown.values()) == room
+        assert {"Name", "Accuracy", "Here"} <= set(shown)
+        needed = max(map(filled.table.fontMetrics().horizontalAdvance, names(filled)))
+        # Of the columns that can be told elsewhere none is kept while a name is cut off.
+        assert shown["Name"] >= needed or not set(DISPENSABLE) & set(shown)
+        assert set(shown) == set(COLUMNS) or width < 1900 or text_pt > 9
+    finally:
+        text_size.apply(qapp, text_size.AS_SYSTEM)
 
 
 def test_what_cannot_be_opened_says_why(filled: CataloguePanel, qtbot: QtBot) -> None:

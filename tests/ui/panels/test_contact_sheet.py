@@ -15,7 +15,9 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ListedPicture, Thumbnail, ThumbnailPixels
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import Shading, lut
-from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import MOST, ContactSheetPanel, map_on_picture
+from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
+from convnext_studio.ui.panels.contact_sheet.wall_look import map_on_picture
+from convnext_studio.ui.panels.contact_sheet.wall_subject import MOST
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.widgets.message_bar import Notice
@@ -296,5 +298,5 @@ def test_a_contact_sheet_that_is_stopped_says_so_once(
     controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
     assert len(engine.open(Thumbnail)) == 2
     controller.exporter._bridge.cancel_all()
-    assert [notice.message for notice in notices] == ["The contact sheet was cancelled. Nothing was written."]
+    assert [notice.message for notice in notices] == ["The wall of maps was cancelled. Nothing was written."]
     assert list(tmp_path.iterdir()) == []

@@ -167,7 +167,7 @@ def test_what_is_on_screen_is_chosen(filled_window: StudioWindow, qtbot: QtBot) 
     for name in ("picture", "attribution"):
         filled_window.activateWindow()
         filled_window.dock_layout.docks[name].take_focus()
-        qtbot.waitUntil(lambda name=name: filled_window.dock_layout.active == name)
+        qtbot.waitUntil(lambda name=name: filled_window.dock_layout.focus.active == name)
         panel = opened(filled_window, qtbot)
         inside = filled_window.dock_layout.docks[name].findChildren(MapView)
         assert panel.views.currentText() in [view.contents.name for view in inside if view.contents is not None]

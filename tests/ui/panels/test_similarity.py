@@ -571,3 +571,19 @@ def test_pages_come_and_go(desk: Desk, panel: SimilarityPanel) -> None:
             for control in page.controls:
                 if page is not panel.page:
                     assert control.isHidden()
+
+
+def test_only_the_small_pictures_in_view_are_coloured(desk: Desk, panel: SimilarityPanel) -> None:
+    for index in range(60):
+        desk.state.add_picture(picture(f"more {index}"), select=False)
+    desk.qtbot.waitUntil(lambda: panel.gallery.count() == 62)
+    answered_by = asked(desk, Components)[-1]
+    desk.tell(Done(id=answered_by.id, payload=components(desk), seconds=0.1))
+    first = set(asked(desk, ScoreMaps)[-1].images)
+    assert "more 0" in first
+    assert "more 59" not in first
+    bar = panel.gallery.horizontalScrollBar()
+    bar.setValue(bar.maximum())
+    last = set(asked(desk, ScoreMaps)[-1].images)
+    assert "more 59" in last
+    assert "more 0" not in last

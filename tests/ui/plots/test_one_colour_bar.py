@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.export.page import ColourBar
 from convnext_studio.render import Clipping, Limits
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.ink import Ink, MapPicture
 from convnext_studio.ui.plots.scene import Bitmap
 
 

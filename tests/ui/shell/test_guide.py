@@ -146,6 +146,19 @@ def test_the_tour_is_walked_by_keys_and_seen_once(tour: Tour, settings: Settings
     assert SettingsFile().values.is_tour_over
 
 
+def test_the_tour_brings_panels_behind_tabs_to_the_front(
+    tour: Tour, filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.resize(1024, 768)
+    qtbot.wait(300)  # Its panels lie behind tabs now.
+    for step in STEPS:
+        assert tour.step == step
+        qtbot.waitUntil(lambda: filled_window.rect().contains(tour.geometry()))
+        if step.target in filled_window.dock_layout.docks:
+            assert not filled_window.dock_layout.docks[step.target].visibleRegion().isEmpty()
+        tour.next.click()
+
+
 def test_the_tour_goes_back_and_is_skipped_with_escape(
     tour: Tour, engine: FakeEngine, settings: SettingsFile
 ) -> None:

@@ -93,12 +93,12 @@ def test_f6_steps_through_strip_and_panels_and_shift_f6_back(active_window: Stud
     seen = []
     for _ in shown:
         window.actions_by_id["next_panel"].trigger()
-        seen.append(window.dock_layout.active)
+        seen.append(window.dock_layout.focus.active)
     assert sorted(map(str, seen)) == sorted(shown)
     window.actions_by_id["next_panel"].trigger()
     assert window.strip.canvas.hasFocus()
     window.actions_by_id["previous_panel"].trigger()
-    assert window.dock_layout.active == seen[-1]
+    assert window.dock_layout.focus.active == seen[-1]
 
 
 @pytest.mark.parametrize("look", [theme.DARK, theme.LIGHT], ids=lambda look: look.name)

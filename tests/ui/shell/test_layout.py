@@ -14,10 +14,10 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
-from convnext_studio.ui.shell.docks import layout as layouts
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.shell.window_place import screens_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -139,7 +139,7 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     window.actions_by_id["arrange_teach"].trigger()
     window.close()
     stored = SettingsFile()
-    assert [place.screens for place in stored.values.places] == [layouts.screens_text()]
+    assert [place.screens for place in stored.values.places] == [screens_text()]
     # In between it was elsewhere, arranged in another way.
     stored.update(layout="", geometry="")
     again = StudioWindow(state, bridge, controller, stored)
@@ -418,3 +418,37 @@ def test_every_panel_has_the_size_that_it_had_when_the_text_is_as_before(
     for size_pt in (20, 28, 12, 9):
         use_text(qtbot, large_screen, size_pt)
     assert {name: dock.geometry() for name, dock in docks.items() if dock.isVisible()} == before
+
+
+@pytest.mark.parametrize("width", [1366, 1500, 1920])
+@pytest.mark.parametrize("name", [name for name in ASIDES if name != "field_lab"])
+def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
+    filled_window: StudioWindow, name: str, width: int, qtbot: QtBot
+) -> None:
+    filled_window.resize(width, 768)
+    qtbot.wait(200)
+    layout = filled_window.dock_layout
+    layout.reset()
+    layout.show_panel(name)
+    QApplication.processEvents()
+    for other, dock in layout.docks.items():
+        if dock.isVisible() and not dock.isFloating():
+            area = dock.widget()
+            assert isinstance(area, QScrollArea)
+            assert area.horizontalScrollBar().maximum() == 0, other
+
+
+def test_every_panel_has_its_size_after_the_lecture(filled_window: StudioWindow, qtbot: QtBot) -> None:
+    qtbot.wait(400)
+    before = sizes(filled_window)
+    filled_window.lecture.present()
+    presentation = filled_window.lecture.presentation
+    presenter = presentation.presenter
+    assert presenter is not None
+    qtbot.waitUntil(presenter.isVisible)
+    for index in (3, 20):
+        presenter.go_to(index)
+    qtbot.wait(100)
+    presentation.leave()
+    qtbot.wait(400)
+    assert sizes(filled_window) == before

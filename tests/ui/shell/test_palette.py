@@ -207,7 +207,7 @@ def test_every_step_of_the_lecture_and_every_page_is_found(filled_window: Studio
 @pytest.mark.parametrize(
     ("query", "name", "control"),
     [
-        ("contact sheet opacity", "contact_sheet", "Opacity"),
+        ("wall of maps opacity", "contact_sheet", "Opacity"),
         ("receptive field protocol replknet", "receptive_field", "Protocol"),
         ("attribution true grid", "attribution", "Resolution: True grid"),
         ("attribution colour map", "attribution", "Colour map"),

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.server.dispatch import HANDLERS
@@ -133,3 +134,25 @@ def test_timings_show_the_network_and_the_latest_other(
 )
 def test_durations_as_people_say_them(seconds: float, text: str) -> None:
     assert spoken(seconds) == text
+
+
+def test_a_message_over_the_bar_cuts_no_text_and_hides_no_button(
+    bar: StatusBar, state: AppState, bridge: EngineBridge, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    state.set_model(make_model())
+    bar.resize(1000, bar.height())
+    QApplication.processEvents()
+    left_px = bar.device.x()
+    assert bar.message_width(300) == 300
+    assert bar.message_width(left_px + 40) == bar.width()  # Half of a text is worse than none.
+    changes: list[bool] = []
+    bar.rearranged.connect(changes.append)
+    ask(bridge)
+    engine.send(EngineReady())
+    qtbot.waitUntil(bar.cancel.isVisible)
+    QApplication.processEvents()
+    assert changes == [True]
+    assert bar.message_width(left_px + 40) <= bar.doing.x()
+    assert bar.message_width(5000) <= bar.doing.x()
+    bar.resize(300, bar.height())
+    assert bar.message_width(5000) == 120

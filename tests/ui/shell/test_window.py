@@ -155,7 +155,8 @@ def test_every_panel_has_room_at_common_sizes(
     filled_window.resize(*size)
     filled_window.actions_by_id["reset"].trigger()
     docks = filled_window.dock_layout.docks
-    shares = {name: share for share, rows in _FIRST.columns for (name,), _ in rows}
+    variant = ARRANGEMENTS["inspect"].variant_for(*size)
+    shares = {names[0]: share for share, rows in variant.columns for names, _ in rows}
 
     def has_room() -> None:
         assert (filled_window.width(), filled_window.height()) == size

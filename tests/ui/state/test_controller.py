@@ -27,6 +27,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller, encode_png
+from convnext_studio.ui.state.opening import MOST_DECODED
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import (
@@ -123,12 +124,30 @@ def test_what_is_found_broken_later_is_added_to_the_summary(
     )
     assert notices[-1].message == "1 of 5 could not be opened: x.png is empty."
     [check] = engine.open(CheckPictures)
-    assert check.images == ("1", "2", "3")
+    assert (check.images, check.decodes) == (("1", "2", "3"), True)
     found = (failure("/folder/2.png", "2.png is damaged.", key="2"),)
     engine.answer(check, CheckedPictures(failures=found))
     assert notices[-1].message == "2 of 5 could not be opened: x.png is empty."
     assert notices[-1].details == ("x.png is empty.", "2.png is damaged.")
     assert [picture.key for picture in state.pictures] == ["0", "1", "3"]
+
+
+def test_of_many_pictures_the_first_are_decoded_and_of_the_others_the_headers_are_read(
+    controller: Controller, engine: FakeEngine
+) -> None:
+    controller.open_paths(["/folder"])
+    images = [make_image(str(number), f"/folder/{number}.png") for number in range(MOST_DECODED + 5)]
+    [request] = engine.open(ListPictures)
+    engine.answer(request, ListedPictures(pictures=tuple(image.listed for image in images), checked=32))
+    first, others = engine.open(CheckPictures)
+    assert (first.images[0], first.images[-1], first.decodes) == ("1", str(MOST_DECODED - 1), True)
+    assert (others.images, others.decodes) == (tuple(str(MOST_DECODED + number) for number in range(5)), False)
+
+
+def test_a_single_picture_is_only_decoded_to_be_shown(controller: Controller, engine: FakeEngine) -> None:
+    controller.open_paths(["/one.png"])
+    answer_listing(engine, make_image("one", "/one.png"))
+    assert engine.open(CheckPictures) == []
 
 
 def test_what_its_thumbnail_shows_to_be_broken_is_told_once(

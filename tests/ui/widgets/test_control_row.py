@@ -181,3 +181,17 @@ def test_folding_controls_keeps_nothing(qtbot: QtBot) -> None:
 
     before = fold(20)
     assert fold(400) - before < 50_000  # The layout's items alone were 190,000.
+
+
+def test_a_row_that_is_filled_first_is_shown_within_another_row(qtbot: QtBot) -> None:
+    inner = ControlRow("More of the inner row")
+    inner.add(QPushButton("Inner"))
+    window = QWidget()
+    qtbot.addWidget(window)
+    outer = ControlRow("More of the outer row")
+    QVBoxLayout(window).addWidget(outer)
+    outer.add(inner, 1)
+    window.resize(600, 60)
+    window.show()
+    assert inner.isVisible()
+    assert inner.width() > 300

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.widgets import message_bar
@@ -123,3 +123,19 @@ def test_it_lies_at_the_bottom_and_shows_the_whole_text_on_demand(qtbot: QtBot) 
     assert bar.height() > 60
     bar.tell(Notice("pictures", "Short."))
     assert bar.height() < 60
+
+
+def test_a_message_is_shown_whole_where_there_is_room_for_it(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1200, 400)
+    bar = MessageBar(window)
+    window.show()
+    for good in (True, False):
+        bar.tell(Notice("pictures", "The session was saved as /home/ada/session.json.", good=good, path="/a"))
+        QApplication.processEvents()
+        assert bar._label.shown_text == bar._label.text()
+        assert bar.width() < 1000
+    bar.width_for = lambda _wanted_px: 500
+    bar.follow()
+    assert bar.width() == 500

@@ -20,15 +20,12 @@ from PySide6.QtWidgets import (
 from convnext_studio.lecture.setting import Setting
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.ink import SMALL
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 
-SMALL = 0.75
-"""Size of captions and axis numbers relative to the text that the audience must read."""
-LEAST = 0.64
-"""The smallest text relative to that: at least 18 pixels on a screen 1080 pixels high, whatever its width."""
 CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 """What can be operated in a view."""
 Arrangement = Literal["beside", "below", "opening"]

@@ -13,8 +13,8 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import Rgb, lut
-from convnext_studio.ui.lecture.views.drawing import Align, Ink, MapPicture
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView
+from convnext_studio.ui.plots.ink import Align, Ink, MapPicture
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge

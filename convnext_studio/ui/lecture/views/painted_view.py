@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from PySide6.QtCore import QRectF, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFontInfo, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -19,79 +18,13 @@ from PySide6.QtWidgets import (
 from convnext_studio.lecture.setting import NodeName
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import AskingView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.ink import Canvas, Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets import theme
 
-_DIMMED = 0.4
 OPEN_A_CONVNEXT = "Open a ConvNeXt to see it."
-
-
-class Canvas(QWidget):
-    """The canvas of a view, which forwards mouse and keys to the view.
-
-    Parameters
-    ----------
-    paint
-        Gets the ink and the room.
-    """
-
-    dragged = Signal(float, float)  # The distance in pixels to the right and downwards
-    clicked = Signal(float, float)
-    pointed = Signal(float, float)
-    key_pressed = Signal(QKeyEvent)
-
-    def __init__(self, paint: Callable[[Ink, QRectF], None], name: str) -> None:
-        super().__init__()
-        self._paint = paint
-        self._is_dimmed = False
-        self._dragged_from: tuple[float, float] | None = None
-        self.takes_keys = False
-        self.setAccessibleName(name)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(160, 120)
-
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Dim the contents while a newer request is running."""
-        if dimmed != self._is_dimmed:
-            self._is_dimmed = dimmed
-            self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Let the view paint."""
-        with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            if self._is_dimmed:
-                painter.setOpacity(_DIMMED)
-            self._paint(Ink(painter, QFontInfo(self.font()).pixelSize()), QRectF(self.rect()))
-            if self.hasFocus():
-                painter.setPen(QColor(theme.current().accent))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Start dragging."""
-        self._dragged_from = event.position().x(), event.position().y()
-        self.clicked.emit(*self._dragged_from)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Continue dragging."""
-        here = event.position().x(), event.position().y()
-        if self._dragged_from is not None and event.buttons() & Qt.MouseButton.LeftButton:
-            x, y = self._dragged_from
-            self._dragged_from = here
-            self.dragged.emit(here[0] - x, here[1] - y)
-        else:
-            self.pointed.emit(*here)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Pass the key to the view; keys that it ignores go to the presenter."""
-        event.ignore()
-        if self.takes_keys:
-            self.key_pressed.emit(event)
 
 
 class PaintedView(AskingView):

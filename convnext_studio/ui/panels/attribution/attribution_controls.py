@@ -448,10 +448,10 @@ class AttributionBar(QObject):
         self.target = TargetButtons(self)
         self.evidence = _attribution_bar_button("Evidence", "Measure whether this map can be trusted")
         self.sheet = _attribution_bar_button(
-            "Contact sheet", "This method on all opened pictures, as a contact sheet"
+            "Wall", "All methods on this picture, this method for many classes, or on all opened pictures"
         )
         self.progress = ProgressBar("Progress of the map")
-        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(10)))
+        follow_text(self.progress, lambda: self.progress.setFixedSize(scaled_px(56), scaled_px(12)))
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Stop computing this map and keep the partial result (Ctrl+.)")
         self._list.currentIndexChanged.connect(self._method_chosen)

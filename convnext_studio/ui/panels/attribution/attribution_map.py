@@ -1,6 +1,7 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,6 +175,12 @@ class MapCell(QWidget):
         self.map.view.set_scene(
             Scene(size=(width, height), layers=tuple(layers), marks=tuple(marks), lines=tuple(lines))
         )
+
+    def unit_at(self, x: float, y: float) -> tuple[NDArray[Any], tuple[int, int]] | None:
+        """Return the map that is shown, and row and column of the value at a point of the picture, or None."""
+        shown = self._shown
+        unit = None if shown is None else shown.placement.unit_at(x, y, *shown.values.shape)
+        return None if shown is None or unit is None else (shown.values, unit)
 
     def _hover(self, x: float, y: float) -> None:
         if self._shown is None:

@@ -1,6 +1,7 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -20,6 +21,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
@@ -35,7 +37,9 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     explain_question,
     has_sign,
     placed_maps,
+    python_of_map,
     scale_groups,
+    value_of_map,
 )
 from convnext_studio.ui.panels.attribution.compared_maps import Compared, compared
 from convnext_studio.ui.panels.attribution.look import Look
@@ -200,6 +204,7 @@ class AttributionPanel(Panel):
             waiting=WAITING,
         )
         for cell in self.figure.cells:
+            cell.map.explain_values(partial(self._value_at, cell))
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
         self.target = self.bar.target
@@ -432,8 +437,19 @@ class AttributionPanel(Panel):
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
+        question = self.query.shown_question
         for cell, each in zip(self.figure.cells, shown, strict=False):
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", each.values))
+            asked = question if isinstance(question, Explain) else None
+            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
+            name = f"{explanation.method} {each.title}"
+            cell.map.set_contents(self.contents(name, each.values, python))
+
+    def _value_at(self, cell: MapCell, x: float, y: float) -> MapValue | None:
+        """Return the place of a map's value at a point of the picture, or None."""
+        found, question, explanation = cell.unit_at(x, y), self.query.shown_question, self.query.answer
+        if found is None or not isinstance(question, Explain) or not isinstance(explanation, Explanation):
+            return None
+        return value_of_map(question, explanation, *found)
 
     def _show_classes(self) -> None:
         state = self.state

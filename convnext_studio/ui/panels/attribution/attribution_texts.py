@@ -2,17 +2,26 @@
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
 from convnext_studio.export.contents import label_of
 from convnext_studio.model.nodes import why_no_cam
-from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explain, Explanation, Faithfulness
+from convnext_studio.protocol.attributions import (
+    AVERAGE,
+    INPUT,
+    Explain,
+    Explanation,
+    Faithfulness,
+)
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Shading, format_number, format_percent, missing_text
 from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.python_text import PythonLines, explanation_lines
 
 WAITING = "Computing …"
 
@@ -181,3 +190,31 @@ def areas_text(measured: Faithfulness | None, model: ModelInfo) -> str:
     insertion, deletion = measured.of_map.insertion_area, measured.of_map.deletion_area
     place = node_text(measured.map_name, model).lower()
     return f"insertion area {format_number(insertion)}, deletion area {format_number(deletion)} ({place})"
+
+
+def value_of_map(
+    question: Explain, explanation: Explanation, values: NDArray[np.floating], unit: tuple[int, int]
+) -> MapValue | None:
+    """Return the place of a value of one of an answer's maps; None for an average of several maps."""
+    for part, output, target in (
+        ("maps", explanation.output, explanation.target),
+        ("target_maps", "logit", explanation.target),
+        ("against_maps", "logit", explanation.against),
+    ):
+        for name, found in getattr(explanation, part).items():
+            if found is values and name != AVERAGE:
+                asked = replace(question, output=output, target=target, id=0, panel="")
+                return MapValue(question=asked, node=name, y=unit[0], x=unit[1])
+    return None
+
+
+def python_of_map(
+    question: Explain, explanation: Explanation, values: NDArray[np.floating], model: ModelInfo
+) -> PythonLines | None:
+    """Return the lines of Python for one of the maps of an answer, or one that a difference subtracts."""
+    for part in ("maps", "target_maps", "against_maps"):
+        for name, found in getattr(explanation, part).items():
+            if found is values:
+                node = "" if name in (INPUT, AVERAGE) else name
+                return explanation_lines(question, model, node, "" if part == "maps" else part)
+    return None

@@ -21,13 +21,14 @@ from convnext_studio.ui.panels.build.draft import INPUT_PX, Account, problems_of
 from convnext_studio.ui.panels.build.stage_table import StageTable
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.text_size import keep_room
+from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 FIRST_PRESET = "convnext_tiny"
 PUBLISHED_PX = 224  # The input size at which the papers count MACs.
 LARGEST_PX = 2048
 LARGEST_SEED = 2**31 - 1
 _NONE = "–"
+_MOST_PX = 640  # For text of 9 points.
 _FACTS = {
     "Parameters": "Number of parameters of the whole network",
     "MACs": "Multiply-accumulate operations of one forward pass; FLOPs are twice that, "
@@ -150,6 +151,8 @@ class BuildPanel(QWidget):
     # ---------------------------------------------------------------------------------------------- layout
 
     def _lay_out(self) -> None:
+        # In a window's whole width, numbers would be far from their names.
+        follow_text(self, lambda: self.setMaximumWidth(scaled_px(_MOST_PX)))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 2, 4)
         layout.setSpacing(5)

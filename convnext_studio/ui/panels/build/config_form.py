@@ -251,6 +251,33 @@ class KernelSizes(PerStage):
                 box.setValue(size)
 
 
+class Widths(Field):
+    """A control for one whole number, or several with commas; its value is -1 if the text is something else."""
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__(name, tip)
+        self._line = QLineEdit()
+        self._line.setAcceptDrops(False)  # The window handles drops.
+        limit_width(self._line, "1024, 1024, 1024")
+        self._line.textChanged.connect(self.changed)
+        self._add(self._line)
+        self._row.addStretch()
+
+    @property
+    def value(self) -> Value:
+        """The number, or all of them if there are several."""
+        try:
+            widths = tuple(int(part) for part in self._line.text().split(","))
+        except ValueError:
+            return -1
+        return widths if len(widths) > 1 else widths[0]
+
+    def set_value(self, value: Value) -> None:
+        """Set the number or numbers."""
+        if self.value != value:
+            self._line.setText(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+
+
 class LayerScale(Field):
     """A control for whether the blocks have a layer scale, and for its initial value."""
 
@@ -297,7 +324,12 @@ _STEMS = {
 _NORMS = {"layer": "LayerNorm", "batch": "BatchNorm", "rms": "RMSNorm", "simple": "RMS by variance (timm)"}
 _ACTS = {"gelu": "GELU", "gelu_tanh": "GELU, tanh approximation", "relu": "ReLU", "silu": "SiLU"}
 _DOWNSAMPLES = {"separate": "Layers between the stages", "block": "In the first block, as in ResNet"}
-_POOLS = {"avg": "Its mean", "max": "Its maximum", "avgmax": "The mean of both"}
+_POOLS = {
+    "avg": "Its mean",
+    "max": "Its maximum",
+    "avgmax": "The mean of both",
+    "catavgmax": "Both, one after the other",
+}
 _STAGE_COUNTS = {"4": "Four", "1": "One (isotropic)"}
 _PATCH_ONLY = ("stem_kernel_size", "stem_stride", "stem_padding")
 _PER_STAGE = ("depths", "dims", "kernel_size")
@@ -382,11 +414,20 @@ GROUPS: Mapping[str, tuple[Spec, ...]] = {
     ),
     "Downsampling": (
         Spec("downsample", "Downsampling", _choice("How the map is halved between stages", _DOWNSAMPLES)),
+        Spec(
+            "output_stride",
+            "Dilated from stride",
+            _whole("From this stride of the map on, kernels are dilated instead; 0 for never", 1024, " px"),
+        ),
     ),
     "Head": (
         Spec("num_classes", "Classes", _whole("Number of outputs of the head", 1_000_000)),
         Spec("global_pool", "Pooling", _choice("How a channel of the last map becomes one number", _POOLS)),
-        Spec("head_hidden_size", "Hidden layer", _whole("Width of a hidden layer; 0 for none", 65_536)),
+        Spec(
+            "head_hidden_size",
+            "Hidden layers",
+            lambda name: Widths(name, "Width of a hidden layer, or of several with commas; 0 for none"),
+        ),
         Spec(
             "head_norm_first",
             "Norm first",

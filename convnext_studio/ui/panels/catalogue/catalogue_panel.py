@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -35,11 +35,16 @@ COLUMNS = {
     "Input": "Side of the input in pixels",
     "Trained on": "Data sets in the order of training",
 }
-MOST_CHARACTERS = {"Name": 32, "Licence": 14, "Trained on": 12}
-"""Longer texts are elided, to leave room for the numbers; the tooltip has them whole."""
+_NUMBERS = ("Accuracy", "Size on disk", "Parameters", "Input")
+MOST_CHARACTERS = {"Licence": 18, "Trained on": 24}
+"""Longer texts are elided, to leave room for the names; the tooltip has them whole."""
+DISPENSABLE = ("Trained on", "Input", "Parameters")
+"""Columns that are hidden, the first one first, where names would be cut off; the line below says them."""
+DISPENSABLE_AT_LAST = ("Licence", "Size on disk")
+"""Columns that are hidden where not even the beginning and the end of a name fit beside them."""
+_LEAST_NAME = 18  # Characters of a name that are always shown.
 _ENTRY, _ORDER = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _FLOAT_BYTES = 4
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class CatalogueTable(QTreeView):
@@ -51,6 +56,7 @@ class CatalogueTable(QTreeView):
         self._rows.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(COLUMNS.values()):
             self._rows.horizontalHeaderItem(column).setToolTip(tip)
+            self._rows.horizontalHeaderItem(column).setTextAlignment(_side(column))
         self._found = _Found(self)
         self._found.setSourceModel(self._rows)
         self._found.setSortRole(_ORDER)
@@ -66,7 +72,11 @@ class CatalogueTable(QTreeView):
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        follow_text(self, self._fit_columns)
+        self.header().setStretchLastSection(False)
+        # Qt would show it for a moment, until the columns have their widths.
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._wanted_px: dict[str, int] = {}
+        follow_text(self, self._measure_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
         """Show these models and keep the selection."""
@@ -74,23 +84,47 @@ class CatalogueTable(QTreeView):
         self._rows.removeRows(0, self._rows.rowCount())
         for entry in entries:
             self._rows.appendRow(_row(entry, self.palette().placeholderText()))
-        self._fit_columns()
+        self._measure_columns()
         if selected is not None:
             self.select(selected.name)
 
-    def _fit_columns(self) -> None:
+    def _measure_columns(self) -> None:
+        """Find out how wide the contents of each column are, and fit the columns into the table."""
+        self._wanted_px = {}
         for column, heading in enumerate(COLUMNS):
-            self.resizeColumnToContents(column)
+            self.setColumnHidden(column, False)
+            wanted_px = max(self.sizeHintForColumn(column), self.header().sectionSizeHint(column))
             if heading in MOST_CHARACTERS:
-                most_px = self.fontMetrics().averageCharWidth() * MOST_CHARACTERS[heading]
-                self.setColumnWidth(column, min(self.columnWidth(column), most_px))
+                wanted_px = min(wanted_px, self._characters_px(MOST_CHARACTERS[heading]))
+            self._wanted_px[heading] = wanted_px
+        self._fit_columns()
 
-        header = self.header()
-        # The last section takes the room that is left; one that is stretched would keep its width.
-        header.setStretchLastSection(False)
-        last = len(COLUMNS) - 1
-        header.resizeSection(last, self.fontMetrics().averageCharWidth() * MOST_CHARACTERS["Trained on"])
-        header.setStretchLastSection(True)
+    def _fit_columns(self) -> None:
+        """Show whole names, without those columns for which there is no room then."""
+        if not self._wanted_px:
+            return
+        shown, room_px = dict(self._wanted_px), self.viewport().width()
+        name_px, least_px = shown.pop("Name"), self._characters_px(_LEAST_NAME)
+        for headings, needed_px in ((DISPENSABLE, name_px), (DISPENSABLE_AT_LAST, least_px)):
+            for heading in headings:
+                if sum(shown.values()) + needed_px > room_px:
+                    del shown[heading]
+        shown["Name"] = max(min(name_px, room_px - sum(shown.values())), least_px)
+        elastic = "Trained on" if "Trained on" in shown else "Name"
+        shown[elastic] += max(room_px - sum(shown.values()), 0)
+        for column, heading in enumerate(COLUMNS):
+            self.setColumnHidden(column, heading not in shown)
+            if heading in shown:
+                self.setColumnWidth(column, shown[heading])
+
+    def _characters_px(self, count: int) -> int:
+        return self.fontMetrics().averageCharWidth() * count
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many columns as fit."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._fit_columns()
 
     def search(self, text: str) -> None:
         """Show only the rows that contain all these words, in any column."""
@@ -140,6 +174,14 @@ class _Found(QSortFilterProxyModel):
         return all(any(word in text for text in texts) for word in self._words)
 
 
+def _side(column: int) -> Qt.AlignmentFlag:
+    """Return where the texts of a column stand: numbers right, and a word between numbers in the middle."""
+    heading = list(COLUMNS)[column]
+    flags = Qt.AlignmentFlag
+    across = {"Here": flags.AlignHCenter}.get(heading, flags.AlignLeft)
+    return (flags.AlignRight if heading in _NUMBERS else across) | flags.AlignVCenter
+
+
 def spoken_megabytes(count: int) -> str:
     """Format the size of a download: "114 MB", "3.4 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
@@ -162,13 +204,12 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         (entry.data, entry.data),
     ]
     items = []
-    for text, order in cells:
+    for column, (text, order) in enumerate(cells):
         item = QStandardItem(text)
         item.setData(order, _ORDER)
         item.setData(entry, _ENTRY)
         item.setToolTip(entry.why_not or _tip(entry, text))
-        if isinstance(order, float):
-            item.setTextAlignment(_RIGHT)
+        item.setTextAlignment(_side(column))
         if entry.why_not:
             item.setData(grey, Qt.ItemDataRole.ForegroundRole)
         items.append(item)
@@ -238,7 +279,7 @@ class CataloguePanel(Panel):
 
     def minimumSizeHint(self) -> QSize:
         """Keep room for a model's name and its numbers."""
-        return QSize(self.fontMetrics().averageCharWidth() * 76, super().minimumSizeHint().height())
+        return QSize(self.fontMetrics().averageCharWidth() * 48, super().minimumSizeHint().height())
 
     def search_for(self, text: str) -> None:
         """Show the models that have these words."""
@@ -347,7 +388,8 @@ class CataloguePanel(Panel):
 
 def _about(entry: PretrainedInfo) -> str:
     """Return what to know before opening a model."""
-    sentences = [f"Licence of the weights: {entry.licence}."]
+    numbers = f"{format_count(entry.parameters)} parameters, {entry.input_px} × {entry.input_px} px"
+    sentences = [f"{numbers}; trained on {entry.data}. Licence of the weights: {entry.licence}."]
     if entry.is_noncommercial:
         sentences.append("It does not allow commercial use.")
     if entry.why_not:

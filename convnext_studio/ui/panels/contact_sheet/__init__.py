@@ -1,1 +1,1 @@
-"""The contact sheet."""
+"""The wall of maps: all methods, many classes, or one method on all pictures (a contact sheet)."""

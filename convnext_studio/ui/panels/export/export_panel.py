@@ -2,33 +2,38 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from convnext_studio.export import safe_stem
-from convnext_studio.export.views import table_text
+from convnext_studio.ui.panels.export.export_preview import (
+    NO_VALUES,
+    NO_VALUES_AT_ALL,
+    ExportPreview,
+    described,
+)
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _PREVIEW_MS = 300
-_SHOWN_ROWS, _SHOWN_COLUMNS = 12, 6
+_MOST_PX = 560  # Of a control, for text of 9 points.
 NOTHING = "There is nothing to export yet. Open a picture and a model."
 
 
@@ -57,6 +62,8 @@ class ExportItem:
         Returns why it cannot be exported now; empty if it can.
     write
         Writes it to the file, or into the folder.
+    python
+        Returns the lines of Python that give its numbers, or None if there are none.
     """
 
     key: str
@@ -66,6 +73,7 @@ class ExportItem:
     files: Callable[[], str]
     why_not: Callable[[], str]
     write: Callable[[Path], object]
+    python: Callable[[], PythonLines | None] = lambda: None
 
 
 class ExportPanel(QWidget):
@@ -89,6 +97,7 @@ class ExportPanel(QWidget):
     """
 
     title = "Export"
+    python_asked = Signal(object)  # PythonLines: the script of what is chosen is to be copied
 
     def __init__(
         self,
@@ -109,17 +118,19 @@ class ExportPanel(QWidget):
         self._soon = QTimer(self, singleShot=True, interval=_PREVIEW_MS)
         self._soon.timeout.connect(self._refresh)
         self.views, self.formats, self.width_px = QComboBox(), QComboBox(), QSpinBox()
-        self.preview = QLabel()
+        self.preview = ExportPreview(self)
         self.facts = QLabel()
         self.place = QLabel()
         self.save, self.copy = QPushButton("Save…"), QPushButton("Copy picture")
         self.numbers = QPushButton("Copy numbers")
+        self.python = QPushButton("Copy as Python")
         self._lay_out()
         self.views.currentIndexChanged.connect(lambda _row: self._soon.start())
         self.formats.currentIndexChanged.connect(lambda _row: self._refresh())
         self.save.clicked.connect(self._save)
         self.copy.clicked.connect(self._copy)
         self.numbers.clicked.connect(self._copy_numbers)
+        self.python.clicked.connect(self._copy_python)
         self._dialogs.folder_changed.connect(lambda _folder: self._refresh())
         for changed in (state.model_loaded, state.picture_selected, state.prediction_made):
             changed.connect(lambda _changed: self._soon.start() if self.isVisible() else None)
@@ -169,9 +180,6 @@ class ExportPanel(QWidget):
         self.width_px.setSingleStep(100)
         self.width_px.setValue(WIDTHS_PX[1])
         self.width_px.setSuffix(" px wide")
-        self.preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.preview.setWordWrap(True)
-        self.preview.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         for label in (self.facts, self.place):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -185,17 +193,22 @@ class ExportPanel(QWidget):
             (self.save, "Save", "Choose where to save; the ending that you type decides the format"),
             (self.copy, "Copy the picture", "Put the picture on the clipboard"),
             (self.numbers, "Copy the numbers", "Put the numbers on the clipboard, for a spreadsheet"),
+            (self.python, "Copy as Python", "Put the lines of Python that give the numbers on the clipboard"),
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
+        for control in (self.views, self.formats, self.width_px):
+            # Not `setMaximumWidth` of the panel, whose preview may use all the room.
+            follow_text(control, partial(lambda each: each.setMaximumWidth(scaled_px(_MOST_PX)), control))
         form = QFormLayout()
         form.addRow("What", self.views)
         form.addRow("As", self.formats)
         form.addRow("Width", self.width_px)
         self._form = form
         row = QHBoxLayout()
-        for button in (self.save, self.copy, self.numbers):
+        for button in (self.save, self.copy, self.numbers, self.python):
             row.addWidget(button)
+        row.addStretch()
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.preview, 1)
@@ -234,24 +247,18 @@ class ExportPanel(QWidget):
         contents = None if view is None else view.contents
         self.copy.setEnabled(view is not None)
         self.numbers.setEnabled(contents is not None and contents.values is not None)
+        self.python.setEnabled(self._python_lines is not None)
         why_not = self._why_not()
         self.save.setEnabled(not why_not)
         self.place.setText(why_not or self._promise())
         if item is not None:
-            self.preview.setFont(self.font())
-            self.preview.setText(item.title)
+            self.preview.show_sentence(item.title)
             self.facts.setText("" if why_not else item.files())
         elif view is None or contents is None or chosen is None:
-            self.preview.setFont(self.font())
-            self.preview.setText(NOTHING)
+            self.preview.show_sentence(NOTHING)
             self.facts.clear()
-        elif chosen is ALL_VIEWS:
-            self._show_arrays()
-        elif chosen.is_numbers:
-            self._show_numbers(view)
         else:
-            self._show_picture(view.picture())
-            self.facts.setText(contents.caption)
+            self._show_view(view, contents, chosen)
 
     def _why_not(self) -> str:
         """Return why the choice cannot be saved; empty if it can."""
@@ -261,11 +268,9 @@ class ExportPanel(QWidget):
         if view is None or view.contents is None:
             return NOTHING
         if chosen is ALL_VIEWS:
-            return "" if self._numbered else "The visible views have no values to save."
+            return "" if self._numbered else NO_VALUES_AT_ALL
         has_numbers = view.contents.values is not None
-        return (
-            "" if has_numbers or chosen is None or not chosen.is_numbers else "This view has no values to save."
-        )
+        return "" if has_numbers or chosen is None or not chosen.is_numbers else NO_VALUES
 
     def _promise(self) -> str:
         """Return what will be written and where, which is said before a file is asked for."""
@@ -322,41 +327,26 @@ class ExportPanel(QWidget):
             if self._watched is not None:
                 self._watched.view.installEventFilter(self)
 
-    def _show_picture(self, picture: QImage) -> None:
-        ratio = self.devicePixelRatioF()
-        fitting = picture.scaled(
-            self.preview.size() * ratio,
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-        fitting.setDevicePixelRatio(ratio)
-        self.preview.setPixmap(QPixmap.fromImage(fitting))
-
     @property
     def _numbered(self) -> list[Contents]:
         """The contents of the visible views that have values."""
         shown = (view.contents for view in self._shown)
         return [contents for contents in shown if contents is not None and contents.values is not None]
 
-    def _show_arrays(self) -> None:
-        self.preview.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        lines = [
-            f"{each.name}\n    {_described(each.values)}" for each in self._numbered if each.values is not None
-        ]
-        self.preview.setText("\n".join(lines) or "The visible views have no values to save.")
-        self.facts.setText("The arrays have these names, and the captions are under “about”.")
-
-    def _show_numbers(self, view: MapView) -> None:
-        values = None if view.contents is None else view.contents.values
-        if values is None:
-            self.preview.setText("This view has no values to save.")
+    def _show_view(self, view: MapView, contents: Contents, chosen: FileKind) -> None:
+        """Preview one view in the chosen format, or the values of all views."""
+        if chosen is ALL_VIEWS:
+            self.preview.show_arrays(self._numbered)
+            self.facts.setText("The arrays have these names, and the captions are under “about”.")
+        elif not chosen.is_numbers:
+            self.preview.show_picture(view.picture())
+            self.facts.setText(contents.caption)
+        elif contents.values is None:
+            self.preview.show_sentence(NO_VALUES)
             self.facts.clear()
-            return
-        first = values.reshape(-1, *values.shape[-2:])[0] if values.ndim >= 2 else values
-        corner = first[:_SHOWN_ROWS, :_SHOWN_COLUMNS] if first.ndim == 2 else first[:_SHOWN_ROWS]
-        self.preview.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.preview.setText(table_text(corner, "   "))
-        self.facts.setText(f"{_described(values)}; the first ones are shown.")
+        else:
+            self.preview.show_numbers(contents.values)
+            self.facts.setText(f"{described(contents.values)}; the first ones are shown.")
 
     # -------------------------------------------------------------------------------------------- saving
 
@@ -367,6 +357,18 @@ class ExportPanel(QWidget):
     def _copy_numbers(self) -> None:
         if self._view is not None:
             self._view.saver.copy_numbers()
+
+    @property
+    def _python_lines(self) -> PythonLines | None:
+        """The lines of Python that give the numbers of what is chosen, or None."""
+        item, view = self._item, self._view
+        if item is not None:
+            return item.python()
+        return None if view is None else view.saver.python
+
+    def _copy_python(self) -> None:
+        if self._python_lines is not None:
+            self.python_asked.emit(self._python_lines)
 
     def _save(self) -> None:
         """Ask for a file or a folder, and write what is chosen to it."""
@@ -404,7 +406,3 @@ class ExportPanel(QWidget):
             view.saver.write_npz(path, self._numbered)
         elif view is not None:
             view.saver.write(path, self.width_px.value())
-
-
-def _described(values: NDArray[Any]) -> str:
-    return f"{' × '.join(map(str, values.shape))} values of {values.dtype}"

@@ -18,6 +18,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, call
 from convnext_studio.ui.state.query import Query
 
 _SIGNED = "vik"
@@ -113,7 +114,9 @@ class ChannelNumbersView(QWidget):
         )
         self.kernel_text.setText(text)
         name = f"{payload.source} kernel {payload.channel}"
-        self.kernel_map.set_contents(Contents(name, f"Channel {payload.channel} of {text}.", kernel))
+        python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
+        caption = f"Channel {payload.channel} of {text}."
+        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
 
     def _show_weights(self, kernel: NDArray[np.float32]) -> None:
         height, width = kernel.shape

@@ -11,8 +11,10 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.render import (
     OPACITY,
     OVER_PICTURE,
@@ -22,7 +24,7 @@ from convnext_studio.render import (
     contour,
     format_number,
 )
-from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject
+from convnext_studio.ui.panels.feature_maps.mosaic_image import BUDGET_BYTES, Subject
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import (
     Placement,
@@ -36,6 +38,7 @@ from convnext_studio.ui.plots.map_texts import (
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 
@@ -97,6 +100,23 @@ def from_maps(subject: Subject, channel: int) -> ChannelValues:
     """Return a channel of the maps that are already available."""
     result = subject.result
     return ChannelValues(subject, channel, result.maps[channel], subject.placement, result.is_exact)
+
+
+def python_of_maps(subject: Subject) -> PythonLines | None:
+    """Return the lines of Python that give all channels of a subject."""
+    result, budget = subject.result, 0 if subject.result.is_exact else BUDGET_BYTES
+    lines = lines_of(FeatureMaps(image=result.image, node=result.node, budget_bytes=budget), subject.model)
+    return None if lines is None else replace(lines, model=subject.model)
+
+
+def python_of_channel(shown: ChannelValues) -> PythonLines | None:
+    """Return the lines of Python that give a channel, or the overview of it that is shown."""
+    maps, result = python_of_maps(shown.subject), shown.subject.result
+    if maps is None or not shown.is_exact:
+        return None if maps is None else replace(maps, lines=(f"{maps.lines[0]}[{shown.channel}]",))
+    asked = ChannelMap(image=result.image, node=result.node, channel=shown.channel)
+    lines = lines_of(asked, shown.subject.model)
+    return None if lines is None else replace(lines, model=shown.subject.model)
 
 
 class ExactChannel(QObject):
@@ -208,6 +228,7 @@ class ChannelView(MapView):
         self.view.hover_left.connect(lambda: self.read_out.emit(""))
         self.view.clicked.connect(self._click)
         self.view.installEventFilter(self)
+        self.explain_values(self._value_at)
 
     @property
     def shown(self) -> ChannelValues | None:
@@ -351,6 +372,13 @@ class ChannelView(MapView):
         unit = self.unit_at(x, y)
         if unit is not None and self._shown is not None and self._shown.has_units:
             self.unit_chosen.emit(*unit)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the value at a point of the scene; None for means of several units."""
+        shown, unit = self._shown, self.unit_at(x, y)
+        if shown is None or unit is None or not shown.is_exact or not shown.holds(unit):
+            return None
+        return ValuePlace(shown.subject.result.node, shown.channel, *unit)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move to the next unit with the arrow keys, starting in the middle if none is selected."""

@@ -13,6 +13,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
@@ -132,6 +133,7 @@ class MosaicView(MapView):
         self.view.hover_left.connect(lambda: self.unit_hovered.emit(None))
         self.view.clicked.connect(self._click)
         self.view.installEventFilter(self)
+        self.explain_values(self._value_at)
 
     @property
     def painting(self) -> Painting | None:
@@ -198,13 +200,14 @@ class MosaicView(MapView):
         place = self.view.mapFrom(self, event.pos())
         x, y = self.view.to_scene(QPointF(place))
         channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
-        self.menu_about(channel).popup(event.globalPos())
+        self.menu_about(channel, self._value_at(x, y)).popup(event.globalPos())
 
-    def menu_about(self, channel: int | None) -> QMenu:
-        """Return the context menu of a channel; without one, only the entries to copy and save."""
+    def menu_about(self, channel: int | None, place: ValuePlace | None = None) -> QMenu:
+        """Return the context menu of a channel and a value; without them, only the entries to copy and save."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.setToolTipsVisible(True)
+        self.offer_value(menu, place)
         painting = self._painting
         if channel is not None and painting is not None:
             name = f"{painting.subject.node.name} channel {channel}"
@@ -235,6 +238,18 @@ class MosaicView(MapView):
         channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
         if channel is not None:
             self.channel_chosen.emit(channel)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the value at a point; in an overview, of the unit in the middle of a mean."""
+        unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
+        if self._painting is None or unit is None:
+            return None
+        result, side = self._painting.subject.result, self._painting.subject.result.reduction
+        _, height, width = self._painting.subject.node.shape
+        row, column = (
+            min(each * side + side // 2, most - 1) for each, most in zip(unit[1:], (height, width), strict=True)
+        )
+        return ValuePlace(result.node, unit[0], row, column)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move between the tiles with the arrow keys, in the displayed order."""

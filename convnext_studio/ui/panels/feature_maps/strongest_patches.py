@@ -51,7 +51,7 @@ class PatchesView(QWidget):
         self.list.itemActivated.connect(self._choose)
         self.list.itemClicked.connect(self._choose)
         self.progress = ProgressBar("Pictures searched")
-        follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(8)))
+        follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(12)))
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._stop_or_start)
         self.text = plain_label("muted")

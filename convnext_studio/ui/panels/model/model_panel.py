@@ -234,11 +234,11 @@ class ModelPanel(QWidget):
         self._title.setText(model.title)
         self._notes.setText("\n".join(model.notes))
         self._facts["Parameters"].setText(f"{model.parameters:,}")
-        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_px} × {model.input_px}")
+        self._facts["MACs"].setText(f"{format_count(model.macs)} at {model.input_text}")
         self._facts["MACs"].setToolTip(
             "Multiply-accumulate operations of one forward pass; FLOPs are twice that"
         )
-        self._facts["Input"].setText(f"{model.input_px} × {model.input_px} px")
+        self._facts["Input"].setText(f"{model.input_text} px")
         outputs = f"{len(model.labels):,}"
         self._facts["Classes"].setText(outputs if model.has_classes else f"none; {outputs} features")
         for name, of_stages in (("Blocks", config.depths), ("Channels", config.dims)):
@@ -303,6 +303,7 @@ class ModelPanel(QWidget):
         scroll = QScrollArea()
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # Long words wrap.
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setAccessibleName("Facts about the model")
         scroll.setAccessibleDescription("Its size, its input and its origin; arrow keys scroll")

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
+from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
@@ -42,6 +43,7 @@ from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.plots.split_scene import line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -115,6 +117,7 @@ class PicturePanel(Panel):
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
+        self.map.explain_values(self._value_at)
         self.box.dragged.connect(self._paint)
         self.box.changed.connect(self.framing.set_box)
         self.scale.currentIndexChanged.connect(self._colour)
@@ -317,7 +320,7 @@ class PicturePanel(Panel):
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
         effective = None if unit is None or self._result is None else self._result.effective
-        self.map.set_contents(self.contents(picture.name, effective))
+        self.map.set_contents(self.contents(picture.name, effective, self.python))
 
     def _heat_layers(self, size: tuple[int, int]) -> list[Layer]:
         """Return the field over the picture, on both sides of the curtain's line if there is one."""
@@ -412,6 +415,21 @@ class PicturePanel(Panel):
         unit = self._unit_at(x, y)
         if unit is not None:
             self.state.set_unit(*unit)
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the field of the unit; without one, the picture's preview."""
+        unit, picture, model = self.unit, self.state.picture, self.state.model
+        if picture is None or model is None:
+            return None
+        if unit is None or self._result is None:
+            return PythonLines(("values = picture.info.preview",), (picture.key,))
+        return lines_of(unit.question(picture.key), model)
+
+    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the selected channel's value at a point of the picture, or None."""
+        node, unit = self._node, self._unit_at(x, y)
+        return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""

@@ -37,7 +37,7 @@ from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 _ICON_SIZES_PX = (128, 112, 96, 80, 68)  # At most as large as the thumbnails that the engine makes.
-_NAME_CHARACTERS = 14
+_NAME_CHARACTERS = 17
 _RESIZED_MS = 60
 EMPTY = (
     "No picture is open. Drop pictures or a folder anywhere on the window, paste one, or open "
@@ -87,7 +87,10 @@ class PicturesPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._empty)
-        layout.addWidget(self.controls)
+        row = QVBoxLayout()
+        row.setContentsMargins(8, 2, 4, 2)
+        row.addWidget(self.controls)
+        layout.addLayout(row)
         layout.addWidget(self.count)
         layout.addWidget(self.list, 1)
         state.pictures_changed.connect(self._show_all)
@@ -122,7 +125,6 @@ class PicturesPanel(QWidget):
             ],
         )
         self.controls = ControlRow("Sort and filter the pictures")
-        self.controls.setContentsMargins(4, 2, 4, 2)
         self.controls.add(self.order, word="Sort")
         self.controls.add(self.search, 1)
         self.controls.add(self.confidence, word="Confidence")

@@ -1,8 +1,8 @@
 """A clickable row that shows a class with its probability."""
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QWidget
 
 from convnext_studio.render import format_percent
 from convnext_studio.ui.widgets import theme
@@ -18,6 +18,10 @@ class PredictionRow(QAbstractButton):
     compact
         Whether the row is only as high as its text, for a list beside something else.
     """
+
+    value_asked = Signal()  # how was this probability made?
+    python_asked = Signal()  # the probabilities are to be copied as Python
+    naming_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent)
@@ -64,7 +68,11 @@ class PredictionRow(QAbstractButton):
     def _show(self, target: int, label: str, probability: float) -> None:
         self.target, self.label, self.probability = target, label, probability
         self.setAccessibleName(f"{label}, {self.percentage}")
-        self.setToolTip(f"{label} (class {target}), {self.percentage}\nClick to explain this class")
+        self.setToolTip(
+            f"{label} (class {target}), {self.percentage}\n"
+            "Click to explain this class; double click or Shift+F2 to name it;\n"
+            "Alt+click to see how the number was made"
+        )
         self.update()
 
     @property
@@ -81,6 +89,43 @@ class PredictionRow(QAbstractButton):
     def sizeHint(self) -> QSize:
         """Return the size for a line of text above a thin bar."""
         return QSize(160, self.fontMetrics().height() + 7 + 2 * self._margin_px)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Ask how the probability was made if Alt is held, otherwise click."""
+        if event.modifiers() & Qt.KeyboardModifier.AltModifier and self.isDown():
+            self.setDown(False)
+            self.value_asked.emit()
+        else:
+            super().mouseReleaseEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to explain the class, and to show how its probability was made."""
+        self.menu().popup(event.globalPos())
+
+    def menu(self) -> QMenu:
+        """Return the context menu."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("&Explain this class").triggered.connect(lambda: self.clicked.emit(True))
+        menu.addAction("&How was this number made? (Alt+click)").triggered.connect(
+            lambda: self.value_asked.emit()
+        )
+        menu.addAction("Copy as P&ython (Ctrl+Shift+C)").triggered.connect(lambda: self.python_asked.emit())
+        return menu
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for another name of the class; the first of the two clicks has chosen it."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.naming_asked.emit()
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ask for another name of the class with Shift+F2."""
+        if event.key() == Qt.Key.Key_F2 and event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
+            self.naming_asked.emit()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint name and number above the bar; the frame shows focus or hover."""

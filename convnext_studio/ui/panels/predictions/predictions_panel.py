@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.export.contents import label_of
+from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -27,24 +30,86 @@ NO_CLASSES = (
     "as with any other; an explanation is that of its largest feature."
 )
 MEANINGLESS = "These percentages mean nothing."
+SIGMOIDS = "Each class is on its own (sigmoid): the percentages need not add up to 100 %."
+
+
+class ClassNameEditor(QLineEdit):
+    """A line over a row of a class, in which another name is typed; Enter takes it, Escape does not."""
+
+    named = Signal(int, str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._target = 0
+        self.setAccessibleName("Name of the class")
+        self.setPlaceholderText("Name of the class")
+        self.setToolTip("Enter gives this name to the class, Escape keeps the old one")
+        self.setMaxLength(LONGEST_NAME)
+        self.setAcceptDrops(False)
+        self.editingFinished.connect(self._finish)
+        self.hide()
+
+    def edit(self, row: PredictionRow) -> None:
+        """Edit the name of the class in a row."""
+        self._target = row.target
+        self.setText(row.label)
+        self.setGeometry(row.geometry())
+        self.raise_()
+        self.show()
+        self.selectAll()
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def follow(self, rows: Sequence[PredictionRow]) -> None:
+        """Stay over the row of the class, wherever that is now; give up if it is in none."""
+        if self.isVisible():
+            row = next((row for row in rows if row.target == self._target), None)
+            self.setVisible(row is not None)
+            if row is not None:
+                self.setGeometry(row.geometry())
+
+    def event(self, event: QEvent) -> bool:
+        """Take Escape before the window's actions do."""
+        is_shortcut = event.type() == QEvent.Type.ShortcutOverride
+        if is_shortcut and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keep the old name with Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.hide()
+        else:
+            super().keyPressEvent(event)
+
+    def _finish(self) -> None:
+        """Take the name, once: hiding the line makes it lose the focus, which finishes editing again."""
+        if self.isVisible():
+            self.hide()
+            if name := self.text().strip():
+                self.named.emit(self._target, name)
 
 
 class ClassRows(QWidget):
     """Rows of classes, as many as there is room for and at most `MOST_ROWS`; a click chooses one."""
 
     chosen = Signal(int)
+    value_asked = Signal(int)  # how was the probability of this class made?
     room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._last_room = 0
         self.rows = [PredictionRow() for _ in range(MOST_ROWS)]
+        self.editor = ClassNameEditor(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(_GAP_PX)
         for row in self.rows:
             row.hide()
             row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
+            row.value_asked.connect(lambda row=row: self.value_asked.emit(row.target))
+            row.naming_asked.connect(lambda row=row: self.editor.edit(row))
             layout.addWidget(row)
         layout.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -79,6 +144,7 @@ class ClassRows(QWidget):
             row.setChecked(index == target)
         for number, row in enumerate(self.rows):
             row.setVisible(number < len(shown))
+        self.editor.follow(self.rows[: len(shown)])
 
     def sizeHint(self) -> QSize:
         """Return the size of five rows."""
@@ -130,6 +196,7 @@ class PredictionsPanel(Panel):
     title = "Predictions"
     compares = True
     again_asked = Signal()
+    names_given = Signal(object)  # tuple[str, ...]: one for each class
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -137,12 +204,16 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
+        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
+        self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
         self.follow = QPushButton("Follow top")
         self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
+        for row in self.rows:
+            row.python_asked.connect(self.copy_python)
         self.search = ClassSearch(
             "Filter the classes",
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
@@ -176,6 +247,14 @@ class PredictionsPanel(Panel):
         is_awaited = state.model is not None and state.picture is not None
         return not is_awaited or state.prediction is not None or bool(state.prediction_failure)
 
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the probabilities."""
+        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
+        if picture is None or prediction is None or model is None:
+            return None
+        return self.of_first(lines_of(Predict(image=picture.key), model))
+
     def ask_again(self) -> None:
         """Try to predict once more."""
         self.again_asked.emit()
@@ -208,7 +287,8 @@ class PredictionsPanel(Panel):
             return
         self.show_body()
         others = probabilities_in_b(self.state)
-        said = [self._warning(model), self._caption_of_two(others is not None)]
+        sigmoids = SIGMOIDS if model.is_multi_label else ""
+        said = [self._warning(model), sigmoids, self._caption_of_two(others is not None)]
         self.set_caption(" ".join(text for text in said if text))
         target = prediction.top(1)[0] if self.state.target is None else self.state.target
         self.list.show_classes(model, prediction, self._matches(model, prediction), target, others)
@@ -216,6 +296,11 @@ class PredictionsPanel(Panel):
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
         self.explained.setToolTip(self.explained.text())
         self.follow.setEnabled(self.state.target is not None)
+
+    def _name(self, target: int, name: str) -> None:
+        model = self.state.model
+        if model is not None and model.labels[target] != name:
+            self.names_given.emit((*model.labels[:target], name, *model.labels[target + 1 :]))
 
     def _warning(self, model: ModelInfo) -> str:
         """Say whose percentages mean nothing, because the weights are random."""

@@ -211,7 +211,7 @@ class ReceptiveFieldPanel(Panel):
             said = " · ".join((said, areas_text(*of_both, scale), *self._notes))
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
-        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map))
+        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map, self.python))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 

@@ -9,16 +9,11 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QSplitter,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -33,10 +28,11 @@ from convnext_studio.protocol.receptive_fields import (
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
+from convnext_studio.ui.panels.receptive_field_lab.number_table import NumberTable
 from convnext_studio.ui.panels.receptive_field_lab.subject import SubjectView
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import LINE_PX, Axes, Curve, line_icon
+from convnext_studio.ui.plots.curves import Axes, Curve, line_icon
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     PROTOCOLS,
@@ -56,7 +52,6 @@ from convnext_studio.ui.state.comparison_entries import (
     OPEN_MODEL,
     Entry,
 )
-from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,100 +137,6 @@ class TaskQueue(QObject):
         piece()
 
 
-_WIDEST = 34  # Maximum width of a column, in characters.
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-
-
-class NumberTable(QTableWidget):
-    """A table of texts, as high as its rows. Ctrl+C copies all of it, tab-separated, with its header.
-
-    Parameters
-    ----------
-    columns
-        Title and explanation of each column.
-    words
-        How many columns, from the left, hold words; the others hold numbers and are right-aligned.
-    """
-
-    def __init__(self, name: str, columns: dict[str, str], words: int, parent: QWidget | None = None) -> None:
-        super().__init__(0, len(columns), parent)
-        self._titles = tuple(columns)
-        self._words = words
-        self.setAccessibleName(name)
-        self.setToolTip("Ctrl+C copies the whole table as text, for a spreadsheet")
-        for column, (title, tip) in enumerate(columns.items()):
-            heading = QTableWidgetItem(title)
-            heading.setToolTip(tip)
-            self.setHorizontalHeaderItem(column, heading)
-        self.verticalHeader().hide()
-        follow_text(self, self._fit_text)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setStretchLastSection(True)
-        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
-        copy.setContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.activated.connect(self.copy)
-
-    def _fit_text(self) -> None:
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
-        self.setIconSize(QSize(scaled_px(LINE_PX[0]), scaled_px(LINE_PX[1])))
-        # A long name would push the numbers out of view; its tooltip shows it in full.
-        self.horizontalHeader().setMaximumSectionSize(self.fontMetrics().averageCharWidth() * _WIDEST)
-        self.updateGeometry()
-
-    def show_rows(self, rows: Sequence[Sequence[str]], icons: Sequence[QIcon]) -> None:
-        """Replace all rows with these, each with its icon."""
-        self.setRowCount(len(rows))
-        for row, texts in enumerate(rows):
-            for column, text in enumerate(texts):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                if column >= self._words:
-                    item.setTextAlignment(_RIGHT)
-                if column == 0:
-                    item.setIcon(icons[row])
-                self.setItem(row, column, item)
-        self.updateGeometry()
-
-    def text(self) -> str:
-        """Return the table as text: the header first, one line per row, cells separated by tabs."""
-        columns = range(self.columnCount())
-        rows = [[self._cell(row, column) for column in columns] for row in range(self.rowCount())]
-        lines = [list(self._titles), *rows]
-        return "".join("\t".join(cells) + "\n" for cells in lines)
-
-    def copy(self) -> None:
-        """Copy the whole table to the clipboard."""
-        QGuiApplication.clipboard().setText(self.text())
-
-    def hide_cut_columns(self) -> list[int]:
-        """Hide the columns that do not fit into the width, for a saved figure, and return their indices."""
-        width = self.viewport().width()
-        cut = [
-            column
-            for column in range(self.columnCount())
-            if self.columnViewportPosition(column) + self.columnWidth(column) > width
-        ]
-        for column in cut:
-            self.hideColumn(column)
-        return cut
-
-    def sizeHint(self) -> QSize:
-        """Return the size at which all rows fit without vertical scrolling, where there is room."""
-        heading, bar = (
-            self.horizontalHeader().sizeHint().height(),
-            self.horizontalScrollBar().sizeHint().height(),
-        )
-        rows = max(self.rowCount(), 1) * self.verticalHeader().defaultSectionSize()
-        return QSize(super().sizeHint().width(), heading + rows + bar + 4)
-
-    def _cell(self, row: int, column: int) -> str:
-        item = self.item(row, column)
-        return item.text() if item is not None else ""
-
-
 COLUMNS = {
     "Subject": "The measured network or file",
     **{
@@ -290,7 +191,7 @@ class ComparePage(QWidget):
         self._colours: Colours | None = None
         self.subjects: list[SubjectView] = []
         self.bar = ColorBar()
-        self.table = NumberTable("Area ratios", COLUMNS, words=1)
+        self.table = NumberTable("Area ratios", COLUMNS, least=len(THRESHOLDS) + 1)
         self.cumulative = CurvePlot("Share of the field within a distance", _CUMULATIVE)
         self.radial = CurvePlot("Radial profile", _RADIAL)
         self.meaning = plain_label("muted")
@@ -363,18 +264,15 @@ class ComparePage(QWidget):
 
     @contextmanager
     def figure(self) -> Iterator[QWidget]:
-        """Yield the widget to save, with its buttons and the columns that would be cut off hidden."""
+        """Yield the widget to save, with its buttons hidden."""
         hidden = [button for subject in self.subjects for button in subject.buttons if not button.isHidden()]
         for button in hidden:
             button.hide()
-        columns = self.table.hide_cut_columns()
         try:
             yield self._figure
         finally:
             for button in hidden:
                 button.show()
-            for column in columns:
-                self.table.showColumn(column)
 
     def changeEvent(self, event: QEvent) -> None:
         """Redraw the curves and the colours beside the names when the theme changes."""
@@ -458,7 +356,7 @@ class ComparePage(QWidget):
         numbers = QSplitter(Qt.Orientation.Horizontal)
         for widget in (self.table, self.cumulative, self.radial):
             numbers.addWidget(widget)
-        numbers.setSizes([400, 300, 300])
+        numbers.setSizes([440, 280, 280])
         upper = QWidget()
         column = QVBoxLayout(upper)
         column.setContentsMargins(0, 0, 0, 0)

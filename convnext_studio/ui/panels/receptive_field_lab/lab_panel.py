@@ -9,7 +9,6 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -46,6 +45,7 @@ from convnext_studio.ui.state.comparison_entries import (
     saved_field,
     suggestions,
 )
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
@@ -303,14 +303,15 @@ class ReceptiveFieldLab(QWidget):
     def _lay_out(self) -> None:
         for control in self._display_controls:
             self.fields.add(control)
-        subjects = QHBoxLayout()
-        subjects.setSpacing(4)
-        for widget in (self.ready_made, self.source, self.add, self.open, self.copy, self.save):
-            subjects.addWidget(widget)
+        subjects = ControlRow("Open a field, copy the table, save the figure")
+        for widget in (self.ready_made, self.source, self.add):
+            subjects.add(widget, int(widget is self.source), kept=True)
+        for widget in (self.open, self.copy, self.save):
+            subjects.add(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)
-        layout.addLayout(subjects)
+        layout.addWidget(subjects)
         layout.addWidget(self.fields)
         layout.addWidget(self.pages, 1)
         self.setFocusProxy(self.ready_made)

@@ -70,7 +70,7 @@ class SubjectView(Panel):
         self._swatch = _Swatch(place)
         self._name = ElidedLabel()
         self._bar = QueryProgressBar(self.measured.query, "Progress")
-        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(6)))
+        follow_text(self._bar, lambda: self._bar.setFixedHeight(scaled_px(12)))
         self.save = _small_button("Save", "Save this field as .npy or .npz")
         self.save.clicked.connect(self._save)
         self.remove = _small_button("Remove", "Remove this from the comparison")

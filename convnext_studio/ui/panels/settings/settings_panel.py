@@ -26,7 +26,9 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
 from convnext_studio.ui.widgets.message_bar import show_in_folder
-from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT
+from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT, follow_text, scaled_px
+
+_MOST_PX = 640  # For text of 9 points.
 
 WITH_DEFAULTS: Mapping[str, str] = {"attribution": "Attribution", "receptive_field": "Receptive field"}
 """The panels whose controls have defaults that are kept, by name with their titles."""
@@ -150,6 +152,8 @@ class SettingsPanel(QWidget):
         row.addWidget(self.reset)
         row.addWidget(self.undo)
         row.addStretch()
+        # In a window's whole width, controls would be far from what they say.
+        follow_text(self, lambda: self.setMaximumWidth(scaled_px(_MOST_PX)))
         layout = QVBoxLayout(self)
         layout.addLayout(self._form)
         layout.addLayout(kept)

@@ -114,6 +114,7 @@ class ComponentsPage(Page):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: Subject | None = None
+        self._in_view: tuple[str, ...] = ()
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
         self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
@@ -328,9 +329,16 @@ class ComponentsPage(Page):
         for single in self.singles:
             single.show_basis(payload.basis)
         self.changed.emit()
-        missing = tuple(key for key in subject.others if key not in self._others)
+        self.show_small(self._in_view)
+
+    def show_small(self, keys: tuple[str, ...]) -> None:
+        """Ask for the scores of the small pictures that are in view: there may be thousands of others."""
+        self._in_view, subject, result = keys, self._subject, self._result
+        if subject is None or result is None:
+            return
+        missing = tuple(key for key in keys if key not in self._others and key in subject.images)
         if missing:
-            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=payload.basis), of=subject.model)
+            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=result.basis), of=subject.model)
 
     def _advance(self, progress: Progress) -> None:
         if isinstance(progress.partial, ScoreMapsResult):

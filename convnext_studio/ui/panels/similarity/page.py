@@ -131,6 +131,9 @@ class Page(QObject):
         """Return what lies over a small picture."""
         raise NotImplementedError
 
+    def show_small(self, _keys: tuple[str, ...]) -> None:
+        """Ask for what is missing of the small pictures that are in view."""
+
     def placement(self) -> tuple[Placement, tuple[int, int]] | None:
         """Return where the positions are in the large picture, and the numbers of rows and columns."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import cast
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.protocol.envelope import Payload, Request
@@ -132,6 +132,7 @@ class SimilarityPanel(Panel):
         self.resolution.changed.connect(self._follow_look)
         self.opacity.valueChanged.connect(self._follow_look)
         self.gallery.chosen.connect(state.select_picture)
+        self.gallery.scrolled.connect(self._paint_small)
         self.thumbnails.arrived.connect(self._show_thumbnail)
         self.parts.save_asked.connect(self.labels_save_asked)
         view = self.map.view
@@ -182,14 +183,23 @@ class SimilarityPanel(Panel):
 
     def _await(self, _changed: object = None) -> None:
         """Ask soon; what only needs another picture of an answer is shown at once."""
-        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.images])
-        self._load_thumbnails()
-        if self.state.picture is not None:
-            self.gallery.select(self.state.picture.key)
+        if self.isVisible():
+            self._fill_gallery()
         self.query.schedule()
         subject = self._current()
         if self.page is self.parts and isinstance(subject, Subject) and self.query.is_current:
             self.parts.show_subject(subject)
+
+    def _fill_gallery(self) -> None:
+        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.images])
+        if self.state.picture is not None:
+            self.gallery.select(self.state.picture.key)
+        self._paint_small()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with the pictures that were opened while the panel was hidden."""
+        self._fill_gallery()
+        super().showEvent(event)
 
     def _show(self, payload: Payload) -> None:
         if self._subject is not None:
@@ -253,13 +263,16 @@ class SimilarityPanel(Panel):
             )
         )
         self.map.bar.set_scale(shown.scale)
-        for key in self.gallery.shown_keys:
-            self.gallery.set_overlay(key, page.overlay(key))
+        self._paint_small()
         self.set_caption(page.caption())
         self.map.set_contents(replace(self.contents(f"{picture.name} {page.name}"), values=shown.values))
 
-    def _load_thumbnails(self) -> None:
-        for key in self.gallery.keys:
+    def _paint_small(self) -> None:
+        """Show the small pictures that are in view, with what the page has to show over them."""
+        keys = self.gallery.shown_keys
+        self.page.show_small(keys)
+        for key in keys:
+            self.gallery.set_overlay(key, self.page.overlay(key))
             if not self.gallery.has_picture(key) and (pixels := self.thumbnails.get(key)) is not None:
                 self.gallery.set_picture(key, pixels)
 

@@ -23,6 +23,7 @@ from convnext_studio.export.views import save_csv, save_json, save_npy, save_npz
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.saving.vector_files import Painted, view_pdf, view_svg
 from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import from_qimage
 from convnext_studio.ui.widgets.save_dialog import SAVING, FileKind, SaveDialogs
@@ -53,11 +54,14 @@ class Contents:
         Scale and geometry in words.
     values
         Numbers behind the colours; None if there are none.
+    python
+        The lines of Python that give the numbers again; None if there are none.
     """
 
     name: str
     caption: str
     values: NDArray[Any] | None = None
+    python: PythonLines | None = None
 
 
 RANDOM_WEIGHTS = "random weights: the network has learnt nothing"
@@ -84,6 +88,8 @@ class ViewSaver(QObject):
     """
 
     noticed = Signal(object)  # Notice
+    python_asked = Signal(object)  # PythonLines: the script of this view is to be copied
+    figure_asked = Signal()  # the view is to be added to the figure
 
     def __init__(self, owner: QWidget, drawn: Drawn) -> None:
         super().__init__(owner)
@@ -95,7 +101,7 @@ class ViewSaver(QObject):
         owner.destroyed.connect(self._background.close)
         self.menu = QMenu(owner)
         self.menu.setToolTipsVisible(True)
-        self.menu.aboutToShow.connect(self._show_possible)
+        self.menu.aboutToShow.connect(self.show_possible)
         self._add("&Copy picture", self.copy, QKeySequence(QKeySequence.StandardKey.Copy))
         self._add("Save &PNG…", partial(self._save_png, None), QKeySequence(QKeySequence.StandardKey.Save))
         larger = self.menu.addMenu("Save PNG of &width")
@@ -106,11 +112,14 @@ class ViewSaver(QObject):
         self._add("Save P&DF…", partial(self._save, "pdf"))
         self.menu.addSeparator()
         self._of_numbers = (
-            self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Shift+C")),
+            self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Alt+C")),
             self._add("Save numbers as &CSV…", partial(self._save, "csv")),
             self._add("Save numbers as &JSON…", partial(self._save, "json")),
             self._add("Save &array (.npy)…", partial(self._save, "npy")),
         )
+
+        self._add("Add to the fi&gure", self.figure_asked.emit)
+        self._python = self._add("Copy as P&ython", self.copy_python, QKeySequence("Ctrl+Shift+C"))
 
     @property
     def is_busy(self) -> bool:
@@ -139,6 +148,17 @@ class ViewSaver(QObject):
             self._background.run(
                 partial(table_text, values, "\t"), self._put_numbers, self._tell_failed, "Copying numbers"
             )
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the numbers of the view, or None."""
+        contents = self._drawn.contents
+        return None if contents is None else contents.python
+
+    def copy_python(self) -> None:
+        """Ask for the script of this view on the clipboard."""
+        if self.python is not None:
+            self.python_asked.emit(self.python)
 
     def _put_numbers(self, table: str) -> None:
         QGuiApplication.clipboard().setText(table)
@@ -215,9 +235,11 @@ class ViewSaver(QObject):
         self.menu.addAction(action)
         return action
 
-    def _show_possible(self) -> None:
+    def show_possible(self) -> None:
+        """Enable the entries that are possible for what is shown."""
         for action in self._of_numbers:
             action.setEnabled(self._values is not None)
+        self._python.setEnabled(self.python is not None)
 
     @property
     def _values(self) -> NDArray[Any] | None:

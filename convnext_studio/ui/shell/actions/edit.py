@@ -35,6 +35,17 @@ EDIT: tuple[ActionSpec, ...] = (
         leaves_keys=True,
     ),
     ActionSpec(
+        "copy_python",
+        "Edit",
+        "Copy as P&ython",
+        "Copy the lines of Python that give the numbers of the view with the keyboard focus",
+        lambda window: window.python.copy_focused(),
+        "Ctrl+Shift+C",
+        leaves_keys=True,
+        needs="a picture and a model",
+        enabled=lambda window: window.state.picture is not None and window.state.model is not None,
+    ),
+    ActionSpec(
         "paste",
         "Edit",
         "&Paste",

@@ -94,7 +94,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Next panel",
         "Move the keyboard focus to the next panel",
-        lambda window: window.dock_layout.step(1, (window.strip.canvas,)),
+        lambda window: window.dock_layout.focus.step(1, (window.strip.canvas,)),
         "F6",
     ),
     ActionSpec(
@@ -102,7 +102,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "View",
         "&Previous panel",
         "Move the keyboard focus to the previous panel",
-        lambda window: window.dock_layout.step(-1, (window.strip.canvas,)),
+        lambda window: window.dock_layout.focus.step(-1, (window.strip.canvas,)),
         "Shift+F6",
     ),
     ActionSpec("view_1", "View", SEPARATOR),

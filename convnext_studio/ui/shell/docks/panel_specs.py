@@ -92,6 +92,7 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
 def _make_predictions(window: "StudioWindow") -> QWidget:
     panel = PredictionsPanel(window.state, window.bridge)
     panel.again_asked.connect(window.controller.predict)
+    panel.names_given.connect(window.controller.name_classes)
     return panel
 
 
@@ -151,6 +152,7 @@ def _make_contact_sheet(window: "StudioWindow") -> QWidget:
 
     panel = ContactSheetPanel(window.state, window.bridge)
     panel.save_asked.connect(lambda: window.exports.open("contact_sheet"))
+    panel.large_asked.connect(lambda: window.dock_layout.show_panel("attribution"))
     return panel
 
 
@@ -176,9 +178,11 @@ def _make_similarity(window: "StudioWindow") -> QWidget:
 def _make_export(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
-    return ExportPanel(
+    panel = ExportPanel(
         window.state, lambda: window.findChildren(MapView), window.exports.items(), window.saving
     )
+    panel.python_asked.connect(window.python.copy)
+    return panel
 
 
 def _make_settings(window: "StudioWindow") -> QWidget:
@@ -197,6 +201,21 @@ def _make_settings(window: "StudioWindow") -> QWidget:
     appearance.changed.connect(panel.show_values)
     window.saving.folder_changed.connect(lambda _folder: panel.show_values())
     return panel
+
+
+def _make_figure(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
+
+    background = window.controller.background
+    panel = FigurePanel(lambda: window.findChildren(MapView), background, window.saving)
+    panel.noticed.connect(window.messages.tell)
+    return panel
+
+
+def _make_number(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.number.number_panel import NumberPanel
+
+    return NumberPanel(window.state, window.bridge)
 
 
 def _make_help(_window: "StudioWindow") -> QWidget:
@@ -297,16 +316,31 @@ PANELS: tuple[PanelSpec, ...] = (
     ),
     PanelSpec(
         name="contact_sheet",
-        title="Contact sheet",
+        title="Wall of maps",
         make=_make_contact_sheet,
         is_aside=True,
         opened_by=ActionSpec(
             "contact_sheet",
             "Navigate",
-            "Contact s&heet…",
-            "Explain all opened pictures side by side",
+            "&Wall of maps…",
+            "Show all methods, many classes, or all opened pictures side by side",
             lambda window: window.dock_layout.show_panel("contact_sheet"),
             "Ctrl+K",
+        ),
+    ),
+    PanelSpec(
+        name="number",
+        title="How a number is made",
+        make=_make_number,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "number",
+            "Navigate",
+            "&How was this number made?",
+            "Show the sum that made the value of the selected unit, or the probability of the explained class",
+            lambda window: window.explain_value(),
+            "Ctrl+H",
         ),
     ),
     PanelSpec(
@@ -336,6 +370,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Save what is on screen: a view, the attribution, the receptive field, a report or a screenshot",
             lambda window: window.exports.open(),
             "Ctrl+E",
+        ),
+    ),
+    PanelSpec(
+        name="figure",
+        title="Figure",
+        make=_make_figure,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "figure",
+            "File",
+            "Fig&ure of several views…",
+            "Join views into one page with letters, shared colour bars and a caption",
+            lambda window: window.dock_layout.show_panel("figure"),
+            "Ctrl+Shift+E",
         ),
     ),
     PanelSpec(

@@ -101,7 +101,7 @@ class Guide(QObject):
         """Show a help page; without a name, that of the strip or the active panel."""
         focused = QApplication.focusWidget()
         is_strip = focused is not None and self._strip.isAncestorOf(focused)
-        here = NETWORK if is_strip else self._layout.active or "start"
+        here = NETWORK if is_strip else self._layout.focus.active or "start"
         self.help_panel.show_page(name or here)
         self._layout.show_panel("help")
 
@@ -139,7 +139,9 @@ class Guide(QObject):
         elif target == MENUS:
             widget = self._window.menuBar()
         else:
-            widget = self._layout.docks[target]
+            widget = dock = self._layout.docks[target]
+            if not dock.isHidden() and not dock.isFloating():
+                dock.raise_()  # It may lie behind another tab.
         return widget if widget.isVisible() and widget.window() is self._window else None
 
     # ------------------------------------------------------------------------------------------- the sheets

@@ -11,7 +11,7 @@ from convnext_studio.ui.widgets.overlay_sheet import Overlay
 
 FRAME_PX = 3
 GAP_PX = 14
-CARD_CHARACTERS = 52
+CARD_CHARACTERS = 58
 
 
 @dataclass(frozen=True, slots=True)

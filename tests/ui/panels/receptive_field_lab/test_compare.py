@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.receptive_fields import THRESHOLDS
 from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets import theme
@@ -238,3 +239,24 @@ def test_every_control_has_a_name_and_a_tooltip(lab: ReceptiveFieldLab) -> None:
             name = control.accessibleName() or (control.text() if hasattr(control, "text") else "")
             assert name, control
             assert control.toolTip(), name
+
+
+@pytest.mark.parametrize("width", [300, 460, 700, 1900])
+def test_the_table_never_scrolls_sideways_and_its_tips_tell_what_is_hidden(
+    pair: ReceptiveFieldLab, width: int
+) -> None:
+    table = pair.compare.table
+    table.resize(width, 100)
+    QApplication.processEvents()  # Qt counts what can be scrolled in the next turn.
+    shown = [column for column in range(table.columnCount()) if not table.isColumnHidden(column)]
+    assert shown == list(range(len(shown)))
+    assert len(shown) >= 1 + len(THRESHOLDS)
+    bar = table.horizontalScrollBar()
+    assert not bar.isVisible()
+    numbers_px = sum(table.columnWidth(column) for column in range(1, 1 + len(THRESHOLDS)))
+    if table.viewport().width() - numbers_px > table.fontMetrics().averageCharWidth() * 14:
+        assert bar.maximum() == 0, [table.columnWidth(column) for column in shown]
+    titles, first = (line.split("\t") for line in table.text().splitlines()[:2])
+    tip = table.item(0, 0).toolTip().splitlines()
+    assert tip == [f"{title}: {text}" for title, text in zip(titles, first, strict=True)]
+    assert (len(shown) == table.columnCount()) == (width == 1900)

@@ -16,9 +16,9 @@ from convnext_studio.lecture.designs import (
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.depthwise.separable_cost import kind_colour
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
@@ -129,7 +129,7 @@ class BlockDesignsView(PaintedView):
     def _paint_words(ink: Ink, room: QRectF, text: str, colour: str) -> None:
         """Paint the layers between a convolution and the next one."""
         width = min(ink.width(text, ink.small) + ink.px * 0.4, room.width())
-        place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height() - 4)
+        place = QRectF(room.center().x() - width / 2, room.top() + 2, width, room.height())
         ink.painter.fillRect(place, QColor(ink.look.surface))
         ink.text(place, text, align="centre", px=ink.small, colour=colour)
 

@@ -5,40 +5,24 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 
+from convnext_studio.common.value_sums import ValuePlace, ValueSum
 from convnext_studio.lecture.setting import OneOf, Whole
-from convnext_studio.model.config import ConvNeXtConfig, Norm
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import BlockWalk, WalkBlock, WalkStep
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
 from convnext_studio.render import format_count, format_number
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView, set_range
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
+from convnext_studio.ui.plots.value_painting import ValuePainting, cell_at, cell_box
+from convnext_studio.ui.plots.value_texts import operation_words, place_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 
 OPERATIONS = ("input", "dwconv", "norm", "pwconv1", "act", "grn", "pwconv2", "gamma", "shortcut", "sum")
-WORDS = {
-    "input": "The input, which the shortcut passes on",
-    "pwconv1": "1 × 1: mixes the channels into more channels",
-    "act": "Negative values are pushed towards 0",
-    "grn": "The channels compete by their strength over the whole map",
-    "pwconv2": "1 × 1: mixes them back into the channels of the stage",
-    "gamma": "Layer scale: each channel is multiplied by a learnt number",
-    "shortcut": "The input after a 1 × 1 convolution with stride 2",
-    "sum": "The branch is added to the input",
-}
-CONVOLUTION_WORDS = {
-    True: "Each channel has its own kernel: positions are mixed, channels are not",
-    False: "Each new channel is a sum over all channels: positions and channels are mixed",
-}
-"""The texts for the spatial convolution, by whether it is depthwise."""
-NORM_WORDS: dict[Norm, str] = {
-    "layer": "Every position is normalised over its channels",
-    "batch": "Every channel is normalised by the running mean and deviation from training",
-    "rms": "Every position is divided by the root mean square over its channels",
-    "simple": "Every position is divided by the deviation over its channels",
-}
 MAPS = {"rms": "strength over all channels", "channel": "one channel"}
 
 
@@ -53,6 +37,9 @@ class BlockWalkView(BlockView):
         self._wanted_operation = settings["operation"]
         self._pictures: list[MapPicture] = []
         self._places: list[QRectF] = []
+        self._large = QRectF()
+        self._value: ValuePainting | None = None
+        self._value_question = Query(bridge, self._show_value, lambda _reason: None, parent=self)
         self.maps = self.add_choice(
             "Map",
             "The root mean square over the channels, or a single channel",
@@ -69,7 +56,7 @@ class BlockWalkView(BlockView):
             "Operation", "The operation to show enlarged", 0, 0, 0, self._change_operation
         )
         self.canvas.clicked.connect(self._click)
-        self.canvas.setToolTip("Click an operation to enlarge it")
+        self.canvas.setToolTip("Click an operation to enlarge it, and the large map to see how a value is made")
 
     def block_questions(self) -> Sequence[Request] | str:
         """Ask for the outputs of the operations of the block."""
@@ -85,6 +72,7 @@ class BlockWalkView(BlockView):
         (result,) = answers
         assert isinstance(result, BlockWalk)
         self.shown = result
+        self._forget_value()
         order = [OPERATIONS.index(name) for name in self.names()]
         wanted = OPERATIONS.index(self._wanted_operation)
         current = max(
@@ -125,12 +113,45 @@ class BlockWalkView(BlockView):
 
     def _change_operation(self) -> None:
         self._wanted_operation = self.names()[self.operations.value()]
+        self._forget_value()
         self.canvas.update()
 
     def _click(self, x: float, y: float) -> None:
         for index, place in enumerate(self._places):
             if place.contains(x, y):
                 self.operations.setValue(index)
+                return
+        if self.shown is None or self.state.picture is None:
+            return
+        unit = cell_at(self._large, self.current.shape[1:], x, y)
+        if unit is not None:
+            channel = min(self.channel.value(), self.current.shape[0] - 1)
+            asked = ValuePlace(self.current.node, channel, *unit)
+            self._value_question.ask(ExplainValue(panel=self.panel, image=self.state.picture.key, place=asked))
+
+    def _show_value(self, answer: Payload) -> None:
+        assert isinstance(answer, ExplainedValue)
+        self._value = ValuePainting(answer.made, precision=answer.precision)
+        self.canvas.update()
+
+    def _forget_value(self) -> None:
+        self._value_question.drop()
+        self._value = None
+
+    @property
+    def value(self) -> ValueSum | None:
+        """How the value that was clicked is made, or None."""
+        return None if self._value is None else self._value.made
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the view shows its answers, or a sentence in their place."""
+        return super().is_settled and not self._value_question.is_running
+
+    def retire(self) -> None:
+        """Drop all requests, because the view is about to be deleted."""
+        super().retire()
+        self._value_question.drop()
 
     def _colour(self) -> None:
         self.channel.setEnabled(not self._shows_rms)
@@ -158,7 +179,10 @@ class BlockWalkView(BlockView):
         left.setWidth(upper.width() * 0.55)
         right.setLeft(left.right() + ink.px)
         title = MAPS["rms"] if self._shows_rms else f"channel {self.shown.channel}"
-        ink.map(left, self._pictures[self.operations.value()], title)
+        self._large = ink.map(left, self._pictures[self.operations.value()], title)
+        if self._value is not None:
+            place = self._value.made.place
+            ink.frame(cell_box(self._large, self.current.shape[1:], place.y, place.x))
         self._paint_words(ink, right.adjusted(0, ink.px * 0.5, 0, 0))
         self._paint_strip(ink, strip)
 
@@ -177,14 +201,18 @@ class BlockWalkView(BlockView):
         for text in rows:
             ink.text(QRectF(rest.left(), rest.top(), rest.width(), line), text)
             rest.setTop(rest.top() + line * 1.15)
+        if self._value is not None:
+            made = self._value.made
+            rest.setTop(rest.top() + line * 0.5)
+            place = QRectF(rest.left(), rest.top(), rest.width(), line)
+            ink.text(place, place_text(made.place, made.shape), colour=ink.look.accent, px=ink.small)
+            self._value.paint_lines(ink, rest.adjusted(0, line * 1.15, 0, 0))
 
     def words(self, name: str) -> str:
         """Return what an operation of this network's blocks does."""
         config = None if self.state.model is None else self.state.model.config
         assert isinstance(config, ConvNeXtConfig)  # Other families have no blocks to walk through.
-        if name == "dwconv":
-            return CONVOLUTION_WORDS[config.depthwise]
-        return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
+        return operation_words(name, config)
 
     def _node(self, name: str) -> NodeInfo | None:
         model = self.state.model

@@ -8,9 +8,9 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
 from convnext_studio.lecture.setting import Whole
-from convnext_studio.ui.lecture.views.drawing import Align, Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView, blocks_of
+from convnext_studio.ui.plots.ink import Align, Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

@@ -12,11 +12,11 @@ from convnext_studio.lecture.setting import OneOf
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import LayerWeights, LayerWeightsResult
 from convnext_studio.render import Limits, format_number
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.curves import Axes, Bars
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
@@ -85,7 +85,7 @@ class MixingMatrixView(BlockView):
         line = ink.line()
         ink.text(QRectF(room.left(), room.top(), room.width(), line), title, align="centre", bold=True)
         beside = ink.small * 2 + max(ink.width(text, ink.small) for text in self._picture.end_texts())
-        box = room.adjusted(line * 1.2, line * 1.3, -beside, -ink.line(ink.small) * 1.2)
+        box = room.adjusted(line * 1.2, line * 1.6, -beside, -ink.line(ink.small) * 1.2)
         ink.image(box, self._picture)
         ink.colour_bar(
             QRectF(box.right() + ink.small * 0.6, box.top(), ink.small * 0.6, box.height()), self._picture

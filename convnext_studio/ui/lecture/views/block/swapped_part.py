@@ -11,11 +11,11 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import SwapPart, SwappedPart
 from convnext_studio.render import format_number
 from convnext_studio.ui.lecture.views.controls import ValueSlider
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, is_wide, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.norm_and_gelu.activation import CURVES
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITLES
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView
+from convnext_studio.ui.plots.ink import Ink, MapPicture, is_wide, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

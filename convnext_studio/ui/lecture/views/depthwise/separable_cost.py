@@ -8,9 +8,9 @@ from PySide6.QtGui import QColor
 from convnext_studio.lecture.designs import Conv
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted

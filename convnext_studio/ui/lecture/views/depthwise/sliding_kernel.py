@@ -11,16 +11,16 @@ from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import SlideKernel, SlidKernel
-from convnext_studio.render import format_number
 from convnext_studio.ui.lecture.views.depthwise.kernels import DENSE
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView, set_range
+from convnext_studio.ui.plots.ink import Ink
+from convnext_studio.ui.plots.value_painting import WindowMaps
+from convnext_studio.ui.plots.value_texts import equation
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _STEP_MS = 120
-_DIGITS = 4
 _VEIL = 190
 _KEYS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 
@@ -33,8 +33,7 @@ class SlidingKernelView(BlockView):
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self.shown: SlidKernel | None = None
-        self._pictures: dict[str, MapPicture] = {}
-        self._boxes: dict[str, QRectF] = {}
+        self._maps: WindowMaps | None = None
         self.channel = self.add_slider(
             "Channel",
             "The channel to show, with its own kernel",
@@ -73,11 +72,7 @@ class SlidingKernelView(BlockView):
         self.shown = result
         for slider, size in zip((self.row, self.column), result.after.shape, strict=True):
             set_range(slider, size - 1, size // 2 if is_first else None)
-        self._pictures = {
-            "input": map_picture(result.before, symmetric=True),
-            "kernel": map_picture(result.kernel, symmetric=True),
-            "output": map_picture(result.after, symmetric=True),
-        }
+        self._maps = WindowMaps(result.before, result.kernel, result.after, result.stride)
         self._move()
 
     @property
@@ -85,15 +80,14 @@ class SlidingKernelView(BlockView):
         """Row and column of the output value."""
         return self.row.value(), self.column.value()
 
-    def under_kernel(self) -> NDArray[np.float64]:
-        """Return the values under the kernel; 0 beyond the border."""
-        assert self.shown is not None
-        return window_at(self.shown, *self.place)
-
     def products(self) -> NDArray[np.float64]:
-        """Return the kernel times the values under it."""
-        assert self.shown is not None
-        return self.under_kernel() * self.shown.kernel
+        """Return the kernel times the values under it; 0 beyond the border."""
+        assert self._maps is not None
+        return self._maps.products()
+
+    @property
+    def _boxes(self) -> dict[str, QRectF]:
+        return {} if self._maps is None else self._maps.boxes
 
     def step(self) -> None:
         """Move to the next position in reading order, and from the end back to the start."""
@@ -114,8 +108,8 @@ class SlidingKernelView(BlockView):
     # ------------------------------------------------------------------------------------------- moving
 
     def _move(self) -> None:
-        if self.shown is not None:
-            self._pictures["products"] = map_picture(self.products().astype(np.float32), symmetric=True)
+        if self._maps is not None:
+            self._maps.move(*self.place)
             self.canvas.update()
 
     def _press(self, event: QKeyEvent) -> None:
@@ -126,60 +120,31 @@ class SlidingKernelView(BlockView):
             event.accept()
 
     def _click(self, x: float, y: float) -> None:
-        for name in ("input", "output"):
-            box = self._boxes.get(name)
-            if self.shown is not None and box is not None and box.contains(x, y):
-                height, width = (self.shown.before if name == "input" else self.shown.after).shape
-                stride = self.shown.stride if name == "input" else 1
-                self.row.setValue(int((y - box.top()) / box.height() * height) // stride)
-                self.column.setValue(int((x - box.left()) / box.width() * width) // stride)
+        unit = None if self._maps is None else self._maps.unit_at(x, y)
+        if unit is not None:
+            self.row.setValue(unit[0])
+            self.column.setValue(unit[1])
 
     # ----------------------------------------------------------------------------------------- painting
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Paint four maps in one or two rows, and the sum below."""
-        shown = self.shown
-        if shown is None or "products" not in self._pictures:
+        shown, maps = self.shown, self._maps
+        if shown is None or maps is None:
             return
         foot = ink.line() * 2.6
-        places = _places(room.adjusted(0, 0, 0, -foot), ink.px * 0.5)
-        titles = {
-            "input": f"channel {shown.channel}",
-            "kernel": "its kernel",
-            "products": "products",
-            "output": "output",
-        }
-        for (name, title), place in zip(titles.items(), places, strict=True):
-            self._boxes[name] = ink.map(place, self._pictures[name], title)
-        self._paint_window(ink, shown)
-        self._paint_output(ink, shown)
+        maps.paint(ink, room.adjusted(0, 0, 0, -foot), shown.channel)
+        self._paint_veil(ink, maps)
         self._paint_sum(ink, QRectF(room.left(), room.bottom() - foot, room.width(), foot), shown)
 
-    def _paint_window(self, ink: Ink, shown: SlidKernel) -> None:
-        box, (row, column) = self._boxes["input"], self.place
-        unit = box.width() / shown.before.shape[1]
-        k, stride = len(shown.kernel), shown.stride
-        frame = QRectF(
-            box.left() + (column * stride - k // 2) * unit,
-            box.top() + (row * stride - k // 2) * unit,
-            k * unit,
-            k * unit,
-        )
-        ink.frame(frame)
-
-    def _paint_output(self, ink: Ink, shown: SlidKernel) -> None:
+    def _paint_veil(self, ink: Ink, maps: WindowMaps) -> None:
         """Dim the output that the kernel has not reached yet."""
-        box, (row, column) = self._boxes["output"], self.place
-        height, width = shown.after.shape
-        unit = box.width() / width
+        box, unit = maps.boxes["output"], maps.unit_box()
         veil = QColor(ink.look.surface)
         veil.setAlpha(_VEIL)
-        y = box.top() + row * unit
-        ink.painter.fillRect(QRectF(box.left(), y + unit, box.width(), (height - row - 1) * unit), veil)
-        ink.painter.fillRect(
-            QRectF(box.left() + (column + 1) * unit, y, (width - column - 1) * unit, unit), veil
-        )
-        ink.frame(QRectF(box.left() + column * unit, y, unit, unit))
+        ink.painter.fillRect(QRectF(box.left(), unit.bottom(), box.width(), box.bottom() - unit.bottom()), veil)
+        ink.painter.fillRect(QRectF(unit.right(), unit.top(), box.right() - unit.right(), unit.height()), veil)
+        ink.frame(unit)
 
     def _paint_sum(self, ink: Ink, room: QRectF, shown: SlidKernel) -> None:
         line = QRectF(room.left(), room.top() + ink.line() * 0.2, room.width(), ink.line())
@@ -197,32 +162,7 @@ class SlidingKernelView(BlockView):
         shown = self.shown
         assert shown is not None
         total = float(self.products().sum())
-        by_hand, given = total + shown.bias, float(shown.after[self.place])
-        numbers = [format_number(value, _DIGITS) for value in (total, shown.bias, by_hand, given)]
-        return f"sum {numbers[0]} + bias {numbers[1]} = {numbers[2]};  the network: {numbers[3]}"
-
-
-def window_at(shown: SlidKernel, row: int, column: int) -> NDArray[np.float64]:
-    """Return the values under the kernel for the output at that row and column."""
-    k = len(shown.kernel)
-    padded = np.pad(shown.before.astype(np.float64), k // 2)
-    top, left = row * shown.stride, column * shown.stride
-    return padded[top : top + k, left : left + k]
-
-
-def _places(room: QRectF, gap: float) -> list[QRectF]:
-    """Return the boxes of input, kernel, products and output; in one row, input and output are wider."""
-    if not is_wide(room):
-        upper_left, upper_right, lower_left, lower_right = grid(room, 4, 2, gap)
-        return [upper_left, lower_left, lower_right, upper_right]
-    wide, narrow, *_ = shared_columns(room, 4, gap)
-    shift = narrow.width() * 0.18
-    widths = [wide.width() + shift, narrow.width() - shift, narrow.width() - shift, wide.width() + shift]
-    left, columns = room.left(), []
-    for width in widths:
-        columns.append(QRectF(left, room.top(), width, room.height()))
-        left += width + gap
-    return columns
+        return equation(total, shown.bias, total + shown.bias, float(shown.after[self.place]))
 
 
 SPEC = ViewSpec(

@@ -15,12 +15,12 @@ from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import Limits
 from convnext_studio.ui.lecture.views.controls import ValueSlider
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, kernel_slider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.curves import Axes, Curve, Mark, series_colour
+from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted

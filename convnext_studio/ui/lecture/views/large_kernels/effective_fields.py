@@ -14,10 +14,10 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveField, ReceptiveFieldResult, Subject
 from convnext_studio.render import Limits, format_percent
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
 from convnext_studio.ui.plots.field_scene import square_box, why_no_figure
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_scale

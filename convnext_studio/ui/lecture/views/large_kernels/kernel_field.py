@@ -11,9 +11,9 @@ from convnext_studio.model.config import LARGEST_KERNEL
 from convnext_studio.model.design_costs import kernel_figures
 from convnext_studio.render import format_percent
 from convnext_studio.ui.lecture.views.controls import ValueSlider, toggle
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame, series_colour
+from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

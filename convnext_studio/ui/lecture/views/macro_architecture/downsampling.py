@@ -11,10 +11,10 @@ from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITLES
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, shape_text

@@ -13,9 +13,9 @@ from convnext_studio.model.nodes import HEAD_NORM, head_parameters
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, shape_text

@@ -23,9 +23,9 @@ from convnext_studio.render import (
     seen_map,
     three_colours,
 )
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar, seen_pixels
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge

@@ -6,9 +6,9 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind, Costs, costs_of
 
 _KINDS: tuple[CostKind, ...] = ("parameters", "macs", "memory")

@@ -12,9 +12,9 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import MeanMaps, MeanMapsResult
 from convnext_studio.ui.lecture.views.controls import toggle
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import shape_text

@@ -8,10 +8,10 @@ from convnext_studio.model.design_costs import TUTORIAL_STEM, StemFigures, stem_
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, common_limits, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT
+from convnext_studio.ui.plots.ink import Ink, MapPicture, common_limits, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted, sized
@@ -111,20 +111,25 @@ class StemsView(NetworkView):
 
     def _paint_stem(self, ink: Ink, column: QRectF, figures: StemFigures) -> None:
         shown = self.maps.get((figures.stride, figures.padding))
-        words = QRectF(column)
-        words.setLeft(column.right() - min(_WORDS_PART * column.width(), 10 * ink.px))
+        rows, place, words = self.rows(figures), QRectF(column), QRectF(column)
+        gap = 0.6 * ink.line(ink.small)
+        beside_px = min(_WORDS_PART * column.width(), 10 * ink.px) + 0.5 * ink.px
+        below_px = sum(ink.paragraph_height(column.width(), row, ink.small) for row in rows) + gap
+        # On a screen that is not wide, the words below leave the map more room than those beside it.
+        is_below = column.width() - beside_px < column.height() - below_px
+        if is_below:
+            place.setBottom(column.bottom() - below_px)
+            words.setTop(place.bottom() + gap)
+            gap = 0.0
+        else:
+            place.setRight(column.right() - beside_px)
+            words.setLeft(place.right() + 0.5 * ink.px)
         side, kernel = figures.sides["stem"], self.config.stem_kernel_size
         if shown is not None:
-            ink.map(
-                column.adjusted(0, 0, -words.width() - 0.5 * ink.px, 0),
-                shown,
-                f"{kernel} × {kernel}, stride {figures.stride}",
-                f"{side} × {side}",
-            )
-        rows = self.rows(figures)
-        gap = 0.6 * ink.line(ink.small)
+            ink.map(place, shown, f"{kernel} × {kernel}, stride {figures.stride}", f"{side} × {side}")
         heights = [ink.paragraph_height(words.width(), row, ink.small) + gap for row in rows]
-        words.setTop(words.center().y() - sum(heights) / 2)
+        if not is_below:
+            words.setTop(words.center().y() - sum(heights) / 2)
         for row, height in zip(rows, heights, strict=True):
             ink.paragraph(words, row, px=ink.small)
             words.setTop(words.top() + height)

@@ -11,12 +11,12 @@ from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import Distribution, Distributions, DistributionsResult
 from convnext_studio.render import Limits, format_number, format_percent
-from convnext_studio.ui.lecture.views.drawing import Ink
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import beyond, histogram
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.curves import Axes, Curve
+from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

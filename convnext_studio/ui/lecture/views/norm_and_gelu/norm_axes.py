@@ -8,9 +8,9 @@ from PySide6.QtCore import QLineF, QPointF, QRectF
 from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
 from convnext_studio.lecture.setting import OneOf
-from convnext_studio.ui.lecture.views.drawing import Ink, is_wide
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView, blocks_of
+from convnext_studio.ui.plots.ink import Ink, is_wide
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

@@ -11,7 +11,11 @@ from convnext_studio.lecture.setting import OneOf
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import Distribution, Distributions, DistributionsResult
 from convnext_studio.render import Limits, format_number, format_percent
-from convnext_studio.ui.lecture.views.drawing import (
+from convnext_studio.ui.lecture.views.live_view import ViewSpec
+from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.lecture.views.read_plot import ReadPlot
+from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark
+from convnext_studio.ui.plots.ink import (
     Ink,
     MapPicture,
     common_limits,
@@ -19,10 +23,6 @@ from convnext_studio.ui.lecture.views.drawing import (
     is_wide,
     map_picture,
 )
-from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
-from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

@@ -10,9 +10,9 @@ from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import MeanMaps, MeanMapsResult
-from convnext_studio.ui.lecture.views.drawing import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame, seen_pixels
+from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -95,7 +95,7 @@ class NetworkMapView(SeenView):
             QRectF(place.left(), room.top(), place.width(), room.height()) for place in places
         )
         face = QRectF(first.left(), top, side, side)
-        self._paint_head(ink, first, "Picture", f"{self.model.input_px} × {self.model.input_px}")
+        self._paint_head(ink, first, "Picture", self.model.input_text)
         self.paint_seen(ink, face)
         draw_frame(ink, face, ink.look.outline, 1.0)
         for place, (node, blocks) in zip(stages, columns, strict=True):

@@ -10,11 +10,11 @@ from convnext_studio.lecture.setting import OneOf
 from convnext_studio.model.road.steps import ROAD, RoadStep
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.views.controls import toggle
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView
 from convnext_studio.ui.lecture.views.road.road_changes import lively_part, paint_change
 from convnext_studio.ui.lecture.views.road.road_chart import RoadChart, paint_profile, paint_table, signed
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

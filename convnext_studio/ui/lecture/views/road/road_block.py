@@ -18,7 +18,7 @@ from convnext_studio.model.road.layers import (
     stem_layers,
 )
 from convnext_studio.model.road.road_config import RoadConfig
-from convnext_studio.ui.lecture.views.drawing import Ink
+from convnext_studio.ui.plots.ink import Ink
 
 _ACTS = {"relu": "ReLU", "gelu": "GELU"}
 _NORMS = {"batch": "BN", "layer": "LN"}

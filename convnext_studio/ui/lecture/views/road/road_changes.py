@@ -10,9 +10,9 @@ from convnext_studio.model.road.layers import Conv, MaxPool, downsampling_layers
 from convnext_studio.model.road.road_config import RoadConfig
 from convnext_studio.model.road.steps import PRINTED_AT_PX, ROAD, RoadStep
 from convnext_studio.render import Rgb
-from convnext_studio.ui.lecture.views.drawing import Ink, shared_columns
 from convnext_studio.ui.lecture.views.road.road_block import changed_rows, network_rows, paint_network
 from convnext_studio.ui.lecture.views.road.road_chart import paint_gains
+from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.widgets.qimage import to_qimage
 
 HOW_TO_READ = (

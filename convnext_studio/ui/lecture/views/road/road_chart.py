@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
 from convnext_studio.model.road.steps import ROAD, SWIN_T_ACCURACY, SWIN_T_GMACS, RoadStep
 from convnext_studio.render import Limits
-from convnext_studio.ui.lecture.views.drawing import Ink
+from convnext_studio.ui.plots.ink import Ink
 
 STEPS = tuple(ROAD.values())
 _ACCURACY = Limits(75.6, 82.6)

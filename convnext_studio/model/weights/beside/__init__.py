@@ -1,0 +1,1 @@
+"""Read what lies beside the tensors: configs, class names, licences."""

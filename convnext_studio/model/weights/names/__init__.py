@@ -1,0 +1,1 @@
+"""Find a ConvNeXt among named tensors, and give it our names."""

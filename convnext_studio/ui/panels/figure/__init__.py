@@ -1,0 +1,1 @@
+"""The panel that joins views into one figure."""
