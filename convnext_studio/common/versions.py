@@ -9,7 +9,7 @@ from convnext_studio import __version__
 PACKAGES = (
     "torch", "timm", "captum", "PySide6-Essentials", "pillow", "numpy", "safetensors", "cmap",
     "platformdirs", "scikit-image", "tifffile", "imagecodecs", "pyqtgraph", "matplotlib", "contourpy",
-    "msgspec", "cachetools", "shtab",
+    "msgspec", "cachetools", "shtab", "scipy",
 )  # fmt: skip
 MISSING = "missing"
 

@@ -33,6 +33,7 @@ from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.protocol.similarity import Components, MeasureNorms
 from convnext_studio.protocol.walls import ExplainEach, ExplainedEach
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.base import Panel
@@ -241,6 +242,10 @@ def requests(engine: Engine) -> Views:
         "several": asked(
             ExplainSeveral(images=(engine.image,), question=replace(question, image="")),
             lambda answer: [next(iter(each.maps.values())) for each in answer.explanations],
+        ),
+        "norms": asked(MeasureNorms(image=engine.image, node="stage3"), lambda answer: answer.norms),
+        "components": asked(
+            Components(image=engine.image, node="stage3", count=3), lambda answer: answer.scores.maps
         ),
         "framed": asked(
             FeatureMaps(image=framed(engine.image, Framing(kind="whole", input_px=80)), node="stage2"),

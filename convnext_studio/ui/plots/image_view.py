@@ -98,7 +98,7 @@ class ImageView(QWidget):
         column = self._column_px()
         if refit or (self.is_fitted and column != self._zoom.column_px):
             self._zoom.column_px = column
-            self._highlight = None
+            self.set_highlight(None)
             self.fit()
             self.refitted.emit()
         self._follow()
@@ -350,8 +350,9 @@ class ImageView(QWidget):
         self.hover_left.emit()
 
     def event(self, event: QEvent) -> bool:
-        """Receive Escape before the window's actions do, as long as it has something to undo."""
-        if asks_for_escape(event) and self._tools.ends:
+        """Receive the keys that move or undo what is measured before the window's actions do."""
+        is_asked = event.type() == QEvent.Type.ShortcutOverride
+        if is_asked and isinstance(event, QKeyEvent) and self._tools.wants_key(event):
             event.accept()
             return True
         return super().event(event)

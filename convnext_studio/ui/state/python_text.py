@@ -24,6 +24,7 @@ from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField
+from convnext_studio.protocol.similarity import Components, MeasureNorms
 from convnext_studio.protocol.units import UnitField
 from convnext_studio.protocol.value_sums import ExplainValue
 from convnext_studio.protocol.walls import ExplainEach
@@ -305,6 +306,24 @@ def _agreement(request: CompareMethods, _model: ModelInfo) -> PythonLines:
     return PythonLines((f"values = {compared}.matrix",), (request.image,))
 
 
+def _norms(request: MeasureNorms, _model: ModelInfo) -> PythonLines:
+    return PythonLines((f"values = {call('picture.norms', request.node)}.values",), (request.image,))
+
+
+def _components(request: Components, _model: ModelInfo) -> PythonLines | None:
+    """Return the lines for components of the picture or of several; marked ones were drawn by hand."""
+    if request.kept is not None or request.marked:
+        return None
+    if len(request.over) < 2:
+        made = call("picture.components", request.node, count=request.count)
+        return PythonLines((f"values = {made}.values",), (request.image,))
+    if request.image not in request.over:
+        return None
+    made = call("picture.components", request.node, basis=_Code("pictures"), count=request.count)
+    lines = (f"picture = pictures[{request.over.index(request.image)}]", f"values = {made}.values")
+    return PythonLines(lines, request.over)
+
+
 _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
     FeatureMaps: _maps,
     ChannelMap: _channel,
@@ -319,4 +338,6 @@ _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
     MeasureFaithfulness: _faithfulness,
     CheckSanity: _sanity,
     CompareMethods: _agreement,
+    MeasureNorms: _norms,
+    Components: _components,
 }

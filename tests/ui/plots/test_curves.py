@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtGui import QAction, QColor, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -205,6 +206,23 @@ def test_a_click_on_the_legend_or_a_number_hides_a_curve(qtbot: QtBot) -> None:
     assert "curve 1" not in read[-1]
     QTest.keyClick(plot.view, Qt.Key.Key_2)
     assert plot.view.shows_curve(1)
+
+
+def test_a_number_hides_a_curve_although_the_window_has_it_as_a_shortcut(qtbot: QtBot) -> None:
+    plot = three_curves(qtbot)
+    selected: list[int] = []
+    for number in range(1, 5):
+        action = QAction(f"Stage {number}", plot)
+        action.setShortcut(str(number))
+        action.triggered.connect(partial(selected.append, number))
+        plot.addAction(action)
+    plot.activateWindow()
+    plot.view.setFocus()
+    qtbot.waitUntil(plot.view.hasFocus)
+    QTest.keyClick(plot.view, Qt.Key.Key_2)
+    assert [plot.view.shows_curve(index) for index in range(3)] == [True, False, True]
+    QTest.keyClick(plot.view, Qt.Key.Key_4)  # There is no fourth curve.
+    assert selected == [4]
 
 
 def test_a_plot_follows_the_theme(qtbot: QtBot) -> None:

@@ -311,3 +311,13 @@ def test_a_brush_paints_instead_of_moving(qtbot: QtBot) -> None:
     QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=view.to_widget(5, 5).toPoint())
     assert len(strokes) == 2
     assert len(clicks) == 1
+
+
+def test_a_scene_of_another_size_has_no_frame_of_the_one_before(qtbot: QtBot) -> None:
+    view = shown(qtbot, small_scene())
+    view.set_highlight((1, 0, 1, 1))
+    wide = Scene(size=(6, 2), layers=(Layer(Bitmap(COLOURS), (0, 0, 6, 2)),))
+    view.set_scene(wide)
+    assert view.highlight is None
+    fresh = shown(qtbot, wide)
+    assert view.grab().toImage() == fresh.grab().toImage()

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -154,6 +155,26 @@ def test_the_keys_move_and_resize(shown: MapView) -> None:
         QTest.keyClick(view, Qt.Key.Key_Right, control)
     assert view.measures["region"][2] == 100  # It stays on the scene, as large as it was.
     assert view.measures["region"][0] == 100 - (x1 - x0)
+
+
+def test_the_keys_are_the_windows_again_when_nothing_is_measured(shown: MapView, qtbot: QtBot) -> None:
+    navigate = QAction("Next stage", shown)
+    navigate.setShortcut("Ctrl+Right")
+    shown.addAction(navigate)
+    navigated: list[str] = []
+    navigate.triggered.connect(lambda: navigated.append("next"))
+    view = shown.view
+    shown.activateWindow()
+    view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
+    view.toggle_measure("distance")
+    before = view.measures["distance"]
+    QTest.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    assert view.measures["distance"] == (before[0] + 1, before[1], before[2] + 1, before[3])
+    assert navigated == []
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    QTest.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    assert navigated == ["next"]
 
 
 def test_a_profile_is_plotted_below_the_map(shown: MapView) -> None:

@@ -65,7 +65,9 @@ def _of_open_clip(values: Mapping[str, Any], config: ConvNeXtConfig) -> Companio
     if not isinstance(vision, dict):
         return CompanionFiles(config=config)
     architecture = {"architecture": vision.get("timm_model_name"), "num_classes": config.num_classes}
-    if isinstance(vision.get("timm_pool"), str):
+    if (
+        isinstance(vision.get("timm_pool"), str) and vision["timm_pool"]
+    ):  # Otherwise the network pools as usual.
         architecture["global_pool"] = vision["timm_pool"]
     found = read_timm_config(architecture, config)
     notes: list[str] = []

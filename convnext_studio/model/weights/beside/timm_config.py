@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool
+from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool, Norm
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.beside.companion_files import UNUSABLE, CompanionFiles, not_followed
@@ -19,6 +19,7 @@ ACTS: dict[str, Act] = {
     "silu": "silu",
     "swish": "silu",
 }
+_NORMS: dict[str, Norm] = {"layernorm": "layer", "rmsnorm": "rms", "simplenorm": "simple"}
 _POOLS = ("avg", "max", "avgmax")
 _OUTPUT_STRIDES = (8, 16, 32)
 _INPUT_SIZE, _CROP_FRACTION, _INTERPOLATION = [3, 224, 224], 0.875, "bicubic"
@@ -68,15 +69,10 @@ def _with_arguments(
     """Return the config with what was changed from timm's definition, and what is not followed."""
     found = values.get("model_args")
     arguments = dict(found) if isinstance(found, dict) else {}
-    pool = str(arguments.pop("global_pool", values.get("global_pool", config.global_pool)))
     notes: list[str] = []
-    pool = pool.removeprefix("fast") or "avg" if pool.startswith("fast") else pool
-    if pool in _POOLS and config.global_pool != "catavgmax":
-        config = replace(config, global_pool=cast(GlobalPool, pool))
-    elif pool in ("", "None"):
-        notes.append(not_followed("outputs at each position, without pooling", "the mean is used"))
-    elif pool != config.global_pool:
-        notes.append(not_followed(f"pooling by “{pool}”", "the mean is used"))
+    pool = str(arguments.pop("global_pool", values.get("global_pool", config.global_pool)))
+    config = _with_pool(config, pool, notes)
+    config = _with_norm(config, str(arguments.pop("norm_layer", None) or "").removesuffix("2d"), notes)
     act = str(arguments.pop("act_layer", ""))
     if act in ACTS:
         config = replace(config, act=ACTS[act])
@@ -95,6 +91,26 @@ def _with_arguments(
     if others:
         notes.append(not_followed(f"{', '.join(others[:5])}", "these arguments of timm are not known here"))
     return config, act in ACTS, notes
+
+
+def _with_pool(config: ConvNeXtConfig, pool: str, notes: list[str]) -> ConvNeXtConfig:
+    pool = pool.removeprefix("fast") or "avg" if pool.startswith("fast") else pool
+    if pool in _POOLS and config.global_pool != "catavgmax":
+        return replace(config, global_pool=cast(GlobalPool, pool))
+    if pool in ("", "None"):
+        notes.append(not_followed("outputs at each position, without pooling", "the mean is used"))
+    elif pool != config.global_pool:
+        notes.append(not_followed(f"pooling by “{pool}”", "the mean is used"))
+    return config
+
+
+def _with_norm(config: ConvNeXtConfig, norm: str, notes: list[str]) -> ConvNeXtConfig:
+    """Return the config with norms that the tensors do not tell apart: both lack a bias."""
+    if norm in _NORMS and (_NORMS[norm] == "layer") == (config.norm == "layer"):
+        return replace(config, norm=_NORMS[norm])
+    if norm:
+        notes.append(not_followed(f"the norm “{norm}”", "the one that the tensors show is used"))
+    return config
 
 
 def _described(values: Mapping[str, Any], published: Mapping[str, Any], classes: int) -> tuple[str, ...]:

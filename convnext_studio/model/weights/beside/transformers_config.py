@@ -59,7 +59,7 @@ def read_transformers_config(
     problem = values.get("problem_type")
     if problem not in (None, "single_label_classification", _MULTI_LABEL):
         notes.append(
-            not_followed(f"the problem type “{problem}”", "percentages are of a softmax over all classes")
+            not_followed(f"the problem type “{problem}”", "its outputs are shown as percentages of classes")
         )
     return CompanionFiles(
         config=config,

@@ -157,7 +157,7 @@ def caption(
     elif len(explanation.maps) == 1:
         said.append("both maps on one scale")
     else:
-        said.append("each on its own scale")
+        said.append("each on its own scale" if shading.hand is None else "one scale for all")
     said += [missing_text(each.values) for each in shown]
     if explanation.delta is not None:
         said.append(f"convergence delta {format_number(explanation.delta)}")

@@ -240,7 +240,9 @@ class ModelPanel(QWidget):
         )
         self._facts["Input"].setText(f"{model.input_text} px")
         outputs = f"{len(model.labels):,}"
-        self._facts["Classes"].setText(outputs if model.has_classes else f"none; {outputs} features")
+        several = ", of which several can be right" if model.is_multi_label else ""
+        told = f"{outputs}{several}" if model.has_classes else f"none; {outputs} features"
+        self._facts["Classes"].setText(told)
         for name, of_stages in (("Blocks", config.depths), ("Channels", config.dims)):
             self._facts[name].setText("-".join(map(str, of_stages)))
             self._facts[name].setToolTip("Stage by stage")

@@ -5,6 +5,7 @@ show, and never in a thread, because importing it while Qt was painting has cras
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
@@ -239,7 +240,7 @@ class AxesView(QWidget):
             axis.setTextPen(look.muted)
             axis.setTickFont(self.font())
             # How far the numbers at the ends may reach beyond the axis, for which there is room.
-            axis.setStyle(tickLength=0, hideOverlappingLabels=6 * metrics.height())
+            axis.setStyle(tickLength=0, tickTextOffset=_GAP_PX, hideOverlappingLabels=6 * metrics.height())
             # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
             axis.enableAutoSIPrefix(False)
             if title:
@@ -311,19 +312,35 @@ class AxesView(QWidget):
         super().resizeEvent(event)
         self._spread_legend()
 
+    def event(self, event: QEvent) -> bool:
+        """Receive its own keys before the window's actions, which have the numbers, too."""
+        is_asked = event.type() == QEvent.Type.ShortcutOverride
+        if is_asked and isinstance(event, QKeyEvent) and self._action_of(event) is not None:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom with plus and minus, fit with 0, and show or hide curves by their numbers."""
-        number = event.text()
-        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            self._zoom(_ZOOM_STEP)
-        elif event.key() == Qt.Key.Key_Minus:
-            self._zoom(1 / _ZOOM_STEP)
-        elif event.key() == Qt.Key.Key_0:
-            self.fit()
-        elif self._legend.is_shown and number.isdigit() and int(number) <= len(self._lines):
-            self.toggle_curve(int(number) - 1)
-        else:
+        act = self._action_of(event)
+        if act is None:
             event.ignore()
+        else:
+            act()
+
+    def _action_of(self, event: QKeyEvent) -> Callable[[], None] | None:
+        """Return what a key does; None if it does nothing."""
+        number = event.text()
+        match event.key():
+            case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
+                return partial(self._zoom, _ZOOM_STEP)
+            case Qt.Key.Key_Minus:
+                return partial(self._zoom, 1 / _ZOOM_STEP)
+            case Qt.Key.Key_0:
+                return self.fit
+        if self._legend.is_shown and number.isdigit() and 0 < int(number) <= len(self._lines):
+            return partial(self.toggle_curve, int(number) - 1)
+        return None
 
     def _point_at(self, place: QPointF) -> tuple[float, float]:
         """Return the axis coordinates of a position in the widget."""

@@ -18,6 +18,7 @@ _STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0,
 Part = Literal["first", "second", "third", "fourth", "whole"]
 """What is held: an end or a corner, as listed by `_handles`, or the whole of it."""
 
+_CONTROL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 _NEAR_PX = 7.0
 _FIRST_SHARE = 1 / 3
 _CORNERS: dict[Part, tuple[int, int]] = {"first": (0, 1), "second": (2, 3), "third": (2, 1), "fourth": (0, 3)}
@@ -130,18 +131,23 @@ class MeasureTools(QObject):
         """Hold nothing any more."""
         self._grip = None
 
+    def wants_key(self, event: QKeyEvent) -> bool:
+        """Return whether a key moves or undoes what is measured."""
+        is_step = Qt.Key(event.key()) in _STEPS and _modifiers(event) in (_CONTROL, _CONTROL | _SHIFT)
+        return bool(self._ends) and (is_step or (event.key() == Qt.Key.Key_Escape and not _modifiers(event)))
+
     def take_key(self, event: QKeyEvent, scale: float) -> bool:
         """Move what was added last with Ctrl and the arrows, its end with Shift, too; Escape undoes.
 
         Return whether the key meant this; `scale` is the number of logical pixels per scene pixel.
         """
-        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        step = _STEPS.get(Qt.Key(event.key()))
-        if step is not None and modifiers in (control, control | shift):
-            px = max(1.0, round(1 / scale))
-            return self.step(*step, "second" if modifiers & shift else "whole", px)
-        return event.key() == Qt.Key.Key_Escape and not modifiers and self.undo()
+        if not self.wants_key(event):
+            return False
+        if event.key() == Qt.Key.Key_Escape:
+            return self.undo()
+        across, down = _STEPS[Qt.Key(event.key())]
+        part: Part = "second" if _modifiers(event) & _SHIFT else "whole"
+        return self.step(across, down, part, max(1.0, round(1 / scale)))
 
     def step(self, across: int, down: int, part: Part, px: float) -> bool:
         """Move the measurement that was added last by the keys; return whether there is one."""
@@ -170,6 +176,11 @@ class MeasureTools(QObject):
         if ends != self._ends:
             self._ends = ends
             self.changed.emit()
+
+
+def _modifiers(event: QKeyEvent) -> Qt.KeyboardModifier:
+    """Return the modifiers of a key, wherever on the keyboard it is."""
+    return event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
 
 
 def _is_on(scene: Scene, ends: Ends) -> bool:

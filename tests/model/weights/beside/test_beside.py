@@ -144,6 +144,8 @@ def test_timms_arguments(tmp_path: Path, others: dict[str, Any], changes: dict[s
         ({"model_args": {"output_stride": 4}}, "an output stride of 4"),
         ({"model_args": {"act_layer": "mish"}}, "the activation “mish”"),
         ({"model_args": {"block_stride": 3}}, "block_stride"),
+        ({"model_args": {"norm_layer": "rmsnorm"}}, "the norm “rmsnorm”"),
+        ({"model_args": {"norm_layer": "groupnorm"}}, "the norm “groupnorm”"),
     ],
 )
 def test_arguments_of_timm_that_are_not_followed_are_named(
@@ -151,6 +153,14 @@ def test_arguments_of_timm_that_are_not_followed_are_named(
 ) -> None:
     opened = load(folder(tmp_path, WHOLE, config=timm_file({}, **others)))
     assert any(f"ask for {named}, which is not followed" in note for note in opened.notes)
+
+
+@pytest.mark.parametrize("norm", ["rmsnorm", "rmsnorm2d", "simplenorm", "layernorm2d"])
+def test_norms_that_tensors_do_not_tell_apart(tmp_path: Path, norm: str) -> None:
+    theirs = network(norm_layer=norm)
+    opened = load(folder(tmp_path, theirs.state_dict(), config=timm_file({}, model_args={"norm_layer": norm})))
+    torch.testing.assert_close(opened.module(picture()), theirs(picture()), rtol=1e-4, atol=1e-4)
+    assert not any("not followed" in note for note in opened.notes)
 
 
 @pytest.mark.parametrize("is_told", [True, False])
@@ -396,6 +406,7 @@ def test_open_clips_transform(tmp_path: Path, prepared: dict[str, Any] | None, s
     opened = load(folder(tmp_path, weights, open_clip_config=values))
     transform = open_clip.image_transform(size, is_train=False, **(prepared or {}))
     assert_same_input(opened, transform)
+    assert not any("not followed" in note for note in opened.notes)
 
 
 def test_open_clip_without_its_file_resizes_to_the_input(tmp_path: Path) -> None:
