@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from convnext_studio.analysis.capture import ShouldStop, never, stoppable
 from convnext_studio.analysis.features import autocast
+from convnext_studio.analysis.resuming import rest_after
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
@@ -40,19 +41,12 @@ def logits_without(
     Stopped
         If `should_stop` returned true.
     """
-    module = model.module
-    if not isinstance(module, ConvNeXt):
+    if not isinstance(model.module, ConvNeXt):
         raise StudioError("Only the blocks of a ConvNeXt can be left out.", "Open a ConvNeXt.")
     dropped = model.module_at(block)
     assert isinstance(dropped, Block)
-    parts: list[nn.Module] = []
-    for downsampling, stage in zip(module.downsample_layers, module.stages, strict=True):
-        parts += [downsampling, *stage.children()]
     with torch.no_grad(), autocast(before, precision), stoppable(model.blocks, should_stop):
-        x = dropped.shortcut(before[None])
-        for part in parts[parts.index(dropped) + 1 :]:
-            x = part(x)
-        return module.forward_head(x)[0].float()
+        return rest_after(model, block).logits(dropped.shortcut(before[None]))[0].float()
 
 
 @torch.no_grad()

@@ -99,6 +99,25 @@ def replace_output(module: nn.Module, output: Tensor) -> Iterator[None]:
 
 
 @contextmanager
+def edit_outputs(edits: Mapping[nn.Module, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Pass the outputs of modules through functions during the passes inside the block.
+
+    Parameters
+    ----------
+    edits
+        By module, a function from the output of the module to what the network goes on with instead.
+    """
+
+    def edited(edit: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+        return lambda _module, _inputs, output: edit(output)
+
+    with ExitStack() as stack:
+        for module, edit in edits.items():
+            stack.callback(module.register_forward_hook(edited(edit)).remove)
+        yield
+
+
+@contextmanager
 def timed(
     starts: Iterable[nn.Module], ends: Mapping[str, nn.Module], clock: Callable[[], float]
 ) -> Iterator[dict[str, float]]:

@@ -42,11 +42,18 @@ def parser() -> argparse.ArgumentParser:
     )
     add_model_options(parser)
     add_framing_options(parser)
-    parser.add_argument(
+    second = parser.add_mutually_exclusive_group()
+    second.add_argument(
         "--compare",
         metavar="MODEL",
         help="second network, as in --model: its files are written to DIR/NAME/b, and what the first one minus "
         "the second one gives to DIR/NAME/difference",
+    )
+    second.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="changes inside the network, as a recipe that was saved: files of the changed network are written "
+        "to DIR/NAME/b, and without the changes minus with them to DIR/NAME/difference",
     )
     parser.add_argument(
         "--node",

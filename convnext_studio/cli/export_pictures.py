@@ -14,6 +14,7 @@ from convnext_studio.cli.options import framing, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
+from convnext_studio.common.recipes import read_recipe
 from convnext_studio.comparison import match_node
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
@@ -27,6 +28,7 @@ from convnext_studio.protocol.attributions import Explain, Explanation, Faithful
 from convnext_studio.protocol.comparison import CompareWeights
 from convnext_studio.protocol.counterparts import Pair
 from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
@@ -62,16 +64,6 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
         std=options.std,
     )
     model = cast("ModelInfo", dispatcher.run(load))
-    beside: ModelInfo | None = None
-    if options.compare is not None:
-        other = LoadModel(
-            network="B",
-            source=options.compare,
-            device=options.device,
-            precision=options.precision,
-            offline=options.offline,
-        )
-        beside = cast("ModelInfo", dispatcher.run(other))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
     explainable = [known for known in model.nodes if known.is_explainable]
@@ -85,6 +77,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     method_named(options.method)
     target = None if options.target is None else find_class(options.target, model.labels)
     images, failures = _opened(dispatcher.run, options.images, framing(options), picture_view(options))
+    beside = _second(dispatcher.run, options, images)
     taken: set[str] = set()
     written = 0
     for image in images:
@@ -103,6 +96,29 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
             _complain(f"Interrupted at {image.name}, after {written} of {len(images)} pictures were exported.")
             raise
     return 1 if failures else 0
+
+
+def _second(run: Any, options: argparse.Namespace, images: list[ImageInfo]) -> ModelInfo | None:
+    """Open the network to compare with as B, which may be the first one changed by a recipe."""
+    if options.recipe is not None:
+        changes = tuple(
+            replace(change, picture=run(OpenImage(path=change.picture)).key) if change.picture else change
+            for change in read_recipe(Path(options.recipe))
+        )
+        keys = tuple(image.key for image in images)
+        return cast(
+            "ModelInfo", run(Intervene(network="B", changes=changes, image="".join(keys[:1]), images=keys))
+        )
+    if options.compare is None:
+        return None
+    other = LoadModel(
+        network="B",
+        source=options.compare,
+        device=options.device,
+        precision=options.precision,
+        offline=options.offline,
+    )
+    return cast("ModelInfo", run(other))
 
 
 def _opened(

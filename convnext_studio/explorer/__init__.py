@@ -1,5 +1,6 @@
 """ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
+from convnext_studio.common.interventions import Change, Region
 from convnext_studio.explorer.comparing import Compared, ComparedPredictions, Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
@@ -8,6 +9,7 @@ from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessM
 
 __all__ = [
     "AttributionMap",
+    "Change",
     "Compared",
     "ComparedPredictions",
     "Comparison",
@@ -20,5 +22,6 @@ __all__ = [
     "PartMap",
     "Picture",
     "Predictions",
+    "Region",
     "UnitView",
 ]

@@ -1,15 +1,19 @@
 """Explore one network and its pictures from Python."""
 
 from collections.abc import Sequence
+from copy import copy
 from io import BytesIO
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipes import read_recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison
@@ -21,6 +25,7 @@ from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.channels import Kernel, KernelResult
+from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
@@ -157,6 +162,43 @@ class Explorer:
             )
             model = cast(ModelInfo, self._engine.run(asked))
         return Comparison(self._engine, self.model, model)
+
+    def with_interventions(
+        self, changes: "Sequence[Change] | str | Path", *, pictures: Sequence[Picture] = ()
+    ) -> "Explorer":
+        """Return an explorer whose network is this one, with parts of it changed; the weights are shared.
+
+        Parameters
+        ----------
+        changes
+            The changes, or a recipe file. The picture of a change that takes values from another picture is
+            the `key` of an opened one.
+        pictures
+            The pictures that the effect ``picture mean`` averages over.
+
+        Raises
+        ------
+        StudioError
+            If a change does not fit the network, or the file is not a recipe.
+
+        Examples
+        --------
+        >>> from convnext_studio.explorer import Change
+        >>> explorer = Explorer("preset:convnextv2_atto")
+        >>> changed = explorer.with_interventions([Change(node="stage2", channels=(3,))])
+        >>> float(changed.open("sample:cat").maps("stage2").values[3].max())
+        0.0
+        """
+        if isinstance(changes, str | Path):
+            changes = [
+                replace(change, picture=self.open(change.picture).key) if change.picture else change
+                for change in read_recipe(Path(changes))
+            ]
+        asked = Intervene(changes=tuple(changes), images=tuple(picture.key for picture in pictures))
+        changed = copy(self)
+        changed._engine, changed.model = self._engine.with_changes(asked)
+        changed._dispatcher = changed._engine
+        return changed
 
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     attributions,
     engine,
     framings,
+    intervening,
     lectures,
     nodes,
     opening,
@@ -44,6 +45,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "blocks": nodes.blocks,
     "seen": nodes.seen,
     "unit": nodes.unit,
+    "changed": intervening.changed,
     "similarity": similarity.rows,
 }
 

@@ -18,6 +18,8 @@ from convnext_studio import analysis
 from convnext_studio.cli import doctor, erf, exit_status, export_pictures
 from convnext_studio.cli import main as cli
 from convnext_studio.cli.commands import COMMANDS, WINDOW, command_named
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipes import write_recipe
 from convnext_studio.common.versions import PACKAGES
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load
@@ -170,6 +172,25 @@ def test_export_writes_the_differences_of_two_networks(weights: Path, tmp_path: 
     assert [node["b"] for node in told["nodes"]] == ["stage1", "stage2", "stage3", "stage4"]
     assert len(told["classes"]) == 7
     assert len(told["weights"]["tensors"]) == len(load(str(weights)).module.state_dict())
+
+
+def test_export_replays_a_recipe(weights: Path, tmp_path: Path) -> None:
+    """The maps are those of hooks of plain PyTorch."""
+    recipe, out = tmp_path / "recipe.json", tmp_path / "out"
+    write_recipe(recipe, (Change(node="stage2", effect="factor", factor=-0.5, channels=(1,)),))
+    options = ["--model", str(weights), "--recipe", str(recipe), "--out", str(out), "--device", "cpu"]
+    assert cli.main(["export", "sample:cat", *options, "--field-count", "1"]) == 0
+    model = load(str(weights))
+    x = model.preprocess(analysis.decode("sample:cat").to_pil())
+    before = analysis.feature_maps(model, x, "stage4")
+    factors = torch.ones(model.node("stage2").shape[0], 1, 1)
+    factors[1] = -0.5
+    handle = model.module_at("stage2").register_forward_hook(lambda _module, _inputs, output: output * factors)
+    after = analysis.feature_maps(model, x, "stage4")
+    handle.remove()
+    folder = out / "cat"
+    np.testing.assert_allclose(np.load(folder / "b" / "stage4.npy"), after, atol=1e-5)
+    np.testing.assert_allclose(np.load(folder / "difference" / "stage4.npy"), before - after, atol=1e-5)
 
 
 def test_export_shows_the_network_the_whole_picture(weights: Path, tmp_path: Path) -> None:
@@ -399,3 +420,12 @@ def test_memory_that_runs_out_is_one_sentence(
     assert cli.main(["erf", "--noise", "--out", "out"]) == exit_status.FAILED
     said = f"convnext-studio: {whose} memory has run out. Use smaller sizes."
     assert capsys.readouterr().err.splitlines() == [said]
+
+
+def test_what_is_imported_before_qt_imports_neither_qt_nor_torch() -> None:
+    script = (
+        "import sys; from importlib import import_module; from convnext_studio.cli.window import _BEFORE_QT\n"
+        "for name in _BEFORE_QT: import_module(name)\n"
+        "sys.exit(any(name in sys.modules for name in ('PySide6', 'torch', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

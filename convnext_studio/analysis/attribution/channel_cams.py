@@ -1,16 +1,16 @@
 """Class activation maps that weight channels by testing each one: no gradients, but many passes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches
 from convnext_studio.analysis.attribution.grids import PIXELS, interpolation
 from convnext_studio.analysis.attribution.task import AttributionTask, Map, MethodResult
 from convnext_studio.analysis.capture import captured, replace_output
 from convnext_studio.analysis.features import to_array
-from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.analysis.resuming import is_resumable, rest_after
 
 Scoring = Callable[[range], Tensor]
 """Returns the values of the outputs when each of the given channels is tested, (channels, outputs)."""
@@ -81,21 +81,7 @@ def _going_on_from(task: AttributionTask, node: str) -> Callable[[Tensor], Tenso
             logits: Tensor = network(task.tensor.expand(len(output), -1, -1, -1))
         return logits
 
-    if not isinstance(network, ConvNeXt):
-        return whole_pass
-    rest, head = nn.Sequential(*modules_after(network, module)), network.forward_head
-    return lambda output: head(rest(output))
-
-
-def modules_after(network: ConvNeXt, wanted: nn.Module) -> Sequence[nn.Module]:
-    """Return the modules between the output of a module and the head, in order."""
-    order: list[nn.Module] = []
-    for downsample, stage in zip(network.downsample_layers, network.stages, strict=True):
-        assert isinstance(stage, nn.Sequential)
-        order += [downsample, *stage]
-    if isinstance(wanted, nn.Sequential) and wanted in list(network.stages):
-        wanted = wanted[-1]
-    return order[order.index(wanted) + 1 :]
+    return rest_after(task.model, node).logits if is_resumable(task.model) else whole_pass
 
 
 def _tried(

@@ -27,6 +27,7 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
+from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, NameClasses, SaveModel, SwapModels
 from convnext_studio.protocol.pictures import (
     CloseImage,
@@ -46,7 +47,8 @@ _DEATHS_IN_A_ROW = 5
 
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
-_LEAVES_A_MARK = (LoadModel, NameClasses, CloseModel, SwapModels, OpenImage, ShowPicture, CloseImage, SaveModel)
+_CHANGES_MODELS = (LoadModel, Intervene, NameClasses, CloseModel, SwapModels)
+_LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +108,9 @@ class Ledger:
                 is_of_same = other.panel == request.panel and other.network == request.network
                 if type(other) is type(request) and is_of_same:
                     self.cancel(other.id)
-        given_up = None if isinstance(request, LoadModel) else self._given_up.pop(request.network, None)
+        given_up = (
+            None if isinstance(request, LoadModel | Intervene) else self._given_up.pop(request.network, None)
+        )
         if given_up is not None:
             model = self._models[request.network] = _Entry(given_up.request, given_up.payload)
             if self._connected:
@@ -139,6 +143,8 @@ class Ledger:
         entries = list(self._models.values())
         if self._pictures:
             entries.append(_Entry(RestorePictures(sources=dict(self._pictures))))
+        # A change may need another picture and the network that it changes.
+        entries.sort(key=lambda entry: isinstance(entry.request, Intervene))
         for entry in entries:
             self._restore(entry)
         for entry in self._wanted.values():
@@ -216,7 +222,7 @@ class Ledger:
 
     def _remember_models(self, request: Request, payload: Payload) -> None:
         match request:
-            case LoadModel():
+            case LoadModel() | Intervene():
                 self._models[request.network] = _Entry(request, payload)
                 self._given_up.pop(request.network, None)
                 self._lacking = ""
@@ -270,8 +276,8 @@ class Ledger:
             self._to_listener(EngineReady(restarted=self._restarted, lacking=self._lacking))
 
     def _forget(self, entry: _Entry, why: str) -> None:
-        if isinstance(entry.request, LoadModel):
-            what = entry.request.source
+        if isinstance(entry.request, LoadModel | Intervene):
+            what = entry.request.source if isinstance(entry.request, LoadModel) else "the changed network"
             if self._models.get(entry.request.network) is entry:
                 del self._models[entry.request.network]
         else:

@@ -16,7 +16,8 @@ from convnext_studio.engine.server.devices import free_bytes
 from convnext_studio.engine.server.handler_registry import HANDLERS
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
 from convnext_studio.protocol.envelope import Network, Payload, Request
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.interventions import Intervene
+from convnext_studio.protocol.models import CloseModel, ModelInfo
 
 # Importing a handler's module registers the handler.
 for _module in pkgutil.iter_modules(handlers.__path__):
@@ -67,6 +68,15 @@ class Dispatcher:
         opened = other._workspace
         self._workspaces["B"].open_model(opened.model, opened.precision)
         return model_info(opened.model, opened.precision)
+
+    def with_changes(self, request: Intervene) -> tuple["Dispatcher", ModelInfo]:
+        """Return a dispatcher whose network is this one's, changed inside, and that knows the same pictures."""
+        changed = Dispatcher(reader=self._workspace.reader)
+        changed._workspace.know_pictures(self._workspace.sources)
+        changed.share_model(self)
+        model = cast("ModelInfo", changed.run(replace(request, network="A")))
+        changed.run(CloseModel(network="B"))
+        return changed, model
 
     def for_b(self) -> "DispatcherOfB":
         """Return what answers the requests of anyone who knows one network only, about the network B."""

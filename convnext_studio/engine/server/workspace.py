@@ -1,6 +1,7 @@
 """The state that all handlers share: the open model, the opened pictures, and cached results."""
 
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from copy import copy
 from dataclasses import replace
 from itertools import count
@@ -75,6 +76,8 @@ class Workspace:
         The other networks that are measured beside the open one.
     other
         The workspace of the network that is open beside this one's; None if there is no such workspace.
+    is_changed_inside
+        Whether interventions change what the open network computes.
     """
 
     def __init__(
@@ -98,11 +101,14 @@ class Workspace:
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
         self.other: Workspace | None = None
+        self._changes = ExitStack()
+        self.is_changed_inside = False
 
     def beside(self) -> "Workspace":
         """Return a workspace for a second network; pictures and caches, with their limits, are shared."""
         second = copy(self)
         second._model, second.probe, second.model_number = None, None, 0
+        second._changes, second.is_changed_inside = ExitStack(), False
         second.other, self.other = self, second
         return second
 
@@ -118,17 +124,30 @@ class Workspace:
             raise StudioError("No model is open.", "Choose one first.")
         return self._model
 
-    def open_model(self, model: LoadedModel, precision: Precision) -> None:
-        """Make a model the open one, and discard the results of the previous one."""
+    def open_model(
+        self, model: LoadedModel, precision: Precision, changes: AbstractContextManager[None] | None = None
+    ) -> None:
+        """Make a model the open one, and discard the results of the previous one.
+
+        Parameters
+        ----------
+        changes
+            What changes the model's passes as long as it is open; None if nothing does.
+        """
+        entered = ExitStack()
+        if changes is not None:  # Before the previous model is closed: if the changes do not fit, it stays.
+            entered.enter_context(changes)
         self.close_model()
-        self._model, self.precision = model, precision
+        self._changes = entered
+        self._model, self.precision, self.is_changed_inside = model, precision, changes is not None
 
     def close_model(self) -> None:
         """Close the open model, if there is one, and discard its results."""
         number = self.model_number
         for cache in (self.results, self.outputs, self.baseline_curves):
             cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
-        self._model, self.probe = None, None
+        self._changes.close()
+        self._model, self.probe, self.is_changed_inside = None, None, False
         self.model_number = next(self._numbers)
 
     def swap_models(self) -> None:
@@ -139,6 +158,8 @@ class Workspace:
             self.precision, other.precision = other.precision, self.precision
             self.model_number, other.model_number = other.model_number, self.model_number
             self.probe, other.probe = other.probe, self.probe
+            self._changes, other._changes = other._changes, self._changes
+            self.is_changed_inside, other.is_changed_inside = other.is_changed_inside, self.is_changed_inside
 
     def name_classes(self, labels: tuple[str, ...]) -> LoadedModel:
         """Name the classes of the open model and return it; all results stay.
@@ -163,6 +184,11 @@ class Workspace:
     def know_pictures(self, sources: Mapping[str, PictureSource]) -> None:
         """Register pictures by their keys, without decoding them."""
         self._sources.update(sources)
+
+    @property
+    def sources(self) -> Mapping[str, PictureSource]:
+        """The known pictures by their keys."""
+        return self._sources
 
     def source(self, key: str) -> PictureSource:
         """Return the source of a picture; raise StudioError if it is not open."""
@@ -272,8 +298,20 @@ class Workspace:
         return fitted_bands(known, picture.view, channels, picture.name)
 
     def is_large(self, image: str) -> bool:
-        """Whether the network's input for a picture is so large that it has to be computed in tiles."""
-        return framing_of(image) != TRAINED and is_large(self.model, self.input_size(image))
+        """Whether the network's input for a picture is so large that it has to be computed in tiles.
+
+        Raises
+        ------
+        StudioError
+            If it is, and interventions change the network: they cannot be made in tiles.
+        """
+        found = framing_of(image) != TRAINED and is_large(self.model, self.input_size(image))
+        if found and self.is_changed_inside:
+            raise StudioError(
+                "A picture as large as this is computed in tiles, in which the network cannot be changed.",
+                "Choose a smaller framing, or remove the changes.",
+            )
+        return found
 
     def geometry(self, image: str) -> CropGeometry:
         """Return the position of the network's input in an opened picture; raises as `input` does."""

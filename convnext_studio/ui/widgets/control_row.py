@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QLabel, QSizePolicy, QWidget
 
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.text_size import scaled_px
@@ -104,12 +104,14 @@ class ControlRow(QWidget):
             Its share of the room that is left over; 0 for its own width.
         word
             The label in front of it, in the row and in the popup. Without one, the popup uses the control's
-            accessible name.
+            accessible name, as does the row for a slider.
         kept
             Whether it is folded only after all others; the first control is always kept.
         rare
             Whether it is always in the popup.
         """
+        if isinstance(control, QAbstractSlider):  # It has no text of its own.
+            word = word or control.accessibleName()
         label = None
         if word:
             label = QLabel(word, self)

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution.channel_cams import modules_after
 from convnext_studio.analysis.attribution.gradient_cams import eigen_cam, grad_cam_plus_plus, x_grad_cam
+from convnext_studio.analysis.resuming import rest_after
 from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
@@ -171,7 +171,7 @@ def test_the_modules_after_a_node_compute_the_logits(changes: dict[str, object])
     x = random_input(model)
     for node in (node for node in model.nodes if node.is_explainable):
         after = torch.from_numpy(analysis.feature_maps(model, x, node.name))[None]
-        for module in modules_after(model.module, model.module_at(node.name)):
+        for module in rest_after(model, node.name).modules:
             after = module(after)
         torch.testing.assert_close(model.module.forward_head(after), model.module(x))
 

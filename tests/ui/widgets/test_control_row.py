@@ -1,7 +1,7 @@
 """Controls that do not fit fold into a popup, come back, and stay as they were shown or hidden."""
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -209,3 +210,36 @@ def test_a_row_that_is_filled_first_is_shown_within_another_row(qtbot: QtBot) ->
     window.show()
     assert inner.isVisible()
     assert inner.width() > 300
+
+
+def test_a_slider_has_its_name_beside_it(bench: Bench) -> None:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setAccessibleName("Size of the brush")
+    bench.row.add(slider)
+    QApplication.processEvents()
+    [label] = [each for each in bench.row.findChildren(QLabel) if each.text() == "Size of the brush"]
+    assert label.isVisible()
+    assert label.buddy() is slider
+    assert label.geometry().right() < slider.geometry().left()
+
+
+def test_several_changes_are_followed_by_one_arrangement(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    arranged: list[ControlRow] = []
+    arrange = ControlRow._arrange
+    monkeypatch.setattr(ControlRow, "_arrange", lambda row: (arranged.append(row), arrange(row))[1])
+    for number in range(10):
+        bench.row.add(QPushButton(f"Button {number}"))
+    assert arranged == []
+    QApplication.processEvents()
+    assert len(arranged) < 4
+    bench.window.hide()
+    QApplication.processEvents()
+    arranged.clear()
+    bench.check.hide()
+    bench.save.setText("Save all of it…")
+    QApplication.processEvents()
+    assert arranged == []
+    bench.window.show()
+    QApplication.processEvents()
+    assert bench.check not in bench.in_row
+    assert arranged

@@ -1,5 +1,6 @@
 """Find the names of the classes inside a checkpoint, or in a file beside it."""
 
+import codecs
 import csv
 import io
 import json
@@ -78,17 +79,30 @@ def names_beside(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def read_names(path: Path) -> list[str] | None:
     """Return the names in a text, JSON or CSV file: one a line, a list, or pairs of number and name."""
-    if path.suffix == ".json":
+    ending = path.suffix.lower()
+    if ending == ".json":
         return as_names(read_json_value(path))
     try:
         if not path.is_file():
             return None
         with path.open("rb") as stream:
-            text = stream.read(MAX_HEADER_BYTES).decode("utf-8-sig")
+            text = _decoded(stream.read(MAX_HEADER_BYTES))
     except (OSError, UnicodeDecodeError):
         return None
     lines = [line for line in text.splitlines() if line.strip()]
-    return _from_rows(lines) if path.suffix == ".csv" else _without_numbers(lines) or None
+    return _from_rows(lines) if ending == ".csv" else _without_numbers(lines) or None
+
+
+def _decoded(content: bytes) -> str:
+    """Return a text as editors write it: UTF-8, UTF-16 with its mark, or Windows' Western European."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in content:  # It is no text at all.
+            raise
+        return content.decode("cp1252")
 
 
 def is_names_file(path: str) -> bool:

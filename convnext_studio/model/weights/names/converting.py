@@ -369,7 +369,7 @@ def _choice_notes(found: _Found, head: Head | None) -> list[str]:
     """Say which of several networks and heads is open."""
     notes = []
     part, others = found.part, [other.name or "the top of the file" for other in found.others]
-    if part.is_averaged:
+    if part.is_averaged or (part.is_following and others):
         notes.append(f"The averaged weights ({part.name}) are used, not those of the last training step.")
     elif part.is_teacher and others:
         notes.append(f"The teacher ({part.name}) is open.")

@@ -68,8 +68,12 @@ class Part:
     @property
     def is_averaged(self) -> bool:
         """Whether its name says that its weights are averages over the training."""
-        name = self._words
-        return _AVERAGED.search(name) is not None or _FOLLOWING.search(name) is not None
+        return _AVERAGED.search(self._words) is not None
+
+    @property
+    def is_following(self) -> bool:
+        """Whether its name says that its weights are the average of another network's in the same training."""
+        return _FOLLOWING.search(self._words) is not None
 
     @property
     def is_teacher(self) -> bool:

@@ -89,6 +89,13 @@ BESIDE: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_texts_as_editors_write_them(tmp_path: Path, encoding: str) -> None:
+    names = ("Königspython", "Mönch", "façade", "año", "crane", "kite", "rook")
+    (tmp_path / "labels.txt").write_bytes("\r\n".join(names).encode(encoding))
+    assert load(saved(tmp_path, WHOLE)).labels == names
+
+
 @pytest.mark.parametrize("form", BESIDE)
 def test_names_beside(tmp_path: Path, form: str) -> None:
     name, content = BESIDE[form]

@@ -1,0 +1,107 @@
+"""Compute only what follows a node, from the output of the node or of what its block starts from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from convnext_studio.analysis.features import trunk_node
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import NodeInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The part of a ConvNeXt that is left to compute.
+
+    Attributes
+    ----------
+    starts_from
+        The trunk node whose output the part starts from; empty for the picture.
+    modules
+        The modules before the head, in order.
+    network
+        The whole network.
+    """
+
+    starts_from: str
+    modules: Sequence[nn.Module]
+    network: ConvNeXt
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map outputs (N, C, h, w) of the node to the map of the last stage."""
+        for module in self.modules:
+            x = module(x)
+        return x
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Map outputs (N, C, h, w) of the node to logits (N, classes)."""
+        return self.network.forward_head(self.features(x))
+
+
+def rest_after(model: LoadedModel, node: str) -> Rest:
+    """Return what follows the output of a stem, downsampling layer, block or stage.
+
+    Raises
+    ------
+    StudioError
+        If the network is not a ConvNeXt, or the node is inside a block or the head.
+    """
+    network = _convnext(model)
+    name = trunk_node(model, node)
+    if model.node(name).kind not in ("stem", "downsample", "block"):
+        raise StudioError(f"{model.node(node).title} is not an output that the network goes on from.")
+    order = _trunk_modules(network)
+    return Rest(name, order[order.index(model.module_at(name)) + 1 :], network)
+
+
+def rest_with(model: LoadedModel, node: str) -> Rest:
+    """Return the least that has to be computed to run a node and everything after it.
+
+    An operation is run with its block or its downsampling layer; of the head, the whole head is run.
+
+    Raises
+    ------
+    StudioError
+        If the network is not a ConvNeXt.
+    """
+    network = _convnext(model)
+    info = model.node(trunk_node(model, node))
+    whole = model.node(info.parent) if info.kind == "operation" else info
+    source = trunk_node(model, whole.before) if whole.before else ""
+    order = _trunk_modules(network)
+    if info.kind == "head":
+        return Rest(source, (), network)
+    return Rest(source, order[order.index(model.module_at(whole.name)) :], network)
+
+
+def is_resumable(model: LoadedModel) -> bool:
+    """Whether the layers after a node can be run alone; for other networks the whole network is run."""
+    return isinstance(model.module, ConvNeXt)
+
+
+def order_of(model: LoadedModel) -> Mapping[str, int]:
+    """Return the positions of all nodes in the order of the forward pass."""
+    return {info.name: position for position, info in enumerate(model.nodes)}
+
+
+def first_of(model: LoadedModel, nodes: Sequence[str]) -> NodeInfo:
+    """Return the node that the forward pass reaches first."""
+    order = order_of(model)
+    return model.node(min(nodes, key=lambda name: order[trunk_node(model, name)]))
+
+
+def _convnext(model: LoadedModel) -> ConvNeXt:
+    if not isinstance(model.module, ConvNeXt):
+        raise StudioError("Only a ConvNeXt can be run from the middle.", "Open a ConvNeXt.")
+    return model.module
+
+
+def _trunk_modules(network: ConvNeXt) -> list[nn.Module]:
+    """Return the stem, downsampling layers and blocks, in order."""
+    order: list[nn.Module] = []
+    for downsampling, stage in zip(network.downsample_layers, network.stages, strict=True):
+        order += [downsampling, *stage.children()]
+    return order
