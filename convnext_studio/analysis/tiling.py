@@ -9,7 +9,7 @@ Everything here is a generator that yields after each strip, so that other work 
 """
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from convnext_studio.model.convnext import GRN, Block, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import BYTES_PER_VALUE, HEAD_NORM, Size, convolved_px
+from convnext_studio.model.nodes import BYTES_PER_VALUE, Size, convolved_px
 
 STRIP_BYTES = 24 << 20
 """How large the widest tensor of a strip may become."""
@@ -334,66 +334,110 @@ def tiled_outputs(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiledPass:
-    """The logits (classes,) of a pass in tiles; outputs and gradients of the stages, (C, h, w)."""
+    """The logits (classes,) of a pass in tiles, the outputs (C, h, w) of the stages, and what was made of them.
+
+    Attributes
+    ----------
+    explained
+        By stage, the result of `Explain` for its output and the gradient of the target's logit by it.
+    """
 
     logits: Tensor
     target: int
     outputs: dict[str, Tensor]
-    gradients: dict[str, Tensor]
+    explained: dict[str, Tensor]
+
+
+Explain = Callable[[str, Tensor, Tensor], Tensor]
+"""Takes a stage, its output and a gradient (C, h, w) each, and returns what is to be kept of the gradient."""
 
 
 def tiled_pass(
-    model: LoadedModel, tensor: Tensor, target: int | None = None
+    model: LoadedModel, tensor: list[Tensor], explain: Explain, target: int | None = None, apart: int = 1
 ) -> Generator[None, None, TiledPass]:
     """Run an input forward, and the logit of a class back to the output of the first stage.
 
     Parameters
     ----------
     tensor
-        (1, C, H, W) float32, normalised, on the model's device.
+        The input (1, C, H, W) float32, normalised, on the model's device; it is taken out of the list, so that
+        its memory is free after the stem.
+    explain
+        Called for each stage, because all gradients together may not fit into memory.
     target
         Index of the class; the one with the highest logit if None.
+    apart
+        Of how many layers in a row only the first one's input is kept for the way back; the others are computed
+        again.
     """
     network = model.module
     assert isinstance(network, ConvNeXt)
+    first, *others = _stages_of(network)
     outputs: dict[str, Tensor] = {}
-    passed: list[tuple[NamedLayer, Tensor, str]] = []
-    x, before = tensor, ""
+    segments: list[tuple[list[NamedLayer], Tensor]] = []
     with torch.no_grad():
-        for named in layers_of(network):
-            if outputs:  # The gradients end at the first stage.
-                passed.append((named, x, before))
+        x = tensor.pop()
+        for named in first:
             x = yield from named.layer.forward(x)
-            before = named.stage
-            if named.stage:
-                outputs[named.stage] = x
+        outputs[first[-1].stage] = x
+        for stage in others:
+            for index, named in enumerate(stage):
+                if index % apart == 0:
+                    segments.append((stage[index : index + apart], x))
+                x = yield from named.layer.forward(x)
+            outputs[stage[-1].stage] = x
     with torch.enable_grad():
         features = x.detach().requires_grad_()
         logits = network.forward_head(features)[0]
         highest = int(logits.argmax()) if target is None else target
         (gradient,) = torch.autograd.grad(logits[highest], features)
-    gradients = {before: gradient}
+    explained: dict[str, Tensor] = {}
     with torch.no_grad():
-        while passed:
-            named, x, before = passed.pop()
-            gradient = yield from named.layer.backward(x, gradient)
-            if before:
-                gradients[before] = gradient
+        stages = list(outputs)
+        explained[stages[-1]] = explain(stages[-1], outputs[stages[-1]][0], gradient[0])
+        while segments:
+            layers, x = segments.pop()
+            gradient = yield from _back_through(layers, x, gradient)
+            ended = next((name for name, output in outputs.items() if output is x), "")
+            if ended:
+                explained[ended] = explain(ended, outputs[ended][0], gradient[0])
     return TiledPass(
         logits=logits.detach(),
         target=highest,
         outputs={name: output[0] for name, output in outputs.items()},
-        gradients={name: each[0] for name, each in gradients.items()},
+        explained=explained,
     )
 
 
-def steps_of(model: LoadedModel, size: Size, until: str = "") -> int:
+def _stages_of(network: ConvNeXt) -> list[list[NamedLayer]]:
+    """Return the layers of each stage with what comes before it: the stem, or the downsampling."""
+    stages: list[list[NamedLayer]] = [[]]
+    for named in layers_of(network):
+        stages[-1].append(named)
+        if named.stage:
+            stages.append([])
+    return stages[:-1]
+
+
+def _back_through(layers: Sequence[NamedLayer], x: Tensor, gradient: Tensor) -> Steps:
+    """Return the gradient by the input of layers in a row; the inputs of all but the first are made again."""
+    inputs = [x]
+    for named in layers[:-1]:
+        inputs.append((yield from named.layer.forward(inputs[-1])))
+    for named in reversed(layers):
+        gradient = yield from named.layer.backward(inputs.pop(), gradient)
+    return gradient
+
+
+def steps_of(model: LoadedModel, size: Size, until: str = "", apart: int = 1) -> int:
     """Return about how many strips there are for an input of that height and width.
 
     Parameters
     ----------
     until
         The trunk node at which a forward pass ends; by default it is a pass forward and back.
+    apart
+        As for `tiled_pass`.
     """
     assert isinstance(model.module, ConvNeXt)
     nodes = {node.name: node for node in model.nodes_at(size)}
@@ -402,7 +446,7 @@ def steps_of(model: LoadedModel, size: Size, until: str = "") -> int:
         channels, height, width = nodes[named.node].shape
         strips = math.ceil(height / max(1, STRIP_BYTES // (4 * channels * width * BYTES_PER_VALUE)))
         goes_back = not until and not named.node.startswith(("stem", "stage1"))
-        count += 2 * strips if goes_back else strips
+        count += (2 if apart == 1 else 3) * strips if goes_back else strips
         if named.node == until:
             break
     return count
@@ -415,17 +459,40 @@ def whole_bytes(model: LoadedModel, size: Size) -> int:
     )
 
 
-def tiled_bytes(model: LoadedModel, size: Size) -> int:
-    """Return about how much memory `tiled_pass` takes, over the model."""
-    kept = BYTES_PER_VALUE * model.config.in_chans * size[0] * size[1]
-    at_once = 0
-    for node in model.nodes_at(size):
-        own = BYTES_PER_VALUE * node.shape[0] * node.shape[1] * node.shape[2]
-        if node.name == HEAD_NORM or node.kind not in ("downsample", "block", "stage"):
-            continue
-        is_first = node.name.startswith("stage1")
-        if not is_first or node.kind == "stage":
-            # The input of every layer after the first stage, and the output of every stage.
-            kept += own if node.kind != "stage" or is_first else 0
-        at_once = max(at_once, 2 * own)
-    return kept + at_once + 6 * STRIP_BYTES
+def tiled_bytes(model: LoadedModel, size: Size, apart: int = 1) -> int:
+    """Return about how much memory `tiled_pass` takes, over the model, by going through what it keeps."""
+    assert isinstance(model.module, ConvNeXt)
+    nodes = {node.name: node for node in model.nodes_at(size)}
+
+    def output(named: NamedLayer) -> int:
+        return BYTES_PER_VALUE * math.prod(nodes[named.node].shape)
+
+    first, *others = _stages_of(model.module)
+    picture = BYTES_PER_VALUE * model.config.in_chans * math.prod(size)
+    peak = max(picture + output(first[0]), *(2 * output(named) for named in first[1:]), 0)
+    kept = output(first[-1])
+    segments: list[tuple[list[int], int]] = []  # The inputs of the layers, and how much is free afterwards.
+    for stage in others:
+        before = output(first[-1]) if stage is others[0] else output(others[others.index(stage) - 1][-1])
+        sizes = [before, *(output(named) for named in stage)]
+        for index in range(len(stage)):
+            if index % apart == 0:
+                own = 0 if index == 0 else sizes[index]
+                segments.append((sizes[index : index + apart + 1], own))
+                kept += own
+            peak = max(peak, kept + sizes[index] + sizes[index + 1])
+        kept += sizes[-1]
+    for inputs, own in reversed(segments):
+        # The inputs that are made again, the gradient by the output, and that by the input.
+        made_again = sum(inputs[1:-1])
+        peak = max(peak, kept + made_again + inputs[-1] + max(inputs))
+        kept -= own
+    return peak + 8 * STRIP_BYTES
+
+
+def layers_apart(model: LoadedModel, size: Size, limit_bytes: int) -> int | None:
+    """Return how far apart the inputs must be that `tiled_pass` keeps to fit; None if nothing fits."""
+    for apart in range(1, max(model.config.depths) + 2):
+        if tiled_bytes(model, size, apart) <= limit_bytes:
+            return apart
+    return None

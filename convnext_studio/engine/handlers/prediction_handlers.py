@@ -1,6 +1,7 @@
 """The handler for predictions, with the Grad-CAMs of a class at the stages."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -21,12 +22,13 @@ from convnext_studio.analysis.features import (
     to_arrays,
     trunk_node,
 )
-from convnext_studio.analysis.tiling import TiledPass, steps_of, tiled_pass
+from convnext_studio.analysis.tiling import layers_apart, steps_of, tiled_pass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.map_handlers import keep_maps
 from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.large_inputs import tiled_limit
 from convnext_studio.engine.server.node_outputs import finished, in_tiles, keep_outputs
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
@@ -44,13 +46,35 @@ def predict_in_steps(
     kept = kept_prediction(workspace, request.image, request.target)
     if kept is not None or not workspace.is_large(request.image):
         return predict(workspace, request, should_stop)
-    tensor, geometry = workspace.any_input(request.image)
     _check_target(workspace, request)
-    total = steps_of(workspace.model, workspace.input_size(request.image))
+    model, size = workspace.model, workspace.input_size(request.image)
+    apart = layers_apart(model, size, tiled_limit(model)) or 1
+    tensor, geometry = workspace.any_input(request.image)
     is_pointless = workspace.until_another_model(should_stop)
-    work = in_tiles(tiled_pass(workspace.model, tensor, request.target), request.id, total, is_pointless)
-    result = as_stage_pass((yield from work), workspace.model)
-    prediction = _prediction_of(workspace, request.image, result, geometry)
+    given = [tensor]
+    del tensor  # Only the pass has it now, and lets it go after the stem.
+    explain = partial(_cam, model, geometry)
+    work = in_tiles(
+        tiled_pass(model, given, explain, request.target, apart),
+        request.id,
+        steps_of(model, size, apart=apart),
+        is_pointless,
+    )
+    passed = yield from work
+    prediction = _prediction_of(
+        workspace,
+        request.image,
+        passed.logits.cpu().numpy(),
+        passed.target,
+        passed.outputs,
+        to_arrays(passed.explained),
+        geometry,
+    )
+    keep_outputs(
+        workspace,
+        request.image,
+        {trunk_node(model, name): output for name, output in passed.outputs.items()},
+    )
     first = kept_prediction(workspace, request.image)
     extra = () if first is None else (request.target,)
     workspace.results.put(workspace.key("prediction", request.image, *extra), prediction)
@@ -126,7 +150,16 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
     _check_target(workspace, request)
     tensor, geometry = workspace.input(request.image)
     result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
-    return _prediction_of(workspace, request.image, result, geometry)
+    keep_outputs(workspace, request.image, result.trunk)
+    return _prediction_of(
+        workspace,
+        request.image,
+        result.logits,
+        result.target,
+        result.activations,
+        _cams(workspace, result, geometry),
+        geometry,
+    )
 
 
 def _check_target(workspace: Workspace, request: Predict) -> None:
@@ -134,20 +167,27 @@ def _check_target(workspace: Workspace, request: Predict) -> None:
         check_class(request.target, workspace.model.config.num_classes)
 
 
-def _prediction_of(workspace: Workspace, image: str, result: StagePass, geometry: CropGeometry) -> Prediction:
-    """Make the answer from a pass, and cache its maps."""
-    maps = to_arrays(result.activations)
+def _prediction_of(
+    workspace: Workspace,
+    image: str,
+    logits: NDArray[np.float32],
+    target: int,
+    activations: Mapping[str, Tensor],
+    cams: dict[str, Map],
+    geometry: CropGeometry,
+) -> Prediction:
+    """Make the answer from the results of a pass, and cache the maps of the stages."""
+    maps = to_arrays(activations)
     for name, stage in maps.items():
         keep_maps(workspace, image, name, stage, geometry)
-    keep_outputs(workspace, image, result.trunk)
     nodes = workspace.model.nodes_at(workspace.input_size(image))
     return Prediction(
         image=image,
-        logits=result.logits,
-        probabilities=probabilities_of(workspace.model, torch.from_numpy(result.logits)).numpy(),
+        logits=logits,
+        probabilities=probabilities_of(workspace.model, torch.from_numpy(logits)).numpy(),
         stage_means={name: stage.mean(axis=0) for name, stage in maps.items()},
-        target=result.target,
-        cams=_cams(workspace, result, geometry),
+        target=target,
+        cams=cams,
         geometry=geometry,
         sizes={node.name: node.shape[1:] for node in nodes},
     )
@@ -171,24 +211,16 @@ def _explaining(
     return other
 
 
-def as_stage_pass(passed: TiledPass, model: LoadedModel) -> StagePass:
-    """Return a pass in tiles as one that was made in one piece, of which only the stages are kept."""
-    return StagePass(
-        logits=passed.logits.cpu().numpy(),
-        target=passed.target,
-        activations=passed.outputs,
-        explained=passed.outputs,
-        gradients=passed.gradients,
-        trunk={trunk_node(model, name): output for name, output in passed.outputs.items()},
+def _cams(workspace: Workspace, result: StagePass, geometry: CropGeometry) -> dict[str, Map]:
+    """Return Grad-CAM at all stages."""
+    explained = result.explained.items()
+    return to_arrays(
+        {name: _cam(workspace.model, geometry, name, maps, result.gradients[name]) for name, maps in explained}
     )
 
 
-def _cams(workspace: Workspace, result: StagePass, geometry: CropGeometry) -> dict[str, Map]:
-    """Return Grad-CAM at all stages, in which padding neither has weight nor is explained."""
-    found: dict[str, Tensor] = {}
-    for name, maps in result.explained.items():
-        field, (height, width) = workspace.model.node(name).field, maps.shape[1:]
-        gradient = result.gradients[name]
-        cam = grad_cam(seen_part(maps, field, geometry), seen_part(gradient, field, geometry))
-        found[name] = among_padding(cam, (height, width), field, geometry)
-    return to_arrays(found)
+def _cam(model: LoadedModel, geometry: CropGeometry, stage: str, maps: Tensor, gradient: Tensor) -> Tensor:
+    """Return Grad-CAM at a stage, in which padding neither has weight nor is explained."""
+    field, (height, width) = model.node(stage).field, maps.shape[1:]
+    cam = grad_cam(seen_part(maps, field, geometry), seen_part(gradient, field, geometry))
+    return among_padding(cam, (height, width), field, geometry)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from convnext_studio.analysis.tiling import tiled_bytes, whole_bytes
+from convnext_studio.analysis.tiling import layers_apart, tiled_bytes, whole_bytes
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.server.devices import free_bytes
@@ -23,6 +23,11 @@ def in_one_piece_bytes(model: LoadedModel) -> int:
     """Return how large a pass may be, over the model, to be made in one piece."""
     free = free_bytes(model.device)
     return WHOLE_BYTES if free is None else free // 2
+
+
+def tiled_limit(model: LoadedModel) -> int:
+    """Return how large a pass may be, over the model, to be made in tiles."""
+    return max(TILED_BYTES, in_one_piece_bytes(model))
 
 
 def _has_tiles(model: LoadedModel) -> bool:
@@ -51,13 +56,15 @@ def check_room(model: LoadedModel, geometry: CropGeometry) -> None:
             "dilated stages is computed in tiles.",
             _hint(model, geometry, lambda size: not is_large(model, size)),
         )
-    needed = tiled_bytes(model, (height, width))
-    limit = max(TILED_BYTES, in_one_piece_bytes(model))
-    if needed > limit:
+    limit = tiled_limit(model)
+    if layers_apart(model, (height, width), limit) is None:
+        needed = min(
+            tiled_bytes(model, (height, width), apart) for apart in range(1, max(model.config.depths) + 2)
+        )
         raise StudioError(
             f"{_pixels(geometry)} need about {_gigabytes(needed)} with {model.title}, even in tiles; "
             f"{_gigabytes(limit)} are allowed.",
-            _hint(model, geometry, lambda size: tiled_bytes(model, size) <= limit),
+            _hint(model, geometry, lambda size: layers_apart(model, size, limit) is not None),
         )
 
 

@@ -325,7 +325,7 @@ class AppState(QObject):
         return self._framed[2]
 
     def _with_size(self, model: ModelInfo, size: Size) -> ModelInfo:
-        if size == (model.input_px, model.input_px):
+        if size == (model.input_px, model.input_width_px or model.input_px):
             return model
         if not isinstance(model.config, ConvNeXtConfig):
             return replace(model, nodes=tuple(self.sized(node) for node in model.nodes))

@@ -129,7 +129,7 @@ def test_too_large_a_picture_says_what_would_fit(
     engine, _, _ = engine_of()
     image = framed(open_picture(engine, picture), NATIVE)
     monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 1)
-    monkeypatch.setattr(large_inputs, "TILED_BYTES", 6 * (24 << 20) + 1_000_000)
+    monkeypatch.setattr(large_inputs, "TILED_BYTES", 8 * (24 << 20) + 400_000)
     with pytest.raises(StudioError, match="even in tiles") as refused:
         engine.run(Predict(image=image))
     side = int(refused.value.hint.rpartition("× ")[2].rstrip("."))
