@@ -155,7 +155,7 @@ def _stage_marks(nodes: tuple[str, ...], columns: int) -> tuple[Mark, ...]:
         Mark(
             (0.0, float(start), float(columns), float(end - start)),
             f"A: {nodes[start].partition('.')[0]}",
-            colour=theme.DARK.outline,
+            colour=theme.DARK.text,
             beside=True,
         )
         for start, end in zip(starts, ends, strict=True)
