@@ -45,7 +45,8 @@ def finished(work: Generator[None, None, Result]) -> tuple[Result, int]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    config=configs(),
+    # Inputs of networks with dilated stages are never computed in tiles.
+    config=configs().filter(lambda config: max(config.dilations) == 1),
     extra=st.tuples(st.integers(0, 40), st.integers(0, 40)),
     strip_bytes=st.sampled_from([1, 4000, 30_000]),
     kept_bytes=st.sampled_from([0, 1 << 28]),
