@@ -1,6 +1,7 @@
 """`convnext-studio` without a command: opens the window."""
 
 import argparse
+from importlib import import_module
 
 from convnext_studio import __version__
 from convnext_studio.cli.commands import COMMANDS
@@ -14,6 +15,21 @@ from convnext_studio.cli.options import (
 )
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.garbage_collection import collecting_later
+
+_BEFORE_QT = (
+    "convnext_studio.engine.client.client",
+    "convnext_studio.erf",
+    "convnext_studio.export.contents",
+    "convnext_studio.export.field_files",
+    "convnext_studio.export.views",
+    "convnext_studio.lecture.script",
+    "convnext_studio.model.road.steps",
+    "convnext_studio.model.timm.known_models",
+    "convnext_studio.model.weights.weights_files",
+    "convnext_studio.render",
+)
+"""What the window needs of the rooms without Qt. PySide reads the source of every module that is imported after
+it, to find out whether it uses Qt."""
 
 EXAMPLES = (
     ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
@@ -70,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Show the window until it is closed."""
     with collecting_later():
+        for name in _BEFORE_QT:
+            import_module(name)
         # Imported here, because --help does not need Qt, which may be missing.
         from convnext_studio.ui.start.app import WindowOptions, run
 

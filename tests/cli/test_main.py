@@ -420,3 +420,12 @@ def test_memory_that_runs_out_is_one_sentence(
     assert cli.main(["erf", "--noise", "--out", "out"]) == exit_status.FAILED
     said = f"convnext-studio: {whose} memory has run out. Use smaller sizes."
     assert capsys.readouterr().err.splitlines() == [said]
+
+
+def test_what_is_imported_before_qt_imports_neither_qt_nor_torch() -> None:
+    script = (
+        "import sys; from importlib import import_module; from convnext_studio.cli.window import _BEFORE_QT\n"
+        "for name in _BEFORE_QT: import_module(name)\n"
+        "sys.exit(any(name in sys.modules for name in ('PySide6', 'torch', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

@@ -11,6 +11,7 @@ from convnext_studio.analysis.similarity.eigenvectors import leading_eigenvector
 
 _MOST_CHANNELS = 8192
 """With more channels, the scatter matrix would take over half a gigabyte, and the vectors are kept instead."""
+_AT_ONCE = 1024
 _LEAST_SHARE = 1e-12
 """Components with a smaller share of the variance are rounding."""
 
@@ -78,7 +79,7 @@ class Spread:
 
     def _merge(self, vectors: Tensor) -> None:
         mean = vectors.mean(dim=0)
-        scatter = _products(vectors - mean)
+        scatter = _products(vectors, mean)
         mean_64 = mean.cpu().double().numpy()
         if self._mean is None or self._scatter is None:
             self._mean, self._scatter, self._count = mean_64, scatter, len(vectors)
@@ -108,17 +109,23 @@ class Spread:
         return _components(mean, values, vectors, float(np.trace(products)), len(centred), count)
 
 
-def _products(centred: Tensor) -> NDArray[np.float64]:
-    """Return the products of all channels of vectors (n, C), (C, C)."""
-    if centred.device.type != "cpu":
+def _products(vectors: Tensor, mean: Tensor) -> NDArray[np.float64]:
+    """Return the products of all channels of vectors (n, C) minus their mean, (C, C)."""
+    if vectors.device.type != "cpu":
+        centred = vectors - mean
         return np.asarray((centred.T @ centred).cpu().double().numpy())
     # Imported here, because it takes a quarter of a second, and the engine is to start at once.
     from scipy.linalg.blas import ssyrk
 
-    # It computes one half of a symmetric matrix, in half the time.
-    columns = centred.T.contiguous().numpy()
-    half = np.triu(ssyrk(1.0, columns.T, trans=1)).astype(np.float64)
-    return np.asarray(half + np.triu(half, 1).T)
+    columns, means = vectors.T.numpy(), mean.numpy()[:, None]
+    half = np.zeros((len(columns), len(columns)), np.float32, order="F")
+    # One half of a symmetric matrix takes half the time. Parts that fit into the processor's cache need no
+    # memory that would have to be cleared first, which takes as long as the products.
+    for first in range(0, columns.shape[1], _AT_ONCE):
+        centred_part = columns[:, first : first + _AT_ONCE] - means
+        half = ssyrk(1.0, centred_part.T, beta=1.0, c=half, trans=1, overwrite_c=1)
+    upper = np.triu(half).astype(np.float64)
+    return np.asarray(upper + np.triu(upper, 1).T)
 
 
 def _components(

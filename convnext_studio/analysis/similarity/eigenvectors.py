@@ -45,8 +45,12 @@ def _by_reduction(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.f
     from scipy.linalg import eigh
 
     side = len(matrix)
-    values, vectors = eigh(matrix, subset_by_index=(side - count, side - 1), driver="evr", check_finite=False)
-    return values, vectors
+    wanted = (side - count, side - 1)
+    # In float32 in half the time, and then one step of the power method with Rayleigh quotients in float64.
+    rough = eigh(matrix.astype(np.float32), subset_by_index=wanted, driver="evr", check_finite=False)[1]
+    basis = np.linalg.qr(matrix @ rough.astype(np.float64))[0]
+    values, turned = np.linalg.eigh(basis.T @ matrix @ basis)
+    return values, basis @ turned
 
 
 def _by_iterations(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

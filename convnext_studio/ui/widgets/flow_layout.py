@@ -19,6 +19,7 @@ class FlowLayout(QLayout):
     def __init__(self, parent: QWidget | None = None, spacing_px: int = 4) -> None:
         super().__init__()
         self._items: list[QLayoutItem] = []
+        self._wanted: QSize | None = None
         if parent is not None:
             parent.setLayout(self)
         self.setContentsMargins(0, 0, 0, 0)
@@ -60,11 +61,18 @@ class FlowLayout(QLayout):
         rows = self._rows(width)
         return sum(_height(row) for row in rows) + self.spacing() * max(len(rows) - 1, 0)
 
+    def invalidate(self) -> None:
+        """Forget the size that was wanted before something changed."""
+        self._wanted = None
+        super().invalidate()
+
     def sizeHint(self) -> QSize:
         """Return the size of all widgets in one row."""
-        sizes = [item.sizeHint() for item in self._shown]
-        width = sum(size.width() for size in sizes) + self.spacing() * max(len(sizes) - 1, 0)
-        return QSize(width, max((size.height() for size in sizes), default=0))
+        if self._wanted is None:  # Qt asks several times for each change.
+            sizes = [item.sizeHint() for item in self._shown]
+            width = sum(size.width() for size in sizes) + self.spacing() * max(len(sizes) - 1, 0)
+            self._wanted = QSize(width, max((size.height() for size in sizes), default=0))
+        return self._wanted
 
     def minimumSize(self) -> QSize:
         """Return the size of the largest widget, which has a row of its own in a very narrow layout."""

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
+from convnext_studio.ui.widgets import text_size
+from tests.looks.faults import settle
 from tests.ui.desk import Desk, feature_maps, picture
 from tests.ui.features import answer, asked, filled_panel, reply
 
@@ -63,6 +66,22 @@ def test_each_patch_has_its_value_and_picture(desk_and_panel: tuple[Desk, Featur
     assert "clipped at the border" in panel.patches.text.text()
     assert panel.patches.progress.isHidden()
     assert panel.patches.stop.isHidden()
+
+
+def test_the_patches_grow_with_the_text(
+    desk_and_panel: tuple[Desk, FeatureMapsPanel], qapp: QApplication
+) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5), patch("cat", 0, 3, -1.25)))
+    patches = panel.patches.list
+    for size_pt in (20, 9):
+        text_size.apply(qapp, size_pt)
+        settle()
+        item = patches.item(0)
+        lines = item.text().splitlines()
+        assert item.sizeHint().width() >= max(map(patches.fontMetrics().horizontalAdvance, lines))
+        needed = patches.iconSize().height() + len(lines) * patches.fontMetrics().height()
+        assert item.sizeHint().height() >= needed
 
 
 def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(

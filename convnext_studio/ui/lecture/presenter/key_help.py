@@ -19,7 +19,7 @@ class KeyHelp(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setAccessibleName("Keys")
         rows = "".join(
-            f"<tr><td><b>{_spaced(binding.shown)}</b></td><td>{escape(binding.text)}</td></tr>"
+            f"<tr><td><b>{_spaced(binding.shown)}</b>&nbsp;&nbsp;</td><td>{escape(binding.text)}</td></tr>"
             for binding in BINDINGS
         )
         self.setText(f"<table align='center' cellpadding='4' cellspacing='4'>{rows}</table>")

@@ -275,7 +275,7 @@ class CataloguePanel(Panel):
 
     def sizeHint(self) -> QSize:
         """Make room for most of a row."""
-        return QSize(self.fontMetrics().averageCharWidth() * 128, 560)
+        return QSize(self.fontMetrics().averageCharWidth() * 112, 560)
 
     def minimumSizeHint(self) -> QSize:
         """Keep room for a model's name and its numbers."""

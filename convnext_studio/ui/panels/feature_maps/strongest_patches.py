@@ -48,6 +48,7 @@ class PatchesView(QWidget):
         self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._soon.timeout.connect(self._ask)
         self.list = _patch_list()
+        follow_text(self.list, self._fit_text)
         self.list.itemActivated.connect(self._choose)
         self.list.itemClicked.connect(self._choose)
         self.progress = ProgressBar("Pictures searched")
@@ -138,12 +139,21 @@ class PatchesView(QWidget):
 
     def _show(self, result: StrongestPatchesResult) -> None:
         self._result = result
-        self.list.clear()
         self.list.setEnabled(True)
+        self._list_patches(result)
+        self.text.setText(_describe(result, self._state.model))
+
+    def _list_patches(self, result: StrongestPatchesResult) -> None:
+        self.list.clear()
         pictures = {picture.key: picture for picture in self._state.images}
         for patch in result.patches:
             self.list.addItem(_item(patch, pictures.get(patch.image)))
-        self.text.setText(_describe(result, self._state.model))
+
+    def _fit_text(self) -> None:
+        """Draw the patches in the size that goes with the text."""
+        self.list.setIconSize(QSize(scaled_px(_ICON_PX), scaled_px(_ICON_PX)))
+        if self._result is not None:
+            self._list_patches(self._result)
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
@@ -175,7 +185,6 @@ def _patch_list() -> QListWidget:
     patches.setMovement(QListView.Movement.Static)
     patches.setResizeMode(QListView.ResizeMode.Adjust)
     patches.setUniformItemSizes(True)
-    follow_text(patches, lambda: patches.setIconSize(QSize(scaled_px(_ICON_PX), scaled_px(_ICON_PX))))
     patches.setSpacing(2)
     patches.setWordWrap(True)
     patches.setTextElideMode(Qt.TextElideMode.ElideMiddle)

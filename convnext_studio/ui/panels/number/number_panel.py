@@ -23,6 +23,7 @@ ASK = (
     "Alt+click a value of a map or a prediction to see the sum that made it, "
     "or press Ctrl+H for the selected unit."
 )
+KEYS = "The arrow keys choose a term, Enter goes to how it was made, and Backspace goes back."
 _MARGIN_PX = 6
 _ROWS_PER_NOTCH = 3
 _NOTCH = 120
@@ -98,6 +99,7 @@ class NumberPanel(Panel):
         self.query = PanelQuery(self, self.question, self._show, self._dim)
         self._add_controls()
         self.canvas = ValueCanvas(self._paint, "How the value is made")
+        self.canvas.setAccessibleDescription(KEYS)
         self.canvas.small_share = _SMALL
         self.canvas.takes_keys = True
         self.canvas.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -194,7 +196,7 @@ class NumberPanel(Panel):
         if made.operation == "pixel":
             said += f" · {point_text(*payload.geometry.to_picture(made.place.x + 0.5, made.place.y + 0.5))}"
         self.set_caption(said)
-        self.canvas.setAccessibleDescription(formula_text(made, payload.precision))
+        self.canvas.setAccessibleDescription(f"{formula_text(made, payload.precision)}\n{KEYS}")
         self.canvas.update()
 
     def _class_of(self, index: int) -> str:

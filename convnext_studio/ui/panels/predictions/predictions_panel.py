@@ -219,7 +219,7 @@ class PredictionsPanel(Panel):
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",
             has_list=False,  # The rows show what matches.
         )
-        self.search.setPlaceholderText("Filter the classes…")
+        self.search.setPlaceholderText("Filter…")
         self.search.textChanged.connect(self._show)
         self.search.chosen.connect(self._explain)
         self.search.not_found.connect(self._take_likeliest)

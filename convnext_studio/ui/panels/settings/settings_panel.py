@@ -25,6 +25,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT, follow_text, scaled_px
 
@@ -121,9 +122,10 @@ class SettingsPanel(QWidget):
             [("float32", "float32"), ("bfloat16", "bfloat16")],
             word="",
         )
-        self.settings_file = plain_label(text=str(self._settings.path))
-        self.weights = plain_label()
-        self.save_folder = plain_label()
+        self.settings_file, self.weights_folder, self.save_folder = ElidedLabel(), ElidedLabel(), ElidedLabel()
+        self.settings_file.setText(str(self._settings.path))
+        self.weights_folder.setText(str(weights_cache()))
+        self.weights = plain_label("muted")
         self.show_settings = _button(
             "Show in folder", "Open the folder of the settings", "Show the settings file"
         )
@@ -145,7 +147,8 @@ class SettingsPanel(QWidget):
         kept = QFormLayout()
         kept.addRow(_heading("Where things are kept"))
         kept.addRow("Settings", _beside(self.settings_file, self.show_settings))
-        kept.addRow("Downloaded weights", _beside(self.weights, self.show_weights))
+        kept.addRow("Downloaded weights", _beside(self.weights_folder, self.show_weights))
+        kept.addRow("", self.weights)
         kept.addRow("Files are saved to", self.save_folder)
         kept.addRow("", self.clear_recent)
         row = QHBoxLayout()
@@ -225,7 +228,6 @@ class SettingsPanel(QWidget):
         self._offer_devices(self._state.model)
         self.precision.setCurrentIndex(self.precision.findData(values.precision))
         self.save_folder.setText(values.save_folder or str(Path.home()))
-        self.weights.setText(str(weights_cache()))
         if self.defaults:
             self._show_defaults()
 
@@ -243,7 +245,7 @@ class SettingsPanel(QWidget):
     def _show_weights(self, found: tuple[int, int]) -> None:
         count, size_bytes = found
         said = f"{count} models of timm, {size_bytes / 1e9:.2f} GB; other programs use this folder, too"
-        self.weights.setText(f"{weights_cache()}\n{said}")
+        self.weights.setText(said)
 
     # ------------------------------------------------------------------------------------------- resetting
 

@@ -75,7 +75,8 @@ class Asides:
         dock = self._docks[name]
         own_px = dock.panel.sizeHint().width() if name in _WIDE else least_px(dock)
         columns = self._columns.docked()
-        others_px = sum(map(least_width, columns)) + scaled_px(SEPARATOR_PX) * len(columns)
+        # A panel that gets narrower may have to scroll, because its texts need more lines.
+        others_px = sum(map(least_width, columns)) + scaled_px(SEPARATOR_PX + SCROLL_BAR_PX) * len(columns)
         return own_px + others_px <= self._window.width()
 
 

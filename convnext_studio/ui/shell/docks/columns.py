@@ -100,7 +100,7 @@ class DockColumns:
     def make_room_for(self, dock: PanelDock) -> None:
         """Give a newly opened column its preferred width, without squeezing the others below their minimum."""
         columns = [column for column in self.docked() if column and dock not in column]
-        least = list(map(least_width, columns))
+        least = [least_width(column) + scaled_px(SCROLL_BAR_PX) for column in columns]
         room_px = self._window.width() - scaled_px(SEPARATOR_PX) * len(columns)
         own_px = max(min(dock.sizeHint().width(), room_px - sum(least)), least_px(dock))
         widths = shared_px(room_px - own_px, [column[0].width() for column in columns], least)
