@@ -45,7 +45,8 @@ def finished(work: Generator[None, None, Result]) -> tuple[Result, int]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    config=configs(),
+    # Inputs of networks with dilated stages are never computed in tiles.
+    config=configs().filter(lambda config: max(config.dilations) == 1),
     extra=st.tuples(st.integers(0, 40), st.integers(0, 40)),
     strip_bytes=st.sampled_from([1, 4000, 30_000]),
     kept_bytes=st.sampled_from([0, 1 << 28]),
@@ -54,10 +55,13 @@ def finished(work: Generator[None, None, Result]) -> tuple[Result, int]:
 def test_tiles_equal_the_whole(
     config: ConvNeXtConfig, extra: tuple[int, int], strip_bytes: int, kept_bytes: int, apart: int
 ) -> None:
+    # In float64, because norms over two channels enlarge the rounding of float32.
     model = loaded(config)
+    model.module.double()
     smallest = smallest_input_px(config)
     height, width = smallest + extra[0], smallest + extra[1]
-    x = torch.randn(1, config.in_chans, height, width, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(1, config.in_chans, height, width, generator=generator, dtype=torch.float64)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tiling, "STRIP_BYTES", strip_bytes)
         patched.setattr(tiling, "KEPT_BYTES", kept_bytes)

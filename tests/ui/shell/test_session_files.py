@@ -67,6 +67,8 @@ def test_both_networks_are_kept(
     controller.second.close()
     state.second.choice.choose("first")
     opened(window, str(path), engine, qtbot)
+    # The message that the session was saved is still there, so more has to be waited for.
+    qtbot.waitUntil(lambda: len(engine.open(LoadModel)) == 2)
     networks = {request.network: request for request in engine.open(LoadModel)}
     assert networks["A"].source == "preset:small"
     assert (networks["B"].source, networks["B"].untrained, networks["B"].seed) == ("timm:other", True, 3)
