@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from convnext_studio.ui.panels.comparison.cka_panel import CkaPanel
 from convnext_studio.ui.panels.comparison.opening_box import OpeningBox
-from convnext_studio.ui.panels.comparison.similarity_panel import SimilarityPanel
 from convnext_studio.ui.panels.comparison.weights_panel import WeightsPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -30,7 +30,7 @@ class ComparisonPanels(QWidget):
         super().__init__(parent)
         self.opening = OpeningBox(state, opener, recent)
         self.opening.search_asked.connect(self.search_asked)
-        self.similarity = SimilarityPanel(state, bridge)
+        self.similarity = CkaPanel(state, bridge)
         self.weights = WeightsPanel(state, bridge)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("Two networks")

@@ -298,7 +298,7 @@ class ModelPanel(QWidget):
         inner.addLayout(facts)
         inner.addWidget(self.part)
         inner.addWidget(self.stem)
-        inner.addWidget(self.normalisation)
+        inner.addWidget(self.normalisation, alignment=Qt.AlignmentFlag.AlignLeft)
         inner.addWidget(self._notes)
         inner.addStretch(1)
         # Long notes scroll instead of pushing the panels below out of the window.

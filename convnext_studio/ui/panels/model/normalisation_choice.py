@@ -1,33 +1,26 @@
 """The mean and the deviation of each band, by which pictures are normalised, and which can be typed."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.ui.widgets.popup import PopupButton
 
 Numbers = tuple[float, ...]
 
 
-class NormalisationChoice(QWidget):
-    """Two lines of numbers, one for each band or one for all; hidden while no model is open."""
+class NormalisationChoice(PopupButton):
+    """A button that opens two lines of numbers, one for each band or one for all; hidden without a model."""
 
     chosen = Signal(object, object)  # Numbers, Numbers: mean and standard deviation
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Normalisation…", "Mean and deviation by which pictures are normalised", parent)
         self.mean, self.std = QLineEdit(), QLineEdit()
         self.apply = QPushButton("Apply")
         self.apply.setToolTip("Normalise pictures by these numbers")
         self._shown: tuple[Numbers, Numbers] = (), ()
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setColumnStretch(1, 1)
-        layout.setHorizontalSpacing(8)
-        layout.setVerticalSpacing(2)
-        for row, (word, line) in enumerate((("Mean", self.mean), ("Deviation", self.std))):
-            label = QLabel(word)
-            label.setProperty("muted", True)
-            label.setBuddy(line)
+        for word, line in (("Mean", self.mean), ("Deviation", self.std)):
             line.setAccessibleName(f"{word} of each band")
             line.setToolTip(
                 f"{word} of each band of values from 0 to 1, by which pictures are normalised; one for each "
@@ -35,9 +28,8 @@ class NormalisationChoice(QWidget):
             )
             line.textChanged.connect(self._follow)
             line.returnPressed.connect(self._choose)
-            layout.addWidget(label, row, 0)
-            layout.addWidget(line, row, 1)
-        layout.addWidget(self.apply, 1, 2)
+            self.add_row(word, line)
+        self.add_wide(self.apply)
         self.apply.clicked.connect(self._choose)
         self.hide()
 
@@ -71,6 +63,7 @@ class NormalisationChoice(QWidget):
     def _choose(self) -> None:
         typed = self._typed()
         if typed is not None and self.apply.isEnabled():
+            self.sheet.hide()
             self.chosen.emit(*typed)
 
 

@@ -22,7 +22,7 @@ COLORMAP = "viridis"
 _MOST_PICTURES = 512
 
 
-class SimilarityPanel(Panel):
+class CkaPanel(Panel):
     """A panel with the CKA of each node of A (rows) and each of B (columns); a click compares two nodes."""
 
     title = "Similarity of nodes"
