@@ -50,6 +50,7 @@ class WeightsPanel(Panel):
         self.table.setSortingEnabled(True)
         self.table.setAccessibleName("Distances of the weights")
         self.table.setAccessibleDescription("How far the weights of each node differ; a heading sorts them")
+        self.table.setToolTip("How far the weights of each node differ; a click on a heading sorts them")
         self.table.setHeaderLabels(list(_HEADS))
         for column, tip in enumerate(_TIPS):
             self.table.headerItem().setToolTip(column, tip)

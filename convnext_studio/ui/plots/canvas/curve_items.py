@@ -77,8 +77,7 @@ class HistogramItem(QGraphicsItem):
     """Bars of width 1 from 0 up, each in a colour of its own.
 
     pyqtgraph records bars of several colours in a picture and plays that back at every zoom, which smears their
-    edges over pixels and hides what is lower than one. They have also ended the process once, while an empty
-    histogram was painted; that was never seen again, in some hundreds of attempts.
+    edges over pixels and hides what is lower than one.
     """
 
     def __init__(self) -> None:
