@@ -13,6 +13,7 @@ PACKAGES = ("captum", "cmap", "platformdirs", "msgspec", "cachetools", "shtab")
 """What travels: together a few megabytes."""
 ARE_THERE = (
     "torch", "timm", "pillow", "safetensors", "numpy", "scikit-image", "tifffile", "matplotlib", "contourpy",
+    "scipy",
 )  # fmt: skip
 OF_THE_WINDOW = ("PySide6-Essentials", "pyqtgraph", "imagecodecs")
 """What no check on a GPU needs; imagecodecs is imported where a picture needs it."""

@@ -12,7 +12,7 @@ from convnext_studio.common.samples import FIRST_SAMPLE, SAMPLE_PREFIX
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.lecture.script import BUNDLED_LECTURE
 from convnext_studio.protocol.envelope import EngineLost
-from convnext_studio.ui.lecture.handout.handout_maker import Handout
+from convnext_studio.ui.lecture.handout.handout_maker import Handout, check_name
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.start.interruptions import Interruptions
 from convnext_studio.ui.start.launch import start_application
@@ -38,6 +38,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     StudioError
         If the lecture cannot be read, or the suffix of the file names no known format.
     """
+    check_name(Path(options.out))
     lecture = checked_lecture(Path(options.lecture) if options.lecture else BUNDLED_LECTURE)
     application = start_application(needs_font)
     theme.apply(application, theme.PROJECTOR)

@@ -164,7 +164,9 @@ def test_each_page_of_the_bundled_lecture_has_two_to_four_steps(has_notes: bool)
         pages = paper.pages()
     counts = [len(blocks) for blocks, _ in pages]
     assert all(2 <= count <= 4 for count in counts)
-    assert [block.each.number for blocks, _ in pages for block in blocks] == list(range(2, 51))
+    shown = [block.each.number for blocks, _ in pages for block in blocks]
+    assert shown == [step.number for step in contents.steps]
+    assert len(shown) > 40
     for blocks, scale in pages:
         assert sum(block.height(scale) for block in blocks) <= paper._body.height()
     assert pages_of(handout_pdf(contents)) == 2 + len(pages)

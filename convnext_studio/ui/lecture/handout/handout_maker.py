@@ -37,6 +37,12 @@ _MAKERS: dict[str, Callable[[HandoutContents], bytes]] = {
 }
 
 
+def check_name(path: Path) -> None:
+    """Raise a StudioError if the name of a hand-out ends in no format that it can have."""
+    if path.suffix.lower() not in _MAKERS:
+        raise StudioError(f"A hand-out must be a .pdf or an .html file, not {path.name}.")
+
+
 class Handout(QObject):
     """Makes one hand-out: renders the steps one after the other, then writes the file in the background.
 
@@ -74,8 +80,7 @@ class Handout(QObject):
         self._background = background
         self._lecture = lecture
         self._path = path
-        if path.suffix.lower() not in _MAKERS:
-            raise StudioError(f"A hand-out must be a .pdf or an .html file, not {path.name}.")
+        check_name(path)
         self._specs = views
         self._timeout_s = timeout_s
         self._has_notes = has_notes
