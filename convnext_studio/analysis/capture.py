@@ -161,7 +161,7 @@ def timed(
 
 
 @contextmanager
-def stoppable(blocks: list[nn.Module], should_stop: ShouldStop) -> Iterator[None]:
+def stoppable(blocks: Iterable[nn.Module], should_stop: ShouldStop) -> Iterator[None]:
     """Call `should_stop` before each block, forward and backward, during the passes inside the block.
 
     Raises

@@ -226,15 +226,16 @@ def changed_logits(
     edits = _edits(model, changes, donors, _size_of(source))
     nodes = [changed_node(model, change) for change in changes if change.enabled]
     first = first_of(model, nodes) if nodes else model.nodes[-1]
-    with autocast(source, precision), stoppable(model.blocks, should_stop), edit_outputs(edits):
-        if not is_resumable(model):
+    if not is_resumable(model):
+        with autocast(source, precision), stoppable(model.blocks, should_stop), edit_outputs(edits):
             return _logits(model, source[None])[0]
-        if first.kind in ("operation", "head"):
-            rest = rest_with(model, first.name)
-            return rest.logits(output_of(rest.starts_from)[None])[0].float()
-        rest = rest_after(model, first.name)
-        changed = edits[model.module_at(first.name)](output_of(rest.starts_from)[None])
-        return rest.logits(changed)[0].float()
+    is_inside = first.kind in ("operation", "head")
+    rest = rest_with(model, first.name) if is_inside else rest_after(model, first.name)
+    before = output_of(rest.starts_from)[None]
+    with autocast(source, precision), stoppable(rest.modules, should_stop), edit_outputs(edits):
+        if not is_inside:
+            before = edits[model.module_at(first.name)](before)
+        return rest.logits(before)[0].float()
 
 
 def donors_for(
@@ -317,8 +318,40 @@ def _changed(change: Change, donor: Tensor | None, maps: Tensor) -> Tensor:
 
     Their layout in memory is kept, because another one is computed by other kernels, which round differently.
     """
-    changed = torch.where(_mask(change, maps), _replacement(change, donor, maps), maps)
-    return torch.empty_like(maps).copy_(changed)
+    channels: slice | list[int] = list(change.channels) if change.channels else slice(None)
+    region = change.region
+    rows, columns = slice(None), slice(None)
+    if region is not None:
+        rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
+    changed = maps.clone()
+    match change.effect:
+        case "off":
+            changed[:, channels, rows, columns] = 0
+        case "mean":
+            changed[:, channels, rows, columns] = maps[:, channels].mean((2, 3), keepdim=True)
+        case "factor":
+            changed[:, channels, rows, columns] *= change.factor
+        case _:
+            assert donor is not None
+            whole = _fitting(donor, maps)
+            changed[:, channels, rows, columns] = whole[channels, rows, columns]
+    return changed
+
+
+def _fitting(donor: Tensor, maps: Tensor) -> Tensor:
+    """Return the values of another pass in the shape and type of one of the maps (N, C, h, w).
+
+    Raises
+    ------
+    StudioError
+        If they are of a map of another size.
+    """
+    if donor.shape[1:] not in ((1, 1), maps.shape[2:]):
+        raise StudioError(
+            "The values of another picture do not fit: its map has another size than this picture's.",
+            "Give both pictures the same framing.",
+        )
+    return donor.to(maps.dtype).expand(maps.shape[1:])
 
 
 def _to_nchw(output: Tensor, layout: Layout) -> Tensor:
@@ -331,35 +364,3 @@ def _from_nchw(maps: Tensor, layout: Layout) -> Tensor:
     if layout == "NHWC":
         return maps.permute(0, 2, 3, 1)
     return maps[:, :, 0, 0] if layout == "NC" else maps
-
-
-def _replacement(change: Change, donor: Tensor | None, maps: Tensor) -> Tensor:
-    """Return what replaces the changed values, of a shape that broadcasts to the maps (N, C, h, w)."""
-    match change.effect:
-        case "off":
-            return torch.zeros_like(maps)
-        case "mean":
-            return maps.mean((2, 3), keepdim=True)
-        case "factor":
-            return maps * change.factor
-        case _:
-            assert donor is not None
-            if donor.shape[1:] not in ((1, 1), maps.shape[2:]):
-                raise StudioError(
-                    "The values of another picture do not fit: its map has another size than this picture's.",
-                    "Give both pictures the same framing.",
-                )
-            return donor.to(maps.dtype)
-
-
-def _mask(change: Change, maps: Tensor) -> Tensor:
-    """Return which values are changed, of a shape that broadcasts to the maps (N, C, h, w)."""
-    channels = torch.zeros(maps.shape[1], dtype=torch.bool, device=maps.device)
-    channels[list(change.channels) if change.channels else slice(None)] = True
-    places = torch.zeros(maps.shape[2:], dtype=torch.bool, device=maps.device)
-    region = change.region
-    if region is None:
-        places[:] = True
-    else:
-        places[region.top : region.bottom, region.left : region.right] = True
-    return channels[:, None, None] & places

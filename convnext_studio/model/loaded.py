@@ -16,7 +16,7 @@ from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.convnext import Block, ConvNeXt
+from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.model.nodes import NodeInfo, Size, input_grid, node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
@@ -183,7 +183,7 @@ class LoadedModel:
     def blocks(self) -> list[nn.Module]:
         """All blocks in the order of the forward pass."""
         if isinstance(self.module, ConvNeXt):
-            return [module for module in self.module.modules() if isinstance(module, Block)]
+            return [block for stage in self.module.stages for block in stage.children()]
         return self.module.blocks
 
     def to(self, device: torch.device) -> "LoadedModel":
