@@ -161,6 +161,7 @@ def _numpy_type(_reader: Machine, code: Any = "", *_others: Any) -> NumpyType:
 
 
 def fill_array(array: StoredArray, state: Any) -> None:
+    """Give an array of numpy the shape, type and values that a pickle sets as its state."""
     _version, shape, kind, is_fortran, content = state
     _set_values(array, shape, kind, content, bool(is_fortran))
 

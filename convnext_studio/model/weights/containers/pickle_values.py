@@ -117,6 +117,8 @@ class StoredArray:
 
 @dataclass(slots=True, eq=False)
 class NumpyType:
+    """The type of an array of numpy: its code, such as ``f4``, and the order of its bytes."""
+
     code: str
     order: str = "<"
 
