@@ -22,7 +22,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change
 from convnext_studio.model.convnext import Block
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import Layout, Size
+from convnext_studio.model.nodes import Layout, NodeInfo, Size
 
 Edit = Callable[[Tensor], Tensor]
 """A function from the output of a module to its changed output, in the layout of the module."""
@@ -155,27 +155,36 @@ def _evaluation(
         check_change(model, part, _size_of(output_of("")))
     node = model.node(changed_node(model, parts[0]))
     module = model.module_at(node.name)
-    is_inside = node.kind in ("operation", "head")
 
     def evaluate(positions: range) -> Tensor:
         chosen = [parts[position] for position in positions]
-        edit = _edit_of_each(chosen, [donors.get(part) for part in chosen], node.layout)
-        with autocast(output_of(""), precision), stoppable(model.blocks, should_stop):
-            if is_resumable(model) and not is_inside:
-                rest = rest_after(model, node.name)
-                return rest.logits(edit(_copies(output_of(rest.starts_from), len(chosen)))).float()
-            with edit_outputs({module: edit}):
-                if not is_resumable(model):
-                    return _logits(model, _copies(output_of(""), len(chosen)))
-                rest = rest_with(model, node.name)
-                return rest.logits(_copies(output_of(rest.starts_from), len(chosen))).float()
+        edits = {module: _edit_of_each(chosen, [donors.get(part) for part in chosen], node.layout)}
+        return _pass(model, node, edits, output_of, len(chosen), precision, should_stop)
 
     return evaluate
 
 
-def _logits(model: LoadedModel, pictures: Tensor) -> Tensor:
-    logits: Tensor = model.module(pictures)
-    return logits.float()
+def _pass(
+    model: LoadedModel,
+    first: NodeInfo,
+    edits: Mapping[nn.Module, Edit],
+    output_of: Callable[[str], Tensor],
+    count: int,
+    precision: str,
+    should_stop: ShouldStop,
+) -> Tensor:
+    """Return the logits (count, classes) of copies of one picture, computed from the first changed node on."""
+    if not is_resumable(model):
+        with autocast(output_of(""), precision), stoppable(model.blocks, should_stop), edit_outputs(edits):
+            logits: Tensor = model.module(_copies(output_of(""), count))
+            return logits.float()
+    is_inside = first.kind in ("operation", "head")
+    rest = rest_with(model, first.name) if is_inside else rest_after(model, first.name)
+    before = _copies(output_of(rest.starts_from), count)
+    with autocast(before, precision), stoppable(rest.modules, should_stop), edit_outputs(edits):
+        if not is_inside:
+            before = edits[model.module_at(first.name)](before)
+        return rest.logits(before).float()
 
 
 def _copies(output: Tensor, count: int) -> Tensor:
@@ -222,20 +231,10 @@ def changed_logits(
     Stopped
         If `should_stop` returned true.
     """
-    source = output_of("")
-    edits = _edits(model, changes, donors, _size_of(source))
+    edits = _edits(model, changes, donors, _size_of(output_of("")))
     nodes = [changed_node(model, change) for change in changes if change.enabled]
     first = first_of(model, nodes) if nodes else model.nodes[-1]
-    if not is_resumable(model):
-        with autocast(source, precision), stoppable(model.blocks, should_stop), edit_outputs(edits):
-            return _logits(model, source[None])[0]
-    is_inside = first.kind in ("operation", "head")
-    rest = rest_with(model, first.name) if is_inside else rest_after(model, first.name)
-    before = output_of(rest.starts_from)[None]
-    with autocast(source, precision), stoppable(rest.modules, should_stop), edit_outputs(edits):
-        if not is_inside:
-            before = edits[model.module_at(first.name)](before)
-        return rest.logits(before)[0].float()
+    return _pass(model, first, edits, output_of, 1, precision, should_stop)[0]
 
 
 def donors_for(

@@ -1,6 +1,6 @@
 """Compute only what follows a node, from the output of the node or of what its block starts from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -82,15 +82,10 @@ def is_resumable(model: LoadedModel) -> bool:
     return isinstance(model.module, ConvNeXt)
 
 
-def order_of(model: LoadedModel) -> Mapping[str, int]:
-    """Return the positions of all nodes in the order of the forward pass."""
-    return {info.name: position for position, info in enumerate(model.nodes)}
-
-
 def first_of(model: LoadedModel, nodes: Sequence[str]) -> NodeInfo:
     """Return the node that the forward pass reaches first."""
-    order = order_of(model)
-    return model.node(min(nodes, key=lambda name: order[trunk_node(model, name)]))
+    wanted = {trunk_node(model, name) for name in nodes}
+    return next(info for info in model.nodes if info.name in wanted)
 
 
 def _convnext(model: LoadedModel) -> ConvNeXt:

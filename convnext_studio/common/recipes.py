@@ -1,7 +1,8 @@
 """Recipes: files that say how a network was changed inside, to be replayed elsewhere."""
 
 import json
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.interventions import Change
-from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.common.saved_paths import found_path, saved_path
 
 SUFFIX = ".json"
 VERSION = 1
@@ -49,9 +50,7 @@ def write_recipe(path: Path, changes: tuple[Change, ...]) -> None:
     """
     checked_ending(path, (SUFFIX,), "A recipe")
     folder = path.absolute().parent
-    saved = tuple(
-        msgspec.structs.replace(change, picture=_relative(change.picture, folder)) for change in changes
-    )
+    saved = _with_paths(changes, lambda path: saved_path(path, folder))
     text = json.dumps(msgspec.to_builtins(_Recipe(changes=saved)), indent=1)
     with written_whole(path) as stream:
         stream.write(text.encode())
@@ -82,7 +81,7 @@ def read_recipe(path: Path) -> tuple[Change, ...]:
     for change in changes:
         change.check()
     folder = path.absolute().parent
-    return tuple(msgspec.structs.replace(change, picture=_whole(change.picture, folder)) for change in changes)
+    return _with_paths(changes, lambda path: found_path(path, folder))
 
 
 def _parsed(data: bytes, path: Path) -> tuple[Change, ...]:
@@ -100,16 +99,12 @@ def _parsed(data: bytes, path: Path) -> tuple[Change, ...]:
         raise _no_recipe(path, "it is not JSON") from error
 
 
-def _relative(picture: str, folder: Path) -> str:
-    """Return a path relative to the folder if possible, with forward slashes, which every system reads."""
-    if not picture or picture.startswith(SAMPLE_PREFIX):
-        return picture
-    whole = PurePath(picture)
-    return (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
-
-
-def _whole(picture: str, folder: Path) -> str:
-    return picture if not picture or picture.startswith(SAMPLE_PREFIX) else str(folder / picture)
+def _with_paths(changes: Iterable[Change], path_of: Callable[[str], str]) -> tuple[Change, ...]:
+    """Return changes whose pictures, if they have one, are at other paths."""
+    return tuple(
+        msgspec.structs.replace(change, picture=path_of(change.picture)) if change.picture else change
+        for change in changes
+    )
 
 
 def _no_recipe(path: Path, why: str) -> StudioError:

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
@@ -15,6 +14,7 @@ from convnext_studio.analysis.features import seen_part, to_array, trunk_node
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.engine.handlers.position_patches import cut_out, highest_apart
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import output_alone, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
@@ -192,16 +192,8 @@ def strongest_units(
     The centres of two units' fields are at least half a field apart along at least one axis; if the field is
     global or the map is a single value, there is one unit. Non-finite values are left out.
     """
-    left = np.where(np.isfinite(values), values, -np.inf)
     near = math.ceil(field.size_px / 2 / field.stride_px)
-    found: list[tuple[int, int, float]] = []
-    while len(found) < (1 if field.is_global else count):
-        y, x = map(int, np.unravel_index(int(left.argmax()), left.shape))
-        if left[y, x] == -np.inf:
-            break
-        found.append((y, x, float(left[y, x])))
-        left[max(0, y - near + 1) : y + near, max(0, x - near + 1) : x + near] = -np.inf
-    return found
+    return highest_apart(values, 1 if field.is_global else count, near)
 
 
 def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
@@ -210,14 +202,12 @@ def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int,
     width, height = geometry.input_size
     box, is_clipped = field.box_in_input(y, x, height, width)
     box = _within(geometry.box_to_picture(box), picture.size)
-    cut = picture.to_pil().crop((round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])))
-    cut.thumbnail((PATCH_PX, PATCH_PX), Image.Resampling.BOX, reducing_gap=None)
     return Patch(
         image=image,
         y=y,
         x=x,
         value=value,
-        pixels=np.ascontiguousarray(cut),
+        pixels=cut_out(picture, box, PATCH_PX),
         box=box,
         is_clipped=is_clipped,
         is_global=field.is_global,

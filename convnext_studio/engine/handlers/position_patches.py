@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.geometry import Box, FieldGeometry
+from convnext_studio.decoding.images import DecodedImage
 from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.protocol.channels import Patch
 
@@ -16,8 +17,16 @@ _LEAST_SHARE = 0.2
 """A patch is at least this share of the input's shorter side, because smaller ones are not recognised."""
 
 
-def spread_positions(values: NDArray[np.float32], count: int) -> list[tuple[int, int, float]]:
-    """Return rows, columns and values of the highest values of a map, no two of them neighbours."""
+def highest_apart(values: NDArray[np.float32], count: int, near: int) -> list[tuple[int, int, float]]:
+    """Return rows, columns and values of the highest values of a map, no two of them near each other.
+
+    Non-finite values are left out.
+
+    Parameters
+    ----------
+    near
+        How many units two of them are at least apart, along one axis or the other.
+    """
     left = np.where(np.isfinite(values), values, -np.inf)
     found: list[tuple[int, int, float]] = []
     while len(found) < count:
@@ -25,8 +34,20 @@ def spread_positions(values: NDArray[np.float32], count: int) -> list[tuple[int,
         if left[y, x] == -np.inf:
             break
         found.append((y, x, float(left[y, x])))
-        left[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] = -np.inf
+        left[max(0, y - near + 1) : y + near, max(0, x - near + 1) : x + near] = -np.inf
     return found
+
+
+def spread_positions(values: NDArray[np.float32], count: int) -> list[tuple[int, int, float]]:
+    """Return rows, columns and values of the highest values of a map, no two of them neighbours."""
+    return highest_apart(values, count, near=2)
+
+
+def cut_out(picture: DecodedImage, box: Box, side_px: int) -> NDArray[np.uint8]:
+    """Return the pixels of a picture in a box of whole pixels, reduced to at most that side."""
+    cut = picture.to_pil().crop((round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])))
+    cut.thumbnail((side_px, side_px), Image.Resampling.BOX, reducing_gap=None)
+    return np.ascontiguousarray(cut)
 
 
 def cut_around(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int, value: float) -> Patch:
@@ -39,14 +60,12 @@ def cut_around(workspace: Workspace, image: str, field: FieldGeometry, y: int, x
     side = max(_STRIDES * field.stride_px, _LEAST_SHARE * min(geometry.input_size))
     left, top = field.centre_px(x) - side / 2, field.centre_px(y) - side / 2
     box = _within(geometry.box_to_picture((left, top, side, side)), picture.size)
-    cut = picture.to_pil().crop((box[0], box[1], box[0] + box[2], box[1] + box[3]))
-    cut.thumbnail((PATCH_PX, PATCH_PX), Image.Resampling.BOX, reducing_gap=None)
     return Patch(
         image=image,
         y=y,
         x=x,
         value=value,
-        pixels=np.ascontiguousarray(cut),
+        pixels=cut_out(picture, box, PATCH_PX),
         box=box,
         is_clipped=False,
         is_global=False,

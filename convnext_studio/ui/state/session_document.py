@@ -6,13 +6,13 @@ user: the compute device, the theme and the text size.
 """
 
 import json
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.samples import SAMPLE_PREFIX
+from convnext_studio.common.saved_paths import found_path, saved_path
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis
@@ -163,7 +163,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
     document = _Document(
         model=session.model,
         pictures=tuple(
-            msgspec.structs.replace(picture, path=_relative(picture.path, folder))
+            msgspec.structs.replace(picture, path=saved_path(picture.path, folder))
             for picture in session.pictures
         ),
         selection=msgspec.convert(session, _Selection, from_attributes=True),
@@ -224,7 +224,7 @@ def _session(document: _Document, folder: Path) -> SavedSession:
     if chosen is not None and chosen >= len(document.pictures):
         raise msgspec.ValidationError("The picture that was shown is not in the list.")
     pictures = tuple(
-        msgspec.structs.replace(picture, path=_whole(picture.path, folder)) for picture in document.pictures
+        msgspec.structs.replace(picture, path=found_path(picture.path, folder)) for picture in document.pictures
     )
     return SavedSession(
         model=document.model,
@@ -238,18 +238,6 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )
-
-
-def _whole(path: str, folder: Path) -> str:
-    return path if path.startswith(SAMPLE_PREFIX) else str(folder / path)
-
-
-def _relative(path: str, folder: Path) -> str:
-    """Return a path relative to the folder if possible, with forward slashes, which every system reads."""
-    if path.startswith(SAMPLE_PREFIX):
-        return path
-    whole = PurePath(path)
-    return (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
 
 
 def _no_session(path: Path, why: str) -> StudioError:

@@ -2,8 +2,8 @@
 
 import re
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette, Qt
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 
 
@@ -45,7 +45,10 @@ class ElidedLabel(QLabel):
             and self.text() not in self.toolTip()
             and self.shown_text != self.text()
         ):
-            QToolTip.showText(event.globalPos(), f"{self.text()}\n{self.toolTip()}".rstrip(), self)
+            whole = f"{self.text()}\n{self.toolTip()}".rstrip()
+            # Text from a file may look like HTML, and is not.
+            shown = Qt.convertFromPlainText(whole) if Qt.mightBeRichText(whole) else whole
+            QToolTip.showText(event.globalPos(), shown, self)
             return True
         return super().event(event)
 

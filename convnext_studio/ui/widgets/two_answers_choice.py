@@ -82,7 +82,6 @@ class TwoAnswersChoice(QWidget):
     def show_names(self, text: str) -> None:
         """Say what the two answers are those of."""
         self.names.setText(text)
-        self.names.setToolTip(text)
 
     def _choose(self) -> None:
         self._show_slider()

@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtGui import QHelpEvent, QTextDocumentFragment
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
@@ -40,3 +40,16 @@ def test_the_tooltip_tells_all_of_a_text_that_is_shortened(qtbot: QtBot) -> None
         )
         told[width] = QToolTip.text()
     assert told == {400: "What it means", 40: "A text that is not short\nWhat it means"}
+
+
+def test_a_text_that_looks_like_html_is_told_as_it_is(qtbot: QtBot) -> None:
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.setText("<b>a network</b> from a file")
+    label.resize(40, 20)
+    label.show()
+    QToolTip.hideText()
+    QApplication.sendEvent(
+        label, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), label.mapToGlobal(QPoint(1, 1)))
+    )
+    assert QTextDocumentFragment.fromHtml(QToolTip.text()).toPlainText() == "<b>a network</b> from a file"
