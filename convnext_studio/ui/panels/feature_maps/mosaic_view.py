@@ -178,7 +178,7 @@ class MosaicView(MapView):
 
     def follow(self, other: "MosaicView") -> None:
         """Show the same part as another mosaic."""
-        self.view.set_viewpoint(other.view.viewpoint)
+        self.view.look_as(other.view)
 
     def to_picture(self, x: float, y: float) -> Point | None:
         """Convert a point of a tile to the photograph's pixels; None between the tiles."""
