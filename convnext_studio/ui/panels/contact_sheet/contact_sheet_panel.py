@@ -13,10 +13,9 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.walls import ExplainedEach
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
+from convnext_studio.ui.panels.attribution.attribution_controls import LookControls
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
-from convnext_studio.ui.panels.attribution.look import Look
 from convnext_studio.ui.panels.base import Panel, choice
-from convnext_studio.ui.panels.contact_sheet.wall_look import map_on_picture, shading_for, shown_map
 from convnext_studio.ui.panels.contact_sheet.wall_ranking import RANKS, Ranking
 from convnext_studio.ui.panels.contact_sheet.wall_subject import (
     MOST,
@@ -26,7 +25,13 @@ from convnext_studio.ui.panels.contact_sheet.wall_subject import (
     base_question,
     wall,
 )
-from convnext_studio.ui.panels.contact_sheet.wall_tiles import TILE_PX, WallTiles
+from convnext_studio.ui.panels.contact_sheet.wall_tiles import (
+    TILE_PX,
+    WallTiles,
+    map_on_picture,
+    shading_for,
+    shown_map,
+)
 from convnext_studio.ui.panels.measuring import add_running_controls, measuring_query
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.state.app_state import AppState
@@ -69,7 +74,7 @@ class ContactSheetPanel(Panel):
         self._to_paint: list[str] = []
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._paint_next)
-        self.look = Look(self)
+        self.look = LookControls(self)
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the wall as one figure: PNG, PDF or SVG")
         self._arrange_controls()

@@ -1,13 +1,19 @@
 """The tiles of a wall of maps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFocusEvent, QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
-from convnext_studio.render import Rgb
+from convnext_studio.common.geometry import Box
+from convnext_studio.protocol.attributions import INPUT, Explanation
+from convnext_studio.render import Map, Rgb, Shading, why_empty
+from convnext_studio.render.shading import PIXEL_PERCENTILE
+from convnext_studio.ui.panels.attribution.attribution_texts import has_sign
+from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
@@ -15,6 +21,37 @@ from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 TILE_PX = 128
 LINES = 3
 _NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
+
+
+def shown_map(explanation: Explanation) -> tuple[str, Map]:
+    """Return the name and values of the map that a thumbnail shows: the last one."""
+    return list(explanation.maps.items())[-1]
+
+
+def map_on_picture(picture: Rgb, explanation: Explanation, shading: Shading) -> Rgb:
+    """Draw the map over the picture (at any resolution); return the picture alone if the map is empty."""
+    name, values = shown_map(explanation)
+    if why_empty(values, shading.part):
+        return picture
+    placement = Placement(explanation.fields[name], explanation.geometry)
+    width, height = explanation.geometry.picture_size
+    box = _scaled(placement.box(*values.shape), picture.shape[1] / width, picture.shape[0] / height)
+    return shading.lay_over(picture, values, box, shading.limits_of([values]))
+
+
+def _scaled(box: Box, across: float, down: float) -> Box:
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def shading_for(chosen: Shading, explanation: Explanation) -> Shading:
+    """Return the look of one of several methods: without a sign the size alone, and on pixels not smooth."""
+    is_on_pixels = INPUT in explanation.maps
+    if chosen.part == "signed" and not has_sign(explanation.method, explanation.output):
+        usual = Shading.usual(is_difference=False, is_on_pixels=is_on_pixels)
+        chosen = replace(chosen, part=usual.part, colormap=usual.colormap)
+    if is_on_pixels:
+        chosen = replace(chosen, percentile=min(chosen.percentile, PIXEL_PERCENTILE), smooth=False)
+    return chosen
 
 
 class WallTiles(QListWidget):
