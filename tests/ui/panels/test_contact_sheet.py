@@ -113,7 +113,7 @@ def test_a_map_without_positive_values_is_told(desk: Desk, panel: ContactSheetPa
 
 def lines_about_cat(desk: Desk, panel: ContactSheetPanel) -> list[str]:
     assert desk.state.model is not None
-    return panel.lines_about("cat", desk.state.model)
+    return panel.maps.lines_about("cat", desk.state.model)
 
 
 def test_the_legend_says_whose_scale_it_is(desk: Desk, panel: ContactSheetPanel) -> None:

@@ -122,26 +122,10 @@ class FeatureMapsPanel(Panel):
         self.numbers = ChannelNumbersView(bridge)
         self.patches = PatchesView(state, bridge)
         self.pinned = PinnedView(state, bridge)
-        self.set_body(self._body())
+        self.tabs = ChannelTabs(self.channel_map, self.numbers, self.patches, self.pinned)
+        self.set_body(_body(self.choices.range, self.mosaic_map, self.tabs))
         self._connect()
         self.query.refresh()
-
-    def _body(self) -> QWidget:
-        self.tabs = ChannelTabs(self.channel_map, self.numbers, self.patches, self.pinned)
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.mosaic_map)
-        splitter.addWidget(self.tabs)
-        splitter.setStretchFactor(0, 5)
-        splitter.setStretchFactor(1, 4)
-        splitter.setChildrenCollapsible(False)
-        splitter.setSizes([500, 400])
-        body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.choices.range)
-        layout.addWidget(splitter, 1)
-        return body
 
     def _connect(self) -> None:
         state, choices = self.state, self.choices
@@ -409,6 +393,24 @@ class FeatureMapsPanel(Panel):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._paint()
+
+
+def _body(range_choice: QWidget, mosaic: QWidget, tabs: QWidget) -> QWidget:
+    """Return the mosaic and the tabs side by side, below the range of the common scale."""
+    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter.addWidget(mosaic)
+    splitter.addWidget(tabs)
+    splitter.setStretchFactor(0, 5)
+    splitter.setStretchFactor(1, 4)
+    splitter.setChildrenCollapsible(False)
+    splitter.setSizes([500, 400])
+    body = QWidget()
+    layout = QVBoxLayout(body)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.addWidget(range_choice)
+    layout.addWidget(splitter, 1)
+    return body
 
 
 def _gap_colour() -> tuple[int, int, int]:
