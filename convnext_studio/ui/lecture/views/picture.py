@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_percent

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from convnext_studio.comparison import MapPlace, difference_of
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction

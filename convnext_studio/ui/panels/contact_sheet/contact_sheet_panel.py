@@ -5,13 +5,12 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QSpinBox, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.export.contents import label_of
-from convnext_studio.protocol.attributions import INPUT, Explanation, Explanations
+from convnext_studio.export.export_contents import label_of
+from convnext_studio.protocol.attributions import INPUT, ExplainedEach, Explanation, Explanations
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.walls import ExplainedEach
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign, node_text
 from convnext_studio.ui.panels.attribution.look import Look

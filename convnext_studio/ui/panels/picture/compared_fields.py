@@ -6,7 +6,7 @@ import numpy as np
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.comparison import MapPlace, difference_of
-from convnext_studio.protocol.units import UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitFieldResult
 from convnext_studio.render import SIGNED_OVER_PICTURE, Clipping, Limits, Range, format_number, limits_of
 from convnext_studio.ui.panels.picture.unit_field import Heat, SelectedUnit, heat_of, largest_value
 from convnext_studio.ui.plots.map_texts import veil_layer

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import ALL_VALUES, OVER_PICTURE, SEQUENTIAL, Clipping, Limits, Range, format_number
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.plots.map_texts import Placement, veil_layer

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from convnext_studio.erf import averaged_text
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthPoint, Subject
+from convnext_studio.protocol.receptive_fields import FieldGrowthResult, FieldNetwork, GrowthPoint
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, WAIT_MS, averaged_so_far
@@ -43,7 +43,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("Subject", "The network whose growth is shown", ())
+        self.subject = choice("FieldNetwork", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -52,7 +52,7 @@ class GrowthPage(Panel):
         self.subject.currentIndexChanged.connect(self.query.schedule)
         self.plot.pointed.connect(state.hovered)
 
-    def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
+    def offer(self, subjects: Sequence[tuple[str, FieldNetwork]]) -> None:
         """Offer these subjects by title, and keep the chosen one."""
         chosen = self.subject.currentData()
         self.subject.blockSignals(True)
@@ -72,7 +72,7 @@ class GrowthPage(Panel):
             return sentence
         if self.state.model is None:
             return NO_MODEL
-        if not isinstance(subject, Subject):
+        if not isinstance(subject, FieldNetwork):
             return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
 

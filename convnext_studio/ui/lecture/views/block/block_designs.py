@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from convnext_studio.lecture.designs import (
     BlockDesign,
-    Conv,
+    ConvDesign,
     convnext,
     mobilenet_v1,
     mobilenet_v2,
@@ -159,18 +159,22 @@ class BlockDesignsView(PaintedView):
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))
-        convs = {"dense": Conv(1, 1, 3), "depthwise": Conv(1, 1, 3, depthwise=True), "pointwise": Conv(1, 1)}
+        convs = {
+            "dense": ConvDesign(1, 1, 3),
+            "depthwise": ConvDesign(1, 1, 3, depthwise=True),
+            "pointwise": ConvDesign(1, 1),
+        }
         names = [(kind_colour(ink, convs[kind]).name(), f"{kind}: mixes {_KINDS[kind]}") for kind in kinds]
         ink.legend(room, names, align="centre")
 
 
-def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:
+def _is_inside(ink: Ink, conv: ConvDesign, room: QRectF, widest: int) -> bool:
     """Return whether the text of a convolution fits into its shape."""
     width = (conv.before + conv.after) / 2 / widest * room.width()
     return ink.width(_conv_text(conv), ink.small) + ink.px * 0.3 < width
 
 
-def _conv_text(conv: Conv) -> str:
+def _conv_text(conv: ConvDesign) -> str:
     kernel = f"{'d' if conv.depthwise else ''}{conv.kernel_size}×{conv.kernel_size}"
     widths = f"{conv.before} → {conv.after}" if conv.before != conv.after else f"{conv.after}"
     return f"{kernel}, {widths}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
-from convnext_studio.lecture.designs import Conv
+from convnext_studio.lecture.designs import ConvDesign
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
@@ -55,10 +55,10 @@ class SeparableCostView(PaintedView):
         """The kernel size."""
         return self.kernel_slider.value
 
-    def convs(self) -> tuple[Conv, Conv, Conv]:
+    def convs(self) -> tuple[ConvDesign, ConvDesign, ConvDesign]:
         """Return the dense, the depthwise and the pointwise convolution."""
         c, k = self.channels, self.kernel
-        return Conv(c, c, k), Conv(c, c, k, depthwise=True), Conv(c, c)
+        return ConvDesign(c, c, k), ConvDesign(c, c, k, depthwise=True), ConvDesign(c, c)
 
     def caption(self) -> str:
         """Return the caption, which says how the costs are calculated."""
@@ -102,7 +102,7 @@ class SeparableCostView(PaintedView):
         ink.text(foot, text, align="centre", bold=True, colour=ink.look.accent)
 
     def _paint_group(
-        self, ink: Ink, room: QRectF, parts: tuple[Conv, ...], formula: str, of: int, most: int
+        self, ink: Ink, room: QRectF, parts: tuple[ConvDesign, ...], formula: str, of: int, most: int
     ) -> None:
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(room.left(), room.top(), room.width(), line), formula)
@@ -121,7 +121,7 @@ class SeparableCostView(PaintedView):
         ink.text(below, numbers, px=ink.small)
 
 
-def kind_colour(ink: Ink, conv: Conv) -> QColor:
+def kind_colour(ink: Ink, conv: ConvDesign) -> QColor:
     """Return the colour of a convolution that mixes positions, channels, or both."""
     look = ink.look
     return QColor({"dense": look.muted, "depthwise": look.warning, "pointwise": look.accent}[conv.kind])
