@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from convnext_studio.cli import exit_status
 
-WINDOW = "window"
+WINDOW = "open-window"
 """The module that runs without a command. It is not a command itself: a picture may have that name."""
 
 COMMANDS: dict[str, str] = {

@@ -26,8 +26,13 @@ from convnext_studio.analysis.evidence.faithfulness import (
     pixel_order,
     random_order,
 )
-from convnext_studio.analysis.evidence.sanity import RandomisationProgress as Cascade
-from convnext_studio.analysis.evidence.sanity import Randomised, cascade, parts, unrelated_maps
+from convnext_studio.analysis.evidence.sanity import (
+    RandomisationProgress,
+    Randomised,
+    cascade,
+    parts,
+    unrelated_maps,
+)
 from convnext_studio.analysis.features import probabilities_of
 from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
@@ -53,8 +58,8 @@ from convnext_studio.protocol.attributions import (
     Explanation,
     Faithfulness,
     MeasureFaithfulness,
-    RandomisationProgress,
     Sanity,
+    SanityStep,
 )
 from convnext_studio.protocol.envelope import Progress
 
@@ -240,8 +245,8 @@ def _unrelated(values: NDArray[np.float32], seed: int) -> tuple[float, ...]:
     return tuple(rank_correlation(sizes, other) for other in unrelated_maps(sizes, RANDOM_ORDERS, seed))
 
 
-def _sanity_step(done: Randomised) -> RandomisationProgress:
-    return RandomisationProgress(
+def _sanity_step(done: Randomised) -> SanityStep:
+    return SanityStep(
         part=done.part,
         map=done.map,
         correlation=done.correlation,
@@ -250,7 +255,7 @@ def _sanity_step(done: Randomised) -> RandomisationProgress:
 
 
 def _sanity_progress(
-    identifier: int, step: Cascade, to_randomise: tuple[str, ...], partial: Sanity | None
+    identifier: int, step: RandomisationProgress, to_randomise: tuple[str, ...], partial: Sanity | None
 ) -> Progress:
     """Return the progress in hundredths of a step, since a single step of a slow method takes long."""
     done, total = len(step.steps), len(to_randomise) + 1
