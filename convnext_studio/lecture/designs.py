@@ -14,7 +14,7 @@ ConvKind = Literal["dense", "depthwise", "pointwise"]
 
 
 @dataclass(frozen=True, slots=True)
-class ConvDesign:
+class Convolution:
     """A convolution with stride 1 that keeps the size of the map.
 
     Attributes
@@ -64,7 +64,7 @@ class BlockDesign:
     """
 
     title: str
-    convs: tuple[ConvDesign, ...]
+    convs: tuple[Convolution, ...]
     layers_after: tuple[str, ...]
     has_shortcut: bool
     layers_after_sum: str = ""
@@ -91,7 +91,7 @@ def resnet_bottleneck(channels: int) -> BlockDesign:
     inside = max(channels // 4, 1)
     return BlockDesign(
         title="ResNet bottleneck",
-        convs=(ConvDesign(channels, inside), ConvDesign(inside, inside, 3), ConvDesign(inside, channels)),
+        convs=(Convolution(channels, inside), Convolution(inside, inside, 3), Convolution(inside, channels)),
         layers_after=("BN, ReLU", "BN, ReLU", "BN"),
         has_shortcut=True,
         layers_after_sum="ReLU",
@@ -104,7 +104,7 @@ def mobilenet_v1(channels: int) -> BlockDesign:
     """Return MobileNet's block: a separable convolution, depthwise and then pointwise."""
     return BlockDesign(
         title="MobileNet",
-        convs=(ConvDesign(channels, channels, 3, depthwise=True), ConvDesign(channels, channels)),
+        convs=(Convolution(channels, channels, 3, depthwise=True), Convolution(channels, channels)),
         layers_after=("BN, ReLU", "BN, ReLU"),
         has_shortcut=False,
         year=2017,
@@ -118,9 +118,9 @@ def mobilenet_v2(channels: int) -> BlockDesign:
     return BlockDesign(
         title="MobileNetV2",
         convs=(
-            ConvDesign(channels, inside),
-            ConvDesign(inside, inside, 3, depthwise=True),
-            ConvDesign(inside, channels),
+            Convolution(channels, inside),
+            Convolution(inside, inside, 3, depthwise=True),
+            Convolution(inside, channels),
         ),
         layers_after=("BN, ReLU6", "BN, ReLU6", "BN"),
         has_shortcut=True,
@@ -135,9 +135,9 @@ def convnext(channels: int) -> BlockDesign:
     return BlockDesign(
         title="ConvNeXt",
         convs=(
-            ConvDesign(channels, channels, 7, depthwise=True),
-            ConvDesign(channels, inside),
-            ConvDesign(inside, channels),
+            Convolution(channels, channels, 7, depthwise=True),
+            Convolution(channels, inside),
+            Convolution(inside, channels),
         ),
         layers_after=("LN", "GELU", "layer scale"),
         has_shortcut=True,

@@ -26,8 +26,8 @@ from convnext_studio.model import load
 from convnext_studio.model.framing import Framing
 from tests.networks import small_model, write_weights
 
-HELPERS = {"__init__", "main", "commands", "options", "exit_status", "erf_measuring", "export_pictures"}
-"""Files of the command line that are no commands."""
+HELPERS = {"__init__", "erf_measuring", "export_pictures"}
+"""Files beside the commands that are no commands."""
 
 
 @pytest.fixture
