@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import INPUT, PROBABILITIES, ValuePlace
+from convnext_studio.common.value_terms import INPUT, PROBABILITIES, ValuePlace
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.envelope import Done, Failed

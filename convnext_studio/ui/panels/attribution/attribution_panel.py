@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.comparison import MapPlace, difference_of
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo

@@ -5,8 +5,8 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.common.value_sums import LOGITS, PROBABILITIES, ValuePlace
-from convnext_studio.export.contents import label_of
+from convnext_studio.common.value_terms import LOGITS, PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue

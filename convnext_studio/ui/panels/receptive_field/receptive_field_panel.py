@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from convnext_studio.common.geometry import Box
 from convnext_studio.erf import DECADES, ShownScale, scaled_field, usual_scale
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork, FieldView, ReceptiveFieldResult
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
@@ -133,7 +133,7 @@ class ReceptiveFieldPanel(Panel):
             return NO_MODEL
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
-        return settings.field_request(self.state, "receptive_field", Subject())
+        return settings.field_request(self.state, "receptive_field", FieldNetwork())
 
     @property
     def _other(self) -> FieldView | None:

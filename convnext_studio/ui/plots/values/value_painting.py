@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor
 
-from convnext_studio.common.value_sums import INPUT, ValuePlace, ValueSum
+from convnext_studio.common.value_terms import INPUT, ValuePlace, ValueSum
 from convnext_studio.ui.plots.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
 from convnext_studio.ui.plots.values.value_texts import Line, formula_lines, number
 
