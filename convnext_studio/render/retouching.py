@@ -153,7 +153,7 @@ def _filling(
     made: NDArray[Value], place: Place, retouch: Retouch, pasted: PastedPixels, scale: float
 ) -> NDArray[np.float64]:
     """Return what the rows and columns of a place are filled with, (h, w, 3 or 1) from 0 to 255."""
-    shape = place.mask.shape
+    shape: tuple[int, int] = (place.mask.shape[0], place.mask.shape[1])
     match retouch.fill:
         case "blur":
             sigma = retouch.blur * max(made.shape[:2])

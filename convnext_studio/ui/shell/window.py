@@ -406,7 +406,7 @@ class StudioWindow(QMainWindow):
         if model is not None:
             parts.append(_named(model))
         if self.state.second.model is not None:
-            parts.append(f"B: {_named(self.state.second.model)}")
+            parts.append(f"{self.state.second.choice.second}: {_named(self.state.second.model)}")
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
     def _show_two_networks(self) -> None:
@@ -414,6 +414,7 @@ class StudioWindow(QMainWindow):
         second = self.state.second
         self.two_networks.show_names(second.title_of_both)
         self.two_networks.setVisible(second.model is not None)
+        self.two_networks.close_button.setVisible(not second.is_changed_first)
         self._show_title()
 
     def _show_devices(self, model: ModelInfo) -> None:

@@ -518,6 +518,8 @@ class NetworkStrip(QWidget):
         second, pair = self.state.second, self.state.second.pair
         if pair is None or second.shown not in ("second", "difference") or costs.kind == "none":
             return costs
+        if second.is_changed_first:  # It costs the same.
+            return costs
         if costs.kind == "time":
             self.numbers.want_second_times()
         of_b = costs_of_matched(pair, shown, costs.kind, self.numbers.measured_second)
