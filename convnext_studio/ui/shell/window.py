@@ -16,6 +16,7 @@ from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.interventions.chips_bar import ChipsBar
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
@@ -79,6 +80,8 @@ class StudioWindow(QMainWindow):
         The network strip, above the panels.
     two_networks
         The choice between two open networks, their difference and a curtain, below the strip.
+    chips
+        The changes inside the network and on pictures, over the strip; hidden while there are none.
     messages
         The message bar, which reports problems and successes.
     dock_layout
@@ -107,6 +110,7 @@ class StudioWindow(QMainWindow):
     settings: SettingsFile
     strip: NetworkStrip
     two_networks: TwoAnswersChoice
+    chips: ChipsBar
     messages: MessageBar
     dock_layout: DockLayout
     appearance: Appearance
@@ -153,7 +157,8 @@ class StudioWindow(QMainWindow):
         self.messages = MessageBar(self)
         self.two_networks = TwoAnswersChoice("A", "B", TWO_NETWORKS_KEYS)
         self.two_networks.hide()
-        _top_bar(self, "network_bar", "Network", _stacked(self.strip, self.two_networks))
+        self.chips = ChipsBar(state)
+        _top_bar(self, "network_bar", "Network", _stacked(self.chips, self.strip, self.two_networks))
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         status = StatusBar(state, bridge, self)
@@ -248,6 +253,8 @@ class StudioWindow(QMainWindow):
         self.two_networks.curtain_moved.connect(choice.move_curtain)
         self.two_networks.closed.connect(controller.second.close)
         choice.chosen.connect(self.two_networks.show_choice)
+        choice.renamed.connect(lambda: self.two_networks.rename(choice.first, choice.second))
+        controller.changed_network.told.connect(self.chips.say)
         for signal in (state.model_loaded, state.second.model_changed):
             signal.connect(self._show_two_networks)
         for signal in (
@@ -260,6 +267,7 @@ class StudioWindow(QMainWindow):
             controller.model_refused,
             self.strip.costs_changed,
             self.history.changed,
+            state.interventions.changed,
             self.folder_watch.changed,
         ):
             signal.connect(self._update_actions)
@@ -398,7 +406,7 @@ class StudioWindow(QMainWindow):
         if model is not None:
             parts.append(_named(model))
         if self.state.second.model is not None:
-            parts.append(f"B: {_named(self.state.second.model)}")
+            parts.append(f"{self.state.second.choice.second}: {_named(self.state.second.model)}")
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
     def _show_two_networks(self) -> None:
@@ -406,6 +414,7 @@ class StudioWindow(QMainWindow):
         second = self.state.second
         self.two_networks.show_names(second.title_of_both)
         self.two_networks.setVisible(second.model is not None)
+        self.two_networks.close_button.setVisible(not second.is_changed_first)
         self._show_title()
 
     def _show_devices(self, model: ModelInfo) -> None:

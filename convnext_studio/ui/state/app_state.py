@@ -18,6 +18,7 @@ from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.similarity import KeptBasis
 from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.ui.state.interventions import Interventions
 from convnext_studio.ui.state.picture_list import PREVIEW_BYTES, PictureList
 from convnext_studio.ui.state.second_network import SecondNetwork
 from convnext_studio.ui.state.viewport import Viewport
@@ -49,6 +50,8 @@ class AppState(QObject):
     ----------
     second
         The network that is open beside the model, and which of the two the views show.
+    interventions
+        What was changed inside the network and on the pictures.
     """
 
     model_loaded = Signal(object)  # ModelInfo
@@ -74,6 +77,7 @@ class AppState(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.second = SecondNetwork(self)
+        self.interventions = Interventions(self)
         self._model: ModelInfo | None = None
         self._pictures = PictureList(PREVIEW_BYTES)
         self._chosen: ListedPicture | None = None

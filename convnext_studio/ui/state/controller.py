@@ -31,6 +31,7 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.changed_network import ChangedNetwork
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
 from convnext_studio.ui.state.second_opener import SecondOpener
@@ -85,6 +86,7 @@ class Controller(QObject):
         self.background = Background(self)
         self.exporter = Exporter(state, bridge, self.background, self)
         self.second = SecondOpener(state, bridge, lambda: self._loaded_model, self._take_first, self)
+        self.changed_network = ChangedNetwork(state, bridge, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
         for part in (self.exporter, self.pictures):
             part.noticed.connect(self.noticed)

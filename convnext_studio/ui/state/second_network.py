@@ -2,6 +2,8 @@
 
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.geometry import CropGeometry
@@ -14,6 +16,8 @@ from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.state.two_answers import Shown, TwoAnswers
 
 Asked = TypeVar("Asked", bound=Request)
+A_AND_B = ("A", "B")
+BEFORE_AND_AFTER = ("before", "after")
 
 
 class SecondNetwork(QObject):
@@ -23,16 +27,19 @@ class SecondNetwork(QObject):
     ----------
     choice
         Which of the networks' answers all views show.
+    is_changed_first
+        Whether B is A with changes inside or on the pictures, and not another network.
     """
 
     model_changed = Signal(object)  # ModelInfo | None
     prediction_made = Signal(object)  # Prediction | None
     nodes_paired = Signal()
     shown_changed = Signal()  # What the views show, for whatever reason.
+    live_changed = Signal()  # The probabilities of B while a change is dragged.
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.choice = TwoAnswers("A", "B", self)
+        self.choice = TwoAnswers(*A_AND_B, self)
         self.choice.chosen.connect(lambda _shown: self.shown_changed.emit())
         self._first: ModelInfo | None = None
         self._model: ModelInfo | None = None
@@ -40,18 +47,22 @@ class SecondNetwork(QObject):
         self._paired: dict[str, str] = {}
         self._crops: tuple[CropGeometry | None, CropGeometry | None] = (None, None)
         self._prediction: Prediction | None = None
+        self._live: NDArray[np.float64] | None = None
         self._failure = ""
+        self.is_changed_first = False
 
     @property
     def model(self) -> ModelInfo | None:
         """The network B."""
         return self._model
 
-    def set_model(self, model: ModelInfo | None) -> None:
+    def set_model(self, model: ModelInfo | None, *, is_changed_first: bool = False) -> None:
         """Set the network that was opened, or None when it was closed."""
         if model is self._model:
             return
         self._model, self._classes, self._paired = model, None, {}
+        self.is_changed_first = is_changed_first
+        self.choice.rename(*(BEFORE_AND_AFTER if is_changed_first else A_AND_B))
         self._crops = self._crops[0], None
         self.set_prediction(None)
         self.model_changed.emit(model)
@@ -80,7 +91,8 @@ class SecondNetwork(QObject):
             return ""
         if self._model is None:
             return self._first.title
-        first, second = f"A: {self._first.title}", f"B: {self._model.title}"
+        first = f"{self.choice.first}: {self._first.title}"
+        second = f"{self.choice.second}: {self._model.title}"
         joined = f"{self.choice.text()}, {first}, {second}"
         return {"first": first, "second": second}.get(self.shown, joined)
 
@@ -88,7 +100,12 @@ class SecondNetwork(QObject):
     def title_of_both(self) -> str:
         """The titles of both networks."""
         a, b = ("" if model is None else model.title for model in (self._first, self._model))
-        return f"A: {a} · B: {b}"
+        return f"{self.choice.first}: {a} · {self.choice.second}: {b}"
+
+    @property
+    def marks_changes(self) -> bool:
+        """Whether a changed network has a part in what is shown."""
+        return self.is_changed_first and self.shown != "first"
 
     # ------------------------------------------------------------------------------------- what corresponds
 
@@ -144,11 +161,25 @@ class SecondNetwork(QObject):
     def set_prediction(self, prediction: Prediction | None, failure: str = "") -> None:
         """Set the prediction of B, or discard it with None."""
         is_news = prediction is not self._prediction or failure != self._failure
+        self._live = None
         self._failure, self._prediction = failure, prediction
         if prediction is not None:
             self._crops = self._crops[0], prediction.geometry
         if is_news:
             self.prediction_made.emit(prediction)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """The probabilities of B: those of its prediction or, while a change is dragged, newer ones."""
+        if self._live is not None or self._prediction is None:
+            return self._live
+        return self._prediction.probabilities
+
+    def show_live(self, probabilities: NDArray[np.float64]) -> None:
+        """Set the probabilities that B has while a change is dragged; its next prediction replaces them."""
+        if self._model is not None:
+            self._live = probabilities
+            self.live_changed.emit()
 
     def see_crop(self, crop: CropGeometry | None) -> None:
         """Take note of where the input of A is in the picture; None forgets both inputs for another picture."""

@@ -67,7 +67,7 @@ class SecondOpener(QObject):
         self.loaded_second: LoadModel | None = None
         self.failure = ""
         state.picture_selected.connect(self._predict)
-        state.second.model_changed.connect(self._predict)
+        state.second.model_changed.connect(self._see_model)
 
     @property
     def is_opening(self) -> bool:
@@ -148,20 +148,28 @@ class SecondOpener(QObject):
     # ---------------------------------------------------------------------------------------------- closing
 
     def close(self) -> None:
-        """Close B."""
+        """Close B; if it is A with changes, keep them as a list only."""
+        if self._state.second.is_changed_first:
+            self._state.interventions.switch_all_off()
+            return
         self.loaded_second = None
         self._state.second.set_model(None)
         self._bridge.ask(CloseModel(panel=_PANEL, network="B"), lambda _: None)
         self.changed.emit()
 
+    @property
+    def can_swap(self) -> bool:
+        """Whether B is a network of its own, and not A with changes."""
+        return self._state.second.model is not None and not self._state.second.is_changed_first
+
     def swap(self) -> None:
         """Make A of B, and B of A."""
-        if self._state.second.model is not None:
+        if self.can_swap:
             self._bridge.ask(SwapModels(panel=_PANEL), lambda _: self._swapped())
 
     def close_first(self) -> None:
         """Close A; B is then the open network."""
-        if self._state.second.model is not None:
+        if self.can_swap:
             self._bridge.ask(SwapModels(panel=_PANEL), lambda _: self._swapped(closes_second=True))
 
     def _swapped(self, *, closes_second: bool = False) -> None:
@@ -195,6 +203,12 @@ class SecondOpener(QObject):
         return f"{said}."
 
     # ------------------------------------------------------------------------------------------- predicting
+
+    def _see_model(self, _model: ModelInfo | None) -> None:
+        """Have B predict; a changed A has taken the place of what was opened here."""
+        if self._state.second.is_changed_first:
+            self.loaded_second = None
+        self._predict()
 
     def _predict(self, _changed: object = None) -> None:
         """Have B predict for the current picture."""

@@ -19,6 +19,7 @@ class TwoAnswers(QObject):
     """
 
     chosen = Signal(object)  # Shown
+    renamed = Signal()
     curtain_moved = Signal(float)
 
     def __init__(self, first: str, second: str, parent: QObject | None = None) -> None:
@@ -27,6 +28,12 @@ class TwoAnswers(QObject):
         self.second = second
         self._shown: Shown = "first"
         self._curtain = 0.5
+
+    def rename(self, first: str, second: str) -> None:
+        """Call the two answers something else."""
+        if (first, second) != (self.first, self.second):
+            self.first, self.second = first, second
+            self.renamed.emit()
 
     @property
     def shown(self) -> Shown:

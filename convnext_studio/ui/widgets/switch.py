@@ -51,6 +51,13 @@ class Switch(QWidget):
         """Return the button with a value."""
         return next(button for each, button in self._buttons if each == value)
 
+    def name_button(self, value: object, text: str, tip: str) -> None:
+        """Give a button another text and tooltip."""
+        button = self.button(value)
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(f"{self.accessibleName()}: {text}")
+
     def choose(self, value: object) -> None:
         """Press the button with a value."""
         self.button(value).setChecked(True)

@@ -36,32 +36,19 @@ class TwoAnswersChoice(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        tips = (
-            f"Show {first} in all views",
-            f"Show {second} in all views",
-            f"Show {first} minus {second}, about 0",
-            f"Show {first} left and {second} right of a line",
-        )
-        words = (first, second, f"{first} − {second}", "Curtain")
-        values = ("first", "second", "difference", "curtain")
-        choices = [
-            (word, value, f"{tip} ({key})")
-            for word, value, tip, key in zip(words, values, tips, shortcuts, strict=True)
-        ]
+        self._shortcuts = shortcuts
+        choices = [(word, value, tip) for value, word, tip in self._words(first, second)]
         self.switch = Switch("What all views show", choices)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _STEPS)
         self.slider.setValue(_STEPS // 2)
         self.slider.setAccessibleName("Place of the curtain")
-        self.slider.setToolTip(f"Move the line between {first} and {second}")
         follow_text(self.slider, lambda: self.slider.setFixedWidth(scaled_px(_SLIDER_PX)))
         self.names = ElidedLabel()
         self.names.setProperty("muted", True)
         self.names.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.close_button = QToolButton()
-        self.close_button.setText(f"Close {second}")
         self.close_button.setAutoRaise(True)
-        self.close_button.setToolTip(f"Close {second}, and show {first} alone")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 2, 6, 2)
         layout.setSpacing(8)
@@ -72,7 +59,27 @@ class TwoAnswersChoice(QWidget):
         self.switch.changed.connect(self._choose)
         self.slider.valueChanged.connect(lambda value: self.curtain_moved.emit(value / _STEPS))
         self.close_button.clicked.connect(self.closed)
+        self.rename(first, second)
         self._show_slider()
+
+    def rename(self, first: str, second: str) -> None:
+        """Call the two answers something else."""
+        for value, word, tip in self._words(first, second):
+            self.switch.name_button(value, word, tip)
+        self.slider.setToolTip(f"Move the line between {first} and {second}")
+        self.close_button.setText(f"Close {second}")
+        self.close_button.setToolTip(f"Close {second}, and show {first} alone")
+
+    def _words(self, first: str, second: str) -> list[tuple[str, str, str]]:
+        """Return the value of each choice, its word and its tooltip."""
+        words = {
+            "first": (first, f"Show {first} in all views"),
+            "second": (second, f"Show {second} in all views"),
+            "difference": (f"{first} − {second}", f"Show {first} minus {second}, about 0"),
+            "curtain": ("Curtain", f"Show {first} left and {second} right of a line"),
+        }
+        pairs = zip(words.items(), self._shortcuts, strict=True)
+        return [(value, word, f"{tip} ({key})") for (value, (word, tip)), key in pairs]
 
     def show_choice(self, shown: str) -> None:
         """Follow a choice that was made elsewhere."""

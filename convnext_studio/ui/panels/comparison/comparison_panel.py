@@ -352,13 +352,13 @@ class OpeningBox(QWidget):
         self._show()
 
     def _show(self, _changed: object = None) -> None:
-        opener, second = self._opener, self._state.second.model
+        opener = self._opener
         is_planned = opener.planned is not None
         self.open.setVisible(is_planned)
         self.open.setEnabled(opener.estimate is not None)
         self.cancel.setVisible(is_planned)
         for part in (self.swap, self.close_a, self.close_b):
-            part.setVisible(second is not None and not is_planned)
+            part.setVisible(opener.can_swap and not is_planned)
         self.text.setText(self._words())
 
     def _words(self) -> str:

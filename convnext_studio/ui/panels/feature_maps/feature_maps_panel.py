@@ -1,6 +1,7 @@
 """The feature maps of a node: all channels side by side, and the selected channel enlarged."""
 
 from dataclasses import replace
+from functools import partial
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
@@ -32,6 +33,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import (
     PinnedView,
 )
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
+from convnext_studio.ui.panels.interventions.change_menu import ChangeButton, channel_changes
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
@@ -117,6 +119,8 @@ class FeatureMapsPanel(Panel):
         self._rearrange_soon.timeout.connect(self._paint)
         self.choices = FeatureChoices(self)
         self.choices.add_to(self.controls)
+        self.change = ChangeButton(state)
+        self.controls.add(self.change)
         self.mosaic_map = MosaicView("All channels")
         self.channel_map = ChannelView("Selected channel")
         self.numbers = ChannelNumbersView(bridge)
@@ -158,6 +162,7 @@ class FeatureMapsPanel(Panel):
             bar.levels_released.connect(choices.show_range)
             bar.levels_restored.connect(choices.restore_levels)
         self.channel_map.unit_chosen.connect(self._choose_unit)
+        self.mosaic_map.offer_more(partial(channel_changes, state))
         self.patches.patch_chosen.connect(self._show_patch)
         for source in (self.channel_map.read_out, self.numbers.read_out):
             source.connect(state.hovered)

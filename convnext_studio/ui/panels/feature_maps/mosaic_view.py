@@ -251,6 +251,7 @@ _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1
 
 
 Point = tuple[float, float]
+OfferMore = Callable[[QMenu, str, int], None]
 
 
 class MosaicView(MapView):
@@ -264,11 +265,16 @@ class MosaicView(MapView):
         super().__init__(name, parent)
         self._painting: Painting | None = None
         self._channel = 0
+        self._offer_more: OfferMore | None = None
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: self.unit_hovered.emit(None))
         self.view.clicked.connect(self._click)
         self.view.installEventFilter(self)
         self.explain_values(self._value_at)
+
+    def offer_more(self, offer: OfferMore) -> None:
+        """Have entries added to the menu of a channel; `offer` gets the menu, the node and the channel."""
+        self._offer_more = offer
 
     @property
     def painting(self) -> Painting | None:
@@ -356,6 +362,8 @@ class MosaicView(MapView):
             menu.addAction("Copy its n&ame").triggered.connect(
                 lambda: QGuiApplication.clipboard().setText(name)
             )
+            if self._offer_more is not None:
+                self._offer_more(menu, painting.subject.node.name, channel)
             menu.addSeparator()
         menu.addActions(self.saver.menu.actions())
         return menu
