@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import LOGITS, ValuePlace
+from convnext_studio.common.value_terms import LOGITS, ValuePlace
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.config import ConvNeXtConfig
@@ -23,6 +23,8 @@ from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
     Explain,
+    ExplainEach,
+    ExplainedEach,
     ExplainSeveral,
     MeasureFaithfulness,
     Sanity,
@@ -34,7 +36,6 @@ from convnext_studio.protocol.pictures import ImageInfo, ListedPicture, OpenImag
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.walls import ExplainEach, ExplainedEach
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel

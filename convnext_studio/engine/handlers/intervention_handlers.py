@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from convnext_studio.analysis.ablation_parts import block_parts, channel_parts, place_parts
-from convnext_studio.analysis.interventions import (
+from convnext_studio.analysis.intervening.ablation_parts import block_parts, channel_parts, place_parts
+from convnext_studio.analysis.intervening.changed_outputs import (
     Donors,
     changed_logits,
     changed_network,

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResize
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
+from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture

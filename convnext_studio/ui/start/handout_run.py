@@ -30,8 +30,8 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     Parameters
     ----------
     options
-        Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-        offline, stem_stride, stem_padding, part, mean, std, notes.
+        Options as parsed by `convnext_studio.cli.commands.handout`: out, image, lecture, model, device,
+        precision, offline, stem_stride, stem_padding, part, mean, std, notes.
 
     Raises
     ------

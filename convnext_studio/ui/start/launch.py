@@ -13,7 +13,7 @@ from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of

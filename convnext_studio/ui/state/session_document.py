@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.saved_paths import found_path, saved_path
+from convnext_studio.common.files import found_path, saved_path
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis

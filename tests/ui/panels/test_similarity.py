@@ -24,8 +24,8 @@ from convnext_studio.protocol.similarity import (
     MostAlikeResult,
     NormsResult,
     Outlier,
-    Part,
     Parts,
+    PicturePart,
     PictureParts,
     PlacedMaps,
     PositionVectors,
@@ -411,9 +411,9 @@ def parts_of(desk: Desk, shares: tuple[float, ...] = (0.5, 0.375, 0.125)) -> Par
         method="kmeans",
         vectors="direction",
         parts=(
-            Part(area=0.625, pictures=2, patches=(patch("dog", 1, 1, 0.9),)),
-            Part(area=0.2, pictures=1),
-            Part(area=0.175, pictures=1),
+            PicturePart(area=0.625, pictures=2, patches=(patch("dog", 1, 1, 0.9),)),
+            PicturePart(area=0.2, pictures=1),
+            PicturePart(area=0.175, pictures=1),
         ),
         pictures=tuple(
             PictureParts(image=key, labels=LABELS[key], geometry=CROP, cam_shares=shares, target=1)

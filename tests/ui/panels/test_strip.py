@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import head_parameters
-from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
+from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.strip.strip_layout import NetworkLayout, RowLayout, rect_of
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip

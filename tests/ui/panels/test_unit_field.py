@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.plots.scene import Scene

@@ -8,9 +8,17 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.attribution_methods import METHODS
-from convnext_studio.protocol.attributions import INPUT, Explain, ExplainSeveral, Explanation
+from convnext_studio.protocol.attributions import (
+    INPUT,
+    Explain,
+    ExplainEach,
+    ExplainedEach,
+    ExplainSeveral,
+    Explanation,
+    RankedMaps,
+    RankMaps,
+)
 from convnext_studio.protocol.envelope import Done, Progress
-from convnext_studio.protocol.walls import ExplainEach, ExplainedEach, RankedMaps, RankMaps
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.contact_sheet.wall_tiles import seconds_text
 from tests.ui.desk import CROP, Desk, model, picture, prediction

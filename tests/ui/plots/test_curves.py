@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve, log_ticks, runs
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, log_ticks, runs
 from convnext_studio.ui.widgets import theme
 from tests.ui.desk import point_at
 
@@ -248,7 +248,7 @@ def test_nothing_of_pyqtgraph_is_imported_before_a_plot_has_something_to_show() 
     code = (
         "import sys; from PySide6.QtWidgets import QApplication; application = QApplication([]);"
         "from convnext_studio.ui.plots.curve_plot import CurvePlot;"
-        "from convnext_studio.ui.plots.curves import Axes;"
+        "from convnext_studio.ui.plots.curve_data import Axes;"
         "CurvePlot('', Axes(x='', y='')).show_curves([], 'Nothing yet.');"
         "sys.exit('pyqtgraph' in sys.modules)"
     )
@@ -332,7 +332,7 @@ def test_a_mark_goes_with_its_curves(qtbot: QtBot) -> None:
     plot = shown(qtbot, Axes(x="", y="", has_legend=False))
     bars = Bars(label="values", x=np.array([0.0, 1.0]), y=np.array([1.0, 1.0]), width=0.1)
     for mean in (0.25, 0.75):
-        plot.show_curves([bars], x=Limits(0, 1), y=Limits(0, 1), marks=[Mark(x=mean, text="mean")])
+        plot.show_curves([bars], x=Limits(0, 1), y=Limits(0, 1), marks=[AxisMark(x=mean, text="mean")])
     lines = [item for item in plot.view._canvas.scene().items() if type(item).__name__ == "InfiniteLine"]
     assert [line.value() for line in lines] == [0.75]
 
@@ -341,8 +341,8 @@ def test_titles_are_not_scaled_and_small_values_are_written_out(qtbot: QtBot) ->
     plot = shown(qtbot, Axes(x="", y="weight"))
     plot.show_curves([Curve(label="w", x=np.array([0.0, 1.0]), y=np.array([-0.2, 0.2]))])
     plot.grab()
-    assert "x0.001" not in plot.view._up.labelString()
-    assert "0.2" in [text for ticks in plot.view._up._tickLevels for _, text in ticks]
+    assert "x0.001" not in plot.view._axes._up.labelString()
+    assert "0.2" in [text for ticks in plot.view._axes._up._tickLevels for _, text in ticks]
 
 
 def test_lines_are_as_thick_as_the_text_is_large(qtbot: QtBot) -> None:
@@ -379,4 +379,4 @@ def test_small_numbers_have_no_factor_beside_the_title(qtbot: QtBot) -> None:
     plot.show()
     plot.show_curves([Curve(label="small", x=np.arange(3.0), y=np.array([0.001, 0.002, 0.003]))])
     plot.grab()
-    assert plot.view._up.labelString().count("0.001") == 0
+    assert plot.view._axes._up.labelString().count("0.001") == 0

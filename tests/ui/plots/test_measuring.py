@@ -185,7 +185,7 @@ def test_a_profile_is_plotted_below_the_map(shown: MapView) -> None:
     assert curve.x[-1] == pytest.approx(60)
     assert curve.y[0] == pytest.approx(PIXELS[22, 4])
     assert shown.picture().height() > 0
-    shown.view.undo_measure()
+    QTest.keyClick(shown.view, Qt.Key.Key_Escape)
     assert not shown.profile.isVisible()
 
 

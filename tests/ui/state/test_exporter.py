@@ -13,7 +13,7 @@ from convnext_studio.common.stopping import Stopped
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
-from convnext_studio.protocol.similarity import Part, Parts, PictureParts
+from convnext_studio.protocol.similarity import Parts, PicturePart, PictureParts
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -221,7 +221,7 @@ def test_parts_are_written_as_a_label_image(filled: Controller, tmp_path: Path, 
         node="stage4",
         method="kmeans",
         vectors="direction",
-        parts=tuple(Part(area=0.25, pictures=1) for _ in range(3)),
+        parts=tuple(PicturePart(area=0.25, pictures=1) for _ in range(3)),
         pictures=(shown,),
         field=make_model().node("stage4").field,
         error=0.0,

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.attribution_methods import METHODS, Method, Output, Parameter, Value, method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.comparison import MapPlace, difference_of
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
@@ -50,7 +50,7 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     value_of_map,
 )
 from convnext_studio.ui.panels.base import Panel, PanelQuery
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer

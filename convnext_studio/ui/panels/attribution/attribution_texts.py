@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import (
     AVERAGE,

@@ -6,11 +6,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from convnext_studio.common.attribution_methods import METHODS
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
-from convnext_studio.protocol.attributions import Explain, ExplainSeveral
+from convnext_studio.protocol.attributions import Explain, ExplainEach, ExplainSeveral
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.walls import ExplainEach
 from convnext_studio.ui.panels.attribution.attribution_texts import WAITING, explained_node
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, NOTHING_OPEN, AppState
 

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.contents import label_of
-from convnext_studio.protocol.attributions import INPUT, Explanation, Explanations
+from convnext_studio.export.export_contents import label_of
+from convnext_studio.protocol.attributions import INPUT, ExplainedEach, Explanation, Explanations
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.walls import ExplainedEach
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
 from convnext_studio.render.shading import PIXEL_PERCENTILE
 from convnext_studio.ui.panels.attribution.attribution_controls import LookControls

@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps
@@ -43,7 +43,7 @@ from convnext_studio.ui.plots.map_texts import (
     veil_layer,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, call, lines_of
@@ -524,7 +524,7 @@ class ChannelNumbersView(QWidget):
         name = f"{payload.source} kernel {payload.channel}"
         python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
         caption = f"Channel {payload.channel} of {text}."
-        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
+        self.kernel_map.set_contents(ViewContents(name, caption, kernel, python))
 
     def _show_weights(self, kernel: NDArray[np.float32]) -> None:
         height, width = kernel.shape

@@ -13,7 +13,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
@@ -313,7 +313,7 @@ class MosaicView(MapView):
 
     def follow(self, other: "MosaicView") -> None:
         """Show the same part as another mosaic."""
-        self.view.set_viewpoint(other.view.viewpoint)
+        self.view.look_as(other.view)
 
     def to_picture(self, x: float, y: float) -> Point | None:
         """Convert a point of a tile to the photograph's pixels; None between the tiles."""

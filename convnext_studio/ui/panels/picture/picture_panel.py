@@ -5,7 +5,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
@@ -19,9 +19,8 @@ from convnext_studio.ui.panels.picture.unit_field import (
     UnitLookButton,
 )
 from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
-from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
     padding_layers,
@@ -30,8 +29,7 @@ from convnext_studio.ui.plots.map_texts import (
     point_text,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.scene import Layer, Mark, Scene
-from convnext_studio.ui.plots.split_scene import line_mark
+from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of

@@ -8,13 +8,13 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import (
     ALL_VALUES,
     OVER_PICTURE,

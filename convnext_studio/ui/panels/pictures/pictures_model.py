@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QApplication, QStyle
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.samples import SAMPLE_PREFIX
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo

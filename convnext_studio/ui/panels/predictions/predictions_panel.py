@@ -7,8 +7,8 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
-from convnext_studio.export.contents import label_of
+from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from convnext_studio.common.geometry import Box
 from convnext_studio.erf import DECADES, ShownScale, scaled_field, usual_scale
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork, FieldView, ReceptiveFieldResult
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
@@ -22,7 +22,7 @@ from convnext_studio.ui.panels.receptive_field.measured_field import (
     difference_scene,
 )
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
@@ -38,8 +38,7 @@ from convnext_studio.ui.plots.field_scene import (
     why_no_figure,
     window_around,
 )
-from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.split_scene import split_scene
+from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -134,7 +133,7 @@ class ReceptiveFieldPanel(Panel):
             return NO_MODEL
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
-        return settings.field_request(self.state, "receptive_field", Subject())
+        return settings.field_request(self.state, "receptive_field", FieldNetwork())
 
     @property
     def _other(self) -> FieldView | None:

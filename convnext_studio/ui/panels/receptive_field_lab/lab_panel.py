@@ -29,10 +29,10 @@ from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import (
     FieldGrowthResult,
+    FieldNetwork,
     FieldView,
     GrowthPoint,
     ReceptiveFieldResult,
-    Subject,
 )
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls, FieldSettings
@@ -40,8 +40,8 @@ from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, W
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scale_choice
 from convnext_studio.ui.panels.receptive_field_lab.compare import ComparePage, Display
 from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
+from convnext_studio.ui.plots.curve_data import Axes, Curve, Numbers
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
 from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL
 from convnext_studio.ui.plots.saving.vector_files import svg_bytes
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
@@ -102,7 +102,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("Subject", "The network whose growth is shown", ())
+        self.subject = choice("FieldNetwork", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -111,7 +111,7 @@ class GrowthPage(Panel):
         self.subject.currentIndexChanged.connect(self.query.schedule)
         self.plot.pointed.connect(state.hovered)
 
-    def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
+    def offer(self, subjects: Sequence[tuple[str, FieldNetwork]]) -> None:
         """Offer these subjects by title, and keep the chosen one."""
         chosen = self.subject.currentData()
         self.subject.blockSignals(True)
@@ -131,7 +131,7 @@ class GrowthPage(Panel):
             return sentence
         if self.state.model is None:
             return NO_MODEL
-        if not isinstance(subject, Subject):
+        if not isinstance(subject, FieldNetwork):
             return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
 

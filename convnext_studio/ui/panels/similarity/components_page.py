@@ -56,7 +56,7 @@ from convnext_studio.ui.panels.similarity.similarity_page import (
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -222,7 +222,7 @@ class ComponentImages:
 
     def __init__(self) -> None:
         self._layers: dict[tuple[str, int], Layer] = {}
-        self._overlays: dict[tuple[str, int], Overlay] = {}
+        self._overlays: dict[tuple[str, int], GalleryOverlay] = {}
         self._drawn: tuple[object, ...] = ()
 
     def forget_others(self, basis: Basis | None, look: OverlayLook) -> None:
@@ -244,7 +244,9 @@ class ComponentImages:
             self._layers[placed.image, index] = layer
         return self._layers[placed.image, index]
 
-    def overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int, look: OverlayLook) -> Overlay:
+    def overlay(
+        self, placed: PlacedMaps, result: ComponentsResult, index: int, look: OverlayLook
+    ) -> GalleryOverlay:
         """Return what lies over a small picture."""
         self.forget_others(result.basis, look)
         if (placed.image, index) not in self._overlays:
@@ -254,7 +256,7 @@ class ComponentImages:
             else:
                 limits = signed_limits(result.basis.ends[index])
                 colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-            overlay = Overlay(colours, box, placed.geometry.picture_size, opacity, look.smooth)
+            overlay = GalleryOverlay(colours, box, placed.geometry.picture_size, opacity, look.smooth)
             self._overlays[placed.image, index] = overlay
         return self._overlays[placed.image, index]
 
@@ -505,7 +507,7 @@ class ComponentsPage(Page):
             clipping = Clipping.of(values, limits)
             single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the colours of a small picture."""
         placed, result = self._others.get(key), self._result
         if placed is None or result is None:

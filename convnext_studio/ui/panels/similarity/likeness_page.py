@@ -52,7 +52,7 @@ from convnext_studio.ui.panels.similarity.similarity_page import (
 )
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -498,7 +498,7 @@ class LikenessPage(Page):
             values=values,
         )
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the likeness over a small picture."""
         scale, values = self._scale(), self._map(key)
         if scale is None or values is None:
@@ -509,7 +509,7 @@ class LikenessPage(Page):
         field, crop = placed[0].field, placed[0].crop
         seen, box = seen_map(values, field, crop)
         colours = veil(seen, limits, colormap, zero=zero)
-        return Overlay(colours, box, crop.picture_size, self.look.opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, crop.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

@@ -22,8 +22,8 @@ from convnext_studio.protocol.similarity import (
     FEWEST_PARTS,
     MOST_PARTS,
     FindParts,
-    Part,
     Parts,
+    PicturePart,
     PictureParts,
 )
 from convnext_studio.render import (
@@ -47,7 +47,7 @@ from convnext_studio.ui.panels.similarity.similarity_page import (
     unread_text,
 )
 from convnext_studio.ui.plots.map_texts import Placement
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -96,7 +96,7 @@ class PartCard(QWidget):
         self.is_shown.toggled.connect(lambda _on: self.shown_changed.emit())
         self.patches.patch_chosen.connect(self.patch_chosen)
 
-    def show_part(self, part: Part, texts: str) -> None:
+    def show_part(self, part: PicturePart, texts: str) -> None:
         """Show the numbers and patches of the part."""
         self.numbers.setText(texts)
         if part.patches or not self.patches.count():
@@ -266,7 +266,7 @@ class PartsPage(Page):
                 card.show_part(part, self._card_text(card.index, part))
         self.changed.emit()
 
-    def _card_text(self, index: int, part: Part) -> str:
+    def _card_text(self, index: int, part: PicturePart) -> str:
         said = [
             f"{format_percent(part.area)} of all positions, in {pluralize(part.pictures, 'picture')}",
         ]
@@ -305,7 +305,7 @@ class PartsPage(Page):
         )
         return PageScene(layers=(Layer(Bitmap(veil), box),), lines=lines, values=own.labels)
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the parts of a small picture."""
         result = self._result
         own = None if result is None else next((each for each in result.pictures if each.image == key), None)
@@ -314,7 +314,7 @@ class PartsPage(Page):
         labels, box = seen_map(own.labels, result.field, own.geometry)
         lines = {PART_COLOURS[part]: ends for part, ends in part_outlines(labels, box, self.hidden).items()}
         veil = part_veil(labels, self.hidden, _TINT)
-        return Overlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
+        return GalleryOverlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

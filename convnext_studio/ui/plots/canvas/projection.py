@@ -1,11 +1,13 @@
-"""The mapping from the coordinates of a scene to the logical pixels of the view that shows it."""
+"""Which part of its scene a view shows, and the mapping from the scene to the view's logical pixels."""
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, QSize
 from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.ui.plots.scene import Scene
 
 MARGIN_PX = 6
 LEADER_PX = 18.0
@@ -63,3 +65,132 @@ class Projection:
     def text_px(self, text: str) -> float:
         """Return the width of a label with this text."""
         return self.metrics.horizontalAdvance(text) + 8.0
+
+
+_LARGEST_ZOOM = 400.0
+
+
+class SceneZoom:
+    """The scale and the position of a scene in a view; numbers alone, which the view shows.
+
+    Parameters
+    ----------
+    view
+        The widget, whose size and font count.
+
+    Attributes
+    ----------
+    scene_size
+        Width and height of the scene; None if there is none.
+    margin
+        How far the scene reaches beyond its left, top, right and bottom; a fitted scene is shown with that.
+    column_px
+        Width of the column for labels beside the layers.
+    """
+
+    def __init__(self, view: QWidget) -> None:
+        self._view = view
+        self._scale = 1.0
+        self._origin = QPointF()
+        self._is_fitted = True
+        self.scene_size: tuple[float, float] | None = None
+        self.margin = (0.0, 0.0, 0.0, 0.0)
+        self.column_px = 0.0
+
+    @property
+    def projection(self) -> Projection:
+        """The mapping from the scene to the view."""
+        view = self._view
+        area = QRectF(view.rect())
+        return Projection(self._scale, self._origin, area, self.column_px, view.font(), view.fontMetrics())
+
+    @property
+    def scale(self) -> float:
+        """The number of logical pixels per scene pixel."""
+        return self._scale
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the whole scene is visible and stays so when the view is resized."""
+        return self._is_fitted
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The point of the scene at the centre of the view."""
+        return self.projection.to_scene(self._middle)
+
+    def fit(self) -> None:
+        """Show the whole scene as large as possible."""
+        self._is_fitted = True
+        if self.scene_size is not None:
+            (width, height), (left, top, _, _) = self._extent, self.margin
+            self._scale = self._fitting_scale
+            self._origin = QPointF(
+                (self._view.width() - self.column_px - width * self._scale) / 2 + left * self._scale,
+                (self._view.height() - height * self._scale) / 2 + top * self._scale,
+            )
+
+    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom by a factor around a point of the view, by default its centre."""
+        fixed = self._middle if at is None else at
+        self._put(*self.projection.to_scene(fixed), fixed, self._within(self._scale * factor))
+
+    def look(self, x: float, y: float, scale: float) -> None:
+        """Centre a point of the scene at a scale, which is limited as for the wheel and the keys."""
+        self._put(x, y, self._middle, self._within(scale))
+
+    def follow(self, other: "SceneZoom") -> None:
+        """Show the same part, in shares of the scene, as another view shows of its own scene."""
+        if other.is_fitted or other.scene_size is None or self.scene_size is None:
+            self.fit()
+            return
+        (x, y), (wide, high), (width, height) = other.centre, other.scene_size, self.scene_size
+        scale = self._fitting_scale * other.scale / other._fitting_scale
+        self._put(x / wide * width, y / high * height, self._middle, scale)
+
+    def column_for(self, scene: Scene | None) -> float:
+        """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
+        if scene is None:
+            return 0.0
+        texts = [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()
+        widest = max((self.projection.text_px(text) for text in texts), default=0.0)
+        return widest + LEADER_PX if 0 < widest < self._view.width() / 2 else 0.0
+
+    def drag(self, by: QPointF) -> None:
+        """Move the scene by pixels of the view."""
+        self._origin += by
+        self._is_fitted = False
+
+    def resize(self, change: QSize) -> None:
+        """Keep the scene fitted, or else keep its centre, after the size of the view has changed."""
+        if self._is_fitted:
+            self.fit()
+        else:
+            self._origin += QPointF(change.width() / 2, change.height() / 2)
+
+    def _put(self, x: float, y: float, at: QPointF, scale: float) -> None:
+        """Show a point of the scene at a place of the view."""
+        self._is_fitted = False
+        self._scale = scale
+        self._origin = QPointF(at.x() - x * scale, at.y() - y * scale)
+
+    def _within(self, scale: float) -> float:
+        smallest = self._fitting_scale / 4
+        return min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
+
+    @property
+    def _middle(self) -> QPointF:
+        return QPointF(self._view.width() / 2, self._view.height() / 2)
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        (width, height), (left, top, right, bottom) = self.scene_size or (1.0, 1.0), self.margin
+        return width + left + right, height + top + bottom
+
+    @property
+    def _fitting_scale(self) -> float:
+        width, height = self._extent
+        room_x = self._view.width() - self.column_px - 2 * MARGIN_PX
+        room_y = self._view.height() - 2 * MARGIN_PX
+        return max(min(room_x / width, room_y / height), 1e-6)

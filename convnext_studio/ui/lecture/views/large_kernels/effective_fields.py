@@ -12,7 +12,12 @@ from convnext_studio.erf import DECADES, scaled_field
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
-from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveField, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import (
+    THRESHOLDS,
+    FieldNetwork,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
 from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
@@ -27,7 +32,7 @@ _HEADINGS = "holds", "area"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredNetwork:
     """One of the compared networks.
 
     Attributes
@@ -39,7 +44,7 @@ class Measured:
     """
 
     title: str
-    subject: Subject
+    subject: FieldNetwork
 
 
 class EffectiveFieldsView(NetworkView):
@@ -72,18 +77,20 @@ class EffectiveFieldsView(NetworkView):
         )
         state.pictures_changed.connect(self.follow)
 
-    def compared(self) -> tuple[Measured, ...]:
+    def compared(self) -> tuple[MeasuredNetwork, ...]:
         """Return the compared networks from left to right; the open model is the last."""
-        here = Measured("The open model", Subject())
+        here = MeasuredNetwork("The open model", FieldNetwork())
         scaled = with_layer_scale(self.config, 1.0)  # With less, untrained blocks have almost no effect.
         if self.settings["compare"] == "kernels":
             random = [
-                Measured(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
+                MeasuredNetwork(
+                    f"{side} × {side} kernels", FieldNetwork(config=replace(scaled, kernel_size=side))
+                )
                 for side in (3, 7)
             ]
             return *random, here
         configs = dict.fromkeys((with_layer_scale(self.config, PAPER_SCALE), scaled))
-        return *(Measured(_title(config), Subject(config=config)) for config in configs), here
+        return *(MeasuredNetwork(_title(config), FieldNetwork(config=config)) for config in configs), here
 
     def network_questions(self) -> Sequence[Request] | str:
         """Ask for the field of each network."""
@@ -152,7 +159,7 @@ class EffectiveFieldsView(NetworkView):
         ):
             self._paint_column(ink, column, place, each)
 
-    def _paint_column(self, ink: Ink, column: QRectF, place: int, each: Measured) -> None:
+    def _paint_column(self, ink: Ink, column: QRectF, place: int, each: MeasuredNetwork) -> None:
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(column.left(), column.top(), column.width(), line), each.title, bold=True)
         result = self.results.get(place)
