@@ -25,7 +25,7 @@ from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start import launch
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
 from tests.benchmarks.programs.watching import Gaps, Painted
 from tests.end_to_end.answers import Shown, View
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QMouseEvent
 
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.state.two_answers import TwoAnswers
+from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 GRIP_PX = 6
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.viewport import Viewport
+from convnext_studio.ui.state.selection.linked_views import Viewport
 
 Point = tuple[float, float]
 Place = Callable[[float, float], Point | None]

@@ -29,14 +29,14 @@ from convnext_studio.protocol.pictures import (
 from convnext_studio.render import pluralize
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends
+from convnext_studio.ui.shell.changing_menus import is_file
 from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
-from convnext_studio.ui.shell.recent_menu import is_file
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.opening import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,

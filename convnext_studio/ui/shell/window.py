@@ -25,35 +25,32 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.actions.spec import TWO_NETWORKS_KEYS
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
-from convnext_studio.ui.shell.clipboard import Clipboard
-from convnext_studio.ui.shell.device_menu import DeviceMenu
+from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
+from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import DockLayout
+from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
-from convnext_studio.ui.shell.map_zoom import MapZoom
-from convnext_studio.ui.shell.panel_defaults import PanelDefaults
-from convnext_studio.ui.shell.python_copy import PythonCopy
-from convnext_studio.ui.shell.recent_menu import RecentMenu
+from convnext_studio.ui.shell.panel_controls import PanelDefaults
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.shell.window_place import WindowPlace
+from convnext_studio.ui.shell.views import MapZoom
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.dropped import describe_drop
-from convnext_studio.ui.state.folder_watch import FolderWatch
-from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
+from convnext_studio.ui.state.opening.dropped import describe_drop
+from convnext_studio.ui.state.opening.folder_watch import FolderWatch
+from convnext_studio.ui.state.selection.history import SelectionHistory
 from convnext_studio.ui.state.settings import Settings, SettingsFile
+from convnext_studio.ui.widgets.choices import TwoAnswersChoice
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
 from convnext_studio.ui.widgets.text_size import scaled
-from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel

@@ -32,8 +32,8 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
-from convnext_studio.ui.state.opening import PICTURES, PictureOpener
-from convnext_studio.ui.state.second_opener import SecondOpener
+from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
+from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import Notice

@@ -15,7 +15,7 @@ from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMap
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.two_answers import SHOWN
+from convnext_studio.ui.state.selection.two_answers import SHOWN
 from tests.engine.opening import input_of
 from tests.networks import small_model, write_weights
 from tests.ui.stepped_engine import SteppedEngine

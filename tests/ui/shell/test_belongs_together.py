@@ -14,7 +14,7 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.two_answers import SHOWN
+from convnext_studio.ui.state.selection.two_answers import SHOWN
 from tests.networks import small_model, write_weights
 from tests.ui.stepped_engine import SteppedEngine
 

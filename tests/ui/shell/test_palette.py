@@ -15,7 +15,7 @@ from convnext_studio.ui.shell.actions.spec import SEPARATOR
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
 from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Entry, Palette, Row, ranked
-from convnext_studio.ui.shell.find.panel_options import MOST_ITEMS
+from convnext_studio.ui.shell.find.palette_entries import MOST_ITEMS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile

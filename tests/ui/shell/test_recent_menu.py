@@ -8,7 +8,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.shell.recent_menu import RecentMenu
+from convnext_studio.ui.shell.changing_menus import RecentMenu
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import SettingsFile
 

@@ -27,7 +27,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller, encode_png
-from convnext_studio.ui.state.opening import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import (

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QImage
 
-from convnext_studio.ui.state.dropped import describe_drop, describe_paths
+from convnext_studio.ui.state.opening.dropped import describe_drop, describe_paths
 
 
 @pytest.mark.parametrize(

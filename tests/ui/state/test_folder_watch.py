@@ -6,11 +6,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.pictures import ListedPictures, ListPictures, ShowPicture
-from convnext_studio.ui.state import folder_watch as watching
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.folder_watch import FolderWatch
+from convnext_studio.ui.state.opening import folder_watch as watching
+from convnext_studio.ui.state.opening.folder_watch import FolderWatch
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, make_image

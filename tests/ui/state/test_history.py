@@ -5,7 +5,7 @@ import random
 import pytest
 
 from convnext_studio.ui.state.app_state import FIRST_NODE, AppState
-from convnext_studio.ui.state.history import CAPACITY, TOGETHER_S, SelectionHistory
+from convnext_studio.ui.state.selection.history import CAPACITY, TOGETHER_S, SelectionHistory
 from tests.ui.conftest import make_image, make_model
 from tests.ui.desk import TINY
 

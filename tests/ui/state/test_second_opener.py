@@ -13,7 +13,7 @@ from convnext_studio.protocol.models import (
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.second_opener import SecondOpener
+from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 
 ESTIMATE = MemoryEstimate(

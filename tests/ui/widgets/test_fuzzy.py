@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convnext_studio.ui.widgets.fuzzy import Fit, match
+from convnext_studio.ui.widgets.search.fuzzy import Fit, match
 
 TEXTS = st.text(alphabet="abcABC .3-é", max_size=24)
 

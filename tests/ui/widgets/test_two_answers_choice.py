@@ -2,8 +2,8 @@
 
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.state.two_answers import SHOWN, TwoAnswers
-from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
+from convnext_studio.ui.state.selection.two_answers import SHOWN, TwoAnswers
+from convnext_studio.ui.widgets.choices import TwoAnswersChoice
 
 KEYS = ("Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4")
 

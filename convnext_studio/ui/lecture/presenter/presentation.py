@@ -17,7 +17,7 @@ from convnext_studio.ui.lecture.views.registry import check_lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.dropped import describe_drop
+from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.drop_target import DropTarget
 

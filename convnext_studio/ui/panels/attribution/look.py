@@ -6,9 +6,9 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Shading
 from convnext_studio.ui.panels.base import choice, opacity_slider
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
 
 
 class Look(QObject):

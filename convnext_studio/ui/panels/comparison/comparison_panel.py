@@ -10,7 +10,7 @@ from convnext_studio.ui.panels.comparison.opening_box import OpeningBox
 from convnext_studio.ui.panels.comparison.weights_panel import WeightsPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.second_opener import SecondOpener
+from convnext_studio.ui.state.opening.second_opener import SecondOpener
 
 
 class ComparisonPanels(QWidget):

@@ -21,9 +21,9 @@ from convnext_studio.model.road.steps import ROAD
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.comparison_entries import suggestions
-from convnext_studio.ui.state.second_opener import SecondOpener
+from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 NO_SECOND = "No second network is open. Choose one: all views then show both."
 PRESET_PREFIX = "preset:"

@@ -32,8 +32,8 @@ from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
+from convnext_studio.ui.widgets.qimage import device_px
 from convnext_studio.ui.widgets.text_size import scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import device_px
 
 _USUAL_CLASSES, _MOST_CLASSES = 12, 60
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace as struct_replace
 from convnext_studio.comparison import MapPlace, difference_of, nearest_unit, sampled_like
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 
 
 def compared_subject(first: Subject, second: Subject, shown: Shown, curtain: float) -> Subject:

@@ -37,7 +37,7 @@ from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets import theme
 
 _PANEL = "feature_maps"

@@ -28,7 +28,7 @@ from convnext_studio.ui.panels.model.normalisation_choice import NormalisationCh
 from convnext_studio.ui.panels.model.part_choice import PartChoice
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 
 class StemChoice(QWidget):

@@ -11,7 +11,7 @@ from convnext_studio.render import SIGNED_OVER_PICTURE, Clipping, Limits, Range,
 from convnext_studio.ui.panels.picture.unit_field import Heat, SelectedUnit, heat_of, largest_value
 from convnext_studio.ui.plots.map_texts import veil_layer
 from convnext_studio.ui.plots.scene import Layer
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 
 PIXELS = FieldGeometry()
 Seen = tuple[SelectedUnit, UnitFieldResult]

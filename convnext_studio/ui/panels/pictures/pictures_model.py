@@ -25,9 +25,8 @@ from convnext_studio.ui.panels.pictures.picture_classes import PictureClasses
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 
 ICON_PX = 56
 KEY_ROLE = Qt.ItemDataRole.UserRole

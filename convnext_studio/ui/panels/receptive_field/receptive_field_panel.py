@@ -42,8 +42,8 @@ from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.plots.split_scene import split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
 
 SCALES: tuple[tuple[str, ShownScale], ...] = (
     ("Logarithmic", "decades"),

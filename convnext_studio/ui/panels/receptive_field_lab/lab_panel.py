@@ -51,7 +51,7 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"

@@ -51,8 +51,8 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
-from convnext_studio.ui.widgets.switch import Switch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 COLOUR_NAMES = ("red", "green", "blue")

@@ -49,7 +49,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
 
 Map = NDArray[np.float32]
 NAMES = ("A", "B")

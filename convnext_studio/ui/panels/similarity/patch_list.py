@@ -9,9 +9,8 @@ from convnext_studio.protocol.channels import Patch
 from convnext_studio.render import format_number
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 
 
 class PatchList(QListWidget):

@@ -25,8 +25,8 @@ from convnext_studio.ui.plots.scene import Layer, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
-from convnext_studio.ui.widgets.switch import Switch
 
 _WAIT_MS = 60
 _OPACITY_PERCENT = 80

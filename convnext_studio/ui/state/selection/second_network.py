@@ -11,7 +11,7 @@ from convnext_studio.protocol.counterparts import Counterpart, Pair, counterpart
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.ui.state.two_answers import Shown, TwoAnswers
+from convnext_studio.ui.state.selection.two_answers import Shown, TwoAnswers
 
 Asked = TypeVar("Asked", bound=Request)
 

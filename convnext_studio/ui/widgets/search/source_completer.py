@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from PySide6.QtCore import QObject, QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QLineEdit
 
-from convnext_studio.ui.widgets.fuzzy import match
+from convnext_studio.ui.widgets.search.fuzzy import match
 from convnext_studio.ui.widgets.text_size import follow_text
 
 MOST_OFFERED = 200

@@ -8,7 +8,7 @@ from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Request
 from convnext_studio.protocol.pictures import ListedPictures, ListPictures
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.opening import PictureOpener
+from convnext_studio.ui.state.opening.picture_opener import PictureOpener
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 
