@@ -78,7 +78,7 @@ class Observer(QObject):
             model="" if state.model is None else state.model.title,
             picture="" if state.picture is None else state.picture.name,
             pictures=tuple(
-                state.pictures[row].name for row in range(window.pictures_panel.list.model().rowCount())
+                state.opened.all[row].name for row in range(window.pictures_panel.list.model().rowCount())
             ),
             predictions=tuple((row.label, row.percentage) for row in rows if row.isVisible()),
             explained=window.predictions_panel.explained.text(),
@@ -131,8 +131,8 @@ class Observer(QObject):
         if channel is not None:
             self._state.set_channel(channel)
         if picture:
-            (key,) = (opened.key for opened in self._state.pictures if opened.name == picture)
-            self._state.select_picture(key)
+            (key,) = (opened.key for opened in self._state.opened.all if opened.name == picture)
+            self._state.opened.select(key)
 
     def open(self, path: str) -> None:
         """As a picture that is dropped on the window."""

@@ -249,7 +249,7 @@ class Views:
         self._window.appearance._use_text()
 
     def _networks(self) -> list[View]:
-        change = self._window.controller.change_model
+        change = self._window.controller.models.change
         return [
             View("random_weights", lambda: change(source="preset:tutorial")),
             View("large_network", lambda: change(source="preset:convnext_base")),

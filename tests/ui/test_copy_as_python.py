@@ -67,13 +67,13 @@ class Engine:
         for name in ("sample:coffee", "sample:cat"):
             picture = self.dispatcher.run(OpenImage(path=name))
             assert isinstance(picture, ImageInfo)
-            state.add_picture(picture)
+            state.opened.add(picture)
         assert state.picture is not None
         self.image = state.picture.key
         prediction = self.dispatcher.run(Predict(image=self.image))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)
-        state.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
+        state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
 
     def show(self, panel: QWidget) -> None:
         self.desk.show(panel, 700, 500)
@@ -102,8 +102,8 @@ class Engine:
 
     def listed(self, key: str) -> OpenedPicture | None:
         state = self.desk.state
-        row = state.row(key)
-        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
+        row = state.opened.row(key)
+        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
 
     def of_view(self, view: MapView) -> tuple[str, Arrays]:
         assert view.contents is not None
@@ -173,7 +173,7 @@ def attribution(engine: Engine) -> Views:
         "noise": Explain(image="", method="smoothgrad", parameters=(("samples", 3), ("seed", 4))),
     }.items():
         state.set_target(2)
-        state.set_explaining(explaining)
+        state.attributions.set_explaining(explaining)
         engine.settle(panel)
         shown = [cell.map for cell in panel.figure.cells if cell.map.isVisible()]
         assert shown, name

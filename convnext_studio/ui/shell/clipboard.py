@@ -2,27 +2,25 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QItemSelectionModel, QObject, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
-
-from convnext_studio.ui.panels.base import Panel
-from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
-from convnext_studio.ui.widgets.message_bar import Notice
-
-from PySide6.QtCore import QItemSelectionModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
+    QWidget,
 )
 
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window_part import WindowPart
+from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
+from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -128,7 +126,7 @@ class PythonCopy(QObject):
         """Return the whole script of a view."""
         state = self._window.state
         assert state.model is not None  # There are no lines without a model.
-        return script(python, state.model, self._window.controller.loaded, self._picture)
+        return script(python, state.model, self._window.controller.models.loaded, self._picture)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""
@@ -158,8 +156,8 @@ class PythonCopy(QObject):
 
     def _picture(self, key: str) -> OpenedPicture | None:
         state = self._window.state
-        row = state.row(key)
-        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
+        row = state.opened.row(key)
+        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
 
 
 def python_of(widget: QWidget) -> PythonLines | None:

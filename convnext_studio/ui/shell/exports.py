@@ -153,7 +153,7 @@ class Exports(WindowPart):
         return "" if possible else "There is nothing to export yet: it needs a picture and its prediction."
 
     def _why_no_map(self) -> str:
-        return "" if self._window.state.explanation is not None else "There is no map to save yet."
+        return "" if self._window.state.attributions.explanation is not None else "There is no map to save yet."
 
     def _report_files(self) -> str:
         model = self._window.state.model
@@ -164,7 +164,7 @@ class Exports(WindowPart):
         )
 
     def _map_files(self) -> str:
-        explanation = self._window.state.explanation
+        explanation = self._window.state.attributions.explanation
         name = "gradcam" if explanation is None else method_named(explanation.method).name
         return f"In a folder named after the picture: {name}.npy, {name}.json and {name}.png, for every node."
 

@@ -88,7 +88,7 @@ class SessionFiles(QObject):
         self._settings = settings
         self._selection: SavedSession | None = None  # Applied once its model is loaded.
         state.model_loaded.connect(self._select)
-        controller.model_refused.connect(self._forget_selection)
+        controller.models.refused.connect(self._forget_selection)
 
     # ---------------------------------------------------------------------------------------------- saving
 
@@ -99,7 +99,9 @@ class SessionFiles(QObject):
         except StudioError as error:
             self._tell(error.message, error.hint)
             return
-        keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
+        keys = tuple(
+            picture.key for picture in self._state.opened.all if picture.path and is_file(picture.path)
+        )
         if keys:
             self._bridge.ask(
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
@@ -114,7 +116,7 @@ class SessionFiles(QObject):
         if not isinstance(checked, CheckedPictures):
             return
         session = self._session(checked.sha256)
-        left_out = sum(not picture.path for picture in self._state.pictures)
+        left_out = sum(not picture.path for picture in self._state.opened.all)
         text = to_text(session, path.absolute().parent)
         self._controller.background.run(
             lambda: write_file(path, lambda file: file.write(text.encode())),
@@ -125,19 +127,21 @@ class SessionFiles(QObject):
 
     def _session(self, sha256: dict[str, str]) -> SavedSession:
         state = self._state
-        kept = [picture for picture in state.pictures if picture.path]
-        shown = [row for row, picture in enumerate(kept) if picture == state.chosen]
+        kept = [picture for picture in state.opened.all if picture.path]
+        shown = [row for row, picture in enumerate(kept) if picture == state.opened.chosen]
         second = self._controller.second.loaded_second
         return SavedSession(
-            model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
+            model=None
+            if self._controller.models.loaded is None
+            else _saved_model(self._controller.models.loaded),
             second=None if second is None else _saved_model(second),
             shown=state.second.shown,
             pictures=tuple(
                 SessionPicture(
                     path=_whole(picture.path),
                     sha256=sha256.get(picture.key, ""),
-                    box=state.box_of(picture.key),
-                    view=state.view_of(picture.key),
+                    box=state.opened.framings.box_of(picture.key),
+                    view=state.opened.framings.view_of(picture.key),
                 )
                 for picture in kept
             ),
@@ -147,14 +151,14 @@ class SessionFiles(QObject):
             channel=state.channel,
             unit=state.unit,
             target=state.target,
-            against=state.explaining.against,
+            against=state.attributions.explaining.against,
             panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
             measures={
                 name: measures
                 for name, dock in self._remembered()
                 if dock.is_made and (measures := measures_of(dock.panel))
             },
-            bases=state.bases,
+            bases=state.kept.bases,
             layout=self._layout.save(),
         )
 
@@ -207,9 +211,9 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
+            self._controller.models.build(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
-            self._controller.reopen_model(
+            self._controller.models.reopen(
                 model.source,
                 model.stem_stride,
                 model.stem_padding,
@@ -239,7 +243,7 @@ class SessionFiles(QObject):
             except (StudioError, TypeError, ValueError, KeyError):
                 self._tell("The second network of the session cannot be built.", "Open one yourself.")
                 return
-        now = self._controller.loaded
+        now = self._controller.models.loaded
         opener.open(
             LoadModel(
                 source=second.source,
@@ -248,7 +252,7 @@ class SessionFiles(QObject):
                 input_px=second.input_px,
                 device="auto" if now is None else now.device,
                 precision=self._usable(second.precision or "float32"),
-                offline=self._controller.is_offline,
+                offline=self._controller.models.is_offline,
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,
                 part=second.part,
@@ -264,7 +268,7 @@ class SessionFiles(QObject):
         session, self._selection = self._selection, None
         if session is None:
             return
-        self._state.set_bases(session.bases)
+        self._state.kept.set_bases(session.bases)
         names = {node.name for node in model.nodes}
         if session.node in names:
             self._state.set_node(session.node)
@@ -278,7 +282,9 @@ class SessionFiles(QObject):
         against = session.against if (session.against or 0) < len(model.labels) else None
         # The controls of the session may set “probability” after this.
         output: Output = "logit" if against is None else "difference"
-        self._state.set_explaining(replace(self._state.explaining, against=against, output=output))
+        self._state.attributions.set_explaining(
+            replace(self._state.attributions.explaining, against=against, output=output)
+        )
         for name, dock in self._remembered():
             if values := session.panels.get(name):
                 set_controls(dock.panel, values)
@@ -299,7 +305,7 @@ class SessionFiles(QObject):
         if answer.pictures:
             boxes = {picture.path: picture.box for picture in opening.session.pictures}
             for picture in answer.pictures:
-                self._state.put_box(picture.key, boxes.get(picture.path))
+                self._state.opened.framings.put_box(picture.key, boxes.get(picture.path))
             chosen = opening.session.picture
             path = None if chosen is None else opening.session.pictures[chosen].path
             shown = [picture for picture in answer.pictures if picture.path == path]
@@ -327,7 +333,7 @@ class SessionFiles(QObject):
 
     def _viewed(self, key: str, answer: Payload) -> None:
         if isinstance(answer, ImageInfo):
-            self._state.replace_picture(key, answer)
+            self._state.opened.replace(key, answer)
 
     def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
         """Report which picture files have changed since the session was saved."""

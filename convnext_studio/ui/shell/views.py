@@ -17,7 +17,7 @@ class MapZoom:
         self._window = window
         self._state = state
         self._settings = settings
-        state.link_zoom(settings.values.linked_zoom)
+        state.views.link_zoom(settings.values.linked_zoom)
 
     def fit_active(self) -> None:
         """Fit the active view to its contents."""
@@ -31,15 +31,15 @@ class MapZoom:
 
     def reset(self) -> None:
         """Fit every view to its contents."""
-        self._state.set_viewport(None)
+        self._state.views.set_viewport(None)
         for view in self._window.findChildren(ImageView):
             if not view.is_fitted:
                 view.show_all()
 
     def toggle_link(self) -> None:
         """Switch linked zoom, with which all views show the same part of the picture, and save the choice."""
-        self._state.link_zoom(not self._state.zoom_is_linked)
-        self._settings.update(linked_zoom=self._state.zoom_is_linked)
+        self._state.views.link_zoom(not self._state.views.zoom_is_linked)
+        self._settings.update(linked_zoom=self._state.views.zoom_is_linked)
 
     def measure(self, tool: Tool) -> None:
         """Begin to measure with a tool on the active view, or end it; the keys then move what is measured."""

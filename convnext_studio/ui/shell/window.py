@@ -181,14 +181,14 @@ class StudioWindow(QMainWindow):
         menus["File"].insertMenu(menus["File/Samples"].menuAction(), self._recent_menu)
         recent = RecentMenu(self._recent_menu, self.settings, self.controller.background)
         recent.path_chosen.connect(lambda path: self.controller.open_paths([path]))
-        recent.model_chosen.connect(lambda source: self.controller.change_model(source=source))
+        recent.model_chosen.connect(lambda source: self.controller.models.change(source=source))
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group)
-        self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
+        self.device_menu.device_chosen.connect(lambda device: self.controller.models.change(device=device))
         self.guide = Guide(
             self,
             self.strip,
@@ -253,8 +253,8 @@ class StudioWindow(QMainWindow):
             state.picture_selected,
             state.prediction_made,
             state.unit_selected,
-            state.pinned,
-            controller.model_refused,
+            state.kept.pinned,
+            controller.models.refused,
             self.strip.costs_changed,
             self.history.changed,
             self.folder_watch.changed,
@@ -406,7 +406,7 @@ class StudioWindow(QMainWindow):
         self._show_title()
 
     def _show_devices(self, model: ModelInfo) -> None:
-        loaded = self.controller.loaded
+        loaded = self.controller.models.loaded
         self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
 
     def _update_actions(self) -> None:
@@ -449,10 +449,10 @@ class StudioWindow(QMainWindow):
         before = self.settings.values
         self.settings.values = values
         self.appearance.use(values)
-        self.state.link_zoom(values.linked_zoom)
+        self.state.views.link_zoom(values.linked_zoom)
         self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
         if (before.device, before.precision) != (values.device, values.precision):
-            self.controller.change_model(device=values.device, precision=values.precision)
+            self.controller.models.change(device=values.device, precision=values.precision)
         self._update_actions()
 
     def remember(self) -> None:

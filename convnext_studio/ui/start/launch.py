@@ -77,7 +77,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     client.start()
     if options.size is not None:
         window.resize(*options.size)
-    controller.open_model(
+    controller.models.open(
         options.model,
         settings.values.device if options.device == "auto" else options.device,
         settings.values.precision if options.precision == "float32" else options.precision,

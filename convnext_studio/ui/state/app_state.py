@@ -1,6 +1,5 @@
 """The state that all panels share: what is open and what is selected."""
 
-
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 

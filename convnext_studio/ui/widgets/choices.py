@@ -1,4 +1,4 @@
-"""Controls that choose one of a few: a switch, a box that says what it chooses, and two answers to one question."""
+"""Controls that choose one of a few: a switch, a box with a word in front, and two answers to one question."""
 
 from collections.abc import Sequence
 from typing import cast

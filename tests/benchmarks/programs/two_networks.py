@@ -29,7 +29,7 @@ def main() -> None:
     config = PRESETS["convnext_tiny"].config
     state.set_model(model(config, 224))
     state.second.set_model(model(config, 224))
-    state.add_picture(picture())
+    state.opened.add(picture())
     panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(state)))
     panel.resize(1600, 1000)
     panel.show()

@@ -22,7 +22,7 @@ NAMES = tuple(f"bird {index}" for index in range(CLASSES))
 @pytest.fixture
 def opened(window: StudioWindow, engine: FakeEngine) -> StudioWindow:
     """The window with a network that was asked for, a picture and its prediction."""
-    window.controller.open_model("preset:small")
+    window.controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[-1], make_model())
     window.controller.open_paths(["/pictures/one.png"])
     answer_listing(engine, make_image())
@@ -98,7 +98,7 @@ def test_a_dropped_file_names_the_classes(
     asked = engine.open(NameClasses)[-1]
     assert asked.labels == NAMES
     engine.answer(asked, replace(make_model(), labels=NAMES))
-    model = opened.controller.loaded
+    model = opened.controller.models.loaded
     assert model is not None
     assert model.labels == NAMES
 
@@ -124,9 +124,9 @@ def test_a_file_that_does_not_fit_is_refused_in_a_sentence(
 def test_a_session_brings_the_names_back(
     opened: StudioWindow, engine: FakeEngine, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    opened.controller.name_classes(NAMES)
+    opened.controller.models.name_classes(NAMES)
     engine.answer(engine.open(NameClasses)[-1], replace(make_model(), labels=NAMES))
-    opened.state.remove_pictures(["one"])
+    opened.state.opened.remove(["one"])
     path = tmp_path / "named.cnxsession"
     opened.sessions.save(path)
     qtbot.waitUntil(path.exists)

@@ -120,7 +120,7 @@ def test_an_unknown_class_is_told(filled_window: StudioWindow, state: AppState, 
 
 def test_random_weights_are_marked(window: StudioWindow, state: AppState, engine: FakeEngine) -> None:
     state.set_model(make_model(random_weights=True))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[0], make_prediction())
     assert window.predictions_panel.caption == MEANINGLESS
     assert window.predictions_panel.marks_random_weights
@@ -131,7 +131,7 @@ def test_a_failed_prediction_is_told_and_tried_again(
 ) -> None:
     panel = window.predictions_panel
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert not panel.is_settled
     engine.refuse(engine.open(Predict)[0], "The picture is too small.")
     assert panel.notice == "The picture is too small."
@@ -145,7 +145,7 @@ def test_a_network_with_few_classes_has_few_rows(
     window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     full = make_prediction()
     few = type(full)(
         image="one",
@@ -166,7 +166,7 @@ def test_a_higher_panel_shows_more_classes(qtbot: QtBot) -> None:
     desk = Desk(qtbot)
     labels = tuple(f"thing {number}" for number in range(30))
     desk.state.set_model(replace(model(), labels=labels))
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = PredictionsPanel(desk.state, desk.bridge)
     desk.show(panel, 240, 300)
     logits = np.arange(30, 0, -1, dtype=np.float32)
@@ -192,8 +192,8 @@ def test_the_strip_follows_the_state_and_steps_by_keys(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
     strip = filled_window.pictures_panel.list
-    state.add_picture(make_image("two", "/pictures/two.png"), select=False)
-    state.add_picture(make_image("three", "/pictures/three.png"), select=False)
+    state.opened.add(make_image("two", "/pictures/two.png"), select=False)
+    state.opened.add(make_image("three", "/pictures/three.png"), select=False)
     model = strip.model()
     names = [model.index(row, 0).data().splitlines()[0] for row in range(model.rowCount())]
     assert names == ["one", "two", "three"]
@@ -203,23 +203,23 @@ def test_the_strip_follows_the_state_and_steps_by_keys(
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     assert state.picture is not None
     assert state.picture.key == "two"
-    state.select_picture("three")
+    state.opened.select("three")
     assert strip.currentIndex().row() == 2
     assert filled_window.pictures_panel.count.text() == "3 of 3 pictures"
 
 
 def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
-    state.add_picture(make_image("two"))
+    state.opened.add(make_image("two"))
     qtbot.keyClick(filled_window.pictures_panel.list, Qt.Key.Key_Delete)
-    assert [picture.key for picture in state.pictures] == ["one"]
+    assert [picture.key for picture in state.opened.all] == ["one"]
     assert filled_window.pictures_panel.list.model().rowCount() == 1
     assert filled_window.pictures_panel.list.currentIndex().row() == 0
 
 
 def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, state: AppState) -> None:
-    state.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
+    state.opened.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
     thumbnails = filled_window.pictures_panel.list
-    for row in range(len(state.pictures)):
+    for row in range(len(state.opened.all)):
         assert (
             thumbnails.visualRect(thumbnails.model().index(row, 0)).width() >= thumbnails.gridSize().width() - 4
         )
@@ -254,7 +254,7 @@ def test_the_models_facts_are_shown(window: StudioWindow, state: AppState) -> No
 def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
     window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    controller.open_model("preset:small", "cpu")
+    controller.models.open("preset:small", "cpu")
     engine.answer(engine.open(LoadModel)[0], make_model())
     source, device, *_ = window.model_panel.findChildren(QComboBox)
     source.setEditText("timm:nonsense")
@@ -270,7 +270,7 @@ def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
 def test_a_listed_source_is_loaded_once(
     window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    controller.open_model("preset:tutorial", "cpu")
+    controller.models.open("preset:tutorial", "cpu")
     engine.answer(engine.open(LoadModel)[0], make_model())
     source = window.model_panel.findChildren(QComboBox)[0]
     source.setEditText("preset:convnext_tiny")
@@ -281,13 +281,13 @@ def test_a_listed_source_is_loaded_once(
 def test_a_failed_first_model_is_settled_too(
     window: StudioWindow, controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("timm:nonsense")
+    controller.models.open("timm:nonsense")
     assert not window.model_panel.is_settled
     engine.refuse(engine.open(LoadModel)[0], "There is no such model.")
     assert window.model_panel.is_settled
     assert "No model is open." in shown(window)
     assert window.is_settled
-    controller.change_model(source="preset:small")
+    controller.models.change(source="preset:small")
     [request] = engine.open(LoadModel)
     assert request.source == "preset:small"
     engine.answer(request, make_model())

@@ -20,7 +20,7 @@ def test_it_is_seen_only_where_there_is_a_choice(window: StudioWindow) -> None:
 
 
 def test_the_choice_is_opened_and_remembered_for_the_file(window: StudioWindow, engine: FakeEngine) -> None:
-    window.controller.open_model("/weights/pair.pth", "cpu")
+    window.controller.models.open("/weights/pair.pth", "cpu")
     engine.answer(engine.open(LoadModel)[-1], PAIR)
     parts = window.model_panel.part.parts
     parts.setCurrentIndex(1)
@@ -28,9 +28,9 @@ def test_the_choice_is_opened_and_remembered_for_the_file(window: StudioWindow, 
     asked = engine.open(LoadModel)[-1]
     assert (asked.source, asked.device, asked.part) == ("/weights/pair.pth", "cpu", "student")
     engine.answer(asked, replace(PAIR, part="student", other_parts=("teacher",)))
-    window.controller.open_model("bundled")
+    window.controller.models.open("bundled")
     engine.answer(engine.open(LoadModel)[-1], make_model())
-    window.controller.open_model("/weights/pair.pth")
+    window.controller.models.open("/weights/pair.pth")
     assert engine.open(LoadModel)[-1].part == "student"
 
 

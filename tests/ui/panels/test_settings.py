@@ -84,7 +84,7 @@ def test_only_devices_that_are_there_are_offered(
     panel: SettingsPanel, state: AppState, engine: FakeEngine, controller: Controller, settings: SettingsFile
 ) -> None:
     assert offered(panel) == ["auto", "cpu"]
-    controller.open_model("preset:convnext_tiny")
+    controller.models.open("preset:convnext_tiny")
     engine.answer(engine.open(LoadModel)[-1], replace(make_model(device="cuda:0"), devices=DEVICES))
     assert [panel.device.itemData(row) for row in range(panel.device.count())] == [
         "auto",
@@ -174,7 +174,7 @@ def test_a_device_that_is_gone_is_told_and_replaced(
     window: StudioWindow, controller: Controller, settings: SettingsFile, engine: FakeEngine
 ) -> None:
     settings.update(device="cuda:1")
-    controller.open_model("bundled", "cuda:1")
+    controller.models.open("bundled", "cuda:1")
     engine.refuse(engine.open(LoadModel)[0], "There is no device “cuda:1” on this computer.")
     [request] = engine.open(LoadModel)
     assert (request.source, request.device) == ("bundled", "auto")

@@ -58,7 +58,7 @@ def both(
 ) -> StudioWindow:
     """A window with two networks and a picture open."""
     window.resize(1900, 1000)
-    controller.open_model(files[0], "cpu")
+    controller.models.open(files[0], "cpu")
     controller.open_paths([SAMPLES[0]])
     controller.second.open(LoadModel(source=files[1], device="cpu"))
     settle()
@@ -225,14 +225,14 @@ def test_closing_either_leaves_the_other(
     controller.second.swap()
     settle()
     assert (both.state.model, both.state.second.model) == (second, first)
-    assert controller.loaded is not None
-    assert controller.loaded.source == files[1]
+    assert controller.models.loaded is not None
+    assert controller.models.loaded.source == files[1]
     controller.second.close_first()
     settle()
     assert (both.state.model, both.state.second.model) == (first, None)
     assert not both.two_networks.isVisible()
     assert not maps_panel(both).caption.startswith("A")
-    assert controller.loaded.source == files[0]
+    assert controller.models.loaded.source == files[0]
 
 
 def test_memory_is_said_before_a_network_is_opened(both: StudioWindow, settle: Settle) -> None:

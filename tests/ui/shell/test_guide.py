@@ -260,7 +260,7 @@ def test_the_first_tour_begins_when_there_is_something_to_see(
 ) -> None:
     window.guide.offer_tour()
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert window.guide.tour is None
     engine.answer(engine.open(Predict)[-1], make_prediction())
     qtbot.waitUntil(lambda: window.guide.tour is not None)
@@ -274,7 +274,7 @@ def test_who_has_seen_the_tour_is_left_alone(
     settings.update(is_tour_over=True)
     window.guide.offer_tour()
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[-1], make_prediction())
     assert window.guide.tour is None
 
@@ -298,7 +298,7 @@ def test_undo_is_enabled_where_there_is_something_to_undo(filled_window: StudioW
 def test_failures_are_in_the_log_and_the_report_is_written(
     filled_window: StudioWindow, engine: FakeEngine, state: AppState, tmp_path: Path
 ) -> None:
-    state.add_picture(make_image("two", "/pictures/secret.png"))
+    state.opened.add(make_image("two", "/pictures/secret.png"))
     engine.refuse(engine.open(Predict)[-1], "secret.png has no pixels.", "Open another.")
     filled_window.actions_by_id["log"].trigger()
     panel = filled_window.activity_panel

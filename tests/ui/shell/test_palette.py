@@ -272,7 +272,7 @@ def test_presets_and_recent_models_are_found(
     engine: FakeEngine,
 ) -> None:
     settings.update(recent_models=("timm:convnext_nano.in12k",))
-    filled_window.controller.open_model("preset:convnext_tiny")
+    filled_window.controller.models.open("preset:convnext_tiny")
     palette = opened()
     QTest.keyClicks(palette.line, "nano.in12k")
     press(palette.line, Qt.Key.Key_Return)

@@ -144,7 +144,7 @@ def test_the_title_names_picture_and_model_and_marks_random_weights(
     window: StudioWindow, state: AppState
 ) -> None:
     state.set_model(make_model("Small", random_weights=True))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert window.windowTitle() == "one.png – Small (random weights) – ConvNeXt Studio"
 
 
@@ -235,7 +235,7 @@ def test_it_is_settled_when_nothing_is_awaited(
         return filled_window.is_settled
 
     qtbot.waitUntil(settle)
-    state.add_picture(make_image("two"))
+    state.opened.add(make_image("two"))
     assert not filled_window.is_settled
     qtbot.waitUntil(settle)
 
@@ -273,10 +273,10 @@ def test_unit_and_pin_are_let_go_from_the_menu(filled_window: StudioWindow, stat
     actions["clear_unit"].trigger()
     assert state.unit is None
     actions["pin"].trigger()
-    assert state.pin is not None
+    assert state.kept.pin is not None
     assert actions["pin"].isChecked()
     actions["pin"].trigger()
-    assert state.pin is None
+    assert state.kept.pin is None
     assert not actions["pin"].isChecked()
 
 

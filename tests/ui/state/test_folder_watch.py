@@ -42,14 +42,14 @@ def test_a_new_picture_is_opened_when_it_was_the_same_twice(
     look(qtbot, engine, "old", folder=folder)
     (tmp_path / "new.png").touch()  # Qt tells of it.
     look(qtbot, engine, "old", "new", folder=folder)
-    assert state.pictures == ()
+    assert state.opened.all == ()
     look(qtbot, engine, "old", "new 2", folder=folder)  # It grows.
-    assert state.pictures == ()
+    assert state.opened.all == ()
     look(qtbot, engine, "old", "new 2", folder=folder)
-    assert [picture.key for picture in state.pictures] == ["new 2"]
+    assert [picture.key for picture in state.opened.all] == ["new 2"]
     assert [request.image for request in engine.open(ShowPicture)] == ["new 2"]
     look(qtbot, engine, "old", "new 2", folder=folder)
-    assert len(state.pictures) == 1
+    assert len(state.opened.all) == 1
     watch.stop()
 
 
@@ -63,14 +63,14 @@ def test_the_newest_is_shown_or_only_added(
     shows_newest: bool,
 ) -> None:
     settings.update(shows_newest=shows_newest)
-    state.add_picture(make_image("shown"))
+    state.opened.add(make_image("shown"))
     watch.start("/in")
     look(qtbot, engine)
     look(qtbot, engine, "a", "b")
     look(qtbot, engine, "a", "b")
-    assert [picture.key for picture in state.pictures] == ["shown", "a", "b"]
-    assert state.chosen is not None
-    assert state.chosen.key == ("b" if shows_newest else "shown")
+    assert [picture.key for picture in state.opened.all] == ["shown", "a", "b"]
+    assert state.opened.chosen is not None
+    assert state.opened.chosen.key == ("b" if shows_newest else "shown")
     watch.stop()
 
 
@@ -81,7 +81,7 @@ def test_a_picture_that_is_written_anew_takes_its_place(
     look(qtbot, engine)
     for keys in (["a"], ["a"], ["a 2"], ["a 2"]):
         look(qtbot, engine, *keys)
-    assert [picture.key for picture in state.pictures] == ["a 2"]
+    assert [picture.key for picture in state.opened.all] == ["a 2"]
     watch.stop()
 
 
@@ -97,7 +97,7 @@ def test_a_stopped_watch_asks_and_opens_nothing(
     look(qtbot, engine, "late")
     qtbot.wait(100)
     assert engine.open(ListPictures) == []
-    assert state.pictures == ()
+    assert state.opened.all == ()
     assert told == ["/in", ""]
 
 
@@ -125,5 +125,5 @@ def test_stopping_what_is_computed_does_not_stop_the_watch(
     bridge.cancel_all()
     look(qtbot, engine, "old", "new")
     look(qtbot, engine, "old", "new")
-    assert [picture.key for picture in state.pictures] == ["new"]
+    assert [picture.key for picture in state.opened.all] == ["new"]
     watch.stop()

@@ -35,7 +35,7 @@ def history(state: AppState, clock: Clock) -> SelectionHistory:
     history = SelectionHistory(state, clock_s=clock)
     state.set_model(make_model())
     for key in ("one", "two", "three"):
-        state.add_picture(make_image(key, f"/pictures/{key}.png"), select=key == "one")
+        state.opened.add(make_image(key, f"/pictures/{key}.png"), select=key == "one")
     return history
 
 
@@ -62,7 +62,7 @@ def test_any_walk_is_undone_and_redone_step_by_step(
         clock.wait()
         step = choose.choice(("picture", "node", "channel", "unit", "no unit", "target"))
         if step == "picture":
-            state.select_picture(choose.choice(("one", "two", "three")))
+            state.opened.select(choose.choice(("one", "two", "three")))
         elif step == "node":
             state.set_node(choose.choice(("stage1", "stage2", "stage3.block2", "stage4")))
         elif step == "channel":
@@ -122,14 +122,14 @@ def test_a_new_selection_ends_the_redoing(history: SelectionHistory, state: AppS
 def test_closed_pictures_are_not_gone_back_to(history: SelectionHistory, state: AppState, clock: Clock) -> None:
     state.set_channel(1)
     clock.wait()
-    state.select_picture("two")
+    state.opened.select("two")
     clock.wait()
-    state.remove_pictures({"one"})
+    state.opened.remove({"one"})
     while history.can_undo:
         history.undo()
     assert state.picture is not None
     assert state.picture.key == "two"
-    assert [picture.key for picture in state.pictures] == ["two", "three"]
+    assert [picture.key for picture in state.opened.all] == ["two", "three"]
 
 
 def test_another_network_begins_anew_and_the_same_one_goes_on(

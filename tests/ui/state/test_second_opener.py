@@ -30,9 +30,9 @@ ESTIMATE = MemoryEstimate(
 @pytest.fixture
 def opener(controller: Controller, state: AppState, engine: FakeEngine) -> SecondOpener:
     """With a network and a picture open."""
-    controller.open_model("preset:small", "cpu")
+    controller.models.open("preset:small", "cpu")
     engine.answer(engine.open(LoadModel)[0], replace(make_model(), memory_bytes=30_000_000))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[-1], make_prediction())
     return controller.second
 
@@ -65,7 +65,7 @@ def test_the_network_that_was_planned_is_opened_and_predicts(
     prediction = make_prediction(seed=1)
     engine.answer(predict, prediction)
     assert state.second.prediction is prediction
-    state.add_picture(make_image("two"))
+    state.opened.add(make_image("two"))
     assert state.second.prediction is None
     assert {request.network for request in engine.open(Predict)} == {"A", "B"}
 
@@ -98,11 +98,11 @@ def test_either_is_closed(
     assert state.model is first
     engine.answer(engine.open(SwapModels)[0], None)
     assert (state.model, state.second.model) == (second, first)
-    assert controller.loaded is not None
-    assert (controller.loaded.source, controller.loaded.network) == ("other", "A")
+    assert controller.models.loaded is not None
+    assert (controller.models.loaded.source, controller.models.loaded.network) == ("other", "A")
     opener.close_first()
     engine.answer(engine.open(SwapModels)[0], None)
     assert (state.model, state.second.model) == (first, None)
     [closing] = engine.open(CloseModel)
     assert closing.network == "B"
-    assert controller.loaded.source == "preset:small"
+    assert controller.models.loaded.source == "preset:small"

@@ -17,7 +17,7 @@ from tests.ui.conftest import FakeEngine, make_model
 def box(window: StudioWindow, controller: Controller, engine: FakeEngine) -> QComboBox:
     """The box of the model panel, ready to be typed in."""
     window.model_panel.offer(("/weights/mine.safetensors",))
-    controller.open_model("preset:small")
+    controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
     found = window.model_panel.findChildren(QComboBox)[0]
     window.activateWindow()

@@ -142,8 +142,8 @@ class Presentation(QObject):
         presenter = Presenter(self._state, self._bridge, lecture, self._formulas, self._place)
         self.presenter = presenter
         presenter.stepped.connect(self._stepped)
-        presenter.views.network_chosen.connect(self._controller.open_for_a_while)
-        presenter.views.network_left.connect(self._controller.reopen_left_model)
+        presenter.views.network_chosen.connect(self._controller.models.open_for_a_while)
+        presenter.views.network_left.connect(self._controller.models.reopen_left)
         presenter.asked.connect(self._do)
         presenter.left.connect(self.leave)
         self._controller.noticed.connect(presenter.tell)

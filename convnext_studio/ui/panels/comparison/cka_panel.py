@@ -48,7 +48,7 @@ class CkaPanel(Panel):
         self.map.view.clicked.connect(self._choose)
         self.set_body(self.map)
         self.count.valueChanged.connect(self.query.schedule)
-        for changed in (state.model_loaded, state.pictures_changed, state.framing_changed):
+        for changed in (state.model_loaded, state.opened.changed, state.framing_changed):
             changed.connect(self.query.schedule)
         state.second.model_changed.connect(self.query.start_over)
         for changed in (state.node_selected, state.second.nodes_paired):
@@ -60,7 +60,7 @@ class CkaPanel(Panel):
         """Return the request to compare all nodes on the open pictures, or why there is none."""
         if self.state.second.model is None:
             return NO_SECOND
-        images = tuple(image.key for image in self.state.images[: self.count.value()])
+        images = tuple(image.key for image in self.state.opened.images[: self.count.value()])
         if len(images) < LEAST_PICTURES:
             return f"CKA needs at least {LEAST_PICTURES} open pictures; there are {len(images)}."
         return CompareNodes(images=images, panel="comparison")

@@ -88,7 +88,7 @@ class ContactSheetPanel(Panel):
             [("All pictures", "pictures"), ("All methods", "methods"), ("Likeliest classes", "classes")],
             word="Show",
         )
-        if len(self.state.pictures) < 2:  # A wall of one picture would be one map.
+        if len(self.state.opened.all) < 2:  # A wall of one picture would be one map.
             self.of.setCurrentIndex(self.of.findData("methods"))
         self.count = QSpinBox()
         self.count.setRange(2, _MOST_CLASSES)
@@ -117,11 +117,11 @@ class ContactSheetPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         self._thumbnails.arrived.connect(self._paint_picture)
-        state.pictures_changed.connect(self.query.schedule)
+        state.opened.changed.connect(self.query.schedule)
         state.framing_changed.connect(self.query.schedule)
         state.picture_selected.connect(self._mark_current)
         state.target_selected.connect(self._mark_current)
-        state.explaining_changed.connect(self._mark_current)
+        state.attributions.explaining_changed.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._tile_chosen)
         self.tiles.itemClicked.connect(self._tile_clicked)
         self.tiles.itemActivated.connect(lambda _item: self.large_asked.emit())
@@ -274,7 +274,7 @@ class ContactSheetPanel(Panel):
 
     def _bare(self, key: str) -> Rgb | None:
         """Return a picture's thumbnail without its map if it is cached."""
-        preview = self.state.preview(key)
+        preview = self.state.opened.preview(key)
         return None if preview is None else preview.thumbnail
 
     def _tiles_of(self, picture: str) -> list[WallTile]:
@@ -288,7 +288,7 @@ class ContactSheetPanel(Panel):
         picture: ImageInfo | None = state.picture
         current = "" if picture is None else picture.key
         if self.kind == "methods":
-            current = state.explaining.method
+            current = state.attributions.explaining.method
         elif self.kind == "classes":
             current = str(state.explained_class)
         self.tiles.choose(current)
@@ -299,12 +299,14 @@ class ContactSheetPanel(Panel):
         if tile is None:
             return
         if self.kind == "pictures":
-            if self.state.row(tile.key) is not None:
-                self.state.select_picture(tile.key)
+            if self.state.opened.row(tile.key) is not None:
+                self.state.opened.select(tile.key)
         elif self.kind == "methods":
             question = tile.question
-            self.state.set_explaining(
-                replace(self.state.explaining, method=question.method, parameters=question.parameters)
+            self.state.attributions.set_explaining(
+                replace(
+                    self.state.attributions.explaining, method=question.method, parameters=question.parameters
+                )
             )
         else:
             self.state.set_target(tile.question.target)
@@ -419,8 +421,8 @@ class ContactSheetPanel(Panel):
         """Return how many maps there are, and how long they took together."""
         word = {"pictures": "pictures", "methods": "methods", "classes": "classes"}[shown.of]
         said = [f"{len(self._explanations)} of {len(shown.tiles)} {word}"]
-        if shown.of == "pictures" and len(self.state.pictures) > MOST:
-            said.append(f"the first of {len(self.state.pictures):,}")
+        if shown.of == "pictures" and len(self.state.opened.all) > MOST:
+            said.append(f"the first of {len(self.state.opened.all):,}")
         if shown.of != "pictures" and self._explanations:
             seconds = sum(each.seconds for each in self._explanations.values())
             said.append(f"{seconds_text(seconds)} in all")

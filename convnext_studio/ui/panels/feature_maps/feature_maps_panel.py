@@ -124,7 +124,7 @@ class FeatureMapsPanel(Panel):
         state.model_loaded.connect(self._forget)
         state.second.model_changed.connect(self._forget_second)
         state.second.choice.curtain_moved.connect(self._draw_curtain)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
         state.picture_selected.connect(self.query.refresh)
         state.node_selected.connect(self.query.refresh)
         state.channel_selected.connect(self._show_channel)
@@ -133,7 +133,9 @@ class FeatureMapsPanel(Panel):
         choices.look_changed.connect(self._paint)
         choices.options_changed.connect(self._show_options)
         choices.unit_cleared.connect(state.clear_unit)
-        choices.pin_asked.connect(lambda: state.unpin() if state.pin is not None else state.pin_selection())
+        choices.pin_asked.connect(
+            lambda: state.kept.unpin() if state.kept.pin is not None else state.pin_selection()
+        )
         self.pinned.changed.connect(self._show_pin)
         for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
             mosaic.channel_chosen.connect(state.set_channel)
@@ -229,7 +231,7 @@ class FeatureMapsPanel(Panel):
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
-        opened = {picture.key for picture in self.state.pictures}
+        opened = {picture.key for picture in self.state.opened.all}
         self._kept.forget_where(lambda _, subject: picture_of(subject.picture.key) not in opened)
         self._painter.forget_all_but(opened)
 
@@ -417,7 +419,7 @@ class FeatureMapsPanel(Panel):
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""
         is_pinned = self.pinned.subject is not None
-        self.choices.set_pinned(self.state.pin is not None)
+        self.choices.set_pinned(self.state.kept.pin is not None)
         was_seen = self.tabs.currentWidget() is self.pinned
         self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), is_pinned)
         if is_pinned:
@@ -430,7 +432,7 @@ class FeatureMapsPanel(Panel):
         self.tabs.setCurrentWidget({"numbers": self.numbers, "patches": self.patches}[name])
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         self.state.set_unit(patch.y, patch.x)
         self.tabs.setCurrentWidget(self.channel_map)
 

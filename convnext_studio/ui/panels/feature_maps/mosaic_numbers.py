@@ -42,7 +42,7 @@ class MosaicNumbers(QObject):
         self._question = Query(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
         for changed in (state.target_selected, state.prediction_made):
             changed.connect(self._follow_target)
 
@@ -129,7 +129,7 @@ class MosaicNumbers(QObject):
             self._on_known(self._subject)
 
     def _forget_closed(self) -> None:
-        self._known.forget_where(lambda _, known: self._state.row(known.image) is None)
+        self._known.forget_where(lambda _, known: self._state.opened.row(known.image) is None)
 
     def _forget(self, _model: object) -> None:
         self._subject = None

@@ -24,9 +24,10 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Mark, Scene
-from convnext_studio.ui.state.app_state import AppState, Pin
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.selection.kept_results import Pin
 from convnext_studio.ui.widgets import theme
 
 KEPT_BYTES = 192 << 20
@@ -279,7 +280,7 @@ class PinnedView(QWidget):
         self.text = plain_label("muted")
         unpin = QPushButton("Unpin")
         unpin.setToolTip("End the comparison")
-        unpin.clicked.connect(state.unpin)
+        unpin.clicked.connect(state.kept.unpin)
         row = QHBoxLayout()
         row.addWidget(self.text, 1)
         row.addWidget(unpin)
@@ -288,7 +289,7 @@ class PinnedView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.map, 1)
         layout.addLayout(row)
-        state.pinned.connect(self._follow)
+        state.kept.pinned.connect(self._follow)
 
     @property
     def subject(self) -> Subject | None:

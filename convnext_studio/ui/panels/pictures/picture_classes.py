@@ -29,7 +29,7 @@ class PictureClasses(QObject):
         self._query = Query(bridge, self._receive, lambda _reason: None, self._advance, parent=self)
         state.model_loaded.connect(self._forget)
         state.prediction_made.connect(self._learn)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
 
     @property
     def is_settled(self) -> bool:
@@ -43,7 +43,7 @@ class PictureClasses(QObject):
 
     def of(self, key: str) -> TopClass | None:
         """Return the top class of a picture; None while it is not known."""
-        return self._known.get(self._state.image_of(key))
+        return self._known.get(self._state.opened.framings.image_of(key))
 
     def name_of(self, key: str) -> str:
         """Return the name of a picture's class; empty while it is not known."""
@@ -52,7 +52,7 @@ class PictureClasses(QObject):
 
     def _ask(self) -> None:
         """Ask for the pictures without a class, after the prediction of the current one, which goes first."""
-        pictures = self._state.images
+        pictures = self._state.opened.images
         missing = tuple(each.key for each in pictures if each.key not in self._known)
         is_possible = self._state.prediction is not None and 1 < len(pictures) <= MOST
         if self._is_wanted and is_possible and missing and not self._query.is_running:

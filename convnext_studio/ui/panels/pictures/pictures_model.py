@@ -118,7 +118,7 @@ class PicturesModel(QAbstractListModel):
             self.beginResetModel()
             self._pictures = pictures
             self.endResetModel()
-        self._icons.forget_where(lambda key, _: self._state.row(str(key)) is None)
+        self._icons.forget_where(lambda key, _: self._state.opened.row(str(key)) is None)
 
     @property
     def icon_px(self) -> int:
@@ -166,7 +166,7 @@ class PicturesModel(QAbstractListModel):
 
     def _facts(self, picture: ListedPicture) -> list[str]:
         facts = [picture.path or picture.name]
-        shown = self._state.preview(picture.key)
+        shown = self._state.opened.preview(picture.key)
         if shown is not None:
             facts += [f"{shown.size[0]} × {shown.size[1]} px", *shown.notes]
         if said := self._class_text(picture.key):
@@ -194,7 +194,7 @@ class PicturesModel(QAbstractListModel):
         return thumbnail(empty, side)
 
     def _thumbnail_arrived(self, key: str) -> None:
-        row = self._state.row(key)
+        row = self._state.opened.row(key)
         if row is not None and row < len(self._pictures):
             self.dataChanged.emit(self.index(row), self.index(row), [Qt.ItemDataRole.DecorationRole])
 

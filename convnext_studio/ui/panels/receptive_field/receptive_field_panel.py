@@ -108,7 +108,7 @@ class ReceptiveFieldPanel(Panel):
         state = self.state
         self.fields.follow_unit(state)
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
-        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
         for changed in (
             self.scale.currentIndexChanged,

@@ -55,7 +55,7 @@ class PatchList(QListWidget):
     def show_patches(self, patches: Sequence[Patch]) -> None:
         """Show these patches in place of the previous ones."""
         self.clear()
-        pictures = {picture.key: picture for picture in self._state.images}
+        pictures = {picture.key: picture for picture in self._state.opened.images}
         side = scaled_px(self._icon_px)
         for patch in patches:
             picture = pictures.get(patch.image)

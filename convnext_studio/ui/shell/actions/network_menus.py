@@ -1,18 +1,15 @@
 """The actions of the Model and Navigate menus, which act on the network and on what is selected in it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import Qt
-
-from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
-from convnext_studio.ui.shell.docks.panel_specs import panel_actions
-from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind
-
-from typing import TYPE_CHECKING, Literal
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, bundled_is_there
 from convnext_studio.ui.panels.model.model_panel import DEVICES
+from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
+from convnext_studio.ui.shell.docks.panel_specs import panel_actions
+from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind
 
 if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -27,16 +24,16 @@ def _has_convnext(window: "StudioWindow") -> bool:
 
 def _loaded(window: "StudioWindow", what: Literal["device", "precision"]) -> str:
     """Return the requested device or precision of the open model; empty before there is one."""
-    loaded = window.controller.loaded
+    loaded = window.controller.models.loaded
     return "" if loaded is None else str(getattr(loaded, what))
 
 
 def _opens_model(source: str) -> Run:
-    return lambda window: window.controller.change_model(source=source)
+    return lambda window: window.controller.models.change(source=source)
 
 
 def _uses_device(device: str) -> Run:
-    return lambda window: window.controller.change_model(device=device)
+    return lambda window: window.controller.models.change(device=device)
 
 
 def _is_device(device: str) -> Ask:
@@ -99,7 +96,7 @@ MODEL: tuple[ActionSpec, ...] = (
         "Model/&Precision",
         "float32",
         "Use 32 bits for the forward pass",
-        lambda window: window.controller.change_model(precision="float32"),
+        lambda window: window.controller.models.change(precision="float32"),
         group="precision",
         checked=lambda window: _loaded(window, "precision") == "float32",
     ),
@@ -108,7 +105,7 @@ MODEL: tuple[ActionSpec, ...] = (
         "Model/&Precision",
         "bfloat16",
         "Use 16 bits for the forward pass, on CUDA only; attributions still use 32 bits",
-        lambda window: window.controller.change_model(precision="bfloat16"),
+        lambda window: window.controller.models.change(precision="bfloat16"),
         group="precision",
         checked=lambda window: _loaded(window, "precision") == "bfloat16",
         needs="a model on CUDA",
@@ -118,10 +115,10 @@ MODEL: tuple[ActionSpec, ...] = (
 
 
 def _toggle_pin(window: "StudioWindow") -> None:
-    if window.state.pin is None:
+    if window.state.kept.pin is None:
         window.state.pin_selection()
     else:
-        window.state.unpin()
+        window.state.kept.unpin()
 
 
 def _selects_stage(number: int) -> Run:
@@ -146,7 +143,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Next picture",
         "Show the next opened picture",
-        lambda window: window.state.step_picture(1),
+        lambda window: window.state.opened.step(1),
         "Alt+Down",
         needs="a picture",
         enabled=lambda window: window.state.picture is not None,
@@ -156,7 +153,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Previous picture",
         "Show the previous opened picture",
-        lambda window: window.state.step_picture(-1),
+        lambda window: window.state.opened.step(-1),
         "Alt+Up",
         needs="a picture",
         enabled=lambda window: window.state.picture is not None,
@@ -254,7 +251,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Ctrl+P",
         needs="a picture and a model",
         enabled=lambda window: window.state.picture is not None and window.state.model is not None,
-        checked=lambda window: window.state.pin is not None,
+        checked=lambda window: window.state.kept.pin is not None,
     ),
     ActionSpec("navigate_3", "Navigate", SEPARATOR),
     ActionSpec(

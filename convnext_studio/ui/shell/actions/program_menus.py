@@ -372,7 +372,7 @@ VIEW: tuple[ActionSpec, ...] = (
         "Show the same part of the picture in all views",
         lambda window: window.zoom.toggle_link(),
         "Shift+F9",
-        checked=lambda window: window.state.zoom_is_linked,
+        checked=lambda window: window.state.views.zoom_is_linked,
     ),
     *(
         ActionSpec(

@@ -223,10 +223,10 @@ class PaletteEntries:
                 f"picture {picture.key}",
                 f"Show {picture.name}",
                 "Picture",
-                partial(self._state.select_picture, picture.key),
+                partial(self._state.opened.select, picture.key),
                 str(Path(picture.path).parent) if picture.path else "",
             )
-            for picture in self._state.pictures
+            for picture in self._state.opened.all
         ]
 
     def _recent(self) -> list[Entry]:
@@ -268,7 +268,7 @@ class PaletteEntries:
     def _model(self, source: str, detail: str = "") -> Entry:
         name = Path(source).name if is_file(source) else source
         folder = str(Path(source).parent) if is_file(source) else detail
-        open_it = partial(self._controller.change_model, source=source)
+        open_it = partial(self._controller.models.change, source=source)
         return Entry(f"model {source}", f"Open the model {name}", "Model", open_it, folder)
 
     def _classes(self) -> list[Entry]:

@@ -106,7 +106,7 @@ class PictureOpener(QObject):
         self._decoding = 0
         self.first_view = WHOLE
         self._closed: _Closed | None = None
-        state.picture_chosen.connect(self._decode_chosen)
+        state.opened.picture_chosen.connect(self._decode_chosen)
 
     def open_paths(self, paths: Sequence[str]) -> None:
         """Open picture files and folders, and show the first picture."""
@@ -127,13 +127,13 @@ class PictureOpener(QObject):
 
     def add(self, pictures: Sequence[ListedPicture], select: ListedPicture | None) -> None:
         """Add listed pictures and show `select`; with None, keep the current picture if there is one."""
-        self._state.list_pictures(pictures)
-        if select is not None or self._state.chosen is None:
-            self._state.select_picture((select or pictures[0]).key)
+        self._state.opened.list_pictures(pictures)
+        if select is not None or self._state.opened.chosen is None:
+            self._state.opened.select((select or pictures[0]).key)
 
     def refuse(self, failure: PictureFailure) -> None:
         """Remove a picture that turned out to be broken, and report it together with its batch."""
-        if self._state.row(failure.key) is not None:
+        if self._state.opened.row(failure.key) is not None:
             self._refuse(self._batches.get(failure.key) or Batch(count=1), [failure])
 
     def close(self, keys: Iterable[str]) -> None:
@@ -143,7 +143,7 @@ class PictureOpener(QObject):
             self._bridge.ask(CloseImage(images=images), lambda _: None)
             for key in images:
                 self._batches.pop(key, None)
-            self._state.remove_pictures(set(images))
+            self._state.opened.remove(set(images))
 
     # ------------------------------------------------------------------------------- closing and reopening
 
@@ -157,9 +157,9 @@ class PictureOpener(QObject):
         if not pictures:
             return
         self._forget_closed()
-        self._closed = _Closed(self._state.pictures, tuple(pictures), self._state.chosen)
+        self._closed = _Closed(self._state.opened.all, tuple(pictures), self._state.opened.chosen)
         self.close([picture.key for picture in pictures if picture.path])
-        self._state.remove_pictures({picture.key for picture in pictures})
+        self._state.opened.remove({picture.key for picture in pictures})
         if len(pictures) > 1:
             message = f"{len(pictures):,} pictures were closed."
             self.noticed.emit(Notice(PICTURES, message, "Ctrl+Z opens them again.", good=True))
@@ -192,11 +192,11 @@ class PictureOpener(QObject):
             return
         # Adding appends, so the pictures that stayed open are listed again where they were.
         by_path = {picture.path: picture for picture in back if picture.path}
-        by_key = {picture.key: picture for picture in (*back, *self._state.pictures)}
+        by_key = {picture.key: picture for picture in (*back, *self._state.opened.all)}
         before = [by_path.get(each.path) or by_key.get(each.key) for each in closed.before]
         ordered = [picture for picture in before if picture is not None]
-        ordered += [picture for picture in self._state.pictures if picture not in ordered]
-        self._state.remove_pictures({picture.key for picture in self._state.pictures})
+        ordered += [picture for picture in self._state.opened.all if picture not in ordered]
+        self._state.opened.remove({picture.key for picture in self._state.opened.all})
         chosen = closed.chosen
         select = next((each for each in ordered if chosen and each.path == chosen.path), ordered[0])
         self.add(ordered, select)
@@ -263,7 +263,7 @@ class PictureOpener(QObject):
         shown = self._state.picture
         if picture is None or (shown is not None and shown.key == picture.key):
             return
-        if self._state.preview(picture.key) is None:
+        if self._state.opened.preview(picture.key) is None:
             identifier = self._decoding = self._bridge.ask(
                 ShowPicture(panel=PICTURES, image=picture.key, view=self._view_of(picture)),
                 partial(self._shown, picture),
@@ -274,21 +274,21 @@ class PictureOpener(QObject):
 
     def _view_of(self, picture: ListedPicture) -> PictureView | None:
         """Return the view that the command line asks for, until the picture was shown so."""
-        is_shown = self._state.view_of(picture.key) != WHOLE
+        is_shown = self._state.opened.framings.view_of(picture.key) != WHOLE
         return None if self.first_view == WHOLE or is_shown else self.first_view
 
     def _shown(self, picture: ListedPicture, answer: Payload) -> None:
         """Add a decoded picture unless it was closed, and select it if it is still the chosen one."""
-        if self._state.row(picture.key) is None:
+        if self._state.opened.row(picture.key) is None:
             return
         if isinstance(answer, PictureFailure):
             self.refuse(answer)
         elif isinstance(answer, ImageInfo):
-            chosen = self._state.chosen
-            if answer.view != self._state.view_of(picture.key):
-                self._state.replace_picture(picture.key, answer)
+            chosen = self._state.opened.chosen
+            if answer.view != self._state.opened.framings.view_of(picture.key):
+                self._state.opened.replace(picture.key, answer)
             else:
-                self._state.add_picture(answer, select=chosen is not None and chosen.key == picture.key)
+                self._state.opened.add(answer, select=chosen is not None and chosen.key == picture.key)
 
     def _not_shown(self, picture: ListedPicture, failed: Failed) -> None:
         """Report a failure of the engine, which says nothing about the picture."""
@@ -297,13 +297,13 @@ class PictureOpener(QObject):
 
     def _give_up(self, picture: ListedPicture) -> None:
         """Choose the picture that is shown again, so that this one can be chosen once more."""
-        if self._state.chosen == picture:
-            self._state.give_up_choice()
+        if self._state.opened.chosen == picture:
+            self._state.opened.give_up_choice()
 
     def _opened(self, answer: Payload) -> None:
         if isinstance(answer, ImageInfo):
             self.succeeded.emit(PICTURES)
-            self._state.add_picture(answer)
+            self._state.opened.add(answer)
 
     def _tell(self, message: str, hint: str) -> None:
         self.noticed.emit(Notice(PICTURES, message, hint))

@@ -1,6 +1,5 @@
 """Opens and closes the second network, B, having said what memory it takes, and has it predict."""
 
-from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_size
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.opening.model_opener import ModelOpener
 from convnext_studio.ui.state.query import Query
 
 _PANEL = "second"
@@ -29,10 +29,8 @@ class SecondOpener(QObject):
 
     Parameters
     ----------
-    loaded
-        Returns the request that opened the network A.
-    take_first
-        Takes a network, which the engine has open as A, as the open one, with the request that opened it.
+    models
+        What opens the network A.
 
     Attributes
     ----------
@@ -50,15 +48,13 @@ class SecondOpener(QObject):
         self,
         state: AppState,
         bridge: EngineBridge,
-        loaded: Callable[[], LoadModel | None],
-        take_first: Callable[[LoadModel, ModelInfo], None],
+        models: ModelOpener,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._state = state
         self._bridge = bridge
-        self._loaded = loaded
-        self._take_first = take_first
+        self._models = models
         self._estimates = Query(bridge, self._estimated, self._refuse, parent=self)
         self._predictions = Query(bridge, self._predicted, self._not_predicted, parent=self)
         self._loading: LoadModel | None = None
@@ -91,7 +87,7 @@ class SecondOpener(QObject):
         **changes
             Fields of the request, such as ``untrained=True`` or ``precision="bfloat16"``.
         """
-        first = self._loaded() or LoadModel(source=source)
+        first = self._models.loaded or LoadModel(source=source)
         wanted = first if not source else LoadModel(source=source, device=first.device, offline=first.offline)
         wanted = replace(wanted, id=0, panel=_PANEL, network="B", **changes)
         self.planned, self.estimate, self.failure = wanted, None, ""
@@ -166,12 +162,12 @@ class SecondOpener(QObject):
 
     def _swapped(self, *, closes_second: bool = False) -> None:
         first, second = self._state.model, self._state.second.model
-        was_first, was_second = self._loaded(), self.loaded_second
+        was_first, was_second = self._models.loaded, self.loaded_second
         if first is None or second is None or was_first is None or was_second is None:
             return
         # Nobody is to compare either with itself meanwhile.
         self._state.second.set_model(None)
-        self._take_first(replace(was_second, network="A"), second)
+        self._models.take_first(replace(was_second, network="A"), second)
         if closes_second:
             self.close()
             return

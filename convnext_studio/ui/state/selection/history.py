@@ -54,7 +54,7 @@ class SelectionHistory(QObject):
         self._last_s = 0.0
         self._is_restoring = False
         for signal in (
-            state.picture_chosen,
+            state.opened.picture_chosen,
             state.node_selected,
             state.channel_selected,
             state.unit_selected,
@@ -62,7 +62,7 @@ class SelectionHistory(QObject):
         ):
             signal.connect(self._note)
         state.model_loaded.connect(self._begin_anew)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
 
     @property
     def can_undo(self) -> bool:
@@ -97,8 +97,8 @@ class SelectionHistory(QObject):
 
     def _restore(self, selection: Selection) -> None:
         state = self._state
-        if any(picture.key == selection.picture for picture in state.pictures):
-            state.select_picture(selection.picture)
+        if any(picture.key == selection.picture for picture in state.opened.all):
+            state.opened.select(selection.picture)
         state.set_node(selection.node)
         state.set_channel(selection.channel)
         if selection.unit is None:
@@ -109,7 +109,7 @@ class SelectionHistory(QObject):
 
     def _selection(self) -> Selection:
         state = self._state
-        key = "" if state.chosen is None else state.chosen.key
+        key = "" if state.opened.chosen is None else state.opened.chosen.key
         return Selection(key, state.node, state.channel, state.unit, state.target)
 
     def _note(self, _changed: object) -> None:
