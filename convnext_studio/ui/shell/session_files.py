@@ -1,13 +1,11 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
@@ -27,16 +25,13 @@ from convnext_studio.protocol.pictures import (
     ShowPicture,
 )
 from convnext_studio.render import pluralize
-from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends
 from convnext_studio.ui.shell.changing_menus import is_file
-from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.layout import DockLayout
-from convnext_studio.ui.shell.docks.panel_specs import PANELS
+from convnext_studio.ui.shell.panel_controls import controls_of, measures_of, restore_panels
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED, PictureOpener
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,
@@ -46,20 +41,10 @@ from convnext_studio.ui.state.session_document import (
     to_text,
 )
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
-from convnext_studio.ui.widgets.control_values import control_values, set_controls
 from convnext_studio.ui.widgets.message_bar import Notice
 
 SESSION = "session"
 MOST_NAMED = 5
-
-
-@dataclass(slots=True)
-class _Opening:
-    """A session that is being opened."""
-
-    path: Path
-    session: SavedSession
-    missing: tuple[str, ...] = ()
 
 
 class SessionFiles(QObject):
@@ -152,12 +137,8 @@ class SessionFiles(QObject):
             unit=state.unit,
             target=state.target,
             against=state.attributions.explaining.against,
-            panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
-            measures={
-                name: measures
-                for name, dock in self._remembered()
-                if dock.is_made and (measures := measures_of(dock.panel))
-            },
+            panels=controls_of(self._layout.docks),
+            measures=measures_of(self._layout.docks),
             bases=state.kept.bases,
             layout=self._layout.save(),
         )
@@ -192,11 +173,11 @@ class SessionFiles(QObject):
         self._open_second(session)
         self._controller.close_all_pictures()
         if session.pictures:
-            self._bridge.ask(
-                ListPictures(panel=SESSION, paths=tuple(picture.path for picture in session.pictures)),
-                partial(self._listed, _Opening(path, session)),
-                on_failure=self._refuse,
+            pictures = _SessionPictures(
+                path, session, self._state, self._bridge, self._controller.pictures, self
             )
+            pictures.noticed.connect(self.noticed)
+            pictures.open()
 
     def _open_model(self, model: SessionModel) -> None:
         precision: Precision | None = model.precision or None
@@ -285,83 +266,10 @@ class SessionFiles(QObject):
         self._state.attributions.set_explaining(
             replace(self._state.attributions.explaining, against=against, output=output)
         )
-        for name, dock in self._remembered():
-            if values := session.panels.get(name):
-                set_controls(dock.panel, values)
-            if dock.is_made:
-                set_measures(dock.panel, session.measures.get(name, {}))
-
-    def _remembered(self) -> list[tuple[str, PanelDock]]:
-        return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
+        restore_panels(self._layout.docks, session.panels, session.measures)
 
     def _forget_selection(self) -> None:
         self._selection = None
-
-    def _listed(self, opening: _Opening, answer: Payload) -> None:
-        if not isinstance(answer, ListedPictures):
-            return
-        opening.missing = tuple(failure.path for failure in answer.failures)
-        self._tell_missing(opening, ())
-        if answer.pictures:
-            boxes = {picture.path: picture.box for picture in opening.session.pictures}
-            for picture in answer.pictures:
-                self._state.opened.framings.put_box(picture.key, boxes.get(picture.path))
-            chosen = opening.session.picture
-            path = None if chosen is None else opening.session.pictures[chosen].path
-            shown = [picture for picture in answer.pictures if picture.path == path]
-            self._controller.pictures.add(answer.pictures, (shown or list(answer.pictures))[0])
-            self._show_views(opening, answer)
-            self._bridge.ask(
-                CheckPictures(
-                    panel=SESSION,
-                    images=tuple(picture.key for picture in answer.pictures),
-                    decodes=len(answer.pictures) <= MOST_DECODED,
-                    with_sha256=any(picture.sha256 for picture in opening.session.pictures),
-                ),
-                partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
-                on_failure=self._refuse,
-            )
-
-    def _show_views(self, opening: _Opening, answer: ListedPictures) -> None:
-        """Show the frames and bands of pictures that were shown when the session was saved."""
-        views = {picture.path: picture.view for picture in opening.session.pictures}
-        for number, picture in enumerate(answer.pictures):
-            view = views.get(picture.path, WHOLE)
-            if view != WHOLE:
-                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
-                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
-
-    def _viewed(self, key: str, answer: Payload) -> None:
-        if isinstance(answer, ImageInfo):
-            self._state.opened.replace(key, answer)
-
-    def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
-        """Report which picture files have changed since the session was saved."""
-        if not isinstance(answer, CheckedPictures):
-            return
-        opening.missing += tuple(failure.path for failure in answer.failures)
-        self._controller.pictures.close([failure.key for failure in answer.failures])
-        before = {picture.path: picture.sha256 for picture in opening.session.pictures}
-        changed = tuple(
-            paths[key]
-            for key, sha256 in answer.sha256.items()
-            if before.get(paths[key]) not in ("", None, sha256)
-        )
-        self._tell_missing(opening, changed)
-
-    def _tell_missing(self, opening: _Opening, changed: Sequence[str]) -> None:
-        said = [
-            f"{pluralize(len(paths), 'picture', is_grouped=True)} {what}: {_named(paths)}."
-            for paths, what in (
-                (opening.missing, "could not be opened"),
-                (changed, "changed since it was saved"),
-            )
-            if paths
-        ]
-        if said:
-            details = (*opening.missing, *changed)
-            message = f"The session {opening.path.name} was opened, but {' '.join(said)}"
-            self.noticed.emit(Notice(SESSION, message, "Everything else was restored.", details))
 
     def _remember(self, path: Path) -> None:
         recent = latest_first(str(path.absolute()), self._settings.values.recent_sessions)
@@ -372,6 +280,106 @@ class SessionFiles(QObject):
 
     def _tell(self, message: str, hint: str) -> None:
         self.noticed.emit(Notice(SESSION, message, hint))
+
+
+class _SessionPictures(QObject):
+    """Opens the pictures of a session, and tells which of them are missing or have changed since it was saved."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        path: Path,
+        session: SavedSession,
+        state: AppState,
+        bridge: EngineBridge,
+        opener: PictureOpener,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._path = path
+        self._session = session
+        self._state = state
+        self._bridge = bridge
+        self._opener = opener
+        self._missing: tuple[str, ...] = ()
+
+    def open(self) -> None:
+        """Have the engine list the pictures, then open and compare them."""
+        self._bridge.ask(
+            ListPictures(panel=SESSION, paths=tuple(picture.path for picture in self._session.pictures)),
+            self._listed,
+            on_failure=self._fail,
+        )
+
+    def _listed(self, answer: Payload) -> None:
+        if not isinstance(answer, ListedPictures):
+            return
+        self._missing = tuple(failure.path for failure in answer.failures)
+        self._tell_missing(())
+        if answer.pictures:
+            boxes = {picture.path: picture.box for picture in self._session.pictures}
+            for picture in answer.pictures:
+                self._state.opened.framings.put_box(picture.key, boxes.get(picture.path))
+            chosen = self._session.picture
+            path = None if chosen is None else self._session.pictures[chosen].path
+            shown = [picture for picture in answer.pictures if picture.path == path]
+            self._opener.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._show_views(answer)
+            self._bridge.ask(
+                CheckPictures(
+                    panel=SESSION,
+                    images=tuple(picture.key for picture in answer.pictures),
+                    decodes=len(answer.pictures) <= MOST_DECODED,
+                    with_sha256=any(picture.sha256 for picture in self._session.pictures),
+                ),
+                partial(self._compare, {picture.key: picture.path for picture in answer.pictures}),
+                on_failure=self._fail,
+            )
+
+    def _show_views(self, answer: ListedPictures) -> None:
+        """Show the frames and bands of pictures that were shown when the session was saved."""
+        views = {picture.path: picture.view for picture in self._session.pictures}
+        for number, picture in enumerate(answer.pictures):
+            view = views.get(picture.path, WHOLE)
+            if view != WHOLE:
+                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
+                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
+
+    def _viewed(self, key: str, answer: Payload) -> None:
+        if isinstance(answer, ImageInfo):
+            self._state.opened.replace(key, answer)
+
+    def _compare(self, paths: dict[str, str], answer: Payload) -> None:
+        """Report which picture files have changed since the session was saved."""
+        if not isinstance(answer, CheckedPictures):
+            return
+        self._missing += tuple(failure.path for failure in answer.failures)
+        self._opener.close([failure.key for failure in answer.failures])
+        before = {picture.path: picture.sha256 for picture in self._session.pictures}
+        changed = tuple(
+            paths[key]
+            for key, sha256 in answer.sha256.items()
+            if before.get(paths[key]) not in ("", None, sha256)
+        )
+        self._tell_missing(changed)
+
+    def _tell_missing(self, changed: Sequence[str]) -> None:
+        said = [
+            f"{pluralize(len(paths), 'picture', is_grouped=True)} {what}: {_named(paths)}."
+            for paths, what in (
+                (self._missing, "could not be opened"),
+                (changed, "changed since it was saved"),
+            )
+            if paths
+        ]
+        if said:
+            details = (*self._missing, *changed)
+            message = f"The session {self._path.name} was opened, but {' '.join(said)}"
+            self.noticed.emit(Notice(SESSION, message, "Everything else was restored.", details))
+
+    def _fail(self, failed: Failed) -> None:
+        self.noticed.emit(Notice(SESSION, failed.message, failed.hint))
 
 
 def _saved_model(asked: LoadModel) -> SessionModel:
@@ -398,20 +406,3 @@ def _whole(path: str) -> str:
 def _named(paths: Sequence[str]) -> str:
     names = [Path(path).name for path in paths[:MOST_NAMED]]
     return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)
-
-
-def measures_of(panel: QWidget) -> dict[str, Ends]:
-    """Return what is measured on a panel's views, by the number of the view and the tool."""
-    return {
-        f"{number} {tool}": ends
-        for number, view in enumerate(panel.findChildren(ImageView), start=1)
-        for tool, ends in view.measures.items()
-    }
-
-
-def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
-    """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
-    for number, view in enumerate(panel.findChildren(ImageView), start=1):
-        view.set_measures(
-            {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
-        )

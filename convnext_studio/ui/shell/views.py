@@ -1,13 +1,26 @@
-"""The zoom of the active view, and of all views together; what is measured on them, and their levels."""
+"""What the window does with the views of its panels: zoom and measure in them, and what they ask it for."""
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
+from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
+from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.measuring.measurements import Tool
+from convnext_studio.ui.shell.status_bar import StatusBar
+from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.message_bar import Notice
+
+if TYPE_CHECKING:  # The window imports this module, and the panel only when it is first shown.
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
+    from convnext_studio.ui.shell.window import StudioWindow
 
 
 class MapZoom:
@@ -65,3 +78,51 @@ class MapZoom:
                 return widget
         shown = (view for view in self._window.findChildren(ImageView) if view.isVisible() and view.scene)
         return next(shown, None)
+
+
+class ViewRequests(WindowPart):
+    """Does what the views of panels ask the window for: Python, a place in the figure, how a value was made."""
+
+    def __init__(self, window: "StudioWindow", status: StatusBar) -> None:
+        super().__init__(window)
+        self._status = status
+
+    def listen(self, panel: QWidget) -> None:
+        """Listen to the views of a panel that was made."""
+        window = self._window
+        for inside in (panel, *panel.findChildren(Panel)):
+            if isinstance(inside, Panel):
+                inside.python_asked.connect(window.python.copy)
+        for view in panel.findChildren(MapView):
+            view.noticed.connect(self.noticed)
+            view.measured.connect(self._status.show_measured)
+            view.value_asked.connect(self._ask_value)
+            view.saver.python_asked.connect(window.python.copy)
+            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
+            view.saver.use(window.controller.background, window.saving)
+
+    def explain_selected(self) -> None:
+        """Show how the value of the selected unit was made; without one, the explained class's probability."""
+        state, place = self._window.state, None
+        node = None if state.model is None else state.model.node(state.node)
+        if node is not None and state.unit is not None:
+            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
+        elif state.explained_class is not None:
+            place = ValuePlace(PROBABILITIES, state.explained_class)
+        if place is None:
+            self._window.dock_layout.show_panel("number")
+        else:
+            state.ask_value(place)
+
+    def _ask_value(self, place: object) -> None:
+        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
+        if self._window.state.second.shown != "first":
+            hint = "Choose A in the panel of the two networks, then ask again."
+            self.noticed.emit(Notice("number", "How a number was made is shown for network A.", hint))
+        elif isinstance(place, ValuePlace | MapValue):
+            self._window.state.ask_value(place)
+
+    def _add_to_figure(self, view: MapView) -> None:
+        """Add a view to the figure, and show the figure."""
+        cast("FigurePanel", self._window.dock_layout.docks["figure"].panel).add_view(view)
+        self._window.dock_layout.show_panel("figure")

@@ -1,28 +1,22 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.model.model_panel import ModelPanel
 from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
-from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.shell.actions.spec import TWO_NETWORKS_KEYS
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
@@ -32,10 +26,11 @@ from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
+from convnext_studio.ui.shell.network_bar import NetworkBar
 from convnext_studio.ui.shell.panel_controls import PanelDefaults
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.shell.views import MapZoom
+from convnext_studio.ui.shell.views import MapZoom, ViewRequests
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -45,21 +40,17 @@ from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.state.opening.folder_watch import FolderWatch
 from convnext_studio.ui.state.selection.history import SelectionHistory
 from convnext_studio.ui.state.settings import Settings, SettingsFile
-from convnext_studio.ui.widgets.choices import TwoAnswersChoice
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
-from convnext_studio.ui.widgets.text_size import scaled
 
 if TYPE_CHECKING:  # Imported only when the panels are first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
-    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
-_LOW_PX = 520  # For text of 9 points.
 
 
 class StudioWindow(QMainWindow):
@@ -72,10 +63,8 @@ class StudioWindow(QMainWindow):
     state, bridge, controller, settings
         What is open and selected, the connection to the engine, the controller that opens files and sends
         requests, and the saved settings.
-    strip
-        The network strip, above the panels.
-    two_networks
-        The choice between two open networks, their difference and a curtain, below the strip.
+    network_bar, strip
+        The bar above the panels, and the network strip in it.
     messages
         The message bar, which reports problems and successes.
     dock_layout
@@ -90,6 +79,8 @@ class StudioWindow(QMainWindow):
     saving, exports, clipboard, python
         The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
         Python.
+    view_requests
+        The part that does what views ask for: a place in the figure, or how a value was made.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -102,8 +93,8 @@ class StudioWindow(QMainWindow):
     bridge: EngineBridge
     controller: Controller
     settings: SettingsFile
+    network_bar: NetworkBar
     strip: NetworkStrip
-    two_networks: TwoAnswersChoice
     messages: MessageBar
     dock_layout: DockLayout
     appearance: Appearance
@@ -118,6 +109,7 @@ class StudioWindow(QMainWindow):
     exports: Exports
     clipboard: Clipboard
     python: PythonCopy
+    view_requests: ViewRequests
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -146,11 +138,9 @@ class StudioWindow(QMainWindow):
 
     def _make_parts(self) -> None:
         state, bridge, controller, settings = self.state, self.bridge, self.controller, self.settings
-        self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar(self)
-        self.two_networks = TwoAnswersChoice("A", "B", TWO_NETWORKS_KEYS)
-        self.two_networks.hide()
-        _top_bar(self, "network_bar", "Network", _stacked(self.strip, self.two_networks))
+        self.network_bar = NetworkBar(self, state, bridge, controller.second)
+        self.strip = self.network_bar.strip
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         status = StatusBar(state, bridge, self)
@@ -158,7 +148,6 @@ class StudioWindow(QMainWindow):
         self.setStatusBar(status)
         self.messages.width_for = status.message_width
         status.rearranged.connect(self.messages.follow)
-        self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
@@ -173,6 +162,7 @@ class StudioWindow(QMainWindow):
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
+        self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -216,6 +206,7 @@ class StudioWindow(QMainWindow):
             self.exports,
             self.clipboard,
             self.python,
+            self.view_requests,
             self.folder_watch,
             self.guide,
             self.lecture,
@@ -225,9 +216,9 @@ class StudioWindow(QMainWindow):
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
-            dock.made.connect(self._listen_to_views)
+            dock.made.connect(self.view_requests.listen)
             if dock.is_made:
-                self._listen_to_views(dock.panel)
+                self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
         state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
@@ -235,18 +226,11 @@ class StudioWindow(QMainWindow):
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
-        self.appearance.text_resized.connect(self._fit_strip)
+        self.appearance.text_resized.connect(self.network_bar.fit_window)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
-        for signal in (state.model_loaded, state.picture_selected):
+        for signal in (state.model_loaded, state.picture_selected, state.second.model_changed):
             signal.connect(self._show_title)
         state.model_loaded.connect(self._show_devices)
-        choice = state.second.choice
-        self.two_networks.chosen.connect(choice.choose)
-        self.two_networks.curtain_moved.connect(choice.move_curtain)
-        self.two_networks.closed.connect(controller.second.close)
-        choice.chosen.connect(self.two_networks.show_choice)
-        for signal in (state.model_loaded, state.second.model_changed):
-            signal.connect(self._show_two_networks)
         for signal in (
             state.second.shown_changed,
             state.model_loaded,
@@ -260,31 +244,6 @@ class StudioWindow(QMainWindow):
             self.folder_watch.changed,
         ):
             signal.connect(self._update_actions)
-
-    def _listen_to_views(self, panel: QWidget) -> None:
-        for inside in (panel, *panel.findChildren(Panel)):
-            if isinstance(inside, Panel):
-                inside.python_asked.connect(self.python.copy)
-        for view in panel.findChildren(MapView):
-            view.noticed.connect(self.messages.tell)
-            view.measured.connect(self._status.show_measured)
-            view.value_asked.connect(self._ask_value)
-            view.saver.python_asked.connect(self.python.copy)
-            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
-            view.saver.use(self.controller.background, self.saving)
-
-    def _ask_value(self, place: object) -> None:
-        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
-        if self.state.second.shown != "first":
-            hint = "Choose A in the panel of the two networks, then ask again."
-            self.messages.tell(Notice("number", "How a number was made is shown for network A.", hint))
-        elif isinstance(place, ValuePlace | MapValue):
-            self.state.ask_value(place)
-
-    def _add_to_figure(self, view: MapView) -> None:
-        """Add a view to the figure, and show the figure."""
-        cast("FigurePanel", self.dock_layout.docks["figure"].panel).add_view(view)
-        self.dock_layout.show_panel("figure")
 
     # --------------------------------------------------------------------------------------------- panels
 
@@ -360,19 +319,6 @@ class StudioWindow(QMainWindow):
         else:
             self.history.undo()
 
-    def explain_value(self) -> None:
-        """Show how the value of the selected unit was made; without one, the explained class's probability."""
-        state, place = self.state, None
-        node = None if state.model is None else state.model.node(state.node)
-        if node is not None and state.unit is not None:
-            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
-        elif state.explained_class is not None:
-            place = ValuePlace(PROBABILITIES, state.explained_class)
-        if place is None:
-            self.dock_layout.show_panel("number")
-        else:
-            state.ask_value(place)
-
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""
         self.lecture.stop_saving()
@@ -398,13 +344,6 @@ class StudioWindow(QMainWindow):
             parts.append(f"B: {_named(self.state.second.model)}")
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
-    def _show_two_networks(self) -> None:
-        """Offer the choice between two networks as long as there are two."""
-        second = self.state.second
-        self.two_networks.show_names(second.title_of_both)
-        self.two_networks.setVisible(second.model is not None)
-        self._show_title()
-
     def _show_devices(self, model: ModelInfo) -> None:
         loaded = self.controller.models.loaded
         self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
@@ -417,10 +356,7 @@ class StudioWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the strip take less room in a low window."""
         super().resizeEvent(event)
-        self._fit_strip()
-
-    def _fit_strip(self) -> None:
-        self.strip.set_low(self.height() / scaled(1) < _LOW_PX)
+        self.network_bar.fit_window()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Share out the window among the panels, now that its size is known."""
@@ -474,29 +410,6 @@ class StudioWindow(QMainWindow):
         super().closeEvent(event)
 
 
-def _stacked(*widgets: QWidget) -> QWidget:
-    """Return a widget with others below one another."""
-    stack = QWidget()
-    layout = QVBoxLayout(stack)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return stack
-
-
 def _named(model: ModelInfo) -> str:
     """Return the title of a network, and that its weights are random if they are."""
     return f"{model.title} (random weights)" if model.random_weights else model.title
-
-
-def _top_bar(window: QMainWindow, name: str, title: str, widget: QWidget) -> QToolBar:
-    """Add a fixed toolbar in a row of its own below the menu bar."""
-    bar = QToolBar(title, window)
-    bar.setObjectName(name)
-    bar.setMovable(False)
-    bar.setFloatable(False)
-    bar.addWidget(widget)
-    window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
-    window.addToolBarBreak(Qt.ToolBarArea.TopToolBarArea)
-    return bar

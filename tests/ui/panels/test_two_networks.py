@@ -138,7 +138,7 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
     assert view.scene is not None
     width = view.scene.size[0]
     assert edges() == [pytest.approx(width / 2)] * 2
-    both.two_networks.slider.setValue(50)
+    both.network_bar.two_networks.slider.setValue(50)
     assert edges() == [pytest.approx(width / 4)] * 2
     settle()
     assert both.state.second.choice.curtain == 0.25
@@ -221,7 +221,7 @@ def test_closing_either_leaves_the_other(
     both.state.second.choice.choose("difference")
     settle()
     first, second = both.state.model, both.state.second.model
-    assert both.two_networks.isVisible()
+    assert both.network_bar.two_networks.isVisible()
     controller.second.swap()
     settle()
     assert (both.state.model, both.state.second.model) == (second, first)
@@ -230,7 +230,7 @@ def test_closing_either_leaves_the_other(
     controller.second.close_first()
     settle()
     assert (both.state.model, both.state.second.model) == (first, None)
-    assert not both.two_networks.isVisible()
+    assert not both.network_bar.two_networks.isVisible()
     assert not maps_panel(both).caption.startswith("A")
     assert controller.models.loaded.source == files[0]
 

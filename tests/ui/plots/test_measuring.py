@@ -16,7 +16,7 @@ from convnext_studio.ui.plots.map_texts import map_layer, numbers_of
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, profile_of, region_numbers
 from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.shell.session_files import measures_of, set_measures
+from convnext_studio.ui.shell.panel_controls import measures_on, set_measures
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.session_document import SavedSession, from_bytes, to_text
 
@@ -280,7 +280,7 @@ def test_a_session_keeps_what_is_measured(
     panel = filled_window.attribution_panel
     view = panel.figure.cells[0].map.view
     view.set_measures({"region": (3.0, 4.0, 20.0, 30.0), "distance": (1.5, 2.0, 30.0, 40.0)})
-    saved = measures_of(panel)
+    saved = measures_on(panel)
     folder = tmp_path_factory.mktemp("sessions")
     session = SavedSession(measures={"attribution": saved})
     again = from_bytes(to_text(session, folder).encode(), folder / "a.cnxsession")

@@ -339,7 +339,7 @@ PANELS: tuple[PanelSpec, ...] = (
             "Navigate",
             "&How was this number made?",
             "Show the sum that made the value of the selected unit, or the probability of the explained class",
-            lambda window: window.explain_value(),
+            lambda window: window.view_requests.explain_selected(),
             "Ctrl+H",
         ),
     ),
