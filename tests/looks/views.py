@@ -145,7 +145,7 @@ class Views:
 
     def _compare_fields(self) -> None:
         self._open_page("field_lab", 1)
-        self._window.field_lab.compare.show_entries(
+        self._window.panels.field_lab.compare.show_entries(
             [OPEN_MODEL, *(network("bundled", offline=True) for _ in range(3))]
         )
 

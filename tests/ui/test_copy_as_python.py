@@ -345,7 +345,7 @@ def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
 @pytest.mark.parametrize("id_", ["copy_python"])
 def test_the_action_copies_the_panel_with_the_keyboard(filled_window: StudioWindow, id_: str) -> None:
     filled_window.activateWindow()
-    filled_window.predictions_panel.search.setFocus()
+    filled_window.panels.predictions.search.setFocus()
     QGuiApplication.clipboard().clear()
     filled_window.actions_by_id[id_].trigger()
     text = QGuiApplication.clipboard().text()

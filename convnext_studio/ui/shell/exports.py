@@ -172,7 +172,7 @@ class Exports(WindowPart):
 
     @property
     def _field(self) -> ReceptiveFieldResult | None:
-        view = self._window.receptive_field_panel.measured.view
+        view = self._window.panels.receptive_field.measured.view
         return view if isinstance(view, ReceptiveFieldResult) else None
 
     def _why_no_field(self) -> str:
@@ -187,7 +187,7 @@ class Exports(WindowPart):
         return "" if dock.shows_panel else "The receptive-field lab is not open (Ctrl+L opens it)."
 
     def _write_lab(self, path: Path) -> None:
-        self._window.field_lab.write_figure(path)
+        self._window.panels.field_lab.write_figure(path)
 
     # -------------------------------------------------------------------------------------------- parts
 

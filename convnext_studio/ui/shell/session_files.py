@@ -173,9 +173,8 @@ class SessionFiles(QObject):
         self._open_second(session)
         self._controller.close_all_pictures()
         if session.pictures:
-            pictures = _SessionPictures(
-                path, session, self._state, self._bridge, self._controller.pictures, self
-            )
+            opener = self._controller.pictures
+            pictures = _SessionPictures(path, session, self._state, self._bridge, opener, self)
             pictures.noticed.connect(self.noticed)
             pictures.open()
 
@@ -283,7 +282,7 @@ class SessionFiles(QObject):
 
 
 class _SessionPictures(QObject):
-    """Opens the pictures of a session, and tells which of them are missing or have changed since it was saved."""
+    """Opens the pictures of a session, and tells which are missing or have changed since it was saved."""
 
     noticed = Signal(object)  # Notice
 

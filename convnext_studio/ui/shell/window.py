@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
@@ -11,11 +10,6 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
-from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from convnext_studio.ui.panels.model.model_panel import ModelPanel
-from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
-from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
-from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
@@ -24,13 +18,14 @@ from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
+from convnext_studio.ui.shell.docks.panels import Panels
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.network_bar import NetworkBar
 from convnext_studio.ui.shell.panel_controls import PanelDefaults
+from convnext_studio.ui.shell.panel_views import MapZoom, ViewRequests
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.shell.views import MapZoom, ViewRequests
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -38,17 +33,12 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.state.opening.folder_watch import FolderWatch
-from convnext_studio.ui.state.selection.history import SelectionHistory
+from convnext_studio.ui.state.selection.history import SelectionHistory, Undo
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
-
-if TYPE_CHECKING:  # Imported only when the panels are first shown.
-    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
-    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
-    from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
 
@@ -67,10 +57,12 @@ class StudioWindow(QMainWindow):
         The bar above the panels, and the network strip in it.
     messages
         The message bar, which reports problems and successes.
-    dock_layout
-        The layout of the panels' docks.
-    appearance, zoom, history
-        Theme and text size, the zoom of the views, and undo for the selection.
+    dock_layout, panels
+        The layout of the panels' docks, and the panels by name.
+    appearance, zoom
+        Theme and text size, and the zoom of the views.
+    history, undoing
+        The selections before and after the present one, and undo for these and for closing pictures.
     log_store, activity_log
         The lines of the log, and the running and finished jobs.
     folder_watch, sessions, dialogs
@@ -97,9 +89,11 @@ class StudioWindow(QMainWindow):
     strip: NetworkStrip
     messages: MessageBar
     dock_layout: DockLayout
+    panels: Panels
     appearance: Appearance
     zoom: MapZoom
     history: SelectionHistory
+    undoing: Undo
     log_store: LogStore
     activity_log: ActivityLog
     folder_watch: FolderWatch
@@ -151,11 +145,13 @@ class StudioWindow(QMainWindow):
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
+        self.undoing = Undo(self.history, controller.pictures)
         self.folder_watch = FolderWatch(bridge, controller.pictures, settings, self)
         self.saving = SaveDialogs(Path(settings.values.save_folder or Path.home()), self)
         self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
         self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
+        self.panels = Panels(self.dock_layout.docks)
         self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
@@ -224,7 +220,7 @@ class StudioWindow(QMainWindow):
         state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
-        self.folder_watch.changed.connect(self.pictures_panel.show_watched)
+        self.folder_watch.changed.connect(self.panels.pictures.show_watched)
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
         self.appearance.text_resized.connect(self.network_bar.fit_window)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
@@ -246,41 +242,6 @@ class StudioWindow(QMainWindow):
             signal.connect(self._update_actions)
 
     # --------------------------------------------------------------------------------------------- panels
-
-    @property
-    def model_panel(self) -> ModelPanel:
-        """The panel that shows the open model."""
-        return cast(ModelPanel, self.dock_layout.docks["model"].panel)
-
-    @property
-    def pictures_panel(self) -> PicturesPanel:
-        """The panel that lists the open pictures."""
-        return cast(PicturesPanel, self.dock_layout.docks["pictures"].panel)
-
-    @property
-    def predictions_panel(self) -> PredictionsPanel:
-        """The panel that shows the predictions."""
-        return cast(PredictionsPanel, self.dock_layout.docks["predictions"].panel)
-
-    @property
-    def receptive_field_panel(self) -> ReceptiveFieldPanel:
-        """The panel that shows the receptive field of the selected unit."""
-        return cast(ReceptiveFieldPanel, self.dock_layout.docks["receptive_field"].panel)
-
-    @property
-    def attribution_panel(self) -> AttributionPanel:
-        """The panel that shows the attribution map of a class."""
-        return cast(AttributionPanel, self.dock_layout.docks["attribution"].panel)
-
-    @property
-    def activity_panel(self) -> "ActivityPanel":
-        """The panel that lists running and finished jobs, and the log."""
-        return cast("ActivityPanel", self.dock_layout.docks["activity"].panel)
-
-    @property
-    def field_lab(self) -> "ReceptiveFieldLab":
-        """The panel of the receptive-field lab."""
-        return cast("ReceptiveFieldLab", self.dock_layout.docks["field_lab"].panel)
 
     @property
     def is_settled(self) -> bool:
@@ -307,18 +268,6 @@ class StudioWindow(QMainWindow):
         else:
             self.strip.go_up()
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether closed pictures can be brought back, or an earlier selection."""
-        return self.controller.pictures.can_reopen or self.history.can_undo
-
-    def undo(self) -> None:
-        """Bring back the pictures that were closed last, or else return to the selection before."""
-        if self.controller.pictures.can_reopen:
-            self.controller.pictures.reopen()
-        else:
-            self.history.undo()
-
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""
         self.lecture.stop_saving()
@@ -328,12 +277,12 @@ class StudioWindow(QMainWindow):
     def choose_field(self) -> None:
         """Ask for a file of saved receptive fields, and show it in the lab."""
         self.dock_layout.show_panel("field_lab")
-        self.field_lab.choose_field()
+        self.panels.field_lab.choose_field()
 
     def _show_field(self, path: str) -> None:
         """Show a saved receptive field that was dropped or named on the command line."""
         self.dock_layout.show_panel("field_lab")
-        self.field_lab.open_field(path)
+        self.panels.field_lab.open_field(path)
 
     def _show_title(self) -> None:
         model, picture = self.state.model, self.state.picture
@@ -378,7 +327,7 @@ class StudioWindow(QMainWindow):
     def search_published(self, text: str) -> None:
         """Show the list of published weights, with what has these words."""
         self.dock_layout.show_panel("catalogue")
-        cast("CataloguePanel", self.dock_layout.docks["catalogue"].panel).search_for(text)
+        self.panels.catalogue.search_for(text)
 
     def use_settings(self, values: Settings) -> None:
         """Replace all settings, and let the window follow them at once."""

@@ -10,7 +10,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.value_sums import MapValue
-from convnext_studio.ui.state.selection.attributions import Attributions
+from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews

@@ -31,7 +31,7 @@ def opened(window: StudioWindow, engine: FakeEngine) -> StudioWindow:
 
 
 def test_a_double_click_edits_a_name(opened: StudioWindow, engine: FakeEngine, state: AppState) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     row, editor = panel.rows[1], panel.list.editor
     before, target = row.label, row.target
     state.set_unit(1, 2)
@@ -51,7 +51,7 @@ def test_a_double_click_edits_a_name(opened: StudioWindow, engine: FakeEngine, s
 
 
 def test_a_key_edits_and_escape_keeps_the_name(opened: StudioWindow, engine: FakeEngine) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     editor = panel.list.editor
     panel.rows[0].setFocus()
     QTest.keyClick(panel.rows[0], Qt.Key.Key_F2, Qt.KeyboardModifier.ShiftModifier)
@@ -69,7 +69,7 @@ def test_a_key_edits_and_escape_keeps_the_name(opened: StudioWindow, engine: Fak
 def test_the_editor_stays_while_the_answer_to_the_first_click_comes(
     opened: StudioWindow, engine: FakeEngine
 ) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     row = panel.rows[2]
     QTest.mouseDClick(row, Qt.MouseButton.LeftButton)
     row.click()
@@ -141,4 +141,4 @@ def test_a_session_brings_the_names_back(
 def test_sigmoids_are_said(opened: StudioWindow, state: AppState, engine: FakeEngine) -> None:
     state.set_model(replace(make_model(), is_multi_label=True))
     engine.answer(engine.open(Predict)[-1], make_prediction())
-    assert "sigmoid" in opened.predictions_panel.caption
+    assert "sigmoid" in opened.panels.predictions.caption

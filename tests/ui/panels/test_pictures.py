@@ -24,7 +24,7 @@ SHARES = {"one": (3, 0.9), "two": (1, 0.4), "three": (2, 0.99)}
 def panel(filled_window: StudioWindow, state: AppState) -> PicturesPanel:
     for name in NAMES[1:]:
         state.opened.add(make_image(name), select=False)
-    return filled_window.pictures_panel
+    return filled_window.panels.pictures
 
 
 def classify(engine: FakeEngine) -> None:

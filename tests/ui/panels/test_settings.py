@@ -110,16 +110,16 @@ def test_a_default_is_used_at_once_and_by_the_next_window(
     assert isinstance(protocol, QComboBox)
     choose(method, "SmoothGrad")
     choose(protocol, "RepLKNet")
-    assert filled_window.attribution_panel.bar.method.title == "SmoothGrad"
-    filled_window.attribution_panel.bar.choose_method("occlusion")
+    assert filled_window.panels.attribution.bar.method.title == "SmoothGrad"
+    filled_window.panels.attribution.bar.choose_method("occlusion")
     settings.save()
     assert SettingsFile().values.panel_defaults == {
         "attribution": {"Method": "SmoothGrad"},
         "receptive_field": {"Protocol": "RepLKNet"},
     }
     another = make_window()
-    assert another.attribution_panel.bar.method.title == "SmoothGrad"
-    assert another.receptive_field_panel.fields.settings.protocol == "replknet"
+    assert another.panels.attribution.bar.method.title == "SmoothGrad"
+    assert another.panels.receptive_field.fields.settings.protocol == "replknet"
 
 
 @pytest.fixture
@@ -154,11 +154,11 @@ def test_a_reset_is_taken_back(
         layout=changed.layout,
         places=changed.places,
     )
-    assert filled_window.attribution_panel.bar.method.title == "Grad-CAM"
+    assert filled_window.panels.attribution.bar.method.title == "Grad-CAM"
     assert panel.theme.currentText() == "As the system"
     panel.undo.click()
     assert settings.values == changed
-    assert filled_window.attribution_panel.bar.method.title == "SmoothGrad"
+    assert filled_window.panels.attribution.bar.method.title == "SmoothGrad"
     assert not panel.undo.isVisible()
 
 

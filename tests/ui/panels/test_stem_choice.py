@@ -15,7 +15,7 @@ def untold(config: ConvNeXtConfig = FOUR_STAGES) -> ModelInfo:
 
 
 def test_it_is_seen_only_where_the_file_is_silent(window: StudioWindow) -> None:
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     assert stem.isHidden()
     window.state.set_model(untold())
     assert not stem.isHidden()
@@ -28,7 +28,7 @@ def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine)
     window.controller.models.open("/weights/tutorial.pth", "cpu")
     first = engine.open(LoadModel)[-1]
     engine.answer(first, untold())
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     assert not stem.apply.isEnabled()
     stem.stride.setValue(1)
     stem.padding.setValue(1)
@@ -47,7 +47,7 @@ def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine)
 def test_a_refusal_shows_the_open_networks_numbers_again(window: StudioWindow, engine: FakeEngine) -> None:
     window.controller.models.open("/weights/tutorial.pth", "cpu")
     engine.answer(engine.open(LoadModel)[-1], untold())
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     stem.stride.setValue(1)
     stem.apply.click()
     engine.refuse(engine.open(LoadModel)[-1], "No.")

@@ -104,7 +104,7 @@ def test_feature_maps_are_those_of_plain_networks(both: StudioWindow, settle: Se
 
 
 def test_attribution_shows_both_on_one_scale(both: StudioWindow, settle: Settle) -> None:
-    panel, choice = both.attribution_panel, both.state.second.choice
+    panel, choice = both.panels.attribution, both.state.second.choice
     cell = panel.figure.cells[0]
     answers = panel.query.answer, panel.query.second.answer if panel.query.second is not None else None
     assert isinstance(answers[0], Explanation)
@@ -127,7 +127,7 @@ def test_attribution_shows_both_on_one_scale(both: StudioWindow, settle: Settle)
 def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> None:
     both.state.second.choice.choose("curtain")
     settle()
-    view = both.attribution_panel.figure.cells[0].map.view
+    view = both.panels.attribution.figure.cells[0].map.view
 
     def edges() -> list[float]:
         assert view.scene is not None
@@ -147,7 +147,7 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
 def test_predictions_show_both_probabilities(
     both: StudioWindow, controller: Controller, settle: Settle, tmp_path: Path
 ) -> None:
-    panel = both.predictions_panel
+    panel = both.panels.predictions
     a, b = both.state.prediction, both.state.second.prediction
     assert a is not None
     assert b is not None
@@ -203,7 +203,7 @@ def test_the_field_of_the_corresponding_unit_is_shown(both: StudioWindow, settle
 
 
 def test_receptive_fields_are_compared_with_their_areas(both: StudioWindow, settle: Settle) -> None:
-    panel = both.receptive_field_panel
+    panel = both.panels.receptive_field
     panel.fields.count.setValue(2)
     both.state.second.choice.choose("difference")
     settle()

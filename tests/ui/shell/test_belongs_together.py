@@ -87,7 +87,7 @@ class Onlooker(QObject):
 
     def _look_at_facts(self) -> None:
         """The Model panel shows one network's name and numbers, or those of none."""
-        panel, model = self._window.model_panel, self._window.state.model
+        panel, model = self._window.panels.model, self._window.state.model
         texts = {label.accessibleName(): label.text() for label in panel._facts.values()}
         is_loading = self._window.controller.models._asked is not self._window.controller.models.loaded
         if is_loading or model is None:

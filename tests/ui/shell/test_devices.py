@@ -30,7 +30,7 @@ def test_without_a_gpu_only_the_cpu_is_offered(
     controller.models.open("bundled")
     engine.answer(engine.open(LoadModel)[0], replace(make_model(), devices=(CPU,)))
     assert offered(window) == ["Automatic", "cpu"]
-    box = window.model_panel._device
+    box = window.panels.model._device
     assert [box.itemText(row) for row in range(box.count())] == ["auto", "cpu"]
 
 
@@ -48,7 +48,7 @@ def test_every_gpu_is_offered_and_chosen(
     assert request.device == "cuda:1"
     engine.answer(request, replace(there, device="cuda:1"))
     assert checked(window) == [names[1]]
-    box = window.model_panel._device
+    box = window.panels.model._device
     assert [box.itemText(row) for row in range(box.count())] == ["auto", "cuda:0", "cuda:1", "cpu"]
     assert box.currentText() == "cuda:1"
 

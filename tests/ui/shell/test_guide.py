@@ -106,8 +106,8 @@ def test_titles_are_those_of_the_panels(window: StudioWindow) -> None:
 def test_the_page_of_the_panel_with_the_keyboard_opens(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.activateWindow()
     help_panel = filled_window.guide.help_panel
-    filled_window.predictions_panel.search.setFocus()
-    qtbot.waitUntil(filled_window.predictions_panel.search.hasFocus)
+    filled_window.panels.predictions.search.setFocus()
+    qtbot.waitUntil(filled_window.panels.predictions.search.hasFocus)
     filled_window.actions_by_id["panel_help"].trigger()
     assert help_panel.isVisible()
     assert help_panel.page == "predictions"
@@ -301,7 +301,7 @@ def test_failures_are_in_the_log_and_the_report_is_written(
     state.opened.add(make_image("two", "/pictures/secret.png"))
     engine.refuse(engine.open(Predict)[-1], "secret.png has no pixels.", "Open another.")
     filled_window.actions_by_id["log"].trigger()
-    panel = filled_window.activity_panel
+    panel = filled_window.panels.activity
     assert panel.log.isVisible()
     assert "has no pixels" in panel.log.text.toPlainText()
     filled_window.guide.write_report(tmp_path / "report.txt")

@@ -314,7 +314,7 @@ def test_what_was_chosen_is_remembered_and_comes_first(
 def test_escape_and_a_click_elsewhere_close_it_and_stop_nothing(
     filled_window: StudioWindow, opened: Callable[[], Palette], engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    search = filled_window.predictions_panel.search
+    search = filled_window.panels.predictions.search
     search.setFocus()
     palette = opened()
     before = list(engine.cancelled)

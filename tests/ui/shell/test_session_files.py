@@ -220,7 +220,7 @@ def test_a_selection_that_the_model_does_not_have_is_left_out(
 def test_panels_are_set_as_they_were(
     filled_window: StudioWindow, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    panel = filled_window.attribution_panel
+    panel = filled_window.panels.attribution
     method = next(box for box in panel.findChildren(QComboBox) if box.accessibleName())
     name, before = method.accessibleName(), method.currentText()
     other = next(method.itemText(row) for row in range(method.count()) if method.itemText(row) != before)
@@ -262,7 +262,7 @@ def test_without_a_class_against_it_the_output_is_the_sessions(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot, saved: str
 ) -> None:
     """Also where the control says already what the session has, while a difference of classes is explained."""
-    output = filled_window.attribution_panel.target.output
+    output = filled_window.panels.attribution.target.output
     output.setCurrentIndex(output.findData("probability"))
     state.attributions.set_explaining(replace(state.attributions.explaining, against=7, output="difference"))
     text = output.itemText(output.findData(saved))
@@ -289,7 +289,7 @@ def test_a_class_that_the_model_has_not_is_left_out(
 def test_the_pinned_stage_and_the_look_of_the_map_are_restored(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    panel = filled_window.attribution_panel
+    panel = filled_window.panels.attribution
     panel.where.pin_stage("stage2")
     panel.look.resolution.choose(False)
     panel.look.part.choose("signed")

@@ -63,16 +63,16 @@ def test_files_are_dropped_on_the_window_and_on_floating_panels(
 def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     filled_window: StudioWindow, engine: FakeEngine
 ) -> None:
-    assert not filled_window.field_lab.isVisible()
+    assert not filled_window.panels.field_lab.isVisible()
     assert drop(filled_window, files("/fields/erf.npy", "/a.png"))
-    assert filled_window.field_lab.isVisible()
+    assert filled_window.panels.field_lab.isVisible()
     assert [request.path for request in engine.open(OpenField)] == ["/fields/erf.npy"]
     assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
 
 
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["field_lab"].trigger()
-    lab = filled_window.field_lab
+    lab = filled_window.panels.field_lab
     assert lab.isVisible()
     qtbot.waitUntil(lambda: lab.ready_made.hasFocus())
     filled_window.actions_by_id["reset"].trigger()
@@ -302,7 +302,7 @@ def test_the_attribution_leads_to_its_evidence_and_its_sheet(
 ) -> None:
     dock = filled_window.dock_layout.docks[aside]
     assert not dock.isVisible()
-    getattr(filled_window.attribution_panel.bar, button).click()
+    getattr(filled_window.panels.attribution.bar, button).click()
     assert dock.isVisible()
 
 

@@ -417,7 +417,7 @@ def test_cancelling_a_model_leaves_the_open_one(
 def test_offline_is_passed_on(
     state: AppState, bridge: EngineBridge, settings: SettingsFile, engine: FakeEngine
 ) -> None:
-    Controller(state, bridge, settings, offline=True).open_model("timm:convnext_tiny")
+    Controller(state, bridge, settings, offline=True).models.open("timm:convnext_tiny")
     assert engine.open(LoadModel)[0].offline
 
 

@@ -267,7 +267,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "&Find a class…",
         "Search all classes for one to explain",
-        lambda window: window.predictions_panel.search.setFocus(),
+        lambda window: window.panels.predictions.search.setFocus(),
         "Ctrl+F",
     ),
     ActionSpec("navigate_4", "Navigate", SEPARATOR),

@@ -117,10 +117,10 @@ EDIT: tuple[ActionSpec, ...] = (
         "Edit",
         "&Undo",
         "Open the pictures that were closed last, or go back to the selection before",
-        lambda window: window.undo(),
+        lambda window: window.undoing.undo(),
         "Ctrl+Z",
         needs="an earlier selection or closed pictures",
-        enabled=lambda window: window.can_undo,
+        enabled=lambda window: window.undoing.can_undo,
     ),
     ActionSpec(
         "redo",

@@ -1,4 +1,4 @@
-"""Undo and redo for the selection."""
+"""Undo and redo for the selection, and undo for closing pictures."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.opening.picture_opener import PictureOpener
 
 CAPACITY = 200
 TOGETHER_S = 1.0
@@ -148,3 +149,23 @@ class SelectionHistory(QObject):
             for steps in (self._before, self._behind)
         )
         self.changed.emit()
+
+
+class Undo:
+    """Undoes the closing of pictures and changes of the selection; the pictures come first."""
+
+    def __init__(self, history: SelectionHistory, pictures: PictureOpener) -> None:
+        self._history = history
+        self._pictures = pictures
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether closed pictures can be brought back, or an earlier selection."""
+        return self._pictures.can_reopen or self._history.can_undo
+
+    def undo(self) -> None:
+        """Bring back the pictures that were closed last, or else return to the selection before."""
+        if self._pictures.can_reopen:
+            self._pictures.reopen()
+        else:
+            self._history.undo()

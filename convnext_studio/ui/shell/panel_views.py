@@ -1,7 +1,7 @@
 """What the window does with the views of its panels: zoom and measure in them, and what they ask it for."""
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
@@ -18,8 +18,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 
-if TYPE_CHECKING:  # The window imports this module, and the panel only when it is first shown.
-    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
+if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
 
 
@@ -124,5 +123,5 @@ class ViewRequests(WindowPart):
 
     def _add_to_figure(self, view: MapView) -> None:
         """Add a view to the figure, and show the figure."""
-        cast("FigurePanel", self._window.dock_layout.docks["figure"].panel).add_view(view)
+        self._window.panels.figure.add_view(view)
         self._window.dock_layout.show_panel("figure")

@@ -16,10 +16,10 @@ from tests.ui.conftest import FakeEngine, make_model
 @pytest.fixture
 def box(window: StudioWindow, controller: Controller, engine: FakeEngine) -> QComboBox:
     """The box of the model panel, ready to be typed in."""
-    window.model_panel.offer(("/weights/mine.safetensors",))
+    window.panels.model.offer(("/weights/mine.safetensors",))
     controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
-    found = window.model_panel.findChildren(QComboBox)[0]
+    found = window.panels.model.findChildren(QComboBox)[0]
     window.activateWindow()
     found.lineEdit().setFocus()
     found.lineEdit().selectAll()
@@ -41,14 +41,14 @@ def test_all_names_are_completed_while_one_types(
     window: StudioWindow, box: QComboBox, typed: str, expected: str
 ) -> None:
     QTest.keyClicks(box, typed)
-    assert expected in window.model_panel.completer.offered[:12]
+    assert expected in window.panels.model.completer.offered[:12]
 
 
 def test_what_is_offered_is_opened(
     window: StudioWindow, box: QComboBox, engine: FakeEngine, qtbot: QtBot
 ) -> None:
     QTest.keyClicks(box, "swin tiny")
-    completer = window.model_panel.completer
+    completer = window.panels.model.completer
     popup = completer.completer.popup()
     qtbot.waitUntil(popup.isVisible)
     QTest.keyClick(popup, Qt.Key.Key_Down)
@@ -77,7 +77,7 @@ def test_what_nothing_fits_is_searched_for(
     window: StudioWindow, box: QComboBox, engine: FakeEngine, qtbot: QtBot, by_enter: bool
 ) -> None:
     QTest.keyClicks(box, "efficientformer")
-    completer = window.model_panel.completer
+    completer = window.panels.model.completer
     assert completer.offered == ["Search published weights for “efficientformer”"]
     if by_enter:
         QTest.keyClick(box, Qt.Key.Key_Return)
@@ -93,7 +93,7 @@ def test_what_nothing_fits_is_searched_for(
 
 def test_escape_closes_the_list_and_nothing_else(window: StudioWindow, box: QComboBox, qtbot: QtBot) -> None:
     QTest.keyClicks(box, "vit")
-    popup = window.model_panel.completer.completer.popup()
+    popup = window.panels.model.completer.completer.popup()
     qtbot.waitUntil(popup.isVisible)
     assert popup.width() > box.width()
     node = window.state.node
@@ -106,7 +106,7 @@ def test_escape_closes_the_list_and_nothing_else(window: StudioWindow, box: QCom
 def test_the_lab_completes_what_is_added(window: StudioWindow, qtbot: QtBot) -> None:
     window.state.set_model(make_model())
     window.actions_by_id["field_lab"].trigger()
-    lab = window.field_lab
+    lab = window.panels.field_lab
     typed = lab.source.lineEdit()
     typed.setFocus()
     QTest.keyClicks(typed, "resnet50.a1_in1k")
