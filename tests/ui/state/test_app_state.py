@@ -4,8 +4,8 @@ import pytest
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.pictures import ListedPicture
-from convnext_studio.ui.state import app_state as state_module
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.selection import open_pictures
 from tests.ui.desk import TUTORIAL, model, picture
 
 
@@ -122,7 +122,7 @@ def test_when_pictures_go_the_next_that_is_left_is_chosen(
 
 def test_previews_are_bounded_and_the_shown_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = picture("0")
-    monkeypatch.setattr(state_module, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
+    monkeypatch.setattr(open_pictures, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
     state = AppState()
     state.opened.add(shown)
     for number in range(1, 10):

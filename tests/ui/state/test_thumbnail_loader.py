@@ -99,7 +99,7 @@ def test_a_picture_that_was_shown_needs_no_asking(
     small: ThumbnailLoader, many: AppState, engine: FakeEngine
 ) -> None:
     shown = make_image("shown")
-    many.add_picture(shown, select=False)
+    many.opened.add(shown, select=False)
     assert small.get("shown") is shown.thumbnail
     assert engine.open(Thumbnail) == []
 
@@ -118,7 +118,7 @@ def test_a_panel_asks_only_for_what_can_be_seen(
     seen = {int(key) for key in first} - {COUNT - 1}
     assert 4 <= len(seen) <= 24
     assert seen == set(range(len(seen)))
-    many.select_picture("1900")
+    many.opened.select("1900")
     qtbot.waitUntil(lambda: bool(engine.open(Thumbnail)))
     later = [int(key) for key in reply(engine)]
     assert 1900 in later

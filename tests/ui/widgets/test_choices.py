@@ -12,7 +12,7 @@ def test_choice_and_state_follow_each_other(qtbot: QtBot) -> None:
     choice, state = TwoAnswersChoice("before", "after", KEYS), TwoAnswers("before", "after")
     qtbot.addWidget(choice)
     choice.chosen.connect(state.choose)
-    state.opened.chosen.connect(choice.show_choice)
+    state.chosen.connect(choice.show_choice)
     for shown in SHOWN:
         choice.switch.choose(shown)
         assert state.shown == shown
