@@ -26,7 +26,7 @@ from convnext_studio.ui.panels.export.export_preview import (
     described,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
+from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, ViewContents
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -328,12 +328,12 @@ class ExportPanel(QWidget):
                 self._watched.view.installEventFilter(self)
 
     @property
-    def _numbered(self) -> list[Contents]:
+    def _numbered(self) -> list[ViewContents]:
         """The contents of the visible views that have values."""
         shown = (view.contents for view in self._shown)
         return [contents for contents in shown if contents is not None and contents.values is not None]
 
-    def _show_view(self, view: MapView, contents: Contents, chosen: FileKind) -> None:
+    def _show_view(self, view: MapView, contents: ViewContents, chosen: FileKind) -> None:
         """Preview one view in the chosen format, or the values of all views."""
         if chosen is ALL_VIEWS:
             self.preview.show_arrays(self._numbered)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QFontDatabase, QImage, QPixmap
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from convnext_studio.export.views import table_text
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 
 _SHOWN_ROWS, _SHOWN_COLUMNS = 12, 6
 NO_VALUES = "This view has no values to save."
@@ -43,7 +43,7 @@ class ExportPreview(QLabel):
         fitting.setDevicePixelRatio(ratio)
         self.setPixmap(QPixmap.fromImage(fitting))
 
-    def show_arrays(self, contents: Sequence[Contents]) -> None:
+    def show_arrays(self, contents: Sequence[ViewContents]) -> None:
         """List the arrays of several views by name."""
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         lines = [f"{each.name}\n    {described(each.values)}" for each in contents if each.values is not None]

@@ -15,7 +15,7 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import is_signed, map_layer
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, call
@@ -116,7 +116,7 @@ class ChannelNumbersView(QWidget):
         name = f"{payload.source} kernel {payload.channel}"
         python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
         caption = f"Channel {payload.channel} of {text}."
-        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
+        self.kernel_map.set_contents(ViewContents(name, caption, kernel, python))
 
     def _show_weights(self, kernel: NDArray[np.float32]) -> None:
         height, width = kernel.shape

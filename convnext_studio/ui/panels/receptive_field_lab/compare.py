@@ -31,8 +31,8 @@ from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettin
 from convnext_studio.ui.panels.receptive_field_lab.number_table import NumberTable
 from convnext_studio.ui.panels.receptive_field_lab.subject import SubjectView
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.curve_data import Axes, Curve, line_icon
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, line_icon
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     PROTOCOLS,

@@ -12,8 +12,8 @@ from convnext_studio.protocol.receptive_fields import FieldGrowthResult, GrowthP
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, WAIT_MS, averaged_so_far
+from convnext_studio.ui.plots.curve_data import Axes, Curve, Numbers
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
 from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge

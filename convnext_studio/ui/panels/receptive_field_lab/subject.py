@@ -13,7 +13,7 @@ from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettin
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curves import series_colour
+from convnext_studio.ui.plots.curve_data import series_colour
 from convnext_studio.ui.plots.field_scene import (
     PROTOCOLS,
     Colours,
