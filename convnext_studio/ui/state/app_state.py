@@ -231,6 +231,13 @@ class AppState(QObject):
         if self._model is not None and self._picture is not None:
             self.kept.set_pin(Pin(self._model, self._picture, self._node))
 
+    def toggle_pin(self) -> None:
+        """Pin the selected node, or remove the pin if there is one."""
+        if self.kept.pin is None:
+            self.pin_selection()
+        else:
+            self.kept.unpin()
+
     @property
     def target(self) -> int | None:
         """Class that the attribution explains, or None for the top prediction."""

@@ -114,13 +114,6 @@ MODEL: tuple[ActionSpec, ...] = (
 )
 
 
-def _toggle_pin(window: "StudioWindow") -> None:
-    if window.state.kept.pin is None:
-        window.state.pin_selection()
-    else:
-        window.state.kept.unpin()
-
-
 def _selects_stage(number: int) -> Run:
     def select(window: "StudioWindow") -> None:
         window.strip.select_stage(number)
@@ -247,7 +240,7 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Navigate",
         "P&in",
         "Keep these maps to compare them with the next selection; choose again to stop",
-        _toggle_pin,
+        lambda window: window.state.toggle_pin(),
         "Ctrl+P",
         needs="a picture and a model",
         enabled=lambda window: window.state.picture is not None and window.state.model is not None,
