@@ -56,7 +56,7 @@ class PatchesView(QWidget):
         layout.addWidget(self.list, 1)
         layout.addWidget(self.progress)
         layout.addLayout(row)
-        for changed in (state.pictures_changed, state.framing_changed, state.node_selected):
+        for changed in (state.opened.changed, state.framing_changed, state.node_selected):
             changed.connect(self._schedule)
         state.model_loaded.connect(self._forget)
         self._show_running(False)
@@ -90,9 +90,9 @@ class PatchesView(QWidget):
         self._soon.stop()
         state = self._state
         node = None if state.model is None else state.model.node(state.node)
-        if not self.isVisible() or node is None or self._channel is None or not state.pictures:
+        if not self.isVisible() or node is None or self._channel is None or not state.opened.all:
             return
-        images = tuple(picture.key for picture in state.images)
+        images = tuple(picture.key for picture in state.opened.images)
         channel = min(self._channel, node.shape[0] - 1)
         self._question.ask(
             StrongestPatches(node=node.name, channel=channel, images=images, count=COUNT, panel="patches")

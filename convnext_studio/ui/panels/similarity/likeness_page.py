@@ -57,7 +57,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
 
 Map = NDArray[np.float32]
 NAMES = ("A", "B")
@@ -260,7 +260,7 @@ class LikenessPage(Page):
         self.patches.patch_chosen.connect(self._show_patch)
         self.side = self.patches
         self.show_controls()
-        for changed in (state.pictures_changed, state.framing_changed):
+        for changed in (state.opened.changed, state.framing_changed):
             changed.connect(self._forget_closed)
 
     # ------------------------------------------------------------------------------------------- the parts
@@ -331,7 +331,7 @@ class LikenessPage(Page):
 
     def _forget_closed(self, _changed: object = None) -> None:
         """Forget the vectors and positions of closed pictures, and of other framings."""
-        open_keys = {picture.key for picture in self.state.images}
+        open_keys = {picture.key for picture in self.state.opened.images}
         self._vectors.forget_all_but(open_keys)
         self.kept = [point for point in self.kept if point.image in open_keys]
         self.show_controls()
@@ -440,7 +440,7 @@ class LikenessPage(Page):
         self.patches.search(subject, point, self.measure, NAMES[len(self.kept) - 1] if self.kept else "")
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         self.select_unit(self._vectors.node, patch.y, patch.x)
 
     @property

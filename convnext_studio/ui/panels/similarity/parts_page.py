@@ -183,7 +183,7 @@ class PartsPage(Page):
         self.names[index] = name.strip()
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         if self._result is not None:
             self.select_unit(self._result.node, patch.y, patch.x)
 
