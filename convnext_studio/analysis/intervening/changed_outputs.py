@@ -237,6 +237,34 @@ def changed_logits(
     return _pass(model, first, edits, output_of, 1, precision, should_stop)[0]
 
 
+@torch.no_grad()
+def logits_under(
+    model: LoadedModel,
+    changes: Sequence[Change],
+    donors: Donors,
+    x: Tensor,
+    precision: str = "float32",
+    should_stop: ShouldStop = never,
+) -> Tensor:
+    """Return the logits of another input (1, C, H, W) under changes, from a whole pass.
+
+    Returns
+    -------
+    (classes,) float32.
+
+    Raises
+    ------
+    StudioError
+        If a change does not fit the network.
+    Stopped
+        If `should_stop` returned true.
+    """
+    changed = interventions(model, changes, donors, _size_of(x))
+    with changed, autocast(x, precision), stoppable(model.blocks, should_stop):
+        logits: Tensor = model.module(x)
+    return logits[0].float()
+
+
 def donors_for(
     model: LoadedModel,
     changes: Sequence[Change],
@@ -279,7 +307,7 @@ def donors_for(
 
 
 def _size_of(picture: Tensor) -> Size:
-    """Return the height and width of an input (C, H, W)."""
+    """Return the height and width of an input (…, C, H, W)."""
     height, width = picture.shape[-2:]
     return height, width
 

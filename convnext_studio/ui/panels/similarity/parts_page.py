@@ -182,7 +182,7 @@ class PartsPage(Page):
         self.names[index] = name.strip()
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         if self._result is not None and self._result.node == self.state.node:
             self.state.set_unit(patch.y, patch.x)
 
