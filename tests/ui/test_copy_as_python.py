@@ -68,13 +68,13 @@ class Engine:
         for name in ("sample:coffee", "sample:cat"):
             picture = self.dispatcher.run(OpenImage(path=name))
             assert isinstance(picture, ImageInfo)
-            state.add_picture(picture)
+            state.opened.add(picture)
         assert state.picture is not None
         self.image = state.picture.key
         prediction = self.dispatcher.run(Predict(image=self.image))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)
-        state.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
+        state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
 
     def show(self, panel: QWidget) -> None:
         self.desk.show(panel, 700, 500)
@@ -103,8 +103,8 @@ class Engine:
 
     def listed(self, key: str) -> OpenedPicture | None:
         state = self.desk.state
-        row = state.row(key)
-        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
+        row = state.opened.row(key)
+        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
 
     def of_view(self, view: MapView) -> tuple[str, Arrays]:
         assert view.contents is not None
@@ -174,7 +174,7 @@ def attribution(engine: Engine) -> Views:
         "noise": Explain(image="", method="smoothgrad", parameters=(("samples", 3), ("seed", 4))),
     }.items():
         state.set_target(2)
-        state.set_explaining(explaining)
+        state.attributions.set_explaining(explaining)
         engine.settle(panel)
         shown = [cell.map for cell in panel.figure.cells if cell.map.isVisible()]
         assert shown, name
@@ -346,7 +346,7 @@ def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
 @pytest.mark.parametrize("id_", ["copy_python"])
 def test_the_action_copies_the_panel_with_the_keyboard(filled_window: StudioWindow, id_: str) -> None:
     filled_window.activateWindow()
-    filled_window.predictions_panel.search.setFocus()
+    filled_window.panels.predictions.search.setFocus()
     QGuiApplication.clipboard().clear()
     filled_window.actions_by_id[id_].trigger()
     text = QGuiApplication.clipboard().text()

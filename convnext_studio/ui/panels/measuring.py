@@ -27,7 +27,7 @@ def measuring_query(
         state.picture_selected,
         state.target_selected,
         state.prediction_made,
-        state.explaining_changed,
+        state.attributions.explaining_changed,
         state.node_selected,
     ):
         changed.connect(query.schedule)

@@ -48,7 +48,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     path = Path(options.out)
     handout = Handout(state, bridge, controller.background, lecture, path, has_notes=options.notes)
     run = _Run(state, bridge, controller, handout)
-    controller.open_model(
+    controller.models.open(
         options.model,
         options.device,
         options.precision,

@@ -18,7 +18,7 @@ from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis
 
 Shown = Literal["first", "second", "difference", "curtain"]
-"""As in `convnext_studio.ui.state.two_answers`, which needs Qt."""
+"""As in `convnext_studio.ui.state.selection.two_answers`, which needs Qt."""
 
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"

@@ -48,8 +48,8 @@ def main() -> None:
     state.set_node("stage2")
     state.set_model(model(PRESETS["convnext_tiny"].config, 224))
     for index in range(PICTURES):
-        state.add_picture(picture(f"picture {index}", SIZE), select=False)
-    state.select_picture("picture 0")
+        state.opened.add(picture(f"picture {index}", SIZE), select=False)
+    state.opened.select("picture 0")
     panel = SimilarityPanel(state, EngineBridge(NoiseEngine(partial(_noise, state))))
     panel.resize(1600, 1000)
     panel.show()

@@ -44,7 +44,7 @@ def main() -> None:
     load_colour_maps()
     state = AppState()
     state.set_model(model(PRESETS["tutorial"].config, 224))
-    state.add_picture(picture())
+    state.opened.add(picture())
     panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(partial(_noise, state))))
     panel.resize(1600, 1000)
     panel.show()

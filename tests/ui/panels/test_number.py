@@ -39,7 +39,7 @@ class Numbers:
         assert isinstance(model, ModelInfo)
         assert isinstance(picture, ImageInfo)
         self.desk.state.set_model(model)
-        self.desk.state.add_picture(picture)
+        self.desk.state.opened.add(picture)
         self.panel = NumberPanel(self.desk.state, self.desk.bridge)
         self.desk.show(self.panel, 460, 620)
 
@@ -193,7 +193,7 @@ def test_another_picture_keeps_the_place_and_another_family_says_why_not(qtbot: 
     assert before is not None
     coffee = numbers.engine.run(OpenImage(path="sample:coffee"))
     assert isinstance(coffee, ImageInfo)
-    numbers.desk.state.add_picture(coffee)
+    numbers.desk.state.opened.add(coffee)
     numbers.settle()
     after = numbers.panel.painting
     assert after is not None

@@ -37,7 +37,7 @@ def test_pinning_shows_it_beside_and_unpinning_hides_it(desk_and_panel: tuple[De
     assert panel.choices.pin.text() == "Unpin"
     panel.choices.pin.click()
     painted(desk, panel)
-    assert desk.state.pin is None
+    assert desk.state.kept.pin is None
     assert not panel.tabs.isTabVisible(panel.tabs.indexOf(panel.pinned))
     assert panel.pinned.subject is None
     assert panel.tabs.currentWidget() is panel.channel_map
@@ -52,7 +52,7 @@ def test_both_have_one_scale(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> N
     painted(desk, panel)
     for bar in (panel.mosaic_map.bar, panel.pinned.map.bar, panel.channel_map.bar):
         assert bar.labels()[-1][1] == "24.0"
-    desk.state.unpin()
+    desk.state.kept.unpin()
     desk.state.set_node("stage3")
     painted(desk, panel)
     assert panel.mosaic_map.bar.labels()[-1][1] == "3.00"

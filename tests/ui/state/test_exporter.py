@@ -24,7 +24,7 @@ from tests.ui.conftest import INPUT_PX, FakeEngine, make_geometry, make_image, m
 @pytest.fixture
 def filled(controller: Controller, state: AppState, engine: FakeEngine) -> Controller:
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[0], make_prediction())
     return controller
 
@@ -93,7 +93,7 @@ def test_what_changes_meanwhile_does_not_mix_into_it(
     filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
     filled.exporter.export(tmp_path)
-    state.add_picture(make_image("two", "/pictures/two.png"))
+    state.opened.add(make_image("two", "/pictures/two.png"))
     answer_maps(engine)
     answer_field(engine)
     qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
@@ -104,7 +104,7 @@ def test_two_exports_in_a_row_are_both_written(
     filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
     filled.exporter.export(tmp_path)
-    state.add_picture(make_image("two", "/pictures/two.png"))
+    state.opened.add(make_image("two", "/pictures/two.png"))
     engine.answer(engine.open(Predict)[0], make_prediction("two"))
     filled.exporter.export(tmp_path)
     # Of one panel's requests, the engine answers the last only.

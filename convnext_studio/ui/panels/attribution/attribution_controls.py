@@ -23,17 +23,16 @@ from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Rgb, Shading, format_percent
-from convnext_studio.ui.panels.base import choice, opacity_slider
+from convnext_studio.ui.panels.base import choice, opacity_slider, resolution_switch
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
-from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.search.class_search import ClassSearch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
 
 Field = QComboBox | QSpinBox | QDoubleSpinBox
 
@@ -57,13 +56,7 @@ class LookControls(QObject):
         self._ranges: dict[bool, str] = {False: "data", True: "percentile"}
         self._parts: dict[bool, Part] = {False: "positive", True: "signed"}
         self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
-        self.resolution = Switch(
-            "Resolution",
-            (
-                ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
-                ("True grid", False, "Show each unit as a square of one colour"),
-            ),
-        )
+        self.resolution = resolution_switch()
         self.part = Switch(
             "Part",
             (

@@ -50,7 +50,7 @@ class Wall:
 
 def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
     """Return what is on the wall, or a sentence that says why there is none (yet)."""
-    if of == "pictures" and not state.pictures:
+    if of == "pictures" and not state.opened.all:
         return NO_PICTURE
     if of != "pictures" and state.picture is None:
         return NOTHING_OPEN
@@ -68,14 +68,14 @@ def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
 
 def base_question(state: AppState) -> Explain:
     """Return what the attribution panel explains, at one place."""
-    question = replace(state.explaining, target=state.target)
+    question = replace(state.attributions.explaining, target=state.target)
     if question.nodes and not question.average:
         question = replace(question, nodes=(explained_node(state),))
     return question
 
 
 def _of_pictures(state: AppState, question: Explain) -> Wall:
-    pictures = state.images[:MOST]
+    pictures = state.opened.images[:MOST]
     tiles = tuple(WallTile(each.key, each.name, replace(question, image=each.key)) for each in pictures)
     images = tuple(picture.key for picture in pictures)
     return Wall("pictures", tiles, ExplainSeveral(images=images, question=question, panel=PANEL))

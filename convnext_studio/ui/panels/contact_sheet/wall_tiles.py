@@ -26,9 +26,8 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import device_px, thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
 
 TILE_PX = 128
 LINES = 3
@@ -250,8 +249,8 @@ class WallMaps(QObject):
         if shown is None:
             return []
         said = [f"{len(self._explanations)} of {len(shown.tiles)} {shown.of}"]
-        if shown.of == "pictures" and len(self._state.pictures) > MOST:
-            said.append(f"the first of {len(self._state.pictures):,}")
+        if shown.of == "pictures" and len(self._state.opened.all) > MOST:
+            said.append(f"the first of {len(self._state.opened.all):,}")
         if shown.of != "pictures" and self._explanations:
             seconds = sum(each.seconds for each in self._explanations.values())
             said.append(f"{seconds_text(seconds)} in all")
@@ -293,7 +292,7 @@ class WallMaps(QObject):
 
     def _bare(self, key: str) -> Rgb | None:
         """Return a picture's thumbnail without its map if it is cached."""
-        preview = self._state.preview(key)
+        preview = self._state.opened.preview(key)
         return None if preview is None else preview.thumbnail
 
     def _tiles_of(self, picture: str) -> list[WallTile]:

@@ -19,9 +19,9 @@ from convnext_studio.ui.panels.second_answer import waiting_for
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
-from convnext_studio.ui.state.two_answers import Shown
-from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
 MOST_ROWS = 20
 _LEAST_ROWS, _USUAL_ROWS = 3, 5

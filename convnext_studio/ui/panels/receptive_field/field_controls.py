@@ -63,7 +63,7 @@ class FieldSettings:
 
     def why_not(self, state: AppState) -> str:
         """Return a sentence that says why nothing can be measured; empty if something can."""
-        if self._takes_pictures and not state.pictures:
+        if self._takes_pictures and not state.opened.all:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
             return "First choose the folder of pictures."
@@ -116,7 +116,7 @@ class FieldSettings:
         """Return the keys of the pictures measured on; other pictures can come and go without a new request."""
         if not self._takes_pictures:
             return ()
-        return tuple(picture.key for picture in state.pictures[: self.count])
+        return tuple(picture.key for picture in state.opened.all[: self.count])
 
 
 class FieldControls(ControlRow):

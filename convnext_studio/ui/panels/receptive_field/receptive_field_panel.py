@@ -41,8 +41,8 @@ from convnext_studio.ui.plots.field_scene import (
 from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
 
 SCALES: tuple[tuple[str, ShownScale], ...] = (
     ("Logarithmic", "decades"),
@@ -107,7 +107,7 @@ class ReceptiveFieldPanel(Panel):
         state = self.state
         self.fields.follow_unit(state)
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
-        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
         for changed in (
             self.scale.currentIndexChanged,

@@ -64,7 +64,7 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"
@@ -444,7 +444,7 @@ class ReceptiveFieldLab(QWidget):
     def _connect(self) -> None:
         state = self._state
         state.node_selected.connect(self.fields.reset_unit)
-        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)

@@ -75,7 +75,7 @@ class EffectiveFieldsView(NetworkView):
         self.add_button(
             "Measure again", "Measure with new noise, and watch the fields become sharper", self._again
         )
-        state.pictures_changed.connect(self.follow)
+        state.opened.changed.connect(self.follow)
 
     def compared(self) -> tuple[MeasuredNetwork, ...]:
         """Return the compared networks from left to right; the open model is the last."""
@@ -95,10 +95,10 @@ class EffectiveFieldsView(NetworkView):
     def network_questions(self) -> Sequence[Request] | str:
         """Ask for the field of each network."""
         takes_pictures = self.inputs.currentData() == "pictures"
-        if takes_pictures and not self.state.pictures:
+        if takes_pictures and not self.state.opened.all:
             return NO_PICTURE
         count = int(self.settings["count"])
-        images = tuple(picture.key for picture in self.state.pictures[:count]) if takes_pictures else ()
+        images = tuple(picture.key for picture in self.state.opened.all[:count]) if takes_pictures else ()
         return [
             ReceptiveField(
                 panel=f"{self.panel} {place}",
