@@ -117,13 +117,13 @@ def _canvases(window: QWidget) -> Iterator[str]:
 
 def may_show(view: QWidget) -> bool:
     """Return whether a widget is visible, or would be on another page of a stack that is."""
-    while not view.isWindow():
-        above = view.parentWidget()
+    widget = view
+    while (above := widget.parentWidget()) is not None and not widget.isWindow():
         is_page = isinstance(above, QStackedWidget) or isinstance(above.layout(), QStackedLayout)
-        if view.isHidden() and not is_page:
+        if widget.isHidden() and not is_page:
             return False
-        view = above
-    return view.isVisible()
+        widget = above
+    return widget.isVisible()
 
 
 def import_in_parts(name: str) -> Iterator[str]:

@@ -262,7 +262,6 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._prediction_came = QTimer(self, singleShot=True, interval=0)
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
@@ -329,8 +328,7 @@ class AttributionPanel(Panel):
         state.model_loaded.connect(lambda _model: self._model_loaded())
         for changed in (state.picture_selected, state.target_selected):
             changed.connect(self._await)
-        state.prediction_made.connect(self._prediction_made)
-        self._prediction_came.timeout.connect(self._take_prediction)
+        state.prediction_made.connect(self._take_prediction)
         state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
         state.attributions.explaining_changed.connect(self._follow_explaining)
@@ -421,8 +419,7 @@ class AttributionPanel(Panel):
         """Whether the maps for the selection are shown, or none are expected."""
         if not self.isVisible():
             return True
-        is_drawn = not self.figure.is_painting and not self._prediction_came.isActive()
-        return self.query.is_settled and is_drawn and self.question() != WAITING
+        return self.query.is_settled and not self.figure.is_painting and self.question() != WAITING
 
     def question(self) -> Explain | str:
         """Return the request for the maps of the selection, or why there is none."""
@@ -442,18 +439,11 @@ class AttributionPanel(Panel):
             return None
         return explanation_of(prediction, model, question.nodes)
 
-    def _prediction_made(self, prediction: Prediction | None) -> None:
-        """Show the classes, and the maps once the event loop has turned: all panels show something new now."""
-        self._show_classes()
-        if prediction is None:
-            self._take_prediction()
-        else:
-            self._prediction_came.start()
-
-    def _take_prediction(self) -> None:
+    def _take_prediction(self, _prediction: Prediction | None) -> None:
         """Show the maps that came with a prediction, even if they have already been requested."""
         question = self.question()
         is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
+        self._show_classes()
         if is_at_hand and not self.query.is_news():
             self.query.ask_again()
         self._await()
