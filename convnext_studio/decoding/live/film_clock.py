@@ -107,9 +107,9 @@ class FilmClock:
 
     def _newest(self, now_s: float) -> Due:
         position = self._position(now_s)
-        if position >= self._length:
+        if position + _SOON_S >= self._length:
             return self._after_the_end(position, now_s)
-        number = bisect_right(self._times, position) - 1
+        number = bisect_right(self._times, position + _SOON_S) - 1
         if number > self.shown:
             return Due(number, dropped=number - self.shown - 1)
         return self._later(self.shown + 1, position)
@@ -126,9 +126,9 @@ class FilmClock:
         left = self.frames - 1 - self.shown
         if not self.loops:
             return Due(self.frames - 1, dropped=left - 1) if left else Due(None)
-        rounds = int(position // self._length)
+        rounds = int((position + _SOON_S) // self._length)
         self._film_s, self._since_s = position - rounds * self._length, now_s
-        due = bisect_right(self._times, self._film_s) - 1
+        due = max(0, bisect_right(self._times, self._film_s + _SOON_S) - 1)
         return Due(due, dropped=left + (rounds - 1) * self.frames + due)
 
     def _following(self, now_s: float) -> Due:
@@ -141,8 +141,9 @@ class FilmClock:
         last_s = self._times[max(self.shown, 0)]
         lasting = self._length - last_s if number == 0 else self._times[number] - last_s
         passed = self._position(now_s) - self._film_s if self.shown >= 0 else lasting
-        return Due(number, wait_s=max(0.0, (lasting - passed) / self._speed))
+        left = (lasting - passed) / self._speed
+        return Due(number, wait_s=left if left > _SOON_S else 0.0)
 
     def _position(self, now_s: float) -> float:
         passed = 0.0 if self._since_s is None else (now_s - self._since_s) * self._speed
-        return self._film_s + passed + _SOON_S
+        return self._film_s + passed
