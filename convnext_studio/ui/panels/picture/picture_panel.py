@@ -16,20 +16,20 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
-from convnext_studio.ui.panels.picture.compared_fields import HeatLook, compared_heat, values_text
-from convnext_studio.ui.panels.picture.framing_controls import FramingControls, framing_facts
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
     Heat,
+    HeatLook,
     SelectedUnit,
     UnitLookButton,
+    compared_heat,
     result_text,
+    values_text,
 )
-from convnext_studio.ui.panels.picture.view_controls import ViewControls
+from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
     Placement,
@@ -40,8 +40,7 @@ from convnext_studio.ui.plots.map_texts import (
     value_text,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.scene import Layer, Mark, Scene
-from convnext_studio.ui.plots.split_scene import line_mark
+from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of

@@ -10,8 +10,10 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
-from convnext_studio.ui.panels.receptive_field.compared_fields import (
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
+from convnext_studio.ui.panels.receptive_field.measured_field import (
     SIGNED,
+    MeasuredField,
     areas_text,
     common_limits,
     common_window,
@@ -19,10 +21,8 @@ from convnext_studio.ui.panels.receptive_field.compared_fields import (
     difference_limits,
     difference_scene,
 )
-from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
-from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
@@ -38,8 +38,7 @@ from convnext_studio.ui.plots.field_scene import (
     why_no_figure,
     window_around,
 )
-from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.split_scene import split_scene
+from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice

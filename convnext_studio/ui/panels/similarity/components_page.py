@@ -42,11 +42,11 @@ from convnext_studio.render import (
     veil,
 )
 from convnext_studio.ui.panels.base import choice
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -113,12 +113,12 @@ class ComponentsPage(Page):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
+        self._subject: SimilaritySubject | None = None
         self._in_view: tuple[str, ...] = ()
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
         self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
-        self._overlays: dict[tuple[str, int], Overlay] = {}
+        self._overlays: dict[tuple[str, int], GalleryOverlay] = {}
         self._drawn: tuple[object, ...] = ()
         self._marks: dict[str, NDArray[np.bool_]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -305,7 +305,7 @@ class ComponentsPage(Page):
 
     # ----------------------------------------------------------------------------------------- the engine
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the components, and this picture's scores."""
         self._subject = subject
         asked = Components(image=subject.picture.key, node=subject.node.name)
@@ -318,7 +318,7 @@ class ComponentsPage(Page):
             return replace(asked, marked=self.marked)
         return asked
 
-    def take(self, payload: Payload, subject: Subject) -> None:
+    def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Show components, and ask for the other pictures' scores."""
         if not isinstance(payload, ComponentsResult):
             return
@@ -384,7 +384,7 @@ class ComponentsPage(Page):
             return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
         return _signed_layer(maps[index], box, ends[index], smooth=self.look.smooth)
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the colours or the signed map of the large picture, and what the brush has marked."""
         result = self._result
         if result is None:
@@ -395,11 +395,11 @@ class ComponentsPage(Page):
         if self.is_marking and (mark := self._mark_layer(result.scores.image)) is not None:
             layers = (*layers, mark)
         if index < 0:
-            return Shown(layers=layers, values=result.scores.maps)
+            return PageScene(layers=layers, values=result.scores.maps)
         values = result.scores.maps[index]
         limits = signed_limits(result.basis.ends[index])
         scale = ColorScale(SIGNED_OVER_PICTURE, limits, clipping=Clipping.of(values, limits), zero=0.0)
-        return Shown(layers=layers, scale=scale, values=values)
+        return PageScene(layers=layers, scale=scale, values=values)
 
     def _mark_layer(self, key: str) -> Layer | None:
         key = picture_of(key)
@@ -430,7 +430,7 @@ class ComponentsPage(Page):
             clipping = Clipping.of(values, limits)
             single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the colours of a small picture."""
         placed, result = self._others.get(key), self._result
         if placed is None or result is None:
@@ -441,7 +441,7 @@ class ComponentsPage(Page):
             self._overlays[key, index] = self._drawn_overlay(placed, result, index)
         return self._overlays[key, index]
 
-    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> Overlay:
+    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> GalleryOverlay:
         maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
             colours = three_colours(maps, result.basis.ends, smooth=False)
@@ -449,7 +449,7 @@ class ComponentsPage(Page):
         else:
             limits = signed_limits(result.basis.ends[index])
             colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-        return Overlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

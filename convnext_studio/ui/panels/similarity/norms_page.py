@@ -17,11 +17,11 @@ from convnext_studio.render import (
     seen_map,
     veil,
 )
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -60,11 +60,11 @@ class NormsPage(Page):
         layout.addWidget(self.heading)
         layout.addWidget(self.list, 3)
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the lengths at all positions of the large picture."""
         return MeasureNorms(image=subject.picture.key, node=subject.node.name)
 
-    def take(self, payload: Payload, _subject: Subject) -> None:
+    def take(self, payload: Payload, _subject: SimilaritySubject) -> None:
         """Show the lengths."""
         if not isinstance(payload, NormsResult):
             return
@@ -104,7 +104,7 @@ class NormsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the lengths over the large picture, and the outliers hatched and framed."""
         result, placement = self._result, self.placement()
         if result is None or placement is None:
@@ -130,14 +130,14 @@ class NormsPage(Page):
         marks = tuple(
             Mark(placement[0].unit_box(each.y, each.x), "", _COLOUR) for each in result.outliers[:_MOST_FRAMED]
         )
-        return Shown(
+        return PageScene(
             layers=tuple(layers),
             marks=marks,
             scale=ColorScale(OVER_PICTURE, limits, zero=zero),
             values=values,
         )
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the lengths over the small picture of the one that is shown."""
         result = self._result
         if result is None or key != result.image:
@@ -145,7 +145,7 @@ class NormsPage(Page):
         limits = limits_of(result.norms)
         seen, box = seen_map(result.norms, result.field, result.geometry)
         colours = veil(seen, limits, OVER_PICTURE, zero=limits.low)
-        return Overlay(colours, box, result.geometry.picture_size, self.look.opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, result.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""
