@@ -32,6 +32,7 @@ from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
+from convnext_studio.ui.shell.live.live_part import Live
 from convnext_studio.ui.shell.map_zoom import MapZoom
 from convnext_studio.ui.shell.panel_defaults import PanelDefaults
 from convnext_studio.ui.shell.python_copy import PythonCopy
@@ -93,6 +94,8 @@ class StudioWindow(QMainWindow):
     saving, exports, clipboard, python
         The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
         Python.
+    live
+        The part that plays cameras, films and the screen.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -121,6 +124,7 @@ class StudioWindow(QMainWindow):
     exports: Exports
     clipboard: Clipboard
     python: PythonCopy
+    live: Live
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -176,6 +180,7 @@ class StudioWindow(QMainWindow):
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
+        self.live = Live(self)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -219,13 +224,14 @@ class StudioWindow(QMainWindow):
             self.exports,
             self.clipboard,
             self.python,
+            self.live,
             self.folder_watch,
             self.guide,
             self.lecture,
         ):
             source.noticed.connect(self.messages.tell)
         self.messages.offer_taken.connect(controller.take_offer)
-        for source in (controller, self.lecture):
+        for source in (controller, self.lecture, self.live):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
             dock.made.connect(self._listen_to_views)
@@ -261,6 +267,7 @@ class StudioWindow(QMainWindow):
             self.strip.costs_changed,
             self.history.changed,
             self.folder_watch.changed,
+            self.live.changed,
         ):
             signal.connect(self._update_actions)
 
@@ -470,6 +477,7 @@ class StudioWindow(QMainWindow):
         """Save the settings, and stop the engine and all threads."""
         self.remember()
         self.folder_watch.stop()
+        self.live.close()
         self.lecture.stop_saving()
         self.bridge.close()
         self.controller.close()

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.frame_keys import number_of, source_of
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
 from convnext_studio.model.nodes import NodeInfo, Size, node_table, total_macs
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness
@@ -99,6 +100,8 @@ class AppState(QObject):
         self._measured: tuple[Explain, Faithfulness] | None = None
         self._asked_value: ValuePlace | MapValue | None = None
         self._bases: tuple[KeptBasis, ...] = ()
+        self._averaged: tuple[str, ...] = ()
+        self._frames: dict[str, ImageInfo] = {}
 
     @property
     def model(self) -> ModelInfo | None:
@@ -146,11 +149,11 @@ class AppState(QObject):
 
     def row(self, key: str) -> int | None:
         """Return the index of a picture among the opened ones, or None if it is not open."""
-        return self._pictures.row(picture_of(key))
+        return self._pictures.row(source_of(key))
 
     def preview(self, key: str) -> ImageInfo | None:
         """Return a picture that was shown recently, or None if it would have to be decoded."""
-        return self._pictures.preview(picture_of(key))
+        return self._pictures.preview(source_of(key))
 
     def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
         """Append pictures to the list; one whose file has changed replaces its former entry."""
@@ -188,7 +191,7 @@ class AppState(QObject):
         neighbours = () if chosen is None else self._pictures.neighbours(chosen.key)
         if self._pictures.remove(keys):
             self.pictures_changed.emit(self.pictures)
-        if self._pin is not None and picture_of(self._pin.picture.key) in keys:
+        if self._pin is not None and source_of(self._pin.picture.key) in keys:
             self._set_pin(None)
         if chosen is not None and self.row(chosen.key) is None:
             left = next((each for each in neighbours if each.key not in keys), None)
@@ -200,9 +203,9 @@ class AppState(QObject):
 
     def select_picture(self, key: str) -> None:
         """Make an opened picture the current one once it is decoded; raise KeyError if it is not open."""
-        key = picture_of(key)
+        key = source_of(key)
         self._choose(self._pictures.picture(key))
-        if self._picture is not None and picture_of(self._picture.key) == key:
+        if self._picture is not None and source_of(self._picture.key) == key:
             return
         preview = self._pictures.preview(key)
         if preview is not None:
@@ -210,8 +213,8 @@ class AppState(QObject):
 
     def give_up_choice(self) -> None:
         """Choose the picture that is shown again, because the chosen one will not be decoded."""
-        shown = self._picture
-        self._choose(shown.listed if shown is not None and self.row(shown.key) is not None else None)
+        row = None if self._picture is None else self.row(self._picture.key)
+        self._choose(None if row is None else self.pictures[row])
 
     def step_picture(self, step: int) -> None:
         """Choose the picture `step` rows further on, stopping at the ends of the list."""
@@ -241,6 +244,59 @@ class AppState(QObject):
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the picture is a frame of a live source, which others follow."""
+        return self._picture is not None and number_of(self._picture.key) is not None
+
+    def frame(self, image: str) -> ImageInfo | None:
+        """Return the picture that an answer is about: the current one, or an earlier frame of a live source."""
+        if self._picture is not None and self._picture.key == image:
+            return self._picture
+        known = self._frames.get(picture_of(image))
+        return None if known is None else replace(known, key=image)
+
+    @property
+    def averaged_images(self) -> tuple[str, ...]:
+        """The keys of what averages are over: all pictures, or the latest frames of a live source."""
+        return self._averaged if self._averaged and self.is_live else tuple(each.key for each in self.pictures)
+
+    def show_frame(
+        self,
+        picture: ImageInfo,
+        prediction: Prediction | None,
+        second: Prediction | None = None,
+        averaged: tuple[str, ...] = (),
+        kept: Collection[str] = (),
+    ) -> None:
+        """Make a frame of a live source the current picture, together with what the networks make of it.
+
+        Nothing that belongs to the picture is reset, such as zoom and selected unit: it is the same source.
+
+        Parameters
+        ----------
+        prediction, second
+            The predictions of A and B, which all panels can so show at once.
+        averaged
+            The keys of the frames that averages are over.
+        kept
+            The keys of the earlier frames about which something is still being computed.
+        """
+        self._choose(self._pictures.picture(source_of(picture.key)))
+        self._averaged = averaged
+        self._frames = {key: each for key, each in self._frames.items() if key in kept} | {picture.key: picture}
+        self._picture = replace(picture, key=self.image_of(picture.key))
+        self._prediction, self._prediction_failure = prediction, ""
+        if prediction is not None:
+            self._sizes = prediction.sizes
+            self.second.see_crop(prediction.geometry)
+        if self.second.model is not None:
+            self.second.set_prediction(second)
+        self.picture_selected.emit(self._picture)
+        self.prediction_made.emit(prediction)
+        if prediction is not None:
+            self._select_unit_again(prediction)
+
     # ------------------------------------------------------------------------------------------ the framing
 
     @property
@@ -257,16 +313,18 @@ class AppState(QObject):
 
     @property
     def images(self) -> tuple[ListedPicture, ...]:
-        """All opened pictures, with the keys of their framings."""
-        return tuple(replace(each, key=self.image_of(each.key)) for each in self.pictures)
+        """All opened pictures, with the keys of their framings; of a live source, the frame that is shown."""
+        shown = "" if self._picture is None else self._picture.key
+        keys = {source_of(shown): shown}
+        return tuple(replace(each, key=self.image_of(keys.get(each.key, each.key))) for each in self.pictures)
 
     def box_of(self, key: str) -> PictureBox | None:
         """Return the box that networks are shown of a picture, or None."""
-        return self._boxes.get(picture_of(key))
+        return self._boxes.get(source_of(key))
 
     def view_of(self, key: str) -> PictureView:
         """Return which frame and bands of a picture are shown."""
-        return self._views.get(picture_of(key), WHOLE)
+        return self._views.get(source_of(key), WHOLE)
 
     def put_box(self, key: str, box: PictureBox | None) -> None:
         """Set the box of a picture that is not shown yet, as saved in a session."""
@@ -283,7 +341,7 @@ class AppState(QObject):
             return
         self._framing = replace(framing, box=None)
         if picture is not None:
-            key = picture_of(picture.key)
+            key = source_of(picture.key)
             self._boxes.pop(key, None)
             if framing.box is not None:
                 self._boxes[key] = box_within(framing.box, picture.size)

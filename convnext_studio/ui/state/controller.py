@@ -90,7 +90,7 @@ class Controller(QObject):
             part.noticed.connect(self.noticed)
         self.pictures.succeeded.connect(self.succeeded)
         state.model_loaded.connect(lambda _model: self.predict())
-        state.picture_selected.connect(lambda _picture: self.predict())
+        state.picture_selected.connect(lambda _picture: self._predict_new())
         state.target_selected.connect(lambda _target: self._follow_target())
         bridge.engine_lost.connect(self._engine_lost)
         bridge.engine_ready.connect(self._engine_ready)
@@ -404,6 +404,11 @@ class Controller(QObject):
         )
 
     # ------------------------------------------------------------------------------ predicting and explaining
+
+    def _predict_new(self) -> None:
+        """Run the model on a picture that came without its prediction, as frames of a film come with it."""
+        if self._state.prediction is None:
+            self.predict()
 
     def predict(self) -> None:
         """Run the current model on the current picture, if there are both."""

@@ -477,9 +477,10 @@ class AttributionPanel(Panel):
                 is_difference=is_difference or explanation.output == "difference",
                 is_on_pixels=INPUT in explanation.maps,
             )
-            if explanation.image == picture.key:
+            explained = self.state.frame(explanation.image)
+            if explained is not None:
                 self.figure.show_explanation(
-                    explanation, picture, now.model, self.look.shading, now.others, now.beyond
+                    explanation, explained, now.model, self.look.shading, now.others, now.beyond
                 )
             self._describe()
         self._show_where()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 from convnext_studio.ui.shell.actions.edit import EDIT
 from convnext_studio.ui.shell.actions.file import FILE
 from convnext_studio.ui.shell.actions.help import HELP
+from convnext_studio.ui.shell.actions.live import LIVE
 from convnext_studio.ui.shell.actions.model import MODEL
 from convnext_studio.ui.shell.actions.navigate import NAVIGATE
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
@@ -18,7 +19,7 @@ from convnext_studio.ui.shell.actions.view import VIEW
 if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow
 
-ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *NAVIGATE, *HELP)
+ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *NAVIGATE, *LIVE, *HELP)
 
 
 def build_actions(window: "StudioWindow") -> dict[str, QAction]:

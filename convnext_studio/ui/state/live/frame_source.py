@@ -255,6 +255,10 @@ class FilmSource(ThreadedSource):
         """Ask for the frame that is due."""
         self._ask(self._due)
 
+    def begin_at(self, number: int) -> None:
+        """Begin with that frame; for a film that is not open yet."""
+        self._first = number
+
     def play(self) -> None:
         """Play on from the frame that is shown."""
         with self._changed:
@@ -265,7 +269,6 @@ class FilmSource(ThreadedSource):
 
     def go_to(self, number: int) -> None:
         """Give that frame, and play on from there later."""
-        self._first = number
         with self._changed:
             if self.clock is not None:
                 self.clock.go_to(number, time.monotonic())

@@ -16,7 +16,9 @@ NAME = "Screen"
 FRAME_MS = 33
 RETRY_MS = 1000
 _ALLOW_MAC = "Allow it for the terminal in System Settings, Privacy and Security, Screen Recording."
-_WAYLAND = "Start the program with QT_QPA_PLATFORM=xcb in an X11 session, or save a film of the screen and play it."
+_WAYLAND = (
+    "Start the program with QT_QPA_PLATFORM=xcb in an X11 session, or save a film of the screen and play it."
+)
 
 
 class ScreenSource(FrameSource):
@@ -92,5 +94,7 @@ def rgb_of(image: QImage) -> NDArray[np.uint8]:
     """Return the colours of an image, (h, w, 3) uint8."""
     plain = image.convertToFormat(QImage.Format.Format_RGB888)
     height, width, stride = plain.height(), plain.width(), plain.bytesPerLine()
-    rows = np.frombuffer(cast("memoryview", plain.constBits()), np.uint8, height * stride).reshape(height, stride)
+    rows = np.frombuffer(cast("memoryview", plain.constBits()), np.uint8, height * stride).reshape(
+        height, stride
+    )
     return rows[:, : 3 * width].reshape(height, width, 3).copy()
