@@ -243,6 +243,7 @@ class StudioWindow(QMainWindow):
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.pictures_panel.show_watched)
+        self.live.changed.connect(lambda: self._status.show_live(self.live.status))
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
         self.appearance.text_resized.connect(self._fit_strip)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)

@@ -100,6 +100,20 @@ class Live(WindowPart):
         return self._film is not None
 
     @property
+    def status(self) -> str:
+        """What people have to know while they do something else: that a camera is on, or what is recorded."""
+        said = []
+        if self.is_camera_on:
+            said.append(f"Camera on: {self.parts.player.source_name}")
+        if self._frame is not None:
+            said.append("Part of the screen is shown")
+        if self.is_recording:
+            said.append("Recording frames")
+        if self.is_filming:
+            said.append("Recording a film")
+        return " · ".join(said)
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is about to be shown."""
         return not self.is_running

@@ -27,6 +27,7 @@ class FrameLabel(QLabel):
         super().__init__(parent)
         self._state = state
         self._follows = follows
+        self._last: int | None = None
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -42,7 +43,9 @@ class FrameLabel(QLabel):
         """Take note that the panel shows that frame now; None if it shows none."""
         if number is None:
             return
-        self._own.count()
+        if number != self._last:
+            self._last = number
+            self._own.count()
         self._show(number)
 
     def _follow(self, picture: ImageInfo | None) -> None:

@@ -88,9 +88,6 @@ class LivePlayer(QObject):
         self._asked_s = 0.0
         self._predictions = Query(bridge, self._predicted, self._not_predicted, parent=self)
         self._frozen = Query(bridge, self._became_picture, self._not_frozen, parent=self)
-        # After the panels have asked what they need, and were painted.
-        self._soon = QTimer(self, singleShot=True, interval=0)
-        self._soon.timeout.connect(self._go_on)
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self._ask_next)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
@@ -146,7 +143,7 @@ class LivePlayer(QObject):
         source, self.source = self.source, None
         if source is None:
             return
-        for timer in (self._soon, self._later, self._settle):
+        for timer in (self._later, self._settle):
             timer.stop()
         self._predictions.drop()
         self._coming = None
@@ -292,7 +289,7 @@ class LivePlayer(QObject):
         request = ShowFrame(
             panel=LIVE,
             key=key,
-            name=self._name,
+            name=self.source_name,
             pixels=frame.pixels,
             values=frame.values,
             first=first,
@@ -315,7 +312,8 @@ class LivePlayer(QObject):
         return {_of_frame(image) for request in self._bridge.pending for image in images_of(request)}
 
     @property
-    def _name(self) -> str:
+    def source_name(self) -> str:
+        """What the source is called; empty if nothing is played."""
         return "" if self.source is None else self.source.name
 
     def _show_first(self, frame: LiveFrame) -> None:
@@ -328,7 +326,7 @@ class LivePlayer(QObject):
     def _info(self, key: str, frame: LiveFrame) -> ImageInfo:
         return ImageInfo(
             key=key,
-            name=self._name,
+            name=self.source_name,
             path="" if self.source is None else self.source.path,
             size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             notes=frame.notes,
@@ -376,7 +374,7 @@ class LivePlayer(QObject):
         if self.mode == "frozen":
             self._settle.start()
         else:
-            self._soon.start()
+            self._go_on()
 
     def _note_averaged(self, key: str) -> None:
         now = time.monotonic()
@@ -385,10 +383,13 @@ class LivePlayer(QObject):
 
     def _notice_finished(self, _finished: tuple[Request, Done | Failed | Cancelled]) -> None:
         if self.mode == "running" and self.frame is not None and self._coming is None:
-            self._soon.start()
+            self._go_on()
 
     def _go_on(self) -> None:
-        """Ask for the next frame once every quick question about this one is answered."""
+        """Ask for the next frame once every quick question about this one is answered.
+
+        The engine so works on the next frame while the window paints this one.
+        """
         if not self.is_running or self._coming is not None or self._later.isActive() or self.frame is None:
             return
         shown = frame_key(self._key, self.frame.number)
