@@ -6,9 +6,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
-from convnext_studio.common.child_processes import environment, python_command, streams_of
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.frames import ProtocolError
+from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.frames import ProtocolError
 
 _START_LIMIT_S = 60.0
 _ORPHAN_FACTOR = 1.5

@@ -5,7 +5,6 @@ from types import TracebackType
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.bounded_child import BoundedChild, not_started

@@ -140,7 +140,7 @@ class CameraReader:
             self._source.close()
 
     def _take(self) -> None:
-        failure = CameraGoneError(
+        failure: StudioError = CameraGoneError(
             f"{self._camera.title} gives no more pictures.", "It goes on when the camera is back."
         )
         try:

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.frames import ProtocolError
+from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding.bounded_child import BoundedChild, not_started
 from convnext_studio.decoding.images import described
 from convnext_studio.decoding.live import messages
@@ -98,8 +98,11 @@ class FrameReader:
             If the camera is gone; `SourceGoneError` if it may come back.
         """
         question = messages.NewestFrame(after=after, wait_s=wait_s)
-        reply = self._ask(question, FrameRead | messages.NoFrame, self._limit_s)
-        return reply if isinstance(reply, FrameRead) else None
+        reply = self._ask(question, object, self._limit_s)
+        if isinstance(reply, FrameRead | messages.NoFrame):
+            return reply if isinstance(reply, FrameRead) else None
+        self._end()
+        raise self._died(0.0)
 
     def close_source(self) -> None:
         """Close the file, or switch the camera off, and keep the child for the next source."""

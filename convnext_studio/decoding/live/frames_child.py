@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from convnext_studio.common.child_processes import take_streams
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.child_processes import take_streams
 from convnext_studio.decoding.decoder_child import bound_memory, bound_time
 from convnext_studio.decoding.images import described, file_of, in_plain_words, opened_file
 from convnext_studio.decoding.kinds import HEAD_BYTES, kind_of

@@ -366,7 +366,11 @@ class Workspace:
 
     def _all_bands(self, picture: DecodedImage) -> NDArray[np.float32]:
         if picture.key in self._frames:
-            return picture.pixels.astype(np.float32) / 255 if picture.values is None else picture.values
+            return (
+                picture.pixels.astype(np.float32) / np.float32(255)
+                if picture.values is None
+                else picture.values
+            )
         source = self.source(picture.key)
         view = structs.replace(source.view, takes_all=True)
         known = self.reader.decode(source.source, source.name, view=view).values

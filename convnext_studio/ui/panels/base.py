@@ -400,7 +400,7 @@ class PanelQuery(QObject):
         if not self.is_news():
             return
         question = self._question()
-        if self.panel.state.is_live:  # Frames come too fast to wait until no more do.
+        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
             self.refresh()
             return
         if isinstance(question, Request):
@@ -451,14 +451,14 @@ class PanelQuery(QObject):
     def _is_next_frame(self, question: Request) -> bool:
         """Whether a question is the last one, about another frame: the content is then no older than it was."""
         asked = self._asked_frame
-        return asked is not None and self.panel.state.is_live and differ_in_frame_only(asked, question)
+        return asked is not None and self.panel.state.live.is_on and differ_in_frame_only(asked, question)
 
     def _lags_behind(self, question: Request | str | None) -> bool:
         """Whether the last frame's answer is waited for, and then this question is asked.
 
         If a new frame ended the work on the last one, a panel that takes longer would show nothing at all.
         """
-        if not (self._query.is_running and self.panel.isVisible() and self.panel.state.is_live):
+        if not (self._query.is_running and self.panel.isVisible() and self.panel.state.live.is_on):
             return False
         if not isinstance(question, Request):
             return self._asked_frame is not None and self.panel.state.prediction is not None

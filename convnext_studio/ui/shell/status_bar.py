@@ -109,7 +109,7 @@ class StatusBar(QStatusBar):
 
     def _asked(self, _request: Request) -> None:
         # While a live source plays, something is always being computed.
-        if not (self._state.is_live or self.cancel.isVisible() or self._announce.isActive()):
+        if not (self._state.live.is_on or self.cancel.isVisible() or self._announce.isActive()):
             self._announce.start()
 
     def _started(self, request: Request) -> None:
@@ -135,7 +135,7 @@ class StatusBar(QStatusBar):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
             self._show_timings()
-        if not self._bridge.pending or (self._state.is_live and not self.cancel.isHidden()):
+        if not self._bridge.pending or (self._state.live.is_on and not self.cancel.isHidden()):
             self._announce.stop()
             self._show_busy()
 
@@ -151,7 +151,7 @@ class StatusBar(QStatusBar):
             self._show_busy()
 
     def _show_busy(self) -> None:
-        pending = () if self._state.is_live else self._bridge.pending
+        pending = () if self._state.live.is_on else self._bridge.pending
         if pending and not self._engine_is_ready:
             self.progress.show_waiting()
             self.doing.setText("Starting the engine…")

@@ -164,6 +164,7 @@ class StudioWindow(QMainWindow):
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
         self.live = Live(self)
+        self.live.changed.connect(lambda: status.show_live(self.live.status))
         self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
@@ -228,7 +229,6 @@ class StudioWindow(QMainWindow):
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
         self.folder_watch.changed.connect(self.panels.pictures.show_watched)
-        self.live.changed.connect(lambda: self._status.show_live(self.live.status))
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
         self.appearance.text_resized.connect(self.network_bar.fit_window)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)

@@ -479,7 +479,7 @@ class AttributionPanel(Panel):
                 is_difference=is_difference or explanation.output == "difference",
                 is_on_pixels=INPUT in explanation.maps,
             )
-            explained = self.state.frame(explanation.image)
+            explained = self.state.live.picture(explanation.image, picture)
             if explained is not None:
                 self.figure.show_explanation(
                     explanation, explained, now.model, self.look.shading, now.others, now.beyond

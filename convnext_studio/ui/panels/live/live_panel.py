@@ -13,7 +13,7 @@ from convnext_studio.ui.state.live.live_player import LivePlayer
 from convnext_studio.ui.state.live.live_sources import LiveSources
 from convnext_studio.ui.state.live.rates import rate_text
 from convnext_studio.ui.state.live.recorder import FrameRecorder
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.control_row import FlowLayout
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 SIZES = ((0, 0), (320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -181,8 +181,9 @@ class LivePanel(QWidget):
         self.freeze.setText("Freeze" if player.is_running or not player.is_on else "Go on")
         self.record.setText("Stop recording" if self._recorder.is_recording else "Record…")
         self._film_rows.setVisible(film is not None)
-        for control in (self.camera_size, self.mirror):
-            control.setVisible(isinstance(player.source, CameraSource) or player.source is None)
+        is_for_camera = isinstance(player.source, CameraSource) or player.source is None
+        self.camera_size.setVisible(is_for_camera)
+        self.mirror.setVisible(is_for_camera)
         with QSignalBlocker(self.mirror):
             self.mirror.setChecked(self._sources.is_mirrored)
         if film is not None:

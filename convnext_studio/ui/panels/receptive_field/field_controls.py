@@ -76,7 +76,7 @@ class FieldSettings:
             node=state.node,
             images=self._images(state),
             count=self.count,
-            fills_up=self._takes_pictures and not state.is_live,
+            fills_up=self._takes_pictures and not state.live.is_on,
             protocol=self.protocol,
             input_px=self.input_px,
             height_px=self.height_px,

@@ -127,7 +127,7 @@ class ReceptiveFieldPanel(Panel):
 
     def _follow_frame(self, _picture: object) -> None:
         """Average over the latest frames of a live source; of pictures, over all that are open."""
-        if self.state.is_live:
+        if self.state.live.is_on:
             self.measured.query.schedule()
 
     def question(self) -> Request | str:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.export.png import encoded_png
+from convnext_studio.export.png_encoding import encoded_png
 
 
 def encode_pixels(pixels: NDArray[np.uint8]) -> bytes:

@@ -61,7 +61,7 @@ class FrameLabel(QLabel):
             self.count(number)
 
     def _show(self, number: int) -> None:
-        if not self._state.is_live:
+        if not self._state.live.is_on:
             return
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of

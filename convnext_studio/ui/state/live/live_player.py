@@ -93,8 +93,8 @@ class LivePlayer(QObject):
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._settle.timeout.connect(self._keep_frame)
         bridge.request_finished.connect(self._notice_finished)
-        state.picture_chosen.connect(self._notice_choice)
-        state.pictures_changed.connect(self._notice_closed)
+        state.opened.picture_chosen.connect(self._notice_choice)
+        state.opened.changed.connect(self._notice_closed)
 
     # -------------------------------------------------------------------------------------- what is played
 
@@ -135,7 +135,9 @@ class LivePlayer(QObject):
 
     def _entry_of(self, source: FrameSource) -> str:
         """Return the key of the list's entry: that of the film, if it is there."""
-        listed = next((each for each in self._state.pictures if source.path and each.path == source.path), None)
+        listed = next(
+            (each for each in self._state.opened.all if source.path and each.path == source.path), None
+        )
         return f"live:{self._counted}" if listed is None else listed.key
 
     def leave(self) -> None:
@@ -219,7 +221,7 @@ class LivePlayer(QObject):
         frame, shown = self.frame, self._state.picture
         if frame is None or shown is None or number_of(shown.key) is None or self.source is None:
             return
-        if self.film is not None and self._state.row(self._key) is not None and self.source.path:
+        if self.film is not None and self._state.opened.row(self._key) is not None and self.source.path:
             view = PictureView(frame=frame.number)
             self._frozen.ask(ShowPicture(panel=LIVE, image=self._key, view=view))
             return
@@ -237,10 +239,10 @@ class LivePlayer(QObject):
             self._tell(answer.message, answer.hint)
         elif isinstance(answer, ImageInfo) and self.film is not None:
             before, self._key = self._key, answer.key
-            self._state.replace_picture(before, answer)
+            self._state.opened.replace(before, answer)
         elif isinstance(answer, ImageInfo):
             self._frozen_key = answer.key
-            self._state.add_picture(answer)
+            self._state.opened.add(answer)
 
     def _not_frozen(self, sentence: str) -> None:
         self._tell(sentence)
@@ -274,7 +276,7 @@ class LivePlayer(QObject):
             self.changed.emit()
         self._coming, self._asked_s = frame, time.monotonic()
         self.dropped += frame.dropped
-        if self._state.row(self._key) is None:
+        if self._state.opened.row(self._key) is None:
             self._show_first(frame)
             return
         key = frame_key(self._key, frame.number)
@@ -302,8 +304,8 @@ class LivePlayer(QObject):
         needed = {key for _, key in self._averaged} | self._asked_about
         if self._state.picture is not None:
             needed.add(_of_frame(self._state.picture.key))
-        if self._state.pin is not None:
-            needed.add(_of_frame(self._state.pin.picture.key))
+        if self._state.kept.pin is not None:
+            needed.add(_of_frame(self._state.kept.pin.picture.key))
         return [key for key in self._known if key not in needed]
 
     @property
@@ -320,7 +322,7 @@ class LivePlayer(QObject):
         """Put the source into the list of pictures, and show its first frame as it shows any picture."""
         key = frame_key(self._key, frame.number)
         self._send(key, frame, first=self._key)
-        self._state.add_picture(self._info(self._key, frame))
+        self._state.opened.add(self._info(self._key, frame))
         self._ask_predictions(key)
 
     def _info(self, key: str, frame: LiveFrame) -> ImageInfo:
@@ -335,7 +337,7 @@ class LivePlayer(QObject):
         )
 
     def _ask_predictions(self, key: str) -> None:
-        state, image = self._state, self._state.image_of(key)
+        state, image = self._state, self._state.opened.framings.image_of(key)
         if state.model is None:
             self._show(None, None)
             return
@@ -367,7 +369,9 @@ class LivePlayer(QObject):
         key = frame_key(self._key, frame.number)
         self._note_averaged(key)
         averaged = self.averaged_images(AVERAGED_FRAMES)
-        self._state.show_frame(self._info(key, frame), prediction, second, averaged, self._asked_about)
+        self._state.show_frame(
+            self._info(key, frame), prediction, second, averaged=averaged, kept=self._asked_about
+        )
         self.rate.count()
         self.delay_s = time.monotonic() - frame.taken_s
         self.frame_shown.emit(frame)
@@ -428,10 +432,10 @@ class LivePlayer(QObject):
             self.leave()
 
     def _notice_closed(self, _pictures: tuple[ListedPicture, ...]) -> None:
-        if self.source is None or self.frame is None or self._state.row(self._key) is not None:
+        if self.source is None or self.frame is None or self._state.opened.row(self._key) is not None:
             return
         path = self.source.path
-        same = next((each for each in self._state.pictures if path and each.path == path), None)
+        same = next((each for each in self._state.opened.all if path and each.path == path), None)
         if same is None:
             self.leave()
         else:  # Another of its frames was chosen in the picture's own controls.

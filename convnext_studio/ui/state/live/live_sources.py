@@ -13,7 +13,7 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.live.frame_source import CameraSource, FilmSource
 from convnext_studio.ui.state.live.live_player import LIVE, LivePlayer
 from convnext_studio.ui.state.live.screen_source import ScreenSource
-from convnext_studio.ui.state.opening import PictureOpener
+from convnext_studio.ui.state.opening.picture_opener import PictureOpener
 from convnext_studio.ui.widgets.message_bar import Notice
 
 
@@ -49,15 +49,15 @@ class LiveSources(QObject):
         self.camera: Camera | None = None
         self.is_mirrored = True
         self._awaited = ""
-        state.pictures_changed.connect(self._play_awaited)
+        state.opened.changed.connect(self._play_awaited)
 
     # ---------------------------------------------------------------------------------------------- films
 
     def play_film(self, path: str) -> None:
         """Open a film, or another picture of several frames, and play it."""
         self._awaited = path
-        if any(each.path == path for each in self._state.pictures):
-            self._play_awaited(self._state.pictures)
+        if any(each.path == path for each in self._state.opened.all):
+            self._play_awaited(self._state.opened.all)
         else:
             self._pictures.open_paths([path])
 
@@ -71,11 +71,11 @@ class LiveSources(QObject):
         found = next((each for each in pictures if self._awaited and each.path == self._awaited), None)
         if found is not None:
             self._awaited = ""
-            self._state.select_picture(found.key)
+            self._state.opened.select(found.key)
             self._play(found.path, 0)
 
     def _play(self, path: str, first: int) -> None:
-        name = next((each.name for each in self._state.pictures if each.path == path), path)
+        name = next((each.name for each in self._state.opened.all if each.path == path), path)
         source = FilmSource(name, path)
         source.begin_at(first)
         self._player.play(source)

@@ -212,7 +212,7 @@ class SecondOpener(QObject):
         if model is None or picture is None:
             self._predictions.drop()
             return
-        if self._state.is_live and self._state.second.prediction is not None:
+        if self._state.live.is_on and self._state.second.prediction is not None:
             return  # Frames come with their predictions.
         self._predictions.ask(Predict(panel="predict", network="B", image=picture.key), of=model)
 

@@ -139,7 +139,9 @@ class OpenPictures(QObject):
         """All opened pictures, with the keys of their framings; of a live source, the frame that is shown."""
         shown = "" if self._shown is None else self._shown.key
         keys = {source_of(shown): shown}
-        return tuple(replace(each, key=self.framings.image_of(keys.get(each.key, each.key))) for each in self.all)
+        return tuple(
+            replace(each, key=self.framings.image_of(keys.get(each.key, each.key))) for each in self.all
+        )
 
     @property
     def chosen(self) -> ListedPicture | None:
