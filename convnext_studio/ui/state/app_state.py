@@ -147,6 +147,7 @@ class AppState(QObject):
         prediction: Prediction | None,
         second: Prediction | None = None,
         *,
+        failure: str = "",
         averaged: Collection[str] = (),
         kept: Collection[str] = (),
     ) -> None:
@@ -158,13 +159,15 @@ class AppState(QObject):
         ----------
         prediction, second
             The predictions of A and B, which all panels can so show at once.
+        failure
+            Why there is no prediction of A.
         averaged, kept
             As in `LiveFrames.take`.
         """
         self.opened.show_frame(picture)
         self.live.take(picture, averaged, kept)
         self._picture = replace(picture, key=self.opened.framings.image_of(picture.key))
-        self._prediction, self._prediction_failure = prediction, ""
+        self._prediction, self._prediction_failure = prediction, failure
         if prediction is not None:
             self._framed_model.set_sizes(prediction.sizes)
             self.second.see_crop(prediction.geometry)
@@ -172,6 +175,8 @@ class AppState(QObject):
             self.second.set_prediction(second)
         self.picture_selected.emit(self._picture)
         self.prediction_made.emit(prediction)
+        if failure:
+            self.prediction_failed.emit(failure)
         if prediction is not None:
             self._select_unit_again(prediction)
 

@@ -150,7 +150,7 @@ class Controller(QObject):
 
     def _predict_new(self) -> None:
         """Run the model on a picture that came without its prediction, as frames of a film come with it."""
-        if self._state.prediction is None:
+        if self._state.prediction is None and not self._state.prediction_failure:
             self.predict()
 
     def predict(self) -> None:

@@ -140,6 +140,10 @@ class LivePanel(QWidget):
             self._has_looked = True
             self._sources.look_for_cameras()
 
+    def show_filming(self, is_filming: bool) -> None:
+        """Show whether a film of the views is being made."""
+        self.views.setText("Finish the film" if is_filming else "Film of the views…")
+
     # ---------------------------------------------------------------------------------------------- cameras
 
     def _show_cameras(self, cameras: tuple[Camera, ...]) -> None:

@@ -223,6 +223,8 @@ def _make_live(window: "StudioWindow") -> QWidget:
     panel.folder_asked.connect(window.dialogs.toggle_watching)
     panel.picture_asked.connect(parts.sources.play_picture)
     panel.recording_asked.connect(live.toggle_recording)
+    panel.views_asked.connect(live.toggle_filming)
+    live.changed.connect(lambda: panel.show_filming(live.is_filming))
     return panel
 
 

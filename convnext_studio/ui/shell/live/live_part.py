@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFileDialog
 from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.widgets.message_bar import Notice
+from convnext_studio.ui.widgets.save_dialog import FileKind
 
 if TYPE_CHECKING:
     from convnext_studio.ui.shell.live.region_frame import RegionFrame
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from convnext_studio.ui.state.live.screen_source import ScreenSource
 
 LIVE = "live"
+FILM_KINDS = (FileKind("MP4 film", ("mp4",)), FileKind("Animated GIF", ("gif",)))
 CAMERA, SCREEN = "camera", "screen"
 _FILM_ENDINGS = "mp4 m4v mov webm mkv avi mpg ts wmv gif webp png tif tiff"
 FILMS = f"Films and animations ({' '.join(f'*.{ending}' for ending in _FILM_ENDINGS.split())})"
@@ -193,6 +195,7 @@ class Live(WindowPart):
             frame.deleteLater()
         if not player.is_on:
             self.parts.recorder.stop()
+            self._finish_film()
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------- recording
@@ -218,14 +221,45 @@ class Live(WindowPart):
             self._tell(error.message, error.hint)
 
     def _record(self, frame: "LiveFrame") -> None:
+        if self._film is not None:
+            self._film.note_frame()
         player, recorder = self.parts.player, self.parts.recorder
         if recorder.is_recording and player.source is not None and player.is_running:
             recorder.record(frame, player.source.name, self._window.state.prediction)
 
+    def toggle_filming(self) -> None:
+        """Ask for a file, and save a film of the window's views to it; or finish that."""
+        if self._film is not None:
+            self._finish_film()
+            return
+        path = self._window.saving.ask_file(self._window, "Save a film of the views", "views", FILM_KINDS)
+        if path is not None:
+            from convnext_studio.ui.shell.live.view_film import ViewFilm
+
+            try:
+                self._film = ViewFilm(self._window, path)
+            except StudioError as error:
+                self._tell(error.message, error.hint)
+        self.changed.emit()
+
+    def _finish_film(self) -> None:
+        film, self._film = self._film, None
+        if film is None:
+            return
+        try:
+            film.stop()
+        except StudioError as error:
+            self._tell(error.message, error.hint)
+        else:
+            lost = f" {film.left_out:,} were left out." if film.left_out else ""
+            message = f"The film of {film.frames:,} frames was saved as {film.path}.{lost}"
+            self.noticed.emit(Notice(LIVE, message, good=True, path=str(film.path)))
+        film.deleteLater()
+        self.changed.emit()
+
     def close(self) -> None:
         """Leave the source, and end what is being written."""
-        if self._film is not None:
-            self._film.stop()
+        self._finish_film()
         self.leave()
         if self._parts is not None:
             self._parts.recorder.stop()

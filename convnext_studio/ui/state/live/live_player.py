@@ -358,10 +358,9 @@ class LivePlayer(QObject):
 
     def _not_predicted(self, sentence: str) -> None:
         """Show the frame with the reason why there is no prediction, and go on: the next may do."""
-        self._show(None, None)
-        self._state.fail_prediction(sentence)
+        self._show(None, None, sentence)
 
-    def _show(self, prediction: Prediction | None, second: Prediction | None) -> None:
+    def _show(self, prediction: Prediction | None, second: Prediction | None, failure: str = "") -> None:
         frame, self._coming = self._coming, None
         if frame is None or self.source is None:
             return
@@ -370,7 +369,12 @@ class LivePlayer(QObject):
         self._note_averaged(key)
         averaged = self.averaged_images(AVERAGED_FRAMES)
         self._state.show_frame(
-            self._info(key, frame), prediction, second, averaged=averaged, kept=self._asked_about
+            self._info(key, frame),
+            prediction,
+            second,
+            failure=failure,
+            averaged=averaged,
+            kept=self._asked_about,
         )
         self.rate.count()
         self.delay_s = time.monotonic() - frame.taken_s
