@@ -98,10 +98,11 @@ class Panel(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.controls)
         layout.addWidget(self._stack, 1)
+        self.frame_label = FrameLabel(state, self.follows_picture)
+        layout.addWidget(self.frame_label)
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
-        self.frame_label = FrameLabel(state, self.follows_picture)
-        for small in (self.frame_label, self._changed_badge, self._badge):
+        for small in (self._changed_badge, self._badge):
             below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)

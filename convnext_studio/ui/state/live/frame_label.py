@@ -1,20 +1,18 @@
 """The line in a panel that says which frame of a live source it shows, and how many a second."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.live.rates import FrameRate
-from convnext_studio.ui.widgets.text_size import follow_text
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
-_WIDEST = "frame 100,000 · 00.0 of 00.0/s"
 _KEEPS_UP = 0.75
 """A panel that shows a smaller share of the frames says so."""
 
 
-class FrameLabel(QLabel):
+class FrameLabel(ElidedLabel):
     """Says which frame a panel shows and how many a second it really has; hidden unless the picture is live.
 
     Parameters
@@ -24,18 +22,15 @@ class FrameLabel(QLabel):
     """
 
     def __init__(self, state: AppState, follows: bool, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self._state = state
         self._follows = follows
         self._last: int | None = None
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.setAccessibleName("Frame")
         self.setToolTip("The frame that is shown here, and how many frames a second this panel really shows")
-        # Of one width, so that nothing moves while frames come.
-        follow_text(self, lambda: self.setMinimumWidth(self.fontMetrics().horizontalAdvance(_WIDEST)))
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
         state.picture_selected.connect(self._follow)
 
@@ -51,10 +46,11 @@ class FrameLabel(QLabel):
     def _follow(self, picture: ImageInfo | None) -> None:
         number = None if picture is None else number_of(picture.key)
         if number is None:
-            if not self.isHidden():
-                self._own.clear()
-                self._of_picture.clear()
-                self.hide()
+            # The first is a frozen frame: the line stays, so that nothing moves.
+            self.setVisible(bool(self.text()))
+            self.setText("")
+            self._own.clear()
+            self._of_picture.clear()
             return
         self._of_picture.count()
         if self._follows:
