@@ -60,6 +60,8 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    untrained
+        Whether the network gets random weights, from `seed`, in place of those of the model.
     config, input_px
         An architecture to build with random weights instead of opening a model, and the side of its input.
     seed
@@ -90,6 +92,7 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        untrained: bool = False,
         config: ConvNeXtConfig | None = None,
         input_px: int = 224,
         seed: int = 0,
@@ -109,6 +112,7 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            untrained=untrained,
             mean=tuple(mean),
             std=tuple(std),
         )

@@ -18,7 +18,7 @@ from convnext_studio.protocol.attributions import (
     MeasureFaithfulness,
 )
 from convnext_studio.protocol.channels import ChannelMap, Kernel
-from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.envelope import Network, Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
@@ -42,11 +42,34 @@ class PythonLines:
         The keys of the pictures that they use, which name their framings.
     model
         The network of the view, if it may be another one than the open network.
+    network
+        Which of two open networks the lines are about: ``explorer`` is that of this one.
+    compares
+        Whether the lines use ``comparison``, which is that of A with B.
+    beside
+        The lines for B, if B is asked the same after A. Then `joined` makes the values of ``a`` and ``b``, which
+        are those of both.
     """
 
     lines: tuple[str, ...]
     pictures: tuple[str, ...] = ()
     model: ModelInfo | None = None
+    network: Network = "A"
+    compares: bool = False
+    beside: "PythonLines | None" = None
+    joined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNetwork:
+    """An open network, and the request that loaded it, if that is known."""
+
+    model: ModelInfo
+    loaded: LoadModel | None = None
+
+    def asked(self, model: ModelInfo) -> LoadModel | None:
+        """Return the request if it is the one that loaded a network."""
+        return self.loaded if self.loaded is not None and self.loaded.source == model.source else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +84,51 @@ Loaded = Callable[[str], OpenedPicture | None]
 """Returns an opened picture by the key of an image, or None if it was closed."""
 
 
-def script(python: PythonLines, model: ModelInfo, loaded: LoadModel | None, picture: Loaded) -> str:
-    """Return a whole script: the network, the pictures, and the lines of a view.
+def script(python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None = None) -> str:
+    """Return a whole script: the networks, the pictures, and the lines of a view.
 
     Parameters
     ----------
-    model, loaded
-        The open network, and the request that loaded it.
+    first, second
+        The open networks.
     """
-    shown = python.model or model
-    asked = loaded if loaded is not None and loaded.source == shown.source else None
-    imports = ["from convnext_studio import Explorer"]
-    if asked is not None and asked.config is not None:
-        imports.append("from convnext_studio.model import ConvNeXtConfig")
-    opened = [picture(image) for image in python.pictures]
-    if any(each is not None and each.view != WHOLE for each in opened):
-        imports.append("from convnext_studio.decoding.picture_view import PictureView")
-    head = [*imports, "", f"explorer = {_explorer(shown, asked)}"]
-    if shown.random_weights:
-        head[-1] += "  # random weights"
-    return "\n".join([*head, *_opened(python.pictures, picture), *python.lines]) + "\n"
+    lines = _with_network(python, first, picture, second)
+    if python.beside is not None:
+        of_b = _with_network(python.beside, first, picture, second)
+        lines = [*lines, "a = values", "", *of_b, "b = values", "", python.joined]
+    return "\n".join([*_imports(lines), "", *lines]) + "\n"
+
+
+_IMPORTED = {
+    "np.": "import numpy as np",
+    "Explorer(": "from convnext_studio import Explorer",
+    "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
+    "Basis(": "from convnext_studio.explorer import Basis",
+    "Marked(": "from convnext_studio.explorer import Marked",
+    "ConvNeXtConfig(": "from convnext_studio.model import ConvNeXtConfig",
+}
+
+
+def _imports(lines: Sequence[str]) -> list[str]:
+    """Return the imports of the names that the lines use; in lines of ours, quoted texts have none of them."""
+    return [line for name, line in _IMPORTED.items() if any(name in each for each in lines)]
+
+
+def _with_network(
+    python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None
+) -> list[str]:
+    """Return the lines of a view after those that open their network and pictures."""
+    opened = second if python.network == "B" and second is not None else first
+    shown = python.model or opened.model
+    lines = [f"explorer = {_explorer(shown, opened.asked(shown))}{_mark(shown)}"]
+    if python.compares and second is not None:
+        other = _Code(_explorer(second.model, second.asked(second.model)))
+        lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
+    return [*lines, *_opened(python.pictures, picture), *python.lines]
+
+
+def _mark(model: ModelInfo) -> str:
+    return "  # random weights" if model.random_weights else ""
 
 
 def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
@@ -93,7 +141,7 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
             named["input_px"] = asked.input_px
         named |= {
             name: value
-            for name in ("seed", "stem_stride", "stem_padding", "part", "offline")
+            for name in ("seed", "stem_stride", "stem_padding", "part", "untrained", "mean", "std", "offline")
             if (value := getattr(asked, name))
         }
     named["device"] = model.device
@@ -142,6 +190,10 @@ class _Code(str):
     """A text that is code, and not a string in it."""
 
     __slots__ = ()
+
+
+PICTURE = _Code("picture")
+"""The variable of the picture, as an argument."""
 
 
 def call(function: str, *arguments: object, **named: object) -> str:
@@ -220,19 +272,23 @@ def _field(request: ReceptiveField, _model: ModelInfo) -> PythonLines | None:
 
 def explanation_arguments(request: Explain, model: ModelInfo, node: str = "") -> str:
     """Return the arguments of `Picture.attribution` for one of the maps of a request."""
-    named: dict[str, object] = {}
     places: tuple[object, ...] = ()
     if method_named(request.method).kind == "cam":
         nodes = request.nodes or model.config.stages
         places = (list(nodes),) if request.average else (node or nodes[-1],)
+    return call("", request.method, *places, **explanation_options(request))[1:-1]
+
+
+def explanation_options(request: Explain) -> dict[str, object]:
+    """Return the arguments that say what is explained, and the parameters of the method."""
+    named: dict[str, object] = {}
     if request.target is not None:
         named["target"] = request.target
     if request.output == "difference":
         named["against"] = request.against
     elif request.output != "logit":
         named["output"] = request.output
-    named |= dict(request.parameters)
-    return call("", request.method, *places, **named)[1:-1]
+    return named | dict(request.parameters)
 
 
 def explanation_lines(request: Explain, model: ModelInfo, node: str = "", part: str = "") -> PythonLines:
