@@ -16,8 +16,8 @@ from convnext_studio.protocol.pictures import ListedPicture, Thumbnail, Thumbnai
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import Shading, lut
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
-from convnext_studio.ui.panels.contact_sheet.wall_look import map_on_picture
 from convnext_studio.ui.panels.contact_sheet.wall_subject import MOST
+from convnext_studio.ui.panels.contact_sheet.wall_tiles import map_on_picture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.widgets.message_bar import Notice
@@ -113,7 +113,7 @@ def test_a_map_without_positive_values_is_told(desk: Desk, panel: ContactSheetPa
 
 def lines_about_cat(desk: Desk, panel: ContactSheetPanel) -> list[str]:
     assert desk.state.model is not None
-    return panel.lines_about("cat", desk.state.model)
+    return panel.maps.lines_about("cat", desk.state.model)
 
 
 def test_the_legend_says_whose_scale_it_is(desk: Desk, panel: ContactSheetPanel) -> None:

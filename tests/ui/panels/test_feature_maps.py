@@ -13,7 +13,7 @@ from convnext_studio.protocol.envelope import Done
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
-from convnext_studio.ui.panels.feature_maps.mosaic_image import BUDGET_BYTES
+from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
 from tests.ui.features import answer, choose, shown_mosaic
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.panels.model.normalisation_choice import NormalisationChoice
+from convnext_studio.ui.panels.model.model_panel import NormalisationChoice
 from tests.ui.desk import model
 
 

@@ -11,7 +11,8 @@ from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.protocol.attributions import INPUT, Explain, ExplainSeveral, Explanation
 from convnext_studio.protocol.envelope import Done, Progress
 from convnext_studio.protocol.walls import ExplainEach, ExplainedEach, RankedMaps, RankMaps
-from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel, seconds_text
+from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
+from convnext_studio.ui.panels.contact_sheet.wall_tiles import seconds_text
 from tests.ui.desk import CROP, Desk, model, picture, prediction
 from tests.ui.features import asked
 
@@ -68,7 +69,7 @@ def finish(desk: Desk, panel: ContactSheetPanel) -> ExplainEach:
     request = last(desk)
     found = tuple((index, explanation(desk, each)) for index, each in enumerate(request.questions))
     desk.tell(Done(id=request.id, payload=ExplainedEach(explanations=found), seconds=1.0))
-    desk.qtbot.waitUntil(lambda: not panel._to_paint)
+    desk.qtbot.waitUntil(lambda: panel.maps.is_settled)
     return request
 
 
@@ -88,7 +89,7 @@ def test_maps_come_one_by_one_with_their_times(desk: Desk, panel: ContactSheetPa
     long = explanation(desk, request.questions[10], 3.0)
     new = ExplainedEach(explanations=((0, first), (10, long)), unfinished=(10,))
     desk.tell(Progress(id=request.id, done=1, total=14, text="Map 2 of 14", partial=new))
-    desk.qtbot.waitUntil(lambda: not panel._to_paint)
+    desk.qtbot.waitUntil(lambda: panel.maps.is_settled)
     assert panel.tiles.text_of("gradcam").splitlines()[:2] == ["Grad-CAM", "12 ms"]
     assert panel.tiles.text_of("smoothgrad").splitlines()[:2] == ["SmoothGrad", "…"]
     assert panel.tiles.text_of("occlusion").splitlines()[1] == "…"
@@ -166,7 +167,7 @@ def test_a_method_without_sign_and_pixels_keep_what_they_need_of_one_look(
 ) -> None:
     finish(desk, panel)
     panel.look.part.choose("signed")
-    found = {each.method: panel._shading_of(each) for each in panel.explanations}
+    found = {each.method: panel.maps.shading_of(each) for each in panel.explanations}
     assert found["gradcam"].part == "signed"
     assert found["saliency"].part == "positive"
     assert found["gradcam"].smooth

@@ -1,7 +1,7 @@
 """The controls of the attribution panel: method, parameters, class, place and colours."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QIcon
@@ -22,18 +22,129 @@ from convnext_studio.export.contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.render import Rgb, format_percent
-from convnext_studio.ui.panels.base import choice
+from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Rgb, Shading, format_percent
+from convnext_studio.ui.panels.base import choice, opacity_slider
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.range_choice import RangeChoice
+from convnext_studio.ui.widgets.switch import Switch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
 
 Field = QComboBox | QSpinBox | QDoubleSpinBox
+
+
+class LookControls(QObject):
+    """The choices of how maps are laid over the picture: two switches, and the rest behind a button.
+
+    Attributes
+    ----------
+    resolution, part
+        The switches between smooth and true grid, and between the class alone and for and against it.
+    more
+        The button that opens colour map, range and opacity.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._is_difference = self._is_on_pixels = False
+        self._ranges: dict[bool, str] = {False: "data", True: "percentile"}
+        self._parts: dict[bool, Part] = {False: "positive", True: "signed"}
+        self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
+        self.resolution = Switch(
+            "Resolution",
+            (
+                ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
+                ("True grid", False, "Show each unit as a square of one colour"),
+            ),
+        )
+        self.part = Switch(
+            "Part",
+            (
+                ("For the class", "positive", "Show only what speaks for the class: values above 0 (ReLU)"),
+                ("For and against", "signed", "Also show what speaks against the class: values below 0"),
+            ),
+        )
+        self.more = PopupButton("Look…", "Colour map, range and opacity")
+        self.more.setAccessibleName("Appearance of the map")
+        self.colormap = choice("Colour map", "All colour maps are perceptually uniform", [])
+        self.range = RangeChoice(("data", "percentile", "hand"))
+        self.range.percentile.setToolTip("Percentage of the magnitudes below the end of the scale")
+        self.range.percentile.setValue(PIXEL_PERCENTILE)
+        self.opacity = opacity_slider()
+        for text, control in (("Colours", self.colormap), ("Range", self.range), ("Opacity", self.opacity)):
+            self.more.add_row(text, control)
+        self._offer_colormaps()
+        self.part.changed.connect(self._part_changed)
+        self.colormap.activated.connect(self._colormap_chosen)
+        self.range.changed.connect(self.changed)
+        self.resolution.changed.connect(self.changed)
+
+    def suit(self, *, is_signed: bool, is_difference: bool, is_on_pixels: bool) -> None:
+        """Offer what has a meaning for a kind of maps, as it was chosen for that kind before.
+
+        Parameters
+        ----------
+        is_signed
+            Whether negative values have a meaning.
+        is_difference
+            Whether the maps compare two classes, of which both parts are shown at first.
+        is_on_pixels
+            Whether the maps are over the input's pixels, which are not interpolated.
+        """
+        controls = (self.part, self.resolution, self.range.kind)
+        were_blocked = [control.blockSignals(True) for control in controls]
+        self._is_difference = is_difference
+        self.part.setEnabled(is_signed)
+        self.part.choose(self._parts[is_difference] if is_signed else "positive")
+        if is_on_pixels != self._is_on_pixels:
+            self._ranges[self._is_on_pixels] = self.range.value.kind
+            self.range.choose(self._ranges[is_on_pixels])
+            self._is_on_pixels = is_on_pixels
+        self.resolution.setEnabled(not is_on_pixels)
+        for control, was_blocked in zip(controls, were_blocked, strict=True):
+            control.blockSignals(was_blocked)
+        self._offer_colormaps()
+
+    @property
+    def shading(self) -> Shading:
+        """The chosen shading of the maps."""
+        chosen = self.range.value
+        return Shading(
+            part=self._part,
+            colormap=self._chosen[self._part],
+            percentile=chosen.percentile if chosen.kind == "percentile" else 100.0,
+            smooth=bool(self.resolution.value) and not self._is_on_pixels,
+            hand=chosen.hand if chosen.kind == "hand" else None,
+            opacity=self.opacity.value() / 100,
+        )
+
+    @property
+    def _part(self) -> Part:
+        return cast("Part", self.part.value)
+
+    def _offer_colormaps(self) -> None:
+        if self.colormap.findData(self._chosen[self._part]) >= 0:
+            return
+        self.colormap.clear()
+        for name in COLORMAPS[self._part]:
+            self.colormap.addItem(name.capitalize(), name)
+        self.colormap.setCurrentIndex(self.colormap.findData(self._chosen[self._part]))
+
+    def _part_changed(self) -> None:
+        self._parts[self._is_difference] = self._part
+        self._offer_colormaps()
+        self.changed.emit()
+
+    def _colormap_chosen(self) -> None:
+        self._chosen[self._part] = str(self.colormap.currentData())
+        self.changed.emit()
 
 
 class ParameterButton(PopupButton):
@@ -107,6 +218,8 @@ class ParameterButton(PopupButton):
 
 
 ROWS = 8
+
+
 _MOST_CHARACTERS = 20
 
 
@@ -254,8 +367,14 @@ _OUTPUT_TIP = "Explain the logit of the class, or its probability"
 
 
 Where = Literal["node", "stages", "average"]
+
+
 MOST_STAGES = 4
+
+
 _THUMBNAIL_PX = 18
+
+
 _STYLE = """
 QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 5px; }
 QToolButton:hover, QToolButton:focus { border-color: palette(text); }
@@ -266,6 +385,8 @@ QToolButton::menu-button { width: 16px; border: none; }
 
 
 FOLLOWING = ""
+
+
 """The value of the choice of a stage while the panel follows the selection."""
 
 

@@ -1,6 +1,7 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.comparison import MapPlace, difference_of
+from convnext_studio.export.contents import label_of
 from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
@@ -25,10 +28,15 @@ from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
+    LookControls,
     WhereRow,
     about,
 )
-from convnext_studio.ui.panels.attribution.attribution_map import MapCell, PlacedMap, Veil
+from convnext_studio.ui.panels.attribution.attribution_map import (
+    MapCell,
+    PlacedMap,
+    Veil,
+)
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     WAITING,
     areas_text,
@@ -41,8 +49,6 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     scale_groups,
     value_of_map,
 )
-from convnext_studio.ui.panels.attribution.compared_maps import Compared, compared
-from convnext_studio.ui.panels.attribution.look import Look
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -178,6 +184,70 @@ class AttributionFigure(QWidget):
 _WAIT_MS = 120
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ComparedMaps:
+    """The maps to show.
+
+    Attributes
+    ----------
+    explanation, model, prediction
+        The maps, the network whose nodes and classes they name, and its prediction.
+    others
+        The maps of the other network, in the same order, which share the scale.
+    beyond
+        The maps right of the curtain's line, in the same order; empty without a curtain.
+    text
+        What is shown, for the caption; empty for the maps of one network.
+    """
+
+    explanation: Explanation
+    model: ModelInfo
+    prediction: Prediction | None
+    others: tuple[PlacedMap, ...] = ()
+    beyond: tuple[PlacedMap, ...] = ()
+    text: str = ""
+
+
+def compared(first: Explanation, second: Explanation | None, state: AppState) -> ComparedMaps | None:
+    """Return what is to be shown of the answers of A and B; None while one that is needed is missing."""
+    model, other, shown = state.model, state.second.model, state.second.shown
+    if model is None:
+        return None
+    if second is None or other is None:
+        alone = ComparedMaps(explanation=first, model=model, prediction=state.prediction)
+        return alone if shown == "first" else None
+    if shown == "second":
+        prediction, placed = state.second.prediction, placed_maps(first, model)
+        return ComparedMaps(explanation=second, model=other, prediction=prediction, others=placed)
+    label = label_of(other, second.target)
+    if shown == "difference":
+        return ComparedMaps(
+            explanation=difference(first, second),
+            model=model,
+            prediction=state.prediction,
+            text=f"A minus B (B explains {label}), at the units of A",
+        )
+    theirs = placed_maps(second, other)
+    return ComparedMaps(
+        explanation=first,
+        model=model,
+        prediction=state.prediction,
+        others=theirs,
+        beyond=theirs if shown == "curtain" else (),
+        text="A left of the line, B right of it" if shown == "curtain" else "",
+    )
+
+
+def difference(first: Explanation, second: Explanation) -> Explanation:
+    """Return the maps of A minus those of B in the same order, at the units of A."""
+    maps = {}
+    for (name, values), (its, other) in zip(first.maps.items(), second.maps.items(), strict=False):
+        places = MapPlace(first.fields[name], first.geometry), MapPlace(second.fields[its], second.geometry)
+        maps[name] = difference_of(values, places[0], other, places[1]).astype(values.dtype)
+    # The maps of the two classes, where those are subtracted, are A's and not differences.
+    return replace(first, maps=maps, target_maps={}, against_maps={})
+
+
 class AttributionPanel(Panel):
     """A panel of a method's maps over the picture, for one class or a difference, at one or more places.
 
@@ -211,7 +281,7 @@ class AttributionPanel(Panel):
             CurtainDrag(state.second.choice, cell.map.view, lambda: state.second.shown == "curtain")
         self.target = self.bar.target
         self.where = WhereRow(self)
-        self.look = Look(self)
+        self.look = LookControls(self)
         for cell in self.figure.cells:
             cell.map.bar.adjust(self.look.range)
             cell.line.adjust(self.look.range)
@@ -419,7 +489,7 @@ class AttributionPanel(Panel):
         self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100, split))
 
     @property
-    def _shown(self) -> Compared | None:
+    def _shown(self) -> ComparedMaps | None:
         """What is shown of the answers of both networks; None while there is nothing."""
         second = None if self.query.second is None else self.query.second.answer
         other = second if isinstance(second, Explanation) else None

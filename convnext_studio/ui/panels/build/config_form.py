@@ -151,7 +151,7 @@ class Choice(Field):
         self._box.setCurrentIndex(self._box.findData(value))
 
 
-class Switch(Field):
+class SwitchField(Field):
     """A control to turn an option on or off."""
 
     def __init__(self, name: str, tip: str, text: str) -> None:
@@ -368,7 +368,7 @@ def _choice(tip: str, texts: Mapping[str, str]) -> Callable[[str], Field]:
 
 
 def _switch(tip: str, text: str) -> Callable[[str], Field]:
-    return lambda name: Switch(name, tip, text)
+    return lambda name: SwitchField(name, tip, text)
 
 
 # The number of input channels is left out: pictures always have red, green and blue.

@@ -7,40 +7,50 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box
 from convnext_studio.common.value_sums import ValuePlace
-from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
+from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.render import (
+    ALL_VALUES,
     OPACITY,
     OVER_PICTURE,
     SIGNED_OVER_PICTURE,
     Clipping,
     Limits,
+    Range,
     contour,
     format_number,
+    format_percent,
+    limits_of,
 )
-from convnext_studio.ui.panels.feature_maps.mosaic_image import BUDGET_BYTES, Subject
+from convnext_studio.ui.panels.base import plain_label
+from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES, MapsSubject
 from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import (
     Placement,
     is_signed,
     map_layer,
     picture_layer,
     point_text,
+    statistics,
     value_text,
     veil_layer,
 )
 from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.state.python_text import PythonLines, call, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
+
+_SIGNED = "vik"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +69,7 @@ class ChannelValues:
         Whether they are the network's own values, one per unit, and not an overview.
     """
 
-    subject: Subject
+    subject: MapsSubject
     channel: int
     values: NDArray[np.float32]
     placement: Placement
@@ -96,13 +106,23 @@ class ChannelValues:
         return " · ".join((self.name, unit, value, where or point_text(*self.placement.centre(row, column))))
 
 
-def from_maps(subject: Subject, channel: int) -> ChannelValues:
+def from_maps(subject: MapsSubject, channel: int) -> ChannelValues:
     """Return a channel of the maps that are already available."""
     result = subject.result
     return ChannelValues(subject, channel, result.maps[channel], subject.placement, result.is_exact)
 
 
-def python_of_maps(subject: Subject) -> PythonLines | None:
+def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] | None) -> str:
+    """Describe the selected channel's statistics, its contour and the selected unit."""
+    said = [f"Channel {shown.channel}: {statistics(shown.values)}"]
+    if contour:
+        said.append(contour)
+    if unit is not None:
+        said.append(f"unit (y {unit[0]}, x {unit[1]}) {format_number(float(shown.values[unit]))}")
+    return " · ".join(said)
+
+
+def python_of_maps(subject: MapsSubject) -> PythonLines | None:
     """Return the lines of Python that give all channels of a subject."""
     result, budget = subject.result, 0 if subject.result.is_exact else BUDGET_BYTES
     lines = lines_of(FeatureMaps(image=result.image, node=result.node, budget_bytes=budget), subject.model)
@@ -133,7 +153,7 @@ class ExactChannel(QObject):
     ) -> None:
         super().__init__(owner)
         self._on_values = on_values
-        self._subject: Subject | None = None
+        self._subject: MapsSubject | None = None
         self._known: ChannelValues | None = None
         # If the engine gives no answer, the overview stays, and is labelled as one.
         self._question = Query(bridge, self._receive, lambda _reason: None, parent=self)
@@ -143,7 +163,7 @@ class ExactChannel(QObject):
         """Whether an answer from the engine is pending."""
         return self._question.is_running
 
-    def values_of(self, subject: Subject, channel: int) -> ChannelValues:
+    def values_of(self, subject: MapsSubject, channel: int) -> ChannelValues:
         """Return a channel as exactly as known; if that is only an overview, ask for the exact values."""
         if subject.result.is_exact or not subject.is_computed:
             self.drop()
@@ -179,11 +199,17 @@ class ExactChannel(QObject):
 
 
 _STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+
+
 """Row and column steps in the map for each arrow key."""
+
 
 _MOST_LINES = 4000
 
+
 Point = tuple[float, float]
+
+
 Unit = tuple[int, int]
 
 
@@ -404,3 +430,143 @@ def _into(box: Box, shape: tuple[int, ...], ends: NDArray[np.float64]) -> NDArra
     """Convert points in units of a map to points of the box that the map fills."""
     x, y, width, height = box
     return ends * (width / shape[1], height / shape[0]) + (x, y)
+
+
+class ChannelNumbersView(QWidget):
+    """A view with the histogram, the kernel and the statistics; it asks only while visible."""
+
+    read_out = Signal(str)
+
+    def __init__(self, bridge: EngineBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._wanted: ChannelValues | None = None
+        self._kernel: KernelResult | None = None
+        self._kernel_colormap, self._kernel_range = _SIGNED, ALL_VALUES
+        self._question = Query(bridge, self._show_kernel, self._show_failure, parent=self)
+        self.histogram = Histogram()
+        self.statistics = plain_label("muted")
+        self.kernel_map = MapView("Depthwise kernel")
+        self.kernel_text = plain_label("muted")
+        self._pictures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._pictures.addWidget(self.histogram, 1)
+        self._pictures.addWidget(self.kernel_map, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(self._pictures, 1)
+        layout.addWidget(self.statistics)
+        layout.addWidget(self.kernel_text)
+        self.histogram.hovered.connect(self.read_out)
+        self.kernel_map.view.hovered.connect(self._hover_kernel)
+        self.kernel_map.view.hover_left.connect(lambda: self.read_out.emit(""))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no answer is pending that would be visible."""
+        return not (self.isVisible() and self._question.is_running)
+
+    def show_channel(self, shown: ChannelValues, limits: Limits, colormap: str) -> None:
+        """Show the numbers of a channel, coloured as in its map."""
+        self._wanted = shown
+        self.histogram.show_values(shown.finite, limits, colormap)
+        self.statistics.setText(_statistics_text(shown))
+        self._ask()
+
+    def colour_kernel(self, colormap: str, chosen: Range) -> None:
+        """Set the kernel's colour map and range; an empty name selects the map for signed data.
+
+        A range set by hand applies to the values of the feature map. It means nothing for weights, so all of
+        them are then shown.
+        """
+        self._kernel_colormap = colormap or _SIGNED
+        self._kernel_range = ALL_VALUES if chosen.kind == "hand" else chosen
+        if self._kernel is not None and self._kernel.kernel is not None:
+            self._show_weights(self._kernel.kernel)
+
+    def forget(self) -> None:
+        """Drop the pending question, because another model has other kernels."""
+        self._question.drop()
+
+    def showEvent(self, _event: object) -> None:
+        """Ask for the kernel when the view becomes visible."""
+        self._ask()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the pictures side by side in a wide view, one above the other in a tall one."""
+        is_wide = event.size().width() > 0.8 * event.size().height()
+        self._pictures.setDirection(
+            QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        )
+
+    def _ask(self) -> None:
+        if self._wanted is not None and self.isVisible():
+            subject, channel = self._wanted.subject, self._wanted.channel
+            self._question.ask(
+                Kernel(node=subject.result.node, channel=channel, panel="feature_maps", network=subject.network)
+            )
+
+    def _show_kernel(self, payload: Payload) -> None:
+        if not isinstance(payload, KernelResult):
+            return
+        self._kernel = payload
+        kernel = payload.kernel
+        if kernel is None:
+            self._show_failure(payload.why_not)
+            return
+        self._show_weights(kernel)
+        self.kernel_map.show()
+        height, width = kernel.shape
+        text = (
+            f"{payload.source}: {height} × {width} · sum {format_number(float(kernel.sum()))}"
+            f" · bias {format_number(payload.bias)}"
+        )
+        self.kernel_text.setText(text)
+        name = f"{payload.source} kernel {payload.channel}"
+        python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
+        caption = f"Channel {payload.channel} of {text}."
+        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
+
+    def _show_weights(self, kernel: NDArray[np.float32]) -> None:
+        height, width = kernel.shape
+        colormap, limits = self._kernel_colormap, self._kernel_range.limits(kernel)
+        if is_signed(colormap):
+            limits = limits_of(np.array([limits.low, limits.high]), symmetric=True)
+        layer = map_layer(kernel, (0.0, 0.0, float(width), float(height)), limits, colormap)
+        self.kernel_map.view.set_scene(Scene(size=(width, height), layers=(layer,)))
+        self.kernel_map.bar.set_scale(ColorScale(colormap, limits, clipping=Clipping.of(kernel, limits)))
+
+    def _show_failure(self, reason: str) -> None:
+        self._kernel = None
+        self.kernel_map.hide()
+        self.kernel_text.setText(reason)
+
+    def _hover_kernel(self, x: float, y: float) -> None:
+        if self._kernel is not None and self._kernel.kernel is not None:
+            row, column = int(y), int(x)
+            weight = format_number(float(self._kernel.kernel[row, column]))
+            self.kernel_map.view.set_highlight((float(column), float(row), 1.0, 1.0))
+            place = f"channel {self._kernel.channel} · kernel (y {row}, x {column})"
+            self.read_out.emit(f"{self._kernel.source} · {place} · weight {weight}")
+
+
+def _statistics_text(shown: ChannelValues) -> str:
+    """Return the channel's statistics as text."""
+    finite: NDArray[np.float64] = shown.finite.astype(np.float64)
+    total = shown.values.size
+    said = []
+    if not shown.is_exact:
+        said.append("of the overview, until the exact values arrive")
+    if finite.size < total:
+        said.append(f"{total - finite.size} of {total} values are not finite")
+    if finite.size:
+        negative = np.count_nonzero(finite < 0) / finite.size
+        named = (
+            ("min", finite.min()),
+            ("median", float(np.median(finite))),
+            ("max", finite.max()),
+            ("mean", finite.mean()),
+            ("std", finite.std()),
+        )
+        said += [f"{name} {format_number(float(number))}" for name, number in named]
+        said.append(f"{format_percent(negative, None)} negative")
+    return " · ".join(said)

@@ -2,34 +2,35 @@
 
 from dataclasses import replace
 
-from msgspec.structs import replace as struct_replace
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from convnext_studio.common.caches import ByteCache
-from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import Patch
-from convnext_studio.protocol.envelope import Network, Payload, Request
+from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import Limits
 from convnext_studio.ui.panels.base import Panel, PanelQuery
-from convnext_studio.ui.panels.feature_maps.captions import describe_channel, describe_mosaic
-from convnext_studio.ui.panels.feature_maps.channel_numbers import ChannelNumbersView
 from convnext_studio.ui.panels.feature_maps.channel_view import (
+    ChannelNumbersView,
     ChannelValues,
     ChannelView,
     ExactChannel,
+    describe_channel,
     from_maps,
     python_of_channel,
     python_of_maps,
 )
-from convnext_studio.ui.panels.feature_maps.compared_maps import compared_subject, unit_of
 from convnext_studio.ui.panels.feature_maps.map_controls import FeatureChoices
-from convnext_studio.ui.panels.feature_maps.mosaic_image import Subject, maps_request
-from convnext_studio.ui.panels.feature_maps.mosaic_numbers import MosaicNumbers
-from convnext_studio.ui.panels.feature_maps.mosaic_view import MosaicPainter, MosaicView, Paintings, PinnedView
+from convnext_studio.ui.panels.feature_maps.maps_subject import KeptMaps, MapsSubject, maps_request
+from convnext_studio.ui.panels.feature_maps.mosaic_image import describe_mosaic
+from convnext_studio.ui.panels.feature_maps.mosaic_view import (
+    MosaicNumbers,
+    MosaicPainter,
+    MosaicView,
+    Paintings,
+    PinnedView,
+)
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
 from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -37,11 +38,8 @@ from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.saving.view_saver import Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets import theme
 
-_PANEL = "feature_maps"
-_KEPT_BYTES = 192 << 20
 _REARRANGE_MS = 120
 # Flat and narrow, so that all tabs fit beside the mosaic on a small screen.
 _TABS_STYLE = """
@@ -55,6 +53,52 @@ QTabBar:focus::tab:selected { background: palette(button); }
 """
 
 
+class ChannelTabs(QTabWidget):
+    """The pages about the selected channel, of which the pinned maps are seen only while there are some."""
+
+    def __init__(
+        self, channel_map: ChannelView, numbers: ChannelNumbersView, patches: PatchesView, pinned: PinnedView
+    ) -> None:
+        super().__init__()
+        self._channel_map, self._pinned = channel_map, pinned
+        self._pages = {"numbers": numbers, "patches": patches}
+        self.setDocumentMode(True)
+        for page, title, tip in (
+            (
+                channel_map,
+                "Map",
+                "The selected channel, enlarged; click to select a unit, and move it with the arrow keys",
+            ),
+            (numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
+            (patches, "Patches", "The places in the opened pictures where the channel is strongest"),
+            (pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
+        ):
+            self.setTabToolTip(self.addTab(page, title), tip)
+        self.setTabVisible(self.indexOf(pinned), False)
+        self.setAccessibleName("Selected channel")
+        self.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
+        # The pages' own minimum widths would take room that the mosaic needs more.
+        self.setMinimumSize(190, 110)
+        self.setStyleSheet(_TABS_STYLE)
+
+    def show_page(self, name: str) -> None:
+        """Show the page ``numbers`` or ``patches``."""
+        self.setCurrentWidget(self._pages[name])
+
+    def show_map(self) -> None:
+        """Show the channel's map."""
+        self.setCurrentWidget(self._channel_map)
+
+    def show_pinned(self, is_pinned: bool) -> None:
+        """Show the page of the pinned maps, or remove it."""
+        was_seen = self.currentWidget() is self._pinned
+        self.setTabVisible(self.indexOf(self._pinned), is_pinned)
+        if is_pinned:
+            self.setCurrentWidget(self._pinned)
+        elif was_seen:
+            self.show_map()
+
+
 class FeatureMapsPanel(Panel):
     """A panel with the mosaic on the left, the selected channel on the right; arrow keys change the channel."""
 
@@ -63,10 +107,8 @@ class FeatureMapsPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
-        self._kept: ByteCache[Subject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
-        self._made: dict[tuple[Shown, float], Subject] = {}  # Of the two subjects that are compared now.
-        self._compared: tuple[Subject, ...] = ()
+        self._subject: MapsSubject | None = None
+        self._kept = KeptMaps(state)
         self.query = PanelQuery(self, self.question, self._show, self._dim, recall=self._recall)
         self._painter = MosaicPainter(self._show_paintings, self)
         self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
@@ -80,44 +122,10 @@ class FeatureMapsPanel(Panel):
         self.numbers = ChannelNumbersView(bridge)
         self.patches = PatchesView(state, bridge)
         self.pinned = PinnedView(state, bridge)
-        self.set_body(self._body())
+        self.tabs = ChannelTabs(self.channel_map, self.numbers, self.patches, self.pinned)
+        self.set_body(_body(self.choices.range, self.mosaic_map, self.tabs))
         self._connect()
         self.query.refresh()
-
-    def _body(self) -> QWidget:
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        for page, title, tip in (
-            (
-                self.channel_map,
-                "Map",
-                "The selected channel, enlarged; click to select a unit, and move it with the arrow keys",
-            ),
-            (self.numbers, "Numbers", "Histogram, statistics and depthwise kernel of the channel"),
-            (self.patches, "Patches", "The places in the opened pictures where the channel is strongest"),
-            (self.pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
-        ):
-            self.tabs.setTabToolTip(self.tabs.addTab(page, title), tip)
-        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), False)
-        self.tabs.setAccessibleName("Selected channel")
-        self.tabs.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
-        # The pages' own minimum widths would take room that the mosaic needs more.
-        self.tabs.setMinimumSize(190, 110)
-        self.tabs.setStyleSheet(_TABS_STYLE)
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.mosaic_map)
-        splitter.addWidget(self.tabs)
-        splitter.setStretchFactor(0, 5)
-        splitter.setStretchFactor(1, 4)
-        splitter.setChildrenCollapsible(False)
-        splitter.setSizes([500, 400])
-        body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.choices.range)
-        layout.addWidget(splitter, 1)
-        return body
 
     def _connect(self) -> None:
         state, choices = self.state, self.choices
@@ -137,7 +145,7 @@ class FeatureMapsPanel(Panel):
         self.pinned.changed.connect(self._show_pin)
         for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
             mosaic.channel_chosen.connect(state.set_channel)
-            mosaic.page_asked.connect(self._show_page)
+            mosaic.page_asked.connect(self.tabs.show_page)
             mosaic.view.moved.connect(lambda mosaic=mosaic, other=other: other.follow(mosaic))
             mosaic.unit_hovered.connect(
                 lambda unit, mosaic=mosaic, other=other: self._hover(mosaic, other, unit)
@@ -174,77 +182,34 @@ class FeatureMapsPanel(Panel):
             return NOTHING_OPEN
         if self.state.model is None:
             return NO_MODEL
-        return maps_request(self.state.picture.key, self.state.node, _PANEL)
+        return maps_request(self.state.picture.key, self.state.node)
 
     def _recall(self, question: FeatureMaps) -> FeatureMapsResult | None:
         """Return the maps if they are cached and the panel is visible."""
-        kept = self._kept.get(question) if self.isVisible() else None
-        return None if kept is None else kept.result
+        return self._kept.recall(question) if self.isVisible() else None
 
     def _show(self, payload: Payload) -> None:
-        picture, model = self.state.picture, self.state.model
-        if isinstance(payload, FeatureMapsResult) and picture is not None and model is not None:
-            first = self._subject_of(payload, model, picture, "A")
-            second = self._second_subject(picture)
-            self._show_subject(first if second is None else self._compare(first, second))
-
-    def _subject_of(
-        self, result: FeatureMapsResult, model: ModelInfo, picture: ImageInfo, network: Network
-    ) -> Subject:
-        """Return maps as they are kept, or keep them."""
-        subject = self._kept.get(self._question_for(result, network))
-        if subject is None or subject.result is not result:
-            sized = self.state.sized if network == "A" else self.state.second.sized
-            subject = Subject(result, sized(model.node(result.node)), model, picture, network=network)
-            self._kept.put(self._question_of(subject), subject)
-        return subject
-
-    def _second_subject(self, picture: ImageInfo) -> Subject | None:
-        """Return the maps of B, if they are there."""
-        second, model = self.query.second, self.state.second.model
-        answer = None if second is None else second.answer
-        if model is None or not isinstance(answer, FeatureMapsResult):
-            return None
-        return self._subject_of(answer, model, picture, "B")
-
-    def _compare(self, first: Subject, second: Subject) -> Subject:
-        """Return what is to be shown of the maps of A and B."""
-        if self._compared != (first, second):
-            self._compared, self._made = (first, second), {}
-        shown, curtain = self.state.second.shown, self.state.second.choice.curtain
-        # A line between the same units gives the same maps.
-        key = (shown, round(curtain * first.shape[2]) if shown == "curtain" else 0.0)
-        if key not in self._made:
-            if shown == "curtain":  # One for each place of the line would be many.
-                self._made = {each: made for each, made in self._made.items() if each[0] != "curtain"}
-            self._made[key] = compared_subject(first, second, shown, curtain)
-        return self._made[key]
-
-    @staticmethod
-    def _question_for(result: FeatureMapsResult, network: Network) -> FeatureMaps:
-        return struct_replace(maps_request(result.image, result.node, _PANEL), network=network)
-
-    def _question_of(self, subject: Subject) -> FeatureMaps:
-        return self._question_for(subject.result, subject.network)
+        picture = self.state.picture
+        if isinstance(payload, FeatureMapsResult) and picture is not None and self.state.model is not None:
+            second = None if self.query.second is None else self.query.second.answer
+            self._show_subject(self._kept.shown(payload, second, picture))
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
         opened = {picture.key for picture in self.state.pictures}
-        self._kept.forget_where(lambda _, subject: picture_of(subject.picture.key) not in opened)
+        self._kept.forget_all_but(opened)
         self._painter.forget_all_but(opened)
 
     def _forget_second(self, _model: ModelInfo | None) -> None:
         """Forget everything computed with the previous second network."""
-        self._kept.forget_where(lambda _, subject: subject.network == "B")
-        self._compared, self._made = (), {}
+        self._kept.forget_second()
         self._painter.forget()
         if self._subject is not None and (self._subject.made_of or self._subject.network == "B"):
             self._subject = None
 
     def _forget(self, _model: ModelInfo) -> None:
         """Forget everything computed with the previous model."""
-        self._compared, self._made = (), {}
-        self._kept.clear()
+        self._kept.forget()
         self._painter.forget()
         self._exact.drop()
         self.numbers.forget()
@@ -272,7 +237,7 @@ class FeatureMapsPanel(Panel):
         last = self._subject.channels - 1 if self._subject is not None else 0
         return min(self.state.channel, last)
 
-    def _show_subject(self, subject: Subject) -> None:
+    def _show_subject(self, subject: MapsSubject) -> None:
         self._subject = subject
         # The selected channel is kept for later nodes that have it.
         with QSignalBlocker(self.choices.channel_box):
@@ -296,10 +261,10 @@ class FeatureMapsPanel(Panel):
         self._painter.ask(subjects, mosaics, replace(look, target=target), scores, self._on_scale)
 
     @property
-    def _on_scale(self) -> tuple[Subject, ...]:
+    def _on_scale(self) -> tuple[MapsSubject, ...]:
         """The maps of A and B, whose scale is common unless it is that of their difference."""
         is_apart = self._subject is None or self.state.second.shown == "difference"
-        return () if is_apart or not self._compared or self.query.second is None else self._compared
+        return () if is_apart or not self._kept.compared or self.query.second is None else self._kept.compared
 
     def _has_line(self) -> bool:
         """Whether the channel has its curtain's line at a share of the view's width."""
@@ -322,13 +287,13 @@ class FeatureMapsPanel(Panel):
             self.choices.propose_range(paintings[0].subject.numbers.shared_limits(signed))
         self._show_channel()
 
-    def _show_numbers(self, subject: Subject) -> None:
+    def _show_numbers(self, subject: MapsSubject) -> None:
         """Repaint once the engine has sent the statistics to sort by; an overview's subject keeps them."""
         if self._subject is not None and subject.result is self._subject.result:
             if subject is not self._subject:
                 self._subject = subject
                 if subject.is_computed:
-                    self._kept.put(self._question_of(subject), subject)
+                    self._kept.keep(subject)
             self._paint()
 
     def _show_channel(self) -> None:
@@ -367,24 +332,13 @@ class FeatureMapsPanel(Panel):
         self._say()
 
     @property
-    def _is_of_b(self) -> bool:
-        """Whether the maps of B are shown, whose units may lie elsewhere than those of A."""
-        return self._subject is not None and self._subject.network == "B" and len(self._compared) == 2
-
-    @property
     def _shown_unit(self) -> tuple[int, int] | None:
         """The selected unit in the maps that are shown."""
-        unit = self.state.unit
-        return self._moved(unit, *self._compared) if unit is not None and self._is_of_b else unit
+        return self._kept.unit_in(self._subject, self.state.unit)
 
     def _choose_unit(self, y: int, x: int) -> None:
         """Select the unit of A for one that was clicked in the maps that are shown."""
-        unit = self._moved((y, x), *reversed(self._compared)) if self._is_of_b else (y, x)
-        self.state.set_unit(*unit)
-
-    @staticmethod
-    def _moved(unit: tuple[int, int], *between: Subject) -> tuple[int, int]:
-        return unit_of(between[0], unit, between[1])
+        self.state.set_unit(*self._kept.unit_of_first(self._subject, (y, x)))
 
     def _say(self) -> None:
         painting, shown = self.mosaic_map.painting, self.channel_map.shown
@@ -418,21 +372,13 @@ class FeatureMapsPanel(Panel):
         """Show the pinned maps once they have arrived, or hide their tab."""
         is_pinned = self.pinned.subject is not None
         self.choices.set_pinned(self.state.pin is not None)
-        was_seen = self.tabs.currentWidget() is self.pinned
-        self.tabs.setTabVisible(self.tabs.indexOf(self.pinned), is_pinned)
-        if is_pinned:
-            self.tabs.setCurrentWidget(self.pinned)
-        elif was_seen:
-            self.tabs.setCurrentWidget(self.channel_map)
+        self.tabs.show_pinned(is_pinned)
         self._paint()
-
-    def _show_page(self, name: str) -> None:
-        self.tabs.setCurrentWidget({"numbers": self.numbers, "patches": self.patches}[name])
 
     def _show_patch(self, patch: Patch) -> None:
         self.state.select_picture(patch.image)
         self.state.set_unit(patch.y, patch.x)
-        self.tabs.setCurrentWidget(self.channel_map)
+        self.tabs.show_map()
 
     def _hover(self, mosaic: MosaicView, other: MosaicView, unit: tuple[int, int, int] | None) -> None:
         other.highlight_channel(None if unit is None else unit[0])
@@ -447,6 +393,24 @@ class FeatureMapsPanel(Panel):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._paint()
+
+
+def _body(range_choice: QWidget, mosaic: QWidget, tabs: QWidget) -> QWidget:
+    """Return the mosaic and the tabs side by side, below the range of the common scale."""
+    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter.addWidget(mosaic)
+    splitter.addWidget(tabs)
+    splitter.setStretchFactor(0, 5)
+    splitter.setStretchFactor(1, 4)
+    splitter.setChildrenCollapsible(False)
+    splitter.setSizes([500, 400])
+    body = QWidget()
+    layout = QVBoxLayout(body)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.addWidget(range_choice)
+    layout.addWidget(splitter, 1)
+    return body
 
 
 def _gap_colour() -> tuple[int, int, int]:

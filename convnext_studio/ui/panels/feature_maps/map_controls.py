@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QCheckBox, QPushButton, QSpinBox, QWidget
 from convnext_studio.render import ALL_VALUES, ROBUST_PERCENTILES, Limits, Range
 from convnext_studio.ui.panels.base import choice, colormap_choice, opacity_slider
 from convnext_studio.ui.panels.feature_maps.channel_view import ChannelOptions
-from convnext_studio.ui.panels.feature_maps.mosaic_image import Look, Order, Scaling
+from convnext_studio.ui.panels.feature_maps.maps_subject import Scaling
+from convnext_studio.ui.panels.feature_maps.mosaic_image import MosaicLook, Order
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
@@ -95,9 +96,9 @@ class FeatureChoices(QObject):
         row.add(self.clear_unit, rare=True)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> MosaicLook:
         """How to show the mosaics."""
-        return Look(
+        return MosaicLook(
             order=cast("Order", self.order.currentData()),
             scaling=cast("Scaling", self.scaling.currentData()),
             range=self.range.value,

@@ -1,155 +1,40 @@
-"""Turn the channels of a node into an image: order, scale and colours. Usable from any thread."""
+"""Turn the channels of a node into an image: order, scale, colours and words. Usable from any thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.envelope import Network
-from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
-from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import (
     ALL_VALUES,
+    ROBUST_PERCENTILES,
     UNCLIPPED,
-    ChannelNumbers,
     Clipping,
     Limits,
     Mosaic,
     Range,
     assemble,
-    channel_numbers,
     descending,
     mosaic_values,
-    robust_limits,
+    pluralize,
 )
-from convnext_studio.ui.plots.map_texts import Placement, is_signed
-from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
+from convnext_studio.ui.panels.feature_maps.maps_subject import MapsSubject, Scaling
+from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Numbers
 
 Order = Literal["index", "mean", "maximum", "variance", "sparsity", "contribution"]
-Scaling = Literal["channel", "layer", "robust", "fixed"]
 AllLimits = Limits | tuple[Limits, ...]
 
-BUDGET_BYTES = 24 << 20
-"""Most bytes of maps per node: enough for 96 channels at 223 × 223; larger maps come as an overview."""
 _SIGNED, _UNSIGNED = "vik", "viridis"
 # Reduced copies smaller than this can be made quickly while painting.
 _REDUCED_PX = 200
 
 
-def maps_request(image: str, node: str, panel: str) -> FeatureMaps:
-    """Return the request whose answer a `Subject` holds."""
-    return FeatureMaps(image=image, node=node, panel=panel, budget_bytes=BUDGET_BYTES)
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """Maps, with what they were asked for; they stay on display, dimmed, when something else is selected.
-
-    Attributes
-    ----------
-    result
-        The maps.
-    node
-        The node they belong to.
-    model, picture
-        The model and the picture they were computed with.
-    exact
-        The exact statistics of each channel, where the maps are only an overview; None until they are known.
-    network
-        Which of the two open networks computed them.
-    made_of
-        The maps of A and B that these were made of, such as their difference; empty for maps of one network.
-    """
-
-    result: FeatureMapsResult
-    node: NodeInfo
-    model: ModelInfo
-    picture: ImageInfo
-    exact: ChannelNumbers | None = None
-    network: Network = "A"
-    made_of: tuple["Subject", ...] = ()
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return len(self.result.maps)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the maps, which may be an overview."""
-        channels, height, width = self.result.maps.shape
-        return channels, height, width
-
-    @property
-    def units(self) -> int:
-        """Number of values in each channel."""
-        _, height, width = self.shape
-        return height * width
-
-    @property
-    def title(self) -> str:
-        """Node, picture and model, or both models, as text for the user."""
-        if self.made_of:
-            first, second = self.made_of
-            return f"{first.title} and {second.title}"
-        random = f" · {RANDOM_WEIGHTS}" if self.model.random_weights else ""
-        return f"{self.node.title} · {self.picture.name} · {self.model.title}{random}"
-
-    @property
-    def is_of_first(self) -> bool:
-        """Whether the open network alone computed the maps."""
-        return self.network == "A" and self.is_computed
-
-    @property
-    def is_computed(self) -> bool:
-        """Whether a network computed the maps, so that it can be asked for more about them."""
-        return not self.made_of
-
-    @property
-    def file_name(self) -> str:
-        """The start of the names of files made from it."""
-        return f"{self.picture.name.partition('.')[0]} {self.result.node}"
-
-    @property
-    def is_sortable(self) -> bool:
-        """Whether the channels' exact statistics are available."""
-        return self.result.is_exact or self.exact is not None or not self.is_computed
-
-    @cached_property
-    def numbers(self) -> ChannelNumbers:
-        """The statistics of each channel; those of the overview until the exact ones are known."""
-        return self.exact if self.exact is not None else channel_numbers(self.result.maps)
-
-    @cached_property
-    def placement(self) -> Placement:
-        """Where the values of `result` are in the picture."""
-        return Placement(self.result.field, self.result.geometry).of_boxes(self.result.reduction)
-
-    @cached_property
-    def _robust(self) -> Limits:
-        return robust_limits(self.result.maps)
-
-    def shared_limits(self, scaling: Scaling, symmetric: bool) -> Limits:
-        """Return one scale for all channels, of all values or without the extreme ones."""
-        if scaling != "robust":
-            return self.numbers.shared_limits(symmetric)
-        limits = self._robust
-        return _symmetric(limits) if symmetric else limits
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the maps in bytes."""
-        return self.result.maps.nbytes
-
-
 @dataclass(frozen=True, slots=True)
-class Look:
+class MosaicLook:
     """How the user wants to see the channels.
 
     Attributes
@@ -193,7 +78,7 @@ class Painting:
         What the channels are sorted by: the wanted order, once the numbers for it are known.
     """
 
-    subject: Subject
+    subject: MapsSubject
     mosaic: Mosaic
     layer: Layer
     limits: AllLimits
@@ -224,11 +109,11 @@ class Painting:
 
 
 def paint(
-    subjects: Sequence[Subject],
+    subjects: Sequence[MapsSubject],
     mosaics: Sequence[Mosaic],
-    look: Look,
+    look: MosaicLook,
     scores: NDArray[np.floating] | None,
-    beside: Sequence[Subject] = (),
+    beside: Sequence[MapsSubject] = (),
 ) -> tuple[Painting, ...]:
     """Colour one mosaic, or two on common scales and in the same order.
 
@@ -260,13 +145,13 @@ def paint(
     return tuple(paintings)
 
 
-def suited(subjects: Sequence[Subject]) -> str:
+def suited(subjects: Sequence[MapsSubject]) -> str:
     """Return the diverging colour map if any value is negative, otherwise the sequential one."""
     return _SIGNED if any(subject.numbers.is_signed for subject in subjects) else _UNSIGNED
 
 
 def _order(
-    subject: Subject, wanted: Order, scores: NDArray[np.floating] | None
+    subject: MapsSubject, wanted: Order, scores: NDArray[np.floating] | None
 ) -> tuple[tuple[int, ...], Order]:
     """Return the channels in tile order, and what they are actually sorted by."""
     if wanted != "contribution":
@@ -283,7 +168,7 @@ def _order(
     return tuple(descending(scores).tolist()), wanted
 
 
-def _limits(subjects: Sequence[Subject], look: Look, symmetric: bool) -> list[AllLimits]:
+def _limits(subjects: Sequence[MapsSubject], look: MosaicLook, symmetric: bool) -> list[AllLimits]:
     """Return the limits of each subject; comparable subjects share theirs."""
     if look.scaling == "fixed" and look.range.kind != "data":
         return [_around([look.range.limits(subject.result.maps) for subject in subjects])] * len(subjects)
@@ -302,6 +187,55 @@ def _around(limits: Sequence[Limits]) -> Limits:
     return Limits(min(each.low for each in limits), max(each.high for each in limits))
 
 
-def _symmetric(limits: Limits) -> Limits:
-    largest = max(abs(limits.low), abs(limits.high))
-    return Limits(-largest, largest)
+def describe_mosaic(painting: Painting, look: MosaicLook, class_name: str) -> str:
+    """Describe shape, scale and order of a mosaic, and any problems with its channels."""
+    subject = painting.subject
+    side = subject.result.reduction
+    shape = " × ".join(map(str, subject.node.shape if side > 1 else subject.shape))
+    said = [f"{subject.node.title}: {shape}"]
+    if side > 1:
+        said.append(f"overview, means of {side} × {side} units")
+    elif subject.units > 1:
+        said.append(f"a unit every {subject.placement.field.stride_px} px")
+    if subject.result.geometry.is_padded:
+        said.append("statistics without the padding")
+    said += [_scale_text(painting, look), _order_text(painting, look, class_name), *_problems(painting)]
+    return " · ".join(text for text in said if text)
+
+
+def _scale_text(painting: Painting, look: MosaicLook) -> str:
+    if painting.shared is None:
+        return "each channel's own scale" + (", ± about 0" if is_signed(painting.colormap) else "")
+    low, high = ROBUST_PERCENTILES
+    how = {
+        "robust": f", percentiles {low:g} to {high:g}{_beyond(painting, painting.shared)}",
+        "fixed": f", {look.range.text}{_beyond(painting, painting.shared)}",
+    }.get(look.scaling, "")
+    return f"one scale{how}"
+
+
+def _beyond(painting: Painting, limits: Limits) -> str:
+    """Say how many channels have values outside of a scale that does not cover all; empty if none has."""
+    numbers = painting.subject.numbers
+    with np.errstate(invalid="ignore"):
+        count = int(np.count_nonzero((numbers.minimum < limits.low) | (numbers.maximum > limits.high)))
+    return f" ({pluralize(count, 'channel')} beyond it)" if count else ""
+
+
+def _order_text(painting: Painting, look: MosaicLook, class_name: str) -> str:
+    if painting.order == "contribution":
+        return f"sorted by contribution to {class_name}"
+    if painting.order != look.order:
+        return f"by index until the {look.order} of every channel is known"
+    return "" if painting.order == "index" else f"sorted by {painting.order}"
+
+
+def _problems(painting: Painting) -> list[str]:
+    numbers, said = painting.subject.numbers, []
+    dead = int(np.count_nonzero(numbers.is_dead)) if painting.subject.is_sortable else 0
+    if dead:
+        said.append(f"{pluralize(dead, 'dead channel')} (constant) crossed")
+    missing, where = int(numbers.non_finite.sum()), int(np.count_nonzero(numbers.non_finite))
+    if missing:
+        said.append(f"{pluralize(missing, 'value')} in {pluralize(where, 'channel')} not finite (hatched)")
+    return said

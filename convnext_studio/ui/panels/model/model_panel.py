@@ -24,11 +24,111 @@ from convnext_studio.model.weights.weights_files import ENDINGS
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.model.normalisation_choice import NormalisationChoice
-from convnext_studio.ui.panels.model.part_choice import PartChoice
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.source_completer import SourceCompleter
+
+Numbers = tuple[float, ...]
+_TOP = {".": "the top of the file", "": "the top of the file"}
+
+
+class PartChoice(QWidget):
+    """A list of the parts of a file, shown only if there are several; choosing one asks to open it."""
+
+    chosen = Signal(str)  # part
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        label = plain_label("muted", "Part of the file:")
+        label.setWordWrap(False)
+        self.parts = QComboBox()
+        self.parts.setAccessibleName("Part of the file")
+        self.parts.setToolTip("Open another network or head of this file; the choice is kept for the file")
+        self.parts.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.parts.setMinimumContentsLength(8)
+        self.parts.activated.connect(self._choose)
+        label.setBuddy(self.parts)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(label)
+        layout.addWidget(self.parts, 1)
+        self.hide()
+
+    def show_model(self, model: ModelInfo | None) -> None:
+        """Show the parts of the open file, the open one first."""
+        self.parts.clear()
+        if model is not None and model.other_parts:
+            for part in (model.part, *model.other_parts):
+                self.parts.addItem(_TOP.get(part, part), part)
+        self.setVisible(self.parts.count() > 1)
+
+    def _choose(self, index: int) -> None:
+        if index > 0:
+            self.chosen.emit(self.parts.itemData(index))
+
+
+class NormalisationChoice(PopupButton):
+    """A button that opens two lines of numbers, one for each band or one for all; hidden without a model."""
+
+    chosen = Signal(object, object)  # Numbers, Numbers: mean and standard deviation
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Normalisation…", "Mean and deviation by which pictures are normalised", parent)
+        self.mean, self.std = QLineEdit(), QLineEdit()
+        self.apply = QPushButton("Apply")
+        self.apply.setToolTip("Normalise pictures by these numbers")
+        self._shown: tuple[Numbers, Numbers] = (), ()
+        for word, line in (("Mean", self.mean), ("Deviation", self.std)):
+            line.setAccessibleName(f"{word} of each band")
+            line.setToolTip(
+                f"{word} of each band of values from 0 to 1, by which pictures are normalised; one for each "
+                "band, or one for all"
+            )
+            line.textChanged.connect(self._follow)
+            line.returnPressed.connect(self._choose)
+            self.add_row(word, line)
+        self.add_wide(self.apply)
+        self.apply.clicked.connect(self._choose)
+        self.hide()
+
+    def show_model(self, model: ModelInfo | None) -> None:
+        """Show the numbers of a model."""
+        self.setVisible(model is not None)
+        if model is not None:
+            self._shown = model.mean, model.std
+            for line, numbers in zip((self.mean, self.std), self._shown, strict=True):
+                line.setText(", ".join(f"{number:.6g}" for number in numbers))
+                line.setCursorPosition(0)
+            self._follow()
+
+    def _typed(self) -> tuple[Numbers, Numbers] | None:
+        """Return what was typed; None if it is not two lists of numbers."""
+        try:
+            mean, std = (
+                tuple(float(number) for number in line.text().replace(",", " ").split())
+                for line in (self.mean, self.std)
+            )
+        except ValueError:
+            return None
+        return (mean, std) if mean and std else None
+
+    def _follow(self) -> None:
+        """Enable Apply if other numbers than the model's were typed."""
+        typed = self._typed()
+        is_other = typed is not None and [*map(_told, typed)] != [*map(_told, self._shown)]
+        self.apply.setEnabled(is_other)
+
+    def _choose(self) -> None:
+        typed = self._typed()
+        if typed is not None and self.apply.isEnabled():
+            self.sheet.hide()
+            self.chosen.emit(*typed)
+
+
+def _told(numbers: Numbers) -> list[str]:
+    return [f"{number:.6g}" for number in numbers]
 
 
 class StemChoice(QWidget):
@@ -97,8 +197,14 @@ SOURCE_TIP = (
     "Type a part of a name: the bundled model, presets, timm's ConvNeXts and other families, steps on the road "
     "from ResNet-50, and recent files are offered. Or type the path of a weights file; Enter opens it"
 )
+
+
 FACTS = ("Parameters", "MACs", "Input", "Classes", "Blocks", "Channels", "Runs on")
+
+
 DEVICES = ("auto", "cpu")
+
+
 """The devices that every computer has."""
 
 

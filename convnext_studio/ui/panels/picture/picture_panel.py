@@ -16,16 +16,17 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.units import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
-from convnext_studio.ui.panels.picture.compared_fields import HeatLook, compared_heat, values_text
-from convnext_studio.ui.panels.picture.framing_controls import FramingControls, framing_facts
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
     Heat,
+    HeatLook,
     SelectedUnit,
     UnitLookButton,
+    compared_heat,
     result_text,
+    values_text,
 )
-from convnext_studio.ui.panels.picture.view_controls import ViewControls
+from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale

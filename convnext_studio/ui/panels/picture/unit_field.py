@@ -7,13 +7,25 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from convnext_studio.common.geometry import Box, CropGeometry
+from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
+from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
-from convnext_studio.render import ALL_VALUES, OVER_PICTURE, SEQUENTIAL, Clipping, Limits, Range, format_number
+from convnext_studio.render import (
+    ALL_VALUES,
+    OVER_PICTURE,
+    SEQUENTIAL,
+    SIGNED_OVER_PICTURE,
+    Clipping,
+    Limits,
+    Range,
+    format_number,
+    limits_of,
+)
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.plots.map_texts import Placement, veil_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Spot
+from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -27,6 +39,7 @@ COLORMAP = OVER_PICTURE
 """Pixels that do not affect the unit are transparent."""
 LOG_DECADES = 4
 """Values more than this many powers of ten below the largest get the lowest colour."""
+PIXELS = FieldGeometry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,9 @@ class SelectedUnit:
             clipped = ", clipped at the border" if self.is_clipped else ""
             seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"
         return f"Unit (y {self.y}, x {self.x}) of {self.node.title}, channel {self.channel}: {seen}"
+
+
+Seen = tuple[SelectedUnit, UnitFieldResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +220,59 @@ class UnitLookButton(PopupButton):
         self.add_row("Range", self.range)
         self.colormap.currentIndexChanged.connect(self.changed)
         self.range.changed.connect(self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatLook:
+    """How the field of a unit is coloured; see `heat_of`."""
+
+    is_log: bool
+    colormap: str
+    range: Range
+
+
+def compared_heat(
+    first: Seen, second: Seen | None, shown: Shown, look: HeatLook
+) -> tuple[Heat | None, Layer | None]:
+    """Return what to lay over the picture, and what is right of the curtain's line; None for nothing.
+
+    Both fields are on one scale, and the difference is one about 0.
+    """
+    if second is None:
+        return (_heat(first, look), None) if shown == "first" else (None, None)
+    if shown == "difference":
+        return _difference(first, second), None
+    largest = max(largest_value(first[1]), largest_value(second[1]))
+    one, other = _heat(first, look, largest), _heat(second, look, largest)
+    if shown == "curtain":
+        return one, None if other is None else other.layer
+    return (other if shown == "second" else one), None
+
+
+def _heat(seen: Seen, look: HeatLook, largest: float | None = None) -> Heat | None:
+    return heat_of(*seen, look.is_log, look.colormap, look.range, largest)
+
+
+def _difference(first: Seen, second: Seen) -> Heat | None:
+    one, other = first[1], second[1]
+    values = difference_of(
+        one.effective, MapPlace(PIXELS, one.geometry), other.effective, MapPlace(PIXELS, other.geometry)
+    ).astype(np.float32)
+    limits: Limits = limits_of(values, symmetric=True)
+    if not limits.high:
+        return None
+    height, width = values.shape
+    box = one.geometry.box_to_picture((0.0, 0.0, float(width), float(height)))
+    layer = veil_layer(values, box, limits, SIGNED_OVER_PICTURE, 0.0)
+    return Heat(layer, SIGNED_OVER_PICTURE, limits, Clipping.of(values, limits), 0.0)
+
+
+def values_text(first: UnitFieldResult, second: UnitFieldResult, shown: Shown) -> str:
+    """Describe what is shown of both fields, and the values of the unit."""
+    a, b = format_number(first.value), format_number(second.value)
+    what = (
+        "effective field of A minus that of B, linear"
+        if shown == "difference"
+        else "A left of the line, B right of it"
+    )
+    return f"value {a} in A, {b} in B, A − B {format_number(first.value - second.value)} · {what}"

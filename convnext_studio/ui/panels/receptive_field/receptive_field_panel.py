@@ -10,8 +10,10 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
-from convnext_studio.ui.panels.receptive_field.compared_fields import (
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
+from convnext_studio.ui.panels.receptive_field.measured_field import (
     SIGNED,
+    MeasuredField,
     areas_text,
     common_limits,
     common_window,
@@ -19,8 +21,6 @@ from convnext_studio.ui.panels.receptive_field.compared_fields import (
     difference_limits,
     difference_scene,
 )
-from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
-from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.curtain_drag import CurtainDrag
 from convnext_studio.ui.plots.field_scene import (

@@ -42,7 +42,7 @@ from convnext_studio.render import (
     veil,
 )
 from convnext_studio.ui.panels.base import choice
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
 from convnext_studio.ui.plots.map_view import MapView
@@ -113,7 +113,7 @@ class ComponentsPage(Page):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
+        self._subject: SimilaritySubject | None = None
         self._in_view: tuple[str, ...] = ()
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
@@ -305,7 +305,7 @@ class ComponentsPage(Page):
 
     # ----------------------------------------------------------------------------------------- the engine
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the components, and this picture's scores."""
         self._subject = subject
         asked = Components(image=subject.picture.key, node=subject.node.name)
@@ -318,7 +318,7 @@ class ComponentsPage(Page):
             return replace(asked, marked=self.marked)
         return asked
 
-    def take(self, payload: Payload, subject: Subject) -> None:
+    def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Show components, and ask for the other pictures' scores."""
         if not isinstance(payload, ComponentsResult):
             return
@@ -384,7 +384,7 @@ class ComponentsPage(Page):
             return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
         return _signed_layer(maps[index], box, ends[index], smooth=self.look.smooth)
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the colours or the signed map of the large picture, and what the brush has marked."""
         result = self._result
         if result is None:
@@ -395,11 +395,11 @@ class ComponentsPage(Page):
         if self.is_marking and (mark := self._mark_layer(result.scores.image)) is not None:
             layers = (*layers, mark)
         if index < 0:
-            return Shown(layers=layers, values=result.scores.maps)
+            return PageScene(layers=layers, values=result.scores.maps)
         values = result.scores.maps[index]
         limits = signed_limits(result.basis.ends[index])
         scale = ColorScale(SIGNED_OVER_PICTURE, limits, clipping=Clipping.of(values, limits), zero=0.0)
-        return Shown(layers=layers, scale=scale, values=values)
+        return PageScene(layers=layers, scale=scale, values=values)
 
     def _mark_layer(self, key: str) -> Layer | None:
         key = picture_of(key)

@@ -40,8 +40,8 @@ from convnext_studio.render import (
     veil,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
 from convnext_studio.ui.panels.similarity.patch_list import PatchList
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
 from convnext_studio.ui.plots.picture_gallery import Overlay
@@ -76,7 +76,7 @@ class LikenessPage(Page):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
+        self._subject: SimilaritySubject | None = None
         self._vectors: dict[str, PlacedMaps] = {}
         self._node = ""
         self._left_out: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ class LikenessPage(Page):
 
     # ----------------------------------------------------------------------------------------- the engine
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the vectors of all pictures, that of the large one first."""
         if subject.node.name != self._node:
             self.forget()
@@ -168,7 +168,7 @@ class LikenessPage(Page):
             node=self._node, vectors=(), field=field, left_out=self._left_out, skipped=self._skipped
         )
 
-    def take(self, payload: Payload, subject: Subject) -> None:
+    def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Add the vectors of more pictures."""
         if not isinstance(payload, PositionVectorsResult) or payload.node != self._node:
             return
@@ -240,7 +240,7 @@ class LikenessPage(Page):
             return tuple(self.kept) if shown == 2 else (self.kept[1 if shown == 1 else 0],)
         return (self.kept[0],) if self.kept else (self._first(subject),)
 
-    def _first(self, subject: Subject) -> Point:
+    def _first(self, subject: SimilaritySubject) -> Point:
         """Return the selected unit of this node, or the middle one."""
         placed = self._vectors[subject.picture.key]
         height, width = placed.maps.shape[1:]
@@ -389,7 +389,7 @@ class LikenessPage(Page):
         signed = limits.low < 0
         return limits, SIGNED_OVER_PICTURE if signed else OVER_PICTURE, max(limits.low, 0.0)
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the likeness over the large picture, with frames around the kept positions."""
         subject, scale, placement = self._subject, self._scale(), self.placement()
         if subject is None or scale is None or placement is None:
@@ -417,7 +417,7 @@ class LikenessPage(Page):
         if not self.kept and self._pointed is None:
             marks.append(Mark(placement[0].unit_box(*self.points[0].unit), "", COLOURS[0]))
         clipping = Clipping.of(values, limits)
-        return Shown(
+        return PageScene(
             layers=(layer,),
             marks=tuple(marks),
             scale=ColorScale(colormap, limits, clipping=clipping, zero=zero),

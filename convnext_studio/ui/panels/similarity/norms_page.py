@@ -17,7 +17,7 @@ from convnext_studio.render import (
     seen_map,
     veil,
 )
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
@@ -60,11 +60,11 @@ class NormsPage(Page):
         layout.addWidget(self.heading)
         layout.addWidget(self.list, 3)
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the lengths at all positions of the large picture."""
         return MeasureNorms(image=subject.picture.key, node=subject.node.name)
 
-    def take(self, payload: Payload, _subject: Subject) -> None:
+    def take(self, payload: Payload, _subject: SimilaritySubject) -> None:
         """Show the lengths."""
         if not isinstance(payload, NormsResult):
             return
@@ -104,7 +104,7 @@ class NormsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the lengths over the large picture, and the outliers hatched and framed."""
         result, placement = self._result, self.placement()
         if result is None or placement is None:
@@ -130,7 +130,7 @@ class NormsPage(Page):
         marks = tuple(
             Mark(placement[0].unit_box(each.y, each.x), "", _COLOUR) for each in result.outliers[:_MOST_FRAMED]
         )
-        return Shown(
+        return PageScene(
             layers=tuple(layers),
             marks=marks,
             scale=ColorScale(OVER_PICTURE, limits, zero=zero),

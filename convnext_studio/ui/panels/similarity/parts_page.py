@@ -36,8 +36,8 @@ from convnext_studio.render import (
     seen_map,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.similarity.page import Page, Shown, Subject, Unit
 from convnext_studio.ui.panels.similarity.patch_list import PatchList
+from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.map_texts import Placement, point_text
 from convnext_studio.ui.plots.picture_gallery import Overlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
@@ -113,7 +113,7 @@ class PartsPage(Page):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
+        self._subject: SimilaritySubject | None = None
         self._result: Parts | None = None
         self._asked: FindParts | None = None
         self.names: dict[int, str] = {}
@@ -212,7 +212,7 @@ class PartsPage(Page):
 
     # ----------------------------------------------------------------------------------------- the engine
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the parts of all pictures, which does not depend on the one that is shown."""
         self._subject = subject
         asked = FindParts(
@@ -245,14 +245,14 @@ class PartsPage(Page):
                 control.blockSignals(False)
             card.patches.clear()
 
-    def take(self, payload: Payload, subject: Subject) -> None:
+    def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Show the parts, complete or so far."""
         if not isinstance(payload, Parts):
             return
         self._subject, self._result = subject, payload
         self.show_subject(subject)
 
-    def show_subject(self, subject: Subject) -> None:
+    def show_subject(self, subject: SimilaritySubject) -> None:
         """Show the parts of another picture, for which nothing has to be asked."""
         self._subject, result = subject, self._result
         if result is None:
@@ -291,7 +291,7 @@ class PartsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return the parts of the large picture, tinted and outlined."""
         labelled = self.labelled
         if labelled is None:
@@ -302,7 +302,7 @@ class PartsPage(Page):
         lines = tuple(
             Lines(ends, PART_COLOURS[part]) for part, ends in part_outlines(labels, box, self.hidden).items()
         )
-        return Shown(layers=(Layer(Bitmap(veil), box),), lines=lines, values=own.labels)
+        return PageScene(layers=(Layer(Bitmap(veil), box),), lines=lines, values=own.labels)
 
     def overlay(self, key: str) -> Overlay | None:
         """Return the parts of a small picture."""

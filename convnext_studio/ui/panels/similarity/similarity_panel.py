@@ -15,8 +15,8 @@ from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
 from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage
 from convnext_studio.ui.panels.similarity.norms_page import NormsPage
-from convnext_studio.ui.panels.similarity.page import Look, Page, Subject, Unit
 from convnext_studio.ui.panels.similarity.parts_page import PartsPage
+from convnext_studio.ui.panels.similarity.similarity_page import OverlayLook, Page, SimilaritySubject, Unit
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import Placement, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
@@ -41,7 +41,7 @@ class SimilarityPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._subject: Subject | None = None
+        self._subject: SimilaritySubject | None = None
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
         self._pointed: Unit | None = None
@@ -165,7 +165,7 @@ class SimilarityPanel(Panel):
         self._subject = subject
         return self.page.question(subject)
 
-    def _current(self) -> Subject | str:
+    def _current(self) -> SimilaritySubject | str:
         """Return what the panel is about now, or why there is nothing."""
         state = self.state
         if state.picture is None:
@@ -176,7 +176,7 @@ class SimilarityPanel(Panel):
         if not node.has_positions:
             return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
         images = tuple(picture.key for picture in state.images)
-        return Subject(model=state.model, picture=state.picture, images=images, node=node)
+        return SimilaritySubject(model=state.model, picture=state.picture, images=images, node=node)
 
     def _recall(self, question: Request) -> Payload | None:
         return self.page.recall(question) if self.isVisible() else None
@@ -187,7 +187,7 @@ class SimilarityPanel(Panel):
             self._fill_gallery()
         self.query.schedule()
         subject = self._current()
-        if self.page is self.parts and isinstance(subject, Subject) and self.query.is_current:
+        if self.page is self.parts and isinstance(subject, SimilaritySubject) and self.query.is_current:
             self.parts.show_subject(subject)
 
     def _fill_gallery(self) -> None:
@@ -241,7 +241,7 @@ class SimilarityPanel(Panel):
         self._paint()
 
     def _follow_look(self) -> None:
-        look = Look(smooth=bool(self.resolution.value), opacity=self.opacity.value() / 100)
+        look = OverlayLook(smooth=bool(self.resolution.value), opacity=self.opacity.value() / 100)
         for page in self.pages:
             page.set_look(look)
 

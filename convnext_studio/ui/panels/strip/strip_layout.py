@@ -20,7 +20,7 @@ _SMALLEST_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StripPart:
     """A node's place: where it is drawn and can be clicked."""
 
     node: NodeInfo
@@ -45,7 +45,7 @@ class StagePlace:
     rect: QRectF
     thumbnail: QRectF
     text: QRectF
-    blocks: tuple[Part, ...]
+    blocks: tuple[StripPart, ...]
     bars: tuple[QRectF, ...]
 
 
@@ -53,27 +53,27 @@ class StagePlace:
 class NetworkLayout:
     """All places of the whole network; the head is a part only if it can be selected."""
 
-    stem: Part
+    stem: StripPart
     stages: tuple[StagePlace, ...]
-    downsamples: tuple[Part, ...]
-    head: Part | None
+    downsamples: tuple[StripPart, ...]
+    head: StripPart | None
     head_rect: QRectF
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[StripPart, ...]:
         """Everything that can be selected, with blocks before the stage that contains them."""
         blocks = (block for stage in self.stages for block in stage.blocks)
-        stages = (Part(stage.node, stage.rect) for stage in self.stages)
+        stages = (StripPart(stage.node, stage.rect) for stage in self.stages)
         head = () if self.head is None else (self.head,)
         return (*blocks, *self.downsamples, self.stem, *stages, *head)
 
 
-def part_at(parts: Sequence[Part], x: float, y: float) -> Part | None:
+def part_at(parts: Sequence[StripPart], x: float, y: float) -> StripPart | None:
     """Return the first part at a point, or None."""
     return next((part for part in parts if part.rect.contains(x, y)), None)
 
 
-def rect_of(parts: Sequence[Part], name: str) -> QRectF | None:
+def rect_of(parts: Sequence[StripPart], name: str) -> QRectF | None:
     """Return where the node of that name is drawn, or None."""
     return next((part.rect for part in parts if part.node.name == name), None)
 
@@ -114,14 +114,14 @@ def lay_out(
 
     top, tall = MARGIN_PX, height - 2 * MARGIN_PX
     x = MARGIN_PX
-    stem = Part(by_name["stem"], QRectF(x, top, end, tall))
+    stem = StripPart(by_name["stem"], QRectF(x, top, end, tall))
     x += end + gap
     places: list[StagePlace] = []
-    downsamples: list[Part] = []
+    downsamples: list[StripPart] = []
     for stage, inside, depth, wide in zip(stages, blocks, depths, widths, strict=True):
         downsample = by_name.get(f"{stage.name}.downsample")
         if downsample is not None:
-            downsamples.append(Part(downsample, QRectF(x - gap, top, gap, tall)))
+            downsamples.append(StripPart(downsample, QRectF(x - gap, top, gap, tall)))
         rect = QRectF(x, top, wide, tall)
         if is_low:
             places.append(StagePlace(stage, rect, QRectF(), rect, (), ()))
@@ -129,7 +129,7 @@ def lay_out(
             places.append(_place_stage(stage, inside, depth, rect, text_height, stages))
         x += wide + gap
     head_rect = QRectF(x, top, end, tall)
-    head = next((Part(node, head_rect) for node in nodes if node.kind == "head"), None)
+    head = next((StripPart(node, head_rect) for node in nodes if node.kind == "head"), None)
     return NetworkLayout(stem, tuple(places), tuple(downsamples), head, head_rect)
 
 
@@ -157,7 +157,7 @@ def _place_stage(
     bars = tuple(QRectF(left + index * pitch, top, bar, tall) for index in range(depth))
     if not blocks:
         return StagePlace(stage, rect, thumbnail, text, (), bars)
-    parts = tuple(Part(block, place) for block, place in zip(blocks, bars, strict=True))
+    parts = tuple(StripPart(block, place) for block, place in zip(blocks, bars, strict=True))
     return StagePlace(stage, rect, thumbnail, text, parts, ())
 
 
@@ -250,13 +250,13 @@ class RowLayout:
         The gap between two nodes of the row.
     """
 
-    opened: Part
-    row: tuple[Part, ...]
-    total: Part | None
+    opened: StripPart
+    row: tuple[StripPart, ...]
+    total: StripPart | None
     gap: float
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[StripPart, ...]:
         """Everything that can be selected."""
         total = () if self.total is None else (self.total,)
         return (*self.row, *total, self.opened)
@@ -286,11 +286,11 @@ def lay_out_row(nodes: Sequence[NodeInfo], opened: NodeInfo, width: float, heigh
     )
     unit = min((room - (len(nodes) - 1) * gap) / sum(shares), _WIDEST_PX)
     arc = _ARC_PX if is_block else 0.0  # The shortcut passes above the row.
-    row: list[Part] = []
+    row: list[StripPart] = []
     x = left
     for node, share in zip(nodes, shares, strict=True):
-        row.append(Part(node, QRectF(x, top + arc, unit * share, tall - arc)))
+        row.append(StripPart(node, QRectF(x, top + arc, unit * share, tall - arc)))
         x += unit * share + gap
     middle = top + (tall + arc) / 2
-    total = Part(opened, QRectF(x, middle - _SUM_PX / 2, _SUM_PX, _SUM_PX)) if is_block else None
-    return RowLayout(Part(opened, QRectF(MARGIN_PX, top, _OPENED_PX, tall)), tuple(row), total, gap)
+    total = StripPart(opened, QRectF(x, middle - _SUM_PX / 2, _SUM_PX, _SUM_PX)) if is_block else None
+    return RowLayout(StripPart(opened, QRectF(MARGIN_PX, top, _OPENED_PX, tall)), tuple(row), total, gap)

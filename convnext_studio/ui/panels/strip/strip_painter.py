@@ -12,7 +12,13 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.maps import ValueStatistics
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.strip.strip_layout import PADDING_PX, NetworkLayout, Part, RowLayout, StagePlace
+from convnext_studio.ui.panels.strip.strip_layout import (
+    PADDING_PX,
+    NetworkLayout,
+    RowLayout,
+    StagePlace,
+    StripPart,
+)
 from convnext_studio.ui.state.node_texts import (
     Costs,
     part_texts,
@@ -109,13 +115,13 @@ class StripPainter:
         for (before, after), name in zip(pairwise(boxes), (*model.config.stages, "head"), strict=True):
             if name not in after_funnel:
                 self._arrow(before.right() + 4, after.left() - 4, before.center().y())
-        stages = [Part(stage.node, stage.rect) for stage in layout.stages]
+        stages = [StripPart(stage.node, stage.rect) for stage in layout.stages]
         heads = [layout.head] if layout.head is not None else []
         for part in (layout.stem, *layout.downsamples, *stages, *heads):
             self._cost(part)
 
     def _stage(self, stage: StagePlace) -> None:
-        self._box(Part(stage.node, stage.rect))
+        self._box(StripPart(stage.node, stage.rect))
         name, size = stage_texts(self._content.model, stage.node.name)
         if self._content.is_low:
             is_narrow = QFontMetricsF(self._bold).horizontalAdvance(name) > stage.rect.width() - 4
@@ -140,7 +146,7 @@ class StripPainter:
         for bar in stage.bars:
             self._painter.drawRoundedRect(bar, 1, 1)
 
-    def _funnel(self, part: Part) -> None:
+    def _funnel(self, part: StripPart) -> None:
         """Paint a downsampling as a funnel: its output is half as tall as its input."""
         centre, half = part.rect.center(), part.rect.width() / 2 - 5
         left, right = QPointF(-half, 13), QPointF(half, 6.5)
@@ -173,7 +179,7 @@ class StripPainter:
         """Return the lines that there is room for."""
         return (name,) if self._content.is_low else (name, *others)
 
-    def _opened(self, part: Part) -> None:
+    def _opened(self, part: StripPart) -> None:
         self._box(part)
         if self._content.is_low:
             self._lines(part.rect, (short_title(part.node),))
@@ -192,7 +198,7 @@ class StripPainter:
         side = inner.height() - 2 * line - 6
         self._thumbnail(stage, QRectF(inner.center().x() - side / 2, inner.top() + line + 3, side, side))
 
-    def _inside(self, part: Part) -> None:
+    def _inside(self, part: StripPart) -> None:
         values = self._content.values.get(part.node.name)
         texts = part_texts(self._content.model, part.node)
         room = part.rect.width() - PADDING_PX
@@ -260,7 +266,7 @@ class StripPainter:
         tip = [end + QPointF(-_HEAD_PX, -_HEAD_PX), end, end + QPointF(_HEAD_PX, -_HEAD_PX)]
         self._painter.drawPolyline(tip)
 
-    def _sum(self, part: Part) -> None:
+    def _sum(self, part: StripPart) -> None:
         selected = part.node.name == self._content.selected
         self._painter.setBrush(QColor(self._look.raised))
         self._painter.setPen(QPen(self._colour(part.node, self._look.outline), 2 if selected else 1.5))
@@ -269,7 +275,7 @@ class StripPainter:
 
     # ---------------------------------------------------------------------------------------------- pieces
 
-    def _cost(self, place: Part) -> None:
+    def _cost(self, place: StripPart) -> None:
         costs = self._content.costs
         if place.node.name not in costs.of:
             return
@@ -293,7 +299,7 @@ class StripPainter:
             return QColor(self._look.accent)
         return QColor(self._look.text if node.name == self._content.hovered else plain)
 
-    def _box(self, part: Part) -> None:
+    def _box(self, part: StripPart) -> None:
         selected = part.node.name == self._content.selected
         self._frame(part.rect, QPen(self._colour(part.node, self._look.border), 2 if selected else 1))
         self._focus(part, 3)
@@ -303,7 +309,7 @@ class StripPainter:
         self._painter.setPen(pen)
         self._painter.drawRoundedRect(rect, 4, 4)
 
-    def _focus(self, part: Part, around_px: float) -> None:
+    def _focus(self, part: StripPart, around_px: float) -> None:
         if self._content.has_focus and part.node.name == self._content.selected:
             self._painter.setBrush(Qt.BrushStyle.NoBrush)
             self._painter.setPen(QPen(QColor(self._look.accent), 1, Qt.PenStyle.DotLine))

@@ -23,7 +23,7 @@ Unit = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class OverlayLook:
     """How maps are laid over pictures.
 
     Attributes
@@ -39,7 +39,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Shown:
+class PageScene:
     """What the large view shows over the picture.
 
     Attributes
@@ -60,7 +60,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class SimilaritySubject:
     """What is asked about: the network, the picture that is shown large, all pictures, and the node."""
 
     model: ModelInfo
@@ -104,15 +104,15 @@ class Page(QObject):
         super().__init__(parent)
         self.state = state
         self.bridge = bridge
-        self.look = Look()
+        self.look = OverlayLook()
         self.controls: list[QWidget] = []
         self.side = QWidget()
 
-    def question(self, subject: Subject) -> Request | str:
+    def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request whose answer the page shows, or a sentence that says why there is none."""
         raise NotImplementedError
 
-    def take(self, payload: Payload, subject: Subject) -> None:
+    def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Take an answer, complete or partial."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class Page(QObject):
     def forget(self) -> None:
         """Forget everything that was computed."""
 
-    def shown(self) -> Shown | None:
+    def shown(self) -> PageScene | None:
         """Return what is shown over the large picture; None until there is something."""
         raise NotImplementedError
 
@@ -149,7 +149,7 @@ class Page(QObject):
     def choose(self, unit: Unit) -> None:
         """Choose a position, which was clicked."""
 
-    def set_look(self, look: Look) -> None:
+    def set_look(self, look: OverlayLook) -> None:
         """Lay the maps over the pictures in another way."""
         if look != self.look:
             self.look = look
