@@ -173,9 +173,7 @@ class Comparison:
         """Return a picture as B sees it, with everything that an `Explorer` of B could say of it."""
         return Picture(self._of_b, self.b, picture.info)
 
-    def maps(
-        self, picture: Picture, node: str, *, node_b: str = "", budget_bytes: int = 0
-    ) -> Compared[Maps]:
+    def maps(self, picture: Picture, node: str, *, node_b: str = "", budget_bytes: int = 0) -> Compared[Maps]:
         """Return all channels of a node in both networks; a StudioError if A has no such node.
 
         Parameters
@@ -188,7 +186,9 @@ class Comparison:
         notes: list[str] = []
         a = picture.maps(node, budget_bytes=budget_bytes)
         b = self.in_b(picture).maps(self._node_of_b(node, node_b, notes), budget_bytes=budget_bytes)
-        places = (MapPlace(each.result.field, each.result.geometry) for each in (a, b))
+        places = (
+            MapPlace(each.result.field.of_boxes(each.result.reduction), each.result.geometry) for each in (a, b)
+        )
         return _compared(a, b, tuple(notes), *places)
 
     def attribution(
@@ -231,9 +231,7 @@ class Comparison:
                 f"{len(nodes)} nodes of A cannot be compared with {len(chosen)} of B.", "Name as many of B."
             )
         notes: list[str] = []
-        matched = tuple(
-            self._node_of_b(name, other, notes) for name, other in zip(nodes, chosen, strict=True)
-        )
+        matched = tuple(self._node_of_b(name, other, notes) for name, other in zip(nodes, chosen, strict=True))
         index = (
             picture.predictions.result.top(1)[0] if target is None else find_class(str(target), self.a.labels)
         )

@@ -30,6 +30,8 @@ from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precisi
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldGrowth,
+    FieldGrowthResult,
     Framing,
     Inputs,
     Protocol,
@@ -317,14 +319,7 @@ class Explorer:
         StudioError
             If there is no such node or unit, or nothing to average.
         """
-        kind: Inputs
-        images: tuple[str, ...] = ()
-        folder = ""
-        if isinstance(inputs, str | Path):
-            kind = "noise" if str(inputs) == "noise" else "folder"
-            folder = "" if kind == "noise" else str(inputs)
-        else:
-            kind, images = "pictures", tuple(picture.key for picture in inputs)
+        kind, images, folder = _field_inputs(inputs)
         asked = ReceptiveField(
             node=node,
             inputs=kind,
@@ -341,6 +336,43 @@ class Explorer:
             target=target,
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
+
+    def field_growth(
+        self,
+        *,
+        inputs: Sequence[Picture] | str | Path = "noise",
+        count: int = 4,
+        protocol: Protocol = "centred",
+        input_px: int = 0,
+        height_px: int = 0,
+        seed: int = 0,
+        fill_up: bool = True,
+    ) -> FieldGrowthResult:
+        """Measure how the effective field grows with depth: its size at the stem and at all blocks and stages.
+
+        Parameters
+        ----------
+        inputs, count, protocol, input_px, height_px, seed, fill_up
+            As in `receptive_field`.
+
+        Raises
+        ------
+        StudioError
+            If there is nothing to average.
+        """
+        kind, images, folder = _field_inputs(inputs)
+        asked = FieldGrowth(
+            inputs=kind,
+            images=images,
+            folder=folder,
+            count=count,
+            fills_up=fill_up,
+            protocol=protocol,
+            input_px=input_px,
+            height_px=height_px,
+            seed=seed,
+        )
+        return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:
         model = self.model
@@ -364,6 +396,13 @@ class Explorer:
             if node.kind in ("stem", "stage")
         ]
         return html_table(repr(self).strip("<>"), head, rows)
+
+
+def _field_inputs(inputs: Sequence[Picture] | str | Path) -> tuple[Inputs, tuple[str, ...], str]:
+    """Return what kind of inputs a field is averaged over, the keys of the pictures, and the folder."""
+    if not isinstance(inputs, str | Path):
+        return "pictures", tuple(picture.key for picture in inputs), ""
+    return ("noise", (), "") if str(inputs) == "noise" else ("folder", (), str(inputs))
 
 
 def _encoded(image: Image.Image) -> bytes:

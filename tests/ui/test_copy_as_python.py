@@ -45,7 +45,7 @@ from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsP
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, lines_of, script
+from convnext_studio.ui.state.python_text import OpenedNetwork, OpenedPicture, PythonLines, lines_of, script
 from tests.ui.desk import Desk
 
 Arrays = NDArray[np.generic] | Sequence[NDArray[np.generic]]
@@ -98,7 +98,7 @@ class Engine:
 
     def script(self, python: PythonLines | None) -> str:
         assert python is not None
-        return script(python, self.model, LOADED, self.listed)
+        return script(python, OpenedNetwork(self.model, LOADED), self.listed)
 
     def listed(self, key: str) -> OpenedPicture | None:
         state = self.desk.state
@@ -315,7 +315,11 @@ def test_a_built_network_is_built_again() -> None:
     request = LoadModel(source=BUILT, config=config, seed=5, input_px=64, device="cpu")
     model = Dispatcher().run(request)
     assert isinstance(model, ModelInfo)
-    text = script(PythonLines(("values = explorer.kernel('stage1', 2)",)), model, request, lambda _key: None)
+    text = script(
+        PythonLines(("values = explorer.kernel('stage1', 2)",)),
+        OpenedNetwork(model, request),
+        lambda _key: None,
+    )
     assert "config=ConvNeXtConfig(num_classes=3, depths=(1,), dims=(8,))" in text
     assert "seed=5" in text
     assert "# random weights" in text
@@ -329,7 +333,7 @@ def test_the_frame_and_bands_of_a_file_are_said() -> None:
     assert isinstance(model, ModelInfo)
     opened = OpenedPicture(ListedPicture("key", "a.tif", "/a.tif"), PictureView(frame=2, bands=(3, 1, 0)))
     image = framed("key", Framing(kind="native"))
-    text = script(PythonLines(("values = 1",), (image,)), model, LOADED, lambda _key: opened)
+    text = script(PythonLines(("values = 1",), (image,)), OpenedNetwork(model, LOADED), lambda _key: opened)
     assert "import PictureView" in text
     assert "explorer.open('/a.tif', framing='native', view=PictureView(frame=2, bands=(3, 1, 0)))" in text
 
@@ -338,8 +342,9 @@ def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
     engine = Engine(qtbot)
     pasted = ListedPicture("key", "pasted.png", "")
     python = PythonLines(("values = 1",), ("key",))
-    assert "pasted; save it" in script(python, engine.model, LOADED, lambda _key: OpenedPicture(pasted))
-    assert "was closed" in script(python, engine.model, LOADED, lambda _key: None)
+    network = OpenedNetwork(engine.model, LOADED)
+    assert "pasted; save it" in script(python, network, lambda _key: OpenedPicture(pasted))
+    assert "was closed" in script(python, network, lambda _key: None)
 
 
 @pytest.mark.parametrize("id_", ["copy_python"])

@@ -27,6 +27,7 @@ from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, Contents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.control_row import ControlRow
@@ -180,13 +181,21 @@ class Panel(QWidget):
     def python(self) -> PythonLines | None:
         """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
         question = None if self._query is None else self._query.shown_question
-        model = self.state.model
-        found = None if question is None or model is None else lines_of(question, model)
-        return self.of_first(found)
+        return None if question is None else self.python_of(question)
 
-    def of_first(self, python: PythonLines | None) -> PythonLines | None:
-        """Return these lines if the panel shows the first network alone, which they are about."""
-        return python if not self.compares or self.state.second.shown == "first" else None
+    def python_of(self, question: Request, share: float | None = None) -> PythonLines | None:
+        """Return the lines that give what the panel shows of the answers to a request.
+
+        Parameters
+        ----------
+        share
+            Where the curtain's line is in the map, as a share of its width; that of the view if None.
+        """
+        model, second = self.state.model, self.state.second
+        pair = second.pair
+        if not self.compares or pair is None or second.shown == "first":
+            return None if model is None else lines_of(question, model)
+        return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
@@ -196,7 +205,7 @@ class Panel(QWidget):
         if self.compares:
             model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return Contents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+        return Contents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
+from convnext_studio.ui.state.python_text import OpenedNetwork, OpenedPicture, PythonLines, script
 from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.
@@ -30,7 +30,10 @@ class PythonCopy(QObject):
         """Return the whole script of a view."""
         state = self._window.state
         assert state.model is not None  # There are no lines without a model.
-        return script(python, state.model, self._window.controller.loaded, self._picture)
+        controller, other = self._window.controller, state.second.model
+        first = OpenedNetwork(state.model, controller.loaded)
+        second = None if other is None else OpenedNetwork(other, controller.second.loaded_second)
+        return script(python, first, self._picture, second)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""

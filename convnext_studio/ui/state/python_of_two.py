@@ -95,9 +95,7 @@ def _explained(request: Explain, pair: Pair, shown: Shown, share: float) -> Pyth
     return explained_by_two(request, pair, shown, share)
 
 
-def explained_by_two(
-    request: Explain, pair: Pair, shown: Shown, share: float, node: str = ""
-) -> PythonLines:
+def explained_by_two(request: Explain, pair: Pair, shown: Shown, share: float, node: str = "") -> PythonLines:
     """Return the lines for one map of an explanation of both networks.
 
     Parameters
@@ -127,7 +125,11 @@ def _predictions(request: Predict, _pair: Pair, shown: Shown, _share: float) -> 
 
 
 def beside_each_other(
-    request: Request, pair: Pair, shown: Shown, difference: str = "values = a - b", both: str = "values = [a, b]"
+    request: Request,
+    pair: Pair,
+    shown: Shown,
+    difference: str = "values = a - b",
+    both: str = "values = [a, b]",
 ) -> PythonLines | None:
     """Return the lines that ask A and then B, and make the values of both answers, ``a`` and ``b``."""
     first, second = lines_of(request, pair.a), lines_in_b(request, pair)

@@ -1,7 +1,9 @@
 """The lines of Python that give the array of a view again, in a script or a notebook."""
 
+from base64 import b85encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from zlib import compress
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -23,8 +25,15 @@ from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField
-from convnext_studio.protocol.similarity import Components, MeasureNorms
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    FieldGrowth,
+    FieldRequest,
+    OpenField,
+    ReceptiveField,
+    Subject,
+)
+from convnext_studio.protocol.similarity import Basis, Components, FindParts, Marked, MeasureNorms
 from convnext_studio.protocol.units import UnitField
 from convnext_studio.protocol.value_sums import ExplainValue
 from convnext_studio.protocol.walls import ExplainEach
@@ -46,6 +55,8 @@ class PythonLines:
         Which of two open networks the lines are about: ``explorer`` is that of this one.
     compares
         Whether the lines use ``comparison``, which is that of A with B.
+    opening
+        The call that opens the network if it is none of the open ones; empty if it is one of them.
     beside
         The lines for B, if B is asked the same after A. Then `joined` makes the values of ``a`` and ``b``, which
         are those of both.
@@ -56,6 +67,7 @@ class PythonLines:
     model: ModelInfo | None = None
     network: Network = "A"
     compares: bool = False
+    opening: str = ""
     beside: "PythonLines | None" = None
     joined: str = ""
 
@@ -84,7 +96,9 @@ Loaded = Callable[[str], OpenedPicture | None]
 """Returns an opened picture by the key of an image, or None if it was closed."""
 
 
-def script(python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None = None) -> str:
+def script(
+    python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None = None
+) -> str:
     """Return a whole script: the networks, the pictures, and the lines of a view.
 
     Parameters
@@ -100,9 +114,12 @@ def script(python: PythonLines, first: OpenedNetwork, picture: Loaded, second: O
 
 
 _IMPORTED = {
+    "b85decode(": "from base64 import b85decode",
+    "decompress(": "from zlib import decompress",
     "np.": "import numpy as np",
     "Explorer(": "from convnext_studio import Explorer",
     "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
+    "read_field(": "from convnext_studio.erf.field_files import read_field",
     "Basis(": "from convnext_studio.explorer import Basis",
     "Marked(": "from convnext_studio.explorer import Marked",
     "ConvNeXtConfig(": "from convnext_studio.model import ConvNeXtConfig",
@@ -121,6 +138,8 @@ def _with_network(
     opened = second if python.network == "B" and second is not None else first
     shown = python.model or opened.model
     lines = [f"explorer = {_explorer(shown, opened.asked(shown))}{_mark(shown)}"]
+    if python.opening:
+        lines = [f"explorer = {python.opening}"]
     if python.compares and second is not None:
         other = _Code(_explorer(second.model, second.asked(second.model)))
         lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
@@ -245,9 +264,26 @@ def _value(request: ExplainValue, _model: ModelInfo) -> PythonLines:
     return PythonLines(lines, (request.image,))
 
 
-def _field(request: ReceptiveField, _model: ModelInfo) -> PythonLines | None:
-    if request.subject.config is not None:
-        return None
+def _field(request: ReceptiveField, model: ModelInfo) -> PythonLines:
+    (images, named) = _field_inputs(request, USUAL_COUNT)
+    defaults = {"unit": None, "framing": "squashed", "target": None}
+    named |= {name: getattr(request, name) for name in defaults if getattr(request, name) != defaults[name]}
+    node = request.subject.node or request.node
+    line = f"values = {call('explorer.receptive_field', node, **named)}.values"
+    return PythonLines((line,), images, opening=_subject(request.subject, model))
+
+
+def _growth(request: FieldGrowth, model: ModelInfo) -> PythonLines:
+    (images, named) = _field_inputs(request, FieldGrowth().count)
+    lines = (
+        f"growth = {call('explorer.field_growth', **named)}",
+        "values = [[side for side in point.effective_px.values()] for point in growth.points]",
+    )
+    return PythonLines(lines, images, opening=_subject(request.subject, model))
+
+
+def _field_inputs(request: FieldRequest, usual_count: int) -> tuple[tuple[str, ...], dict[str, object]]:
+    """Return the pictures that a measurement averages over, and the arguments that say how."""
     images = request.images if request.inputs == "pictures" else ()
     inputs: object = {"noise": "noise", "folder": request.folder}.get(request.inputs)
     if images:
@@ -255,19 +291,31 @@ def _field(request: ReceptiveField, _model: ModelInfo) -> PythonLines | None:
     elif request.inputs == "pictures":
         inputs = _Code("[]")
     named: dict[str, object] = {"inputs": inputs}
-    defaults = {"count": USUAL_COUNT, "protocol": "centred", "framing": "squashed"}
-    for name in ("count", "protocol", "unit", "input_px", "seed", "framing", "target"):
-        value = getattr(request, name)
-        if value not in (defaults.get(name), None, 0) or (name == "target" and value is not None):
-            named[name] = value
+    usual = {"count": usual_count, "protocol": "centred", "input_px": 0, "height_px": 0, "seed": 0}
+    named |= {name: getattr(request, name) for name in usual if getattr(request, name) != usual[name]}
     if request.inputs == "pictures" and not request.fills_up:
         named["fill_up"] = False
-    subject = request.subject
-    explorer = "explorer"
-    if not subject.is_current:
-        explorer = call("Explorer", subject.source)
-    node = subject.node or request.node
-    return PythonLines((f"values = {call(f'{explorer}.receptive_field', node, **named)}.values",), images)
+    return images, named
+
+
+def _subject(subject: Subject, model: ModelInfo) -> str:
+    """Return the call that opens the network of a measurement; empty if it is the open one."""
+    if subject.is_current:
+        return ""
+    named: dict[str, object] = {}
+    if subject.config is not None:
+        named |= {"config": _Code(_struct("ConvNeXtConfig", subject.config)), "input_px": model.input_px}
+    if subject.seed:
+        named["seed"] = subject.seed
+    if subject.offline:
+        named["offline"] = True
+    return call(
+        "Explorer", *(() if subject.config is not None else (subject.source,)), **named, device=model.device
+    )
+
+
+def _opened_field(request: OpenField, _model: ModelInfo) -> PythonLines:
+    return PythonLines((f"values = {call('read_field', request.path)}.field_map",))
 
 
 def explanation_arguments(request: Explain, model: ModelInfo, node: str = "") -> str:
@@ -366,18 +414,73 @@ def _norms(request: MeasureNorms, _model: ModelInfo) -> PythonLines:
     return PythonLines((f"values = {call('picture.norms', request.node)}.values",), (request.image,))
 
 
-def _components(request: Components, _model: ModelInfo) -> PythonLines | None:
-    """Return the lines for components of the picture or of several; marked ones were drawn by hand."""
-    if request.kept is not None or request.marked:
-        return None
-    if len(request.over) < 2:
-        made = call("picture.components", request.node, count=request.count)
-        return PythonLines((f"values = {made}.values",), (request.image,))
-    if request.image not in request.over:
-        return None
-    made = call("picture.components", request.node, basis=_Code("pictures"), count=request.count)
-    lines = (f"picture = pictures[{request.over.index(request.image)}]", f"values = {made}.values")
-    return PythonLines(lines, request.over)
+def _components(request: Components, _model: ModelInfo) -> PythonLines:
+    """Return the lines for components of the picture, of several, of what was marked in some, or kept ones."""
+    images, before = (request.image,), ()
+    named: dict[str, object] = {"count": request.count}
+    if request.kept is not None:
+        before = (f"basis = {_basis(request.kept)}",)
+        named = {"basis": _Code("basis")}
+    elif request.marked:
+        images = tuple(dict.fromkeys((request.image, *(mark.image for mark in request.marked))))
+        before = ("marks = [", *(f"    {_marked(mark, images)}," for mark in request.marked), "]")
+        named["basis"] = _Code("marks")
+    elif len(request.over) > 1:
+        images = request.over if request.image in request.over else (request.image, *request.over)
+        named["basis"] = _Code("pictures" if images == request.over else "pictures[1:]")
+    made = call(f"{picture_in(images, request.image)}.components", request.node, **named)
+    return PythonLines((*before, f"values = {made}.values"), images)
+
+
+def picture_in(images: Sequence[str], image: str) -> str:
+    """Return the variable of one of the pictures of a script."""
+    return "picture" if len(images) == 1 else f"pictures[{list(images).index(image)}]"
+
+
+def _basis(basis: Basis) -> str:
+    numbers = _Code(f"b85decode({b85encode(basis.numbers).decode()!r})")
+    named = {field.name: getattr(basis, field.name) for field in fields(basis)}
+    return call("Basis", **(named | {"numbers": numbers}))
+
+
+def _marked(mark: Marked, images: Sequence[str]) -> str:
+    bits = _Code(f"decompress(b85decode({b85encode(compress(mark.bits)).decode()!r}))")
+    image = _Code(f"{picture_in(images, mark.image)}.key")
+    return call("Marked", image=image, width=mark.width, height=mark.height, bits=bits)
+
+
+def likeness_lines(points: Sequence[tuple[str, int, int]], image: str, node: str, measure: str) -> PythonLines:
+    """Return the lines for the likeness of a picture's positions to one, or to one minus that to another.
+
+    Parameters
+    ----------
+    points
+        One or two positions: the picture that each is in, and its row and column.
+    """
+    images = tuple(dict.fromkeys((image, *(of for of, _, _ in points))))
+    compared = picture_in(images, image)
+    found = []
+    for of, y, x in points:
+        named: dict[str, object] = {"measure": measure}
+        if of != image:
+            named["others"] = _Code(f"[{compared}]")
+        alike = call(f"{picture_in(images, of)}.similarity", y, x, node, **named)
+        found.append(f"{alike}.of({compared}.key)")
+    if len(found) == 1:
+        return PythonLines((f"values = {found[0]}",), images)
+    return PythonLines((f"a = {found[0]}", f"b = {found[1]}", "values = a - b"), images)
+
+
+def parts_lines(request: FindParts, image: str) -> PythonLines:
+    """Return the lines for the parts of one of the pictures that were divided together."""
+    named: dict[str, object] = {"count": request.count, "method": request.method, "vectors": request.vectors}
+    if len(request.images) > 1:
+        named["others"] = _Code("pictures[1:]")
+    for name in ("target", "seed"):
+        if getattr(request, name):
+            named[name] = getattr(request, name)
+    found = call(f"{picture_in(request.images, request.images[0])}.parts", request.node, **named)
+    return PythonLines((f"values = {found}.of({picture_in(request.images, image)}.key)",), request.images)
 
 
 _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
@@ -388,6 +491,8 @@ _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
     Predict: _predictions,
     ExplainValue: _value,
     ReceptiveField: _field,
+    FieldGrowth: _growth,
+    OpenField: _opened_field,
     Explain: _explained,
     ExplainSeveral: _several,
     ExplainEach: _each,

@@ -40,6 +40,7 @@ from convnext_studio.ui.panels.attribution.attribution_map import (
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     WAITING,
     areas_text,
+    beside_curtain,
     caption,
     comes_with_prediction,
     explain_question,
@@ -510,11 +511,16 @@ class AttributionPanel(Panel):
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
         question = self.query.shown_question
-        for cell, each in zip(self.figure.cells, shown, strict=False):
+        for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             asked = question if isinstance(question, Explain) else None
-            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
+            beyond = now.beyond[index] if index < len(now.beyond) else None
+            share = each.placement.share_of_width(self.state.second.choice.curtain, each.values.shape[1])
+            python = None
+            if asked is not None:
+                python = python_of_map(asked, explanation, each.values, model, self.state.second, share)
             name = f"{explanation.method} {each.title}"
-            cell.map.set_contents(self.contents(name, each.values, python))
+            values = each.values if beyond is None else beside_curtain(each, beyond, share)
+            cell.map.set_contents(self.contents(name, values, python))
 
     def _value_at(self, cell: MapCell, x: float, y: float) -> MapValue | None:
         """Return the place of a map's value at a point of the picture, or None."""

@@ -361,11 +361,11 @@ class FeatureMapsPanel(Panel):
                 said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
                 name = f"{subject.file_name} channels"
                 caption = f"{subject.title} · {said}"
-                python = self.of_first(python_of_maps(subject))
+                python = python_of_maps(subject, self.state.second)
                 view.set_contents(Contents(name, caption, subject.result.maps, python))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
-        python = self.of_first(python_of_channel(shown))
+        python = python_of_channel(shown, self.state.second)
         self.channel_map.set_contents(Contents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:

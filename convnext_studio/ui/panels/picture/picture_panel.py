@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
@@ -45,7 +47,7 @@ from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.plots.split_scene import line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -322,8 +324,23 @@ class PicturePanel(Panel):
         self.view.set_scene(scene)
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
-        effective = None if unit is None or self._result is None else self._result.effective
-        self.map.set_contents(self.contents(picture.name, effective, self.python))
+        self.map.set_contents(self.contents(picture.name, self._shown_values, self.python))
+
+    @property
+    def _shown_values(self) -> NDArray[np.float32] | None:
+        """The numbers of the field that is shown, of one network or of both; None without a unit."""
+        if self.unit is None or self._result is None:
+            return None
+        seen, shown = self._seen_by_b, self.state.second.shown
+        if shown == "first":
+            return self._result.effective
+        return None if seen is None else compared_values(self._result, seen[1], shown, self._share_in_field)
+
+    @property
+    def _share_in_field(self) -> float:
+        """Where the curtain's line is in the field of the unit, as a share of its width."""
+        share = self.state.second.choice.curtain
+        return share if self._result is None else share_in_field(self._result, share)
 
     def _heat_layers(self, size: tuple[int, int]) -> list[Layer]:
         """Return the field over the picture, on both sides of the curtain's line if there is one."""
@@ -422,12 +439,14 @@ class PicturePanel(Panel):
     @property
     def python(self) -> PythonLines | None:
         """The lines of Python that give the field of the unit; without one, the picture's preview."""
-        unit, picture, model = self.unit, self.state.picture, self.state.model
-        if picture is None or model is None:
+        unit, picture = self.unit, self.state.picture
+        if picture is None or self.state.model is None:
             return None
         if unit is None or self._result is None:
             return PythonLines(("values = picture.info.preview",), (picture.key,))
-        return lines_of(unit.question(picture.key), model)
+        if self.state.second.shown != "first" and self._seen_by_b is None:
+            return None
+        return self.python_of(unit.question(picture.key), self._share_in_field)
 
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
-from convnext_studio.comparison import MapPlace, difference_of
+from convnext_studio.comparison import MapPlace, curtain_of, difference_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.units import UnitField, UnitFieldResult
 from convnext_studio.render import (
@@ -253,11 +254,36 @@ def _heat(seen: Seen, look: HeatLook, largest: float | None = None) -> Heat | No
     return heat_of(*seen, look.is_log, look.colormap, look.range, largest)
 
 
+def compared_values(
+    first: UnitFieldResult, second: UnitFieldResult, shown: Shown, share: float
+) -> NDArray[np.float32]:
+    """Return the numbers of what is shown of both fields.
+
+    Parameters
+    ----------
+    share
+        Where the curtain's line is in the first field, as a share of its width.
+    """
+    if shown in ("first", "second"):
+        return (first if shown == "first" else second).effective
+    of_both = (
+        first.effective,
+        MapPlace(PIXELS, first.geometry),
+        second.effective,
+        MapPlace(PIXELS, second.geometry),
+    )
+    values = difference_of(*of_both) if shown == "difference" else curtain_of(*of_both, share)
+    return values.astype(np.float32)
+
+
+def share_in_field(field: UnitFieldResult, share: float) -> float:
+    """Convert a share of the picture's width to one of the width of a field."""
+    return Placement(PIXELS, field.geometry).share_of_width(share, field.effective.shape[1])
+
+
 def _difference(first: Seen, second: Seen) -> Heat | None:
-    one, other = first[1], second[1]
-    values = difference_of(
-        one.effective, MapPlace(PIXELS, one.geometry), other.effective, MapPlace(PIXELS, other.geometry)
-    ).astype(np.float32)
+    one = first[1]
+    values = compared_values(one, second[1], "difference", 0.0)
     limits: Limits = limits_of(values, symmetric=True)
     if not limits.high:
         return None

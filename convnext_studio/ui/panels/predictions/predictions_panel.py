@@ -17,7 +17,7 @@ from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.two_answers import Shown
 from convnext_studio.ui.widgets.class_search import ClassSearch
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -250,10 +250,8 @@ class PredictionsPanel(Panel):
     @property
     def python(self) -> PythonLines | None:
         """The lines of Python that give the probabilities."""
-        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
-        if picture is None or prediction is None or model is None:
-            return None
-        return self.of_first(lines_of(Predict(image=picture.key), model))
+        picture, prediction = self.state.picture, self.state.prediction
+        return None if picture is None or prediction is None else self.python_of(Predict(image=picture.key))
 
     def ask_again(self) -> None:
         """Try to predict once more."""
