@@ -59,7 +59,8 @@ def curtain_of(a: Map, at_a: MapPlace, b: Map, at_b: MapPlace, share: float = 0.
         channels = min(a.shape[0], b.shape[0])
         a, b = a[:channels], b[:channels]
     line = round(share * a.shape[-1])
-    return np.concatenate((a[..., :line], sampled_like(b, at_b, a.shape[-2:], at_a)[..., line:]), axis=-1)
+    theirs = sampled_like(b, at_b, a.shape[-2:], at_a)
+    return np.where(np.arange(a.shape[-1]) < line, a, theirs)
 
 
 def sampled_like(values: Map, at: MapPlace, shape: tuple[int, ...], like: MapPlace) -> Map:

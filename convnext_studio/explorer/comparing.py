@@ -85,8 +85,8 @@ class Compared(Generic[Result]):
             Where the line is, as a share of the width of A's map from the left.
         """
         if self.places is None:
-            line = round(share * self.a.values.shape[-1])
-            return np.concatenate((self.a.values[..., :line], self.b.values[..., line:]), axis=-1)
+            width = self.a.values.shape[-1]
+            return np.where(np.arange(width) < round(share * width), self.a.values, self.b.values)
         return curtain_of(self.a.values, self.places[0], self.b.values, self.places[1], share)
 
     def __repr__(self) -> str:

@@ -58,8 +58,8 @@ class PythonLines:
     opening
         The call that opens the network if it is none of the open ones; empty if it is one of them.
     beside
-        The lines for B, if B is asked the same after A. Then `joined` makes the values of ``a`` and ``b``, which
-        are those of both.
+        The lines for B, if B is asked the same after A. Then `joined` makes the values of those of both, which
+        are ``a`` and ``b``.
     """
 
     lines: tuple[str, ...]
@@ -416,7 +416,8 @@ def _norms(request: MeasureNorms, _model: ModelInfo) -> PythonLines:
 
 def _components(request: Components, _model: ModelInfo) -> PythonLines:
     """Return the lines for components of the picture, of several, of what was marked in some, or kept ones."""
-    images, before = (request.image,), ()
+    images: tuple[str, ...] = (request.image,)
+    before: tuple[str, ...] = ()
     named: dict[str, object] = {"count": request.count}
     if request.kept is not None:
         before = (f"basis = {_basis(request.kept)}",)

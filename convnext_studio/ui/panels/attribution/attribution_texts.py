@@ -216,7 +216,7 @@ def value_of_map(
 
 
 def beside_curtain(first: PlacedMap, second: PlacedMap, share: float) -> NDArray[np.floating]:
-    """Return a map of A left of the curtain's line, at a share of the map's width, and that of B right of it."""
+    """Return a map of A left of the curtain's line, which is at a share of its width, and B's right of it."""
     at_a, at_b = (MapPlace(each.placement.field, each.placement.crop) for each in (first, second))
     return curtain_of(first.values, at_a, second.values, at_b, share)
 

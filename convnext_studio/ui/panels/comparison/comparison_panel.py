@@ -42,6 +42,7 @@ from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import suggestions
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.second_opener import SecondOpener
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE

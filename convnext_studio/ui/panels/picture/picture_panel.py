@@ -25,7 +25,9 @@ from convnext_studio.ui.panels.picture.unit_field import (
     SelectedUnit,
     UnitLookButton,
     compared_heat,
+    compared_values,
     result_text,
+    share_in_field,
     values_text,
 )
 from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts

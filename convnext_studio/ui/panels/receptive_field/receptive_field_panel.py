@@ -229,7 +229,7 @@ class ReceptiveFieldPanel(Panel):
 
     def _share_in_field(self, view: FieldView) -> float:
         """Where the curtain's line is in the field, of which a part may be shown, as a share of its width."""
-        width = view.field_map.shape[1]
+        width = int(view.field_map.shape[1])
         left, _, across, _ = self._window or (0.0, 0.0, float(width), 0.0)
         return (left + self.state.second.choice.curtain * across) / width
 

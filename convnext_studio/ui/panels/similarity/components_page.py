@@ -315,7 +315,7 @@ class ComponentsPage(Page):
         self._asked = self._question(subject)
         return self._asked
 
-    def _question(self, subject: Subject) -> Components:
+    def _question(self, subject: SimilaritySubject) -> Components:
         asked = Components(image=subject.picture.key, node=subject.node.name)
         kept = self._kept
         if kept is not None:

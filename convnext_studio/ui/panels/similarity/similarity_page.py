@@ -122,7 +122,7 @@ class Page(QObject):
         return None
 
     def python(self, _image: str) -> PythonLines | None:
-        """Return the lines of Python that give the numbers of what is shown of a picture; None if there are none."""
+        """Return the lines of Python that give the numbers that are shown of a picture, or None."""
         return None
 
     def forget(self) -> None:
