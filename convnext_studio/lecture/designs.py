@@ -14,7 +14,7 @@ ConvKind = Literal["dense", "depthwise", "pointwise"]
 
 
 @dataclass(frozen=True, slots=True)
-class Conv:
+class Convolution:
     """A convolution with stride 1 that keeps the size of the map.
 
     Attributes
@@ -64,7 +64,7 @@ class BlockDesign:
     """
 
     title: str
-    convs: tuple[Conv, ...]
+    convs: tuple[Convolution, ...]
     layers_after: tuple[str, ...]
     has_shortcut: bool
     layers_after_sum: str = ""
@@ -91,7 +91,7 @@ def resnet_bottleneck(channels: int) -> BlockDesign:
     inside = max(channels // 4, 1)
     return BlockDesign(
         title="ResNet bottleneck",
-        convs=(Conv(channels, inside), Conv(inside, inside, 3), Conv(inside, channels)),
+        convs=(Convolution(channels, inside), Convolution(inside, inside, 3), Convolution(inside, channels)),
         layers_after=("BN, ReLU", "BN, ReLU", "BN"),
         has_shortcut=True,
         layers_after_sum="ReLU",
@@ -104,7 +104,7 @@ def mobilenet_v1(channels: int) -> BlockDesign:
     """Return MobileNet's block: a separable convolution, depthwise and then pointwise."""
     return BlockDesign(
         title="MobileNet",
-        convs=(Conv(channels, channels, 3, depthwise=True), Conv(channels, channels)),
+        convs=(Convolution(channels, channels, 3, depthwise=True), Convolution(channels, channels)),
         layers_after=("BN, ReLU", "BN, ReLU"),
         has_shortcut=False,
         year=2017,
@@ -117,7 +117,11 @@ def mobilenet_v2(channels: int) -> BlockDesign:
     inside = 6 * channels
     return BlockDesign(
         title="MobileNetV2",
-        convs=(Conv(channels, inside), Conv(inside, inside, 3, depthwise=True), Conv(inside, channels)),
+        convs=(
+            Convolution(channels, inside),
+            Convolution(inside, inside, 3, depthwise=True),
+            Convolution(inside, channels),
+        ),
         layers_after=("BN, ReLU6", "BN, ReLU6", "BN"),
         has_shortcut=True,
         year=2018,
@@ -130,7 +134,11 @@ def convnext(channels: int) -> BlockDesign:
     inside = 4 * channels
     return BlockDesign(
         title="ConvNeXt",
-        convs=(Conv(channels, channels, 7, depthwise=True), Conv(channels, inside), Conv(inside, channels)),
+        convs=(
+            Convolution(channels, channels, 7, depthwise=True),
+            Convolution(channels, inside),
+            Convolution(inside, channels),
+        ),
         layers_after=("LN", "GELU", "layer scale"),
         has_shortcut=True,
         year=2022,

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convnext_studio.lecture.designs import (
     BlockDesign,
-    Conv,
+    Convolution,
     convnext,
     mobilenet_v1,
     mobilenet_v2,
@@ -19,7 +19,7 @@ from convnext_studio.lecture.designs import (
 SIDE = 14
 
 
-def built(conv: Conv) -> nn.Conv2d:
+def built(conv: Convolution) -> nn.Conv2d:
     groups = conv.before if conv.depthwise else 1
     k = conv.kernel_size
     return nn.Conv2d(conv.before, conv.after, k, padding=k // 2, groups=groups, bias=False, device="meta")
@@ -53,8 +53,8 @@ def test_the_numbers_of_the_papers() -> None:
 
 @pytest.mark.parametrize(("channels", "kernel"), [(32, 3), (96, 7), (512, 5)])
 def test_a_separable_convolution_saves_as_the_formula_says(channels: int, kernel: int) -> None:
-    dense = Conv(channels, channels, kernel)
-    parts = Conv(channels, channels, kernel, depthwise=True), Conv(channels, channels)
+    dense = Convolution(channels, channels, kernel)
+    parts = Convolution(channels, channels, kernel, depthwise=True), Convolution(channels, channels)
     share = sum(part.weights for part in parts) / dense.weights
     assert share == pytest.approx(1 / channels + 1 / kernel**2)
     assert sum(part.macs(SIDE) for part in parts) / dense.macs(SIDE) == pytest.approx(share)

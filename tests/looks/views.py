@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
 from convnext_studio.common.samples import SAMPLES, sample_path
-from convnext_studio.ui.lecture.presenter.keys import Command
+from convnext_studio.ui.lecture.presenter.keys import LectureCommand
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.comparison_entries import OPEN_MODEL, network
@@ -263,11 +263,13 @@ class Views:
         return [
             View("lecture_01", self._do["present"]),
             *(View(f"lecture_{index + 1:02}", partial(self._go_to, index)) for index in steps),
-            View("lecture_zoomed", lambda: (self._go_to(_IN_THE_BLOCK), self._present(Command.ZOOM))),
-            View("lecture_keys", lambda: (self._present(Command.ZOOM), self._present(Command.HELP))),
+            View("lecture_zoomed", lambda: (self._go_to(_IN_THE_BLOCK), self._present(LectureCommand.ZOOM))),
+            View(
+                "lecture_keys", lambda: (self._present(LectureCommand.ZOOM), self._present(LectureCommand.HELP))
+            ),
             # Any key closes the page with the keys.
-            View("lecture_overview", lambda: [self._present(Command.OVERVIEW) for _ in range(2)]),
-            View("after_the_lecture", lambda: (self._present(Command.OVERVIEW), self._leave())),
+            View("lecture_overview", lambda: [self._present(LectureCommand.OVERVIEW) for _ in range(2)]),
+            View("after_the_lecture", lambda: (self._present(LectureCommand.OVERVIEW), self._leave())),
         ]
 
     def _go_to(self, index: int) -> None:
@@ -275,7 +277,7 @@ class Views:
         assert presenter is not None
         presenter.go_to(index)
 
-    def _present(self, command: Command) -> None:
+    def _present(self, command: LectureCommand) -> None:
         presenter = self._window.lecture.presentation.presenter
         assert presenter is not None
         presenter.do(command)

@@ -14,7 +14,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:
-    from convnext_studio.ui.lecture.handout.saving import HandoutSaver
+    from convnext_studio.ui.lecture.handout.handout_maker import HandoutSaver
     from convnext_studio.ui.lecture.presenter.presentation import Presentation
 
 LECTURE = "lecture"
@@ -67,7 +67,7 @@ class LateLecture(QObject):
     def save_handout(self, path: str, *, has_notes: bool = False) -> None:
         """Write the lecture as a hand-out, and report progress, success and failure as notices."""
         if self._saver is None:
-            from convnext_studio.ui.lecture.handout.saving import HandoutSaver
+            from convnext_studio.ui.lecture.handout.handout_maker import HandoutSaver
 
             self._saver = HandoutSaver(self._state, self._bridge, self._controller.background, self)
             self._saver.noticed.connect(self.noticed)

@@ -24,7 +24,7 @@ from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, Contents
+from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_of_two import lines_of_two
@@ -199,13 +199,13 @@ class Panel(QWidget):
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
-    ) -> Contents:
+    ) -> ViewContents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
         model = "" if self.state.model is None else self.state.model.title
         if self.compares:
             model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return Contents(name, " · ".join(text for text in said if text), values, python)
+        return ViewContents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""

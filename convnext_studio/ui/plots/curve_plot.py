@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 from convnext_studio.render import Limits, format_number, limits_of, number_ticks
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, Numbers, Ticks
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve, Numbers, Ticks
 
 if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to show.
     from convnext_studio.ui.plots.canvas.axes_view import AxesView
@@ -34,7 +34,7 @@ class CurvePlot(QWidget):
         self._curves: tuple[Curve | Bars, ...] = ()
         self._places: tuple[Numbers, ...] = ()
         self._heights: tuple[Numbers, ...] = ()
-        self._marks: tuple[Mark, ...] = ()
+        self._marks: tuple[AxisMark, ...] = ()
         self._names: Ticks = ()
         self._view: AxesView | None = None
         self._notice = QLabel()
@@ -99,7 +99,7 @@ class CurvePlot(QWidget):
         x: Limits | None = None,
         y: Limits | None = None,
         names: Ticks = (),
-        marks: Sequence[Mark] = (),
+        marks: Sequence[AxisMark] = (),
     ) -> None:
         """Draw curves and bars, or show the sentence if there are none.
 
@@ -114,7 +114,7 @@ class CurvePlot(QWidget):
         """
         self._curves = tuple(curves)
         self._names = tuple((float(self._axes.places(np.array(at))), text) for at, text in names)
-        self._marks = tuple(Mark(x=float(self._axes.places(np.array(m.x))), text=m.text) for m in marks)
+        self._marks = tuple(AxisMark(x=float(self._axes.places(np.array(m.x))), text=m.text) for m in marks)
         self._places = tuple(self._axes.places(curve.x) for curve in curves)
         self._heights = tuple(self._axes.heights(curve.y) for curve in curves)
         self._notice.setText(sentence)

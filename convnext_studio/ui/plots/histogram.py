@@ -17,7 +17,7 @@ from convnext_studio.render import (
     limits_of,
     number_ticks,
 )
-from convnext_studio.ui.plots.curves import Ticks
+from convnext_studio.ui.plots.curve_data import Ticks
 
 if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to show.
     from convnext_studio.ui.plots.canvas.axes_view import AxesView

@@ -17,9 +17,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.canvas.projection import LEADER_PX, Projection
+from convnext_studio.ui.plots.canvas.projection import LEADER_PX, Projection, SceneZoom, Viewpoint
 from convnext_studio.ui.plots.canvas.scene_items import paint_focus
-from convnext_studio.ui.plots.canvas.scene_zoom import SceneZoom, Viewpoint
 from convnext_studio.ui.plots.measuring.measure_tools import MeasureTools
 from convnext_studio.ui.plots.measuring.measurements import Ends, Tool
 from convnext_studio.ui.plots.scene import Scene

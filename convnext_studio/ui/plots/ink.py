@@ -321,7 +321,7 @@ def shared_columns(room: QRectF, count: int, gap: float) -> list[QRectF]:
     ]
 
 
-class Canvas(QWidget):
+class InkCanvas(QWidget):
     """The canvas of a view, which forwards mouse and keys to the view.
 
     Parameters

@@ -17,12 +17,11 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWid
 from convnext_studio.common.value_sums import ValuePlace
 from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.plots.color_bar import ColorBar
+from convnext_studio.ui.plots.curve_data import Axes, Curve
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve
 from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.plots.measuring.measurements import MEASURES, Profile, profile_of
-from convnext_studio.ui.plots.saving.drag_out import DragOut
-from convnext_studio.ui.plots.saving.view_saver import Contents, ViewSaver
+from convnext_studio.ui.plots.measuring.measurements import MEASURES, LineProfile, profile_of
+from convnext_studio.ui.plots.saving.view_saver import DragOut, ViewContents, ViewSaver
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -62,7 +61,7 @@ class MapView(QWidget):
         self.view = ImageView()
         self.view.setAccessibleName(name)
         self.bar = ColorBar()
-        self._contents: Contents | None = None
+        self._contents: ViewContents | None = None
         self.saver = ViewSaver(self, self)
         DragOut(self.view, self.picture, lambda: name if self._contents is None else self._contents.name)
         self.saver.noticed.connect(self.noticed)
@@ -109,10 +108,10 @@ class MapView(QWidget):
             self._profile.hide()
         self.measured.emit(sentence)
 
-    def _plot(self, profile: Profile, unit: str) -> None:
+    def _plot(self, profile: LineProfile, unit: str) -> None:
         if self._profile is None:
             axes = Axes(x=f"Distance ({unit})", y="Value", has_legend=False)
-            plot = CurvePlot("Profile along the line", axes)
+            plot = CurvePlot("LineProfile along the line", axes)
             plot.pointed.connect(lambda said: self.measured.emit(said or self.view.sentence))
             follow_text(plot, lambda: plot.setFixedHeight(scaled_px(_PROFILE_PX)))
             self._column.addWidget(plot)
@@ -156,11 +155,11 @@ class MapView(QWidget):
         return button
 
     @property
-    def contents(self) -> Contents | None:
+    def contents(self) -> ViewContents | None:
         """The contents to copy and save, or None."""
         return self._contents
 
-    def set_contents(self, contents: Contents | None) -> None:
+    def set_contents(self, contents: ViewContents | None) -> None:
         """Set the contents to copy and save: file name, caption and numbers."""
         self._contents = contents
 

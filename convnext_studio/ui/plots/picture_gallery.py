@@ -40,7 +40,7 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Overlay:
+class GalleryOverlay:
     """What lies over a small picture.
 
     Attributes
@@ -72,7 +72,7 @@ class _Cell:
     """What is painted for one picture."""
 
     picture: QImage | None = None
-    overlay: Overlay | None = None
+    overlay: GalleryOverlay | None = None
     image: QImage | None = None
 
 
@@ -187,7 +187,7 @@ class PictureGallery(QListWidget):
         """Return what is painted for a picture."""
         return self._cells.get(key)
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return what lies over a picture, or None."""
         cell = self._cells.get(key)
         return None if cell is None else cell.overlay
@@ -203,7 +203,7 @@ class PictureGallery(QListWidget):
         cell = self._cells.get(key)
         return cell is not None and cell.picture is not None
 
-    def set_overlay(self, key: str, overlay: Overlay | None) -> None:
+    def set_overlay(self, key: str, overlay: GalleryOverlay | None) -> None:
         """Lay something over a picture, or nothing."""
         cell = self._cells.get(key)
         if cell is not None and overlay is not cell.overlay:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.lecture.activations import CURVES
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ACTS
 from convnext_studio.protocol.envelope import Progress, Request
@@ -26,7 +27,7 @@ from convnext_studio.ui.lecture.views.depthwise.kernels import KernelsView
 from convnext_studio.ui.lecture.views.depthwise.separable_cost import SeparableCostView
 from convnext_studio.ui.lecture.views.depthwise.sliding_kernel import SlidingKernelView
 from convnext_studio.ui.lecture.views.live_view import LectureView
-from convnext_studio.ui.lecture.views.norm_and_gelu.activation import CURVES, ActivationView
+from convnext_studio.ui.lecture.views.norm_and_gelu.activation import ActivationView
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NormValuesView, beyond
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState

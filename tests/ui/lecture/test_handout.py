@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.errors import StudioError
 from convnext_studio.lecture.script import Lecture, read_lecture
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.ui.lecture.handout.contents import HandoutContents, HandoutStep
+from convnext_studio.ui.lecture.handout.handout_contents import HandoutContents, HandoutStep
 from convnext_studio.ui.lecture.handout.handout_html import handout_html
 from convnext_studio.ui.lecture.handout.handout_maker import BESIDE_PX, WIDE_PX, Handout
 from convnext_studio.ui.lecture.handout.handout_pdf import _Paper, handout_pdf

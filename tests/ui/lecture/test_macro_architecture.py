@@ -20,8 +20,8 @@ from convnext_studio.ui.lecture.views.live_view import AskingView
 from convnext_studio.ui.lecture.views.macro_architecture import downsampling, head, stage_costs, stages, stems
 from convnext_studio.ui.lecture.views.macro_architecture.downsampling import DownsamplingView
 from convnext_studio.ui.lecture.views.macro_architecture.head import HeadView, folded
-from convnext_studio.ui.lecture.views.macro_architecture.similarity import SimilarityView
 from convnext_studio.ui.lecture.views.macro_architecture.stage_costs import StageCostsView
+from convnext_studio.ui.lecture.views.macro_architecture.stage_similarity import SimilarityView
 from convnext_studio.ui.lecture.views.macro_architecture.stages import StagesView, slabs_of
 from convnext_studio.ui.lecture.views.macro_architecture.stems import StemsView
 from convnext_studio.ui.lecture.views.registry import VIEWS

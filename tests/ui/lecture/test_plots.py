@@ -17,7 +17,7 @@ from convnext_studio.ui.lecture.views.norm_and_gelu.activation import Activation
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NormValuesView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.lecture.views.registry import VIEWS
-from convnext_studio.ui.plots.curves import Bars, Curve
+from convnext_studio.ui.plots.curve_data import Bars, Curve
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
-from convnext_studio.ui.lecture.presenter.keys import BINDINGS, Command
-from convnext_studio.ui.lecture.presenter.overview import StepButton
+from convnext_studio.ui.lecture.presenter.keys import BINDINGS, LectureCommand
+from convnext_studio.ui.lecture.presenter.overlays import StepButton
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
@@ -216,7 +216,7 @@ def test_a_double_click_in_a_view_zooms_and_escape_goes_back(presenter: Presente
 
 def test_a_zoomed_view_is_the_whole_screen_and_keeps_off_its_edges(presenter: Presenter) -> None:
     view = presenter.view
-    presenter.do(Command.ZOOM)
+    presenter.do(LectureCommand.ZOOM)
     QApplication.processEvents()
     corner = view.mapTo(presenter, view.rect().topLeft())
     assert (corner.toTuple(), view.size()) == ((0, 0), presenter.size())
@@ -224,7 +224,7 @@ def test_a_zoomed_view_is_the_whole_screen_and_keeps_off_its_edges(presenter: Pr
     press(presenter, Key.Key_PageDown)
     QApplication.processEvents()
     assert presenter.view.size() == presenter.size()
-    presenter.do(Command.ZOOM)
+    presenter.do(LectureCommand.ZOOM)
     QApplication.processEvents()
     assert presenter.view.width() < 0.7 * presenter.width()
     assert presenter.view.contentsMargins().left() == 0
@@ -272,10 +272,10 @@ def test_a_closed_window_is_a_left_lecture(presenter: Presenter, qtbot: QtBot) -
 
 
 @pytest.mark.parametrize(
-    ("key", "command"), [(Key.Key_T, Command.THEME), (Key.Key_S, Command.SPEAKER)], ids=["T", "S"]
+    ("key", "command"), [(Key.Key_T, LectureCommand.THEME), (Key.Key_S, LectureCommand.SPEAKER)], ids=["T", "S"]
 )
 def test_what_is_not_the_presenters_is_asked_for(
-    presenter: Presenter, qtbot: QtBot, key: Qt.Key, command: Command
+    presenter: Presenter, qtbot: QtBot, key: Qt.Key, command: LectureCommand
 ) -> None:
     with qtbot.waitSignal(presenter.asked) as asked:
         press(presenter, key)

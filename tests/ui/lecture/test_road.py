@@ -13,8 +13,12 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.model.road.steps import ROAD, RoadStep
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.lecture.views.road.road import RoadView, spoken
-from convnext_studio.ui.lecture.views.road.road_block import block_rows, changed_rows, network_rows
-from convnext_studio.ui.lecture.views.road.road_changes import lively_part
+from convnext_studio.ui.lecture.views.road.road_changes import (
+    block_rows,
+    changed_rows,
+    lively_part,
+    network_rows,
+)
 from convnext_studio.ui.lecture.views.road.road_chart import (
     STEPS,
     RoadChart,

@@ -20,7 +20,7 @@ from convnext_studio.protocol.attributions import (
 )
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.ui.panels.evidence.evidence_panel import EvidencePanels
-from convnext_studio.ui.plots.matrix import MatrixView
+from convnext_studio.ui.plots.arranged_views import MatrixView
 from tests.ui.desk import CROP, Desk, model, picture, point_at, prediction
 
 SHARES = np.linspace(0, 1, 5)

@@ -12,7 +12,7 @@ from convnext_studio.render import Limits
 from convnext_studio.ui.panels.export.export_panel import FORMATS, NOTHING, ExportPanel
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.shell.exports import TITLES
 from convnext_studio.ui.shell.window import StudioWindow
@@ -37,7 +37,7 @@ class Desk(QWidget):
             colours = np.full((4, 4, 3), 200, np.uint8)
             view.view.set_scene(Scene(size=(4, 4), layers=(Layer(Bitmap(colours), (0, 0, 4, 4)),)))
             view.bar.set_scale(ColorScale("viridis", Limits(0, 1)))
-            view.set_contents(Contents(name, "a caption", values))
+            view.set_contents(ViewContents(name, "a caption", values))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_each_format_is_written(desk: Desk, tmp_path: Path, qtbot: QtBot, suffix
 
 def test_the_numbers_of_all_views_go_into_one_file(desk: Desk, tmp_path: Path, qtbot: QtBot) -> None:
     panel = desk.panel
-    desk.views[0].set_contents(Contents("cat.png", "a caption", VALUES[:, :2]))
+    desk.views[0].set_contents(ViewContents("cat.png", "a caption", VALUES[:, :2]))
     assert panel.views.currentText() == "cat.png"
     choose(panel, "npz")
     assert not panel.views.isEnabled()
@@ -114,7 +114,7 @@ def test_the_numbers_of_all_views_go_into_one_file(desk: Desk, tmp_path: Path, q
         np.testing.assert_array_equal(arrays["cat.png"], VALUES[:, :2])
         np.testing.assert_array_equal(arrays["cat: stage3"], VALUES)
     for view in desk.views:
-        view.set_contents(Contents(view.contents.name, "", None))
+        view.set_contents(ViewContents(view.contents.name, "", None))
     choose(panel, "npy")
     choose(panel, "npz")
     assert not panel.save.isEnabled()

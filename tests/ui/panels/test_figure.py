@@ -12,9 +12,9 @@ from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import map_layer, numbers_of, veil_layer
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.snapshot import Snapshot, on_common_scales
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
-from convnext_studio.ui.plots.snapshot import Snapshot, on_common_scales
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
@@ -35,7 +35,7 @@ def view_of(qtbot: QtBot, factor: float, over_picture: bool = False, name: str =
         layers, zero = (photograph, veil_layer(values, box, limits, "viridis")), 0.0
     view.view.set_scene(Scene(size=(2, 2), layers=layers))
     view.bar.set_scale(ColorScale("viridis", limits, zero=zero))
-    view.set_contents(Contents(name, f"{name} times {factor:g}", values))
+    view.set_contents(ViewContents(name, f"{name} times {factor:g}", values))
     view.show()
     qtbot.waitExposed(view)
     return view

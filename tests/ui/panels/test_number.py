@@ -20,7 +20,7 @@ from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue, M
 from convnext_studio.ui.panels.attribution.attribution_texts import value_of_map
 from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
-from convnext_studio.ui.plots.value_texts import formula_text
+from convnext_studio.ui.plots.values.value_texts import formula_text
 from convnext_studio.ui.shell.window import StudioWindow
 from tests.ui.desk import CROP, Desk
 from tests.ui.features import filled_panel

@@ -7,8 +7,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QImage
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.plots.matrix import MatrixView
-from convnext_studio.ui.plots.picture_tiles import Tile, TileGrid
+from convnext_studio.ui.plots.arranged_views import MatrixView, Tile, TileGrid
 from convnext_studio.ui.widgets import theme
 from tests.ui.desk import point_at
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve, log_ticks, runs
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, log_ticks, runs
 from convnext_studio.ui.widgets import theme
 from tests.ui.desk import point_at
 
@@ -248,7 +248,7 @@ def test_nothing_of_pyqtgraph_is_imported_before_a_plot_has_something_to_show() 
     code = (
         "import sys; from PySide6.QtWidgets import QApplication; application = QApplication([]);"
         "from convnext_studio.ui.plots.curve_plot import CurvePlot;"
-        "from convnext_studio.ui.plots.curves import Axes;"
+        "from convnext_studio.ui.plots.curve_data import Axes;"
         "CurvePlot('', Axes(x='', y='')).show_curves([], 'Nothing yet.');"
         "sys.exit('pyqtgraph' in sys.modules)"
     )
@@ -332,7 +332,7 @@ def test_a_mark_goes_with_its_curves(qtbot: QtBot) -> None:
     plot = shown(qtbot, Axes(x="", y="", has_legend=False))
     bars = Bars(label="values", x=np.array([0.0, 1.0]), y=np.array([1.0, 1.0]), width=0.1)
     for mean in (0.25, 0.75):
-        plot.show_curves([bars], x=Limits(0, 1), y=Limits(0, 1), marks=[Mark(x=mean, text="mean")])
+        plot.show_curves([bars], x=Limits(0, 1), y=Limits(0, 1), marks=[AxisMark(x=mean, text="mean")])
     lines = [item for item in plot.view._canvas.scene().items() if type(item).__name__ == "InfiniteLine"]
     assert [line.value() for line in lines] == [0.75]
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.plots.picture_gallery import Overlay, PictureGallery
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay, PictureGallery
 
 GREY = np.full((60, 90, 3), 100, np.uint8)
 
@@ -34,11 +34,11 @@ def test_an_overlay_lies_over_its_part_of_the_picture(gallery: PictureGallery) -
     gallery.set_picture("key 0", GREY)
     assert centre_colour(gallery, 0) == (100, 100, 100)
     red = np.tile(np.array([255, 0, 0], np.uint8), (2, 2, 1))
-    gallery.set_overlay("key 0", Overlay(red, (0.0, 0.0, 900.0, 600.0), (900, 600)))
+    gallery.set_overlay("key 0", GalleryOverlay(red, (0.0, 0.0, 900.0, 600.0), (900, 600)))
     assert centre_colour(gallery, 0) == (255, 0, 0)
-    gallery.set_overlay("key 0", Overlay(red, (0.0, 0.0, 200.0, 600.0), (900, 600)))
+    gallery.set_overlay("key 0", GalleryOverlay(red, (0.0, 0.0, 200.0, 600.0), (900, 600)))
     assert centre_colour(gallery, 0) == (100, 100, 100)
-    gallery.set_overlay("key 0", Overlay(red, (0.0, 0.0, 900.0, 600.0), (900, 600), opacity=0.5))
+    gallery.set_overlay("key 0", GalleryOverlay(red, (0.0, 0.0, 900.0, 600.0), (900, 600), opacity=0.5))
     assert centre_colour(gallery, 0)[0] == pytest.approx(178, abs=2)
     gallery.clear_overlays()
     assert gallery.overlay("key 0") is None

@@ -19,9 +19,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.render import Limits
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.drag_out import DragOut
 from convnext_studio.ui.plots.saving.vector_files import view_pdf, view_svg
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import DragOut, ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene, Spot
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets.message_bar import Notice
@@ -51,7 +50,7 @@ def shown(qtbot: QtBot) -> MapView:
     )
     map_view.view.set_scene(scene)
     map_view.bar.set_scale(ColorScale("viridis", Limits(0, 4)))
-    map_view.set_contents(Contents("cat: stage3", "each channel's own scale", VALUES))
+    map_view.set_contents(ViewContents("cat: stage3", "each channel's own scale", VALUES))
     return map_view
 
 
@@ -272,7 +271,7 @@ def test_the_numbers_are_copied_for_a_spreadsheet(qtbot: QtBot, shown: MapView, 
     shown.saver.copy_numbers()
     wait(qtbot, shown, notices)
     assert QGuiApplication.clipboard().text() == "1.0\t2.0\n3.0\tnan\n"
-    shown.set_contents(Contents("large", "", np.zeros((1001, 1000), np.float32)))
+    shown.set_contents(ViewContents("large", "", np.zeros((1001, 1000), np.float32)))
     shown.saver.copy_numbers()
     assert "too many" in notices[-1].message
     assert QGuiApplication.clipboard().text().startswith("1.0")

@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.lecture.formula import EM, Outline
 from convnext_studio.lecture.markup import to_html
-from convnext_studio.ui.lecture.handout.contents import HandoutContents, HandoutStep
+from convnext_studio.ui.lecture.handout.handout_contents import HandoutContents, HandoutStep
 from convnext_studio.ui.widgets.qimage import png_of
 
 _STYLE = """

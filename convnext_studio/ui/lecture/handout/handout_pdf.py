@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QFont, QPageLayout, QPageSize, QPainter, QPdfW
 
 from convnext_studio.lecture.formula import EM
 from convnext_studio.lecture.markup import to_html
-from convnext_studio.ui.lecture.handout.contents import HandoutContents, HandoutStep
+from convnext_studio.ui.lecture.handout.handout_contents import HandoutContents, HandoutStep
 from convnext_studio.ui.lecture.presenter.formula_label import to_path
 from convnext_studio.ui.plots.saving.vector_files import pdf_bytes
 from convnext_studio.ui.widgets.theme import PROJECTOR

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 Key = Qt.Key
 
 
-class Command(Enum):
+class LectureCommand(Enum):
     """The commands of the presenter."""
 
     NEXT = auto()
@@ -47,7 +47,7 @@ class Binding:
         The keys and what they do, as the help says it.
     """
 
-    command: Command
+    command: LectureCommand
     always: tuple[str, ...]
     else_: tuple[Qt.Key, ...]
     shown: str
@@ -56,39 +56,47 @@ class Binding:
 
 BINDINGS = (
     Binding(
-        Command.NEXT,
+        LectureCommand.NEXT,
         ("PgDown", "N"),
         (Key.Key_Right, Key.Key_Down, Key.Key_Space),
         "PageDown  →  ↓  Space  N",
         "Next step",
     ),
     Binding(
-        Command.PREVIOUS,
+        LectureCommand.PREVIOUS,
         ("PgUp", "P"),
         (Key.Key_Left, Key.Key_Up, Key.Key_Backspace),
         "PageUp  ←  ↑  Backspace  P",
         "Previous step",
     ),
-    Binding(Command.FIRST, (), (Key.Key_Home,), "Home", "First step"),
-    Binding(Command.LAST, (), (Key.Key_End,), "End", "Last step"),
-    Binding(Command.GO, (), (Key.Key_Return, Key.Key_Enter), "1 2 Enter", "Go to step 12"),
-    Binding(Command.OVERVIEW, ("O",), (), "O", "All chapters and steps"),
-    Binding(Command.CONTROLS, ("Tab",), (), "Tab", "Go to the view's controls, or to all steps if it has none"),
-    Binding(Command.CONTROLS_BACK, ("Shift+Tab",), (), "Shift+Tab", "Go to the previous control"),
-    Binding(Command.ZOOM, ("Z",), (), "Z  double-click", "Show only the view, on the whole screen"),
-    Binding(Command.BLACK, ("B", "."), (), "B  .", "Black screen; press any key to return"),
-    Binding(Command.WHITE, ("W",), (), "W", "White screen"),
-    Binding(Command.SPOTLIGHT, ("L",), (), "L", "Spotlight around the pointer"),
-    Binding(Command.THEME, ("T",), (), "T", "Switch between light and dark"),
-    Binding(Command.SPEAKER, ("S",), (), "S", "Speaker's window with notes, next step and time"),
-    Binding(Command.PASTE, ("Ctrl+V",), (), "Ctrl+V", "Open the picture on the clipboard; or drop one"),
-    Binding(Command.HELP, ("?", "F1"), (), "?  F1", "Show these keys"),
-    Binding(Command.LEAVE, ("Esc",), (), "Esc", "Go back, or leave the lecture; it resumes at the same step"),
+    Binding(LectureCommand.FIRST, (), (Key.Key_Home,), "Home", "First step"),
+    Binding(LectureCommand.LAST, (), (Key.Key_End,), "End", "Last step"),
+    Binding(LectureCommand.GO, (), (Key.Key_Return, Key.Key_Enter), "1 2 Enter", "Go to step 12"),
+    Binding(LectureCommand.OVERVIEW, ("O",), (), "O", "All chapters and steps"),
+    Binding(
+        LectureCommand.CONTROLS,
+        ("Tab",),
+        (),
+        "Tab",
+        "Go to the view's controls, or to all steps if it has none",
+    ),
+    Binding(LectureCommand.CONTROLS_BACK, ("Shift+Tab",), (), "Shift+Tab", "Go to the previous control"),
+    Binding(LectureCommand.ZOOM, ("Z",), (), "Z  double-click", "Show only the view, on the whole screen"),
+    Binding(LectureCommand.BLACK, ("B", "."), (), "B  .", "Black screen; press any key to return"),
+    Binding(LectureCommand.WHITE, ("W",), (), "W", "White screen"),
+    Binding(LectureCommand.SPOTLIGHT, ("L",), (), "L", "Spotlight around the pointer"),
+    Binding(LectureCommand.THEME, ("T",), (), "T", "Switch between light and dark"),
+    Binding(LectureCommand.SPEAKER, ("S",), (), "S", "Speaker's window with notes, next step and time"),
+    Binding(LectureCommand.PASTE, ("Ctrl+V",), (), "Ctrl+V", "Open the picture on the clipboard; or drop one"),
+    Binding(LectureCommand.HELP, ("?", "F1"), (), "?  F1", "Show these keys"),
+    Binding(
+        LectureCommand.LEAVE, ("Esc",), (), "Esc", "Go back, or leave the lecture; it resumes at the same step"
+    ),
 )  # fmt: skip
 _COMMANDS = {key: binding.command for binding in BINDINGS for key in binding.else_}
 
 
-def bind(window: QWidget, do: Callable[[Command], None]) -> None:
+def bind(window: QWidget, do: Callable[[LectureCommand], None]) -> None:
     """Add the shortcuts that always work to a window."""
     for binding in BINDINGS:
         for key in binding.always:
@@ -96,7 +104,7 @@ def bind(window: QWidget, do: Callable[[Command], None]) -> None:
             shortcut.activated.connect(lambda command=binding.command: do(command))
 
 
-def command_for(key: int) -> Command | None:
+def command_for(key: int) -> LectureCommand | None:
     """Return the command of a key that no widget in the window has handled."""
     return next((command for known, command in _COMMANDS.items() if known == key), None)
 

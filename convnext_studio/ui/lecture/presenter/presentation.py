@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from convnext_studio.lecture.script import BUNDLED_LECTURE, Lecture, read_lecture
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
-from convnext_studio.ui.lecture.presenter.keys import Command
+from convnext_studio.ui.lecture.presenter.keys import LectureCommand
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.lecture.presenter.speaker import SpeakerWindow
 from convnext_studio.ui.lecture.views.registry import check_lecture
@@ -168,16 +168,16 @@ class Presentation(QObject):
         if self.speaker is not None:
             self.speaker.show_step(index)
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: LectureCommand) -> None:
         match command:
-            case Command.THEME:
+            case LectureCommand.THEME:
                 self._look = theme.DARK if self._look is theme.PROJECTOR else theme.PROJECTOR
                 self._use(self._look)
-            case Command.SPEAKER if self.speaker is not None:
+            case LectureCommand.SPEAKER if self.speaker is not None:
                 self._close_speaker()
-            case Command.SPEAKER:
+            case LectureCommand.SPEAKER:
                 self._open_speaker(None)
-            case Command.PASTE:
+            case LectureCommand.PASTE:
                 self._controller.open_mime(QGuiApplication.clipboard().mimeData())
 
     def _open_speaker(self, screen: QScreen | None) -> None:

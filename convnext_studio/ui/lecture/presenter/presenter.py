@@ -14,14 +14,11 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.lecture.script import Lecture
-from convnext_studio.ui.lecture.presenter.cover import Cover, Spotlight
-from convnext_studio.ui.lecture.presenter.footer import Footer
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
-from convnext_studio.ui.lecture.presenter.key_help import KeyHelp
-from convnext_studio.ui.lecture.presenter.keys import Command, bind, command_for, digit_of
-from convnext_studio.ui.lecture.presenter.overview import Overview
+from convnext_studio.ui.lecture.presenter.keys import LectureCommand, bind, command_for, digit_of
+from convnext_studio.ui.lecture.presenter.overlays import Cover, KeyHelp, Overview, Spotlight
 from convnext_studio.ui.lecture.presenter.prefetch import StepViews
-from convnext_studio.ui.lecture.presenter.slide import Slide
+from convnext_studio.ui.lecture.presenter.slide import Footer, Slide
 from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.lecture.views.registry import VIEWS
@@ -69,7 +66,7 @@ class Presenter(QWidget):
 
     stepped = Signal(int)  # The index of the current step
     left = Signal()
-    asked = Signal(object)  # A Command that the presenter does not handle itself (theme, speaker, paste)
+    asked = Signal(object)  # A LectureCommand that the presenter does not handle itself (theme, speaker, paste)
 
     def __init__(
         self,
@@ -182,7 +179,7 @@ class Presenter(QWidget):
 
     # -------------------------------------------------------------------------------------------- keys
 
-    def do(self, command: Command) -> None:
+    def do(self, command: LectureCommand) -> None:
         """Handle a command from a key; an overlay gets it first."""
         if self._uncover():
             return
@@ -192,59 +189,59 @@ class Presenter(QWidget):
             self.go_to(steps[command])
             return
         match command:
-            case Command.GO:
+            case LectureCommand.GO:
                 self._go_to_typed()
-            case Command.OVERVIEW:
+            case LectureCommand.OVERVIEW:
                 self.overview.open(self._index, self.text_px)
-            case Command.CONTROLS | Command.CONTROLS_BACK:
-                self._go_to_controls(command is Command.CONTROLS)
-            case Command.ZOOM:
+            case LectureCommand.CONTROLS | LectureCommand.CONTROLS_BACK:
+                self._go_to_controls(command is LectureCommand.CONTROLS)
+            case LectureCommand.ZOOM:
                 self.toggle_zoom()
-            case Command.LEAVE:
+            case LectureCommand.LEAVE:
                 self._step_back()
             case _:
                 self._do_over(command)
 
-    def _steps_to(self) -> dict[Command, int]:
+    def _steps_to(self) -> dict[LectureCommand, int]:
         """Return the step that each navigation command leads to."""
         return {
-            Command.NEXT: self._index + 1,
-            Command.PREVIOUS: self._index - 1,
-            Command.FIRST: 0,
-            Command.LAST: len(self._lecture.steps) - 1,
+            LectureCommand.NEXT: self._index + 1,
+            LectureCommand.PREVIOUS: self._index - 1,
+            LectureCommand.FIRST: 0,
+            LectureCommand.LAST: len(self._lecture.steps) - 1,
         }
 
-    def _do_over(self, command: Command) -> None:
-        if command in (Command.BLACK, Command.WHITE, Command.HELP):
+    def _do_over(self, command: LectureCommand) -> None:
+        if command in (LectureCommand.BLACK, LectureCommand.WHITE, LectureCommand.HELP):
             self.setFocus()  # Any key closes it, and must not move a slider below it.
         match command:
-            case Command.BLACK:
+            case LectureCommand.BLACK:
                 self.cover.cover(Qt.GlobalColor.black)
-            case Command.WHITE:
+            case LectureCommand.WHITE:
                 self.cover.cover(Qt.GlobalColor.white)
-            case Command.SPOTLIGHT:
+            case LectureCommand.SPOTLIGHT:
                 self.spotlight.toggle()
-            case Command.HELP:
+            case LectureCommand.HELP:
                 self.help.open(self.text_px)
             case _:
                 self.asked.emit(command)
 
-    def _do_in_overview(self, command: Command) -> bool:
+    def _do_in_overview(self, command: LectureCommand) -> bool:
         """Handle a command in the overview, and return whether it does so."""
         keys = {
-            Command.NEXT: Qt.Key.Key_Down,
-            Command.CONTROLS: Qt.Key.Key_Down,
-            Command.PREVIOUS: Qt.Key.Key_Up,
-            Command.CONTROLS_BACK: Qt.Key.Key_Up,
+            LectureCommand.NEXT: Qt.Key.Key_Down,
+            LectureCommand.CONTROLS: Qt.Key.Key_Down,
+            LectureCommand.PREVIOUS: Qt.Key.Key_Up,
+            LectureCommand.CONTROLS_BACK: Qt.Key.Key_Up,
         }
         if command in keys:
             return self.overview.move_focus(keys[command])
-        if command in (Command.OVERVIEW, Command.LEAVE):
+        if command in (LectureCommand.OVERVIEW, LectureCommand.LEAVE):
             self._close_overview()
-        elif command is Command.GO:
+        elif command is LectureCommand.GO:
             self.overview.choose()
         else:
-            return command in (Command.ZOOM, Command.FIRST, Command.LAST)
+            return command in (LectureCommand.ZOOM, LectureCommand.FIRST, LectureCommand.LAST)
         return True
 
     def toggle_zoom(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QRectF, QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QColor, QHideEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -15,14 +15,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.lecture.designs import Convolution
 from convnext_studio.lecture.setting import NodeName
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.views.live_view import AskingView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.ink import Canvas, Ink
+from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+
+DENSE = (
+    "The convolutions of this network are dense: no channel has its own kernel. Open a "
+    "ConvNeXt with depthwise convolutions to see such kernels."
+)
 
 OPEN_A_CONVNEXT = "Open a ConvNeXt to see it."
 
@@ -46,7 +52,7 @@ class PaintedView(AskingView):
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
-        self.canvas = Canvas(self.paint, self.name)
+        self.canvas = InkCanvas(self.paint, self.name)
         self._body = QWidget()
         self._column = QVBoxLayout(self._body)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -257,3 +263,9 @@ def nearest_block(names: Sequence[str], wanted: str) -> str:
         return tuple(int("0" + "".join(filter(str.isdigit, part))) for part in name.split("."))
 
     return max((name for name in names if place(name) <= place(wanted)), key=place, default=names[0])
+
+
+def kind_colour(ink: Ink, conv: Convolution) -> QColor:
+    """Return the colour of a convolution that mixes positions, channels, or both."""
+    look = ink.look
+    return QColor({"dense": look.muted, "depthwise": look.warning, "pointwise": look.accent}[conv.kind])

@@ -14,8 +14,7 @@ from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene
-from convnext_studio.ui.plots.split_scene import line_mark
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene, line_mark
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.

@@ -51,7 +51,7 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     value_of_map,
 )
 from convnext_studio.ui.panels.base import Panel, PanelQuery
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer

@@ -33,11 +33,10 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
 )
 from convnext_studio.ui.panels.base import Panel, choice, plain_label
 from convnext_studio.ui.panels.measuring import add_running_controls, map_text, measuring_query
+from convnext_studio.ui.plots.arranged_views import COLORMAP, LIMITS, MatrixView, Tile, TileGrid
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.curve_data import Axes, Curve
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve
-from convnext_studio.ui.plots.matrix import COLORMAP, LIMITS, MatrixView
-from convnext_studio.ui.plots.picture_tiles import Tile, TileGrid
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

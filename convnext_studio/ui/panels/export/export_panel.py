@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.export import safe_stem
 from convnext_studio.export.views import table_text
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, Contents
+from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, ViewContents
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -70,7 +70,7 @@ class ExportPreview(QLabel):
         fitting.setDevicePixelRatio(ratio)
         self.setPixmap(QPixmap.fromImage(fitting))
 
-    def show_arrays(self, contents: Sequence[Contents]) -> None:
+    def show_arrays(self, contents: Sequence[ViewContents]) -> None:
         """List the arrays of several views by name."""
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         lines = [f"{each.name}\n    {described(each.values)}" for each in contents if each.values is not None]
@@ -373,12 +373,12 @@ class ExportPanel(QWidget):
                 self._watched.view.installEventFilter(self)
 
     @property
-    def _numbered(self) -> list[Contents]:
+    def _numbered(self) -> list[ViewContents]:
         """The contents of the visible views that have values."""
         shown = (view.contents for view in self._shown)
         return [contents for contents in shown if contents is not None and contents.values is not None]
 
-    def _show_view(self, view: MapView, contents: Contents, chosen: FileKind) -> None:
+    def _show_view(self, view: MapView, contents: ViewContents, chosen: FileKind) -> None:
         """Preview one view in the chosen format, or the values of all views."""
         if chosen is ALL_VIEWS:
             self.preview.show_arrays(self._numbered)

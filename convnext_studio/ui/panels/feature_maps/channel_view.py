@@ -43,7 +43,7 @@ from convnext_studio.ui.plots.map_texts import (
     veil_layer,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_of_two import lines_of_two
@@ -535,7 +535,7 @@ class ChannelNumbersView(QWidget):
         lines = (f"values = {call('explorer.kernel', payload.node, payload.channel)}",)
         python = PythonLines(lines, network=network)
         caption = f"Channel {payload.channel} of {text}."
-        self.kernel_map.set_contents(Contents(name, caption, kernel, python))
+        self.kernel_map.set_contents(ViewContents(name, caption, kernel, python))
 
     def _show_weights(self, kernel: NDArray[np.float32]) -> None:
         height, width = kernel.shape

@@ -32,10 +32,10 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import (
     PinnedView,
 )
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
@@ -362,11 +362,11 @@ class FeatureMapsPanel(Panel):
                 name = f"{subject.file_name} channels"
                 caption = f"{subject.title} · {said}"
                 python = python_of_maps(subject, self.state.second)
-                view.set_contents(Contents(name, caption, subject.result.maps, python))
+                view.set_contents(ViewContents(name, caption, subject.result.maps, python))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
         python = python_of_channel(shown, self.state.second)
-        self.channel_map.set_contents(Contents(name, caption, shown.values, python))
+        self.channel_map.set_contents(ViewContents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""

@@ -27,8 +27,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.plots.map_view import MapView
+from convnext_studio.ui.plots.saving.snapshot import Snapshot, on_common_scales
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
-from convnext_studio.ui.plots.snapshot import Snapshot, on_common_scales
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import to_qimage

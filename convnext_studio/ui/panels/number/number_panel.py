@@ -11,10 +11,10 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 from convnext_studio.ui.panels.base import Panel, PanelQuery
-from convnext_studio.ui.plots.ink import Canvas, Ink
+from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
-from convnext_studio.ui.plots.value_painting import ValuePainting
-from convnext_studio.ui.plots.value_texts import formula_text, map_value_text, place_text, step_words
+from convnext_studio.ui.plots.values.value_painting import ValuePainting
+from convnext_studio.ui.plots.values.value_texts import formula_text, map_value_text, place_text, step_words
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -68,7 +68,7 @@ class Journey:
         self._at = min(max(self._at + by, 0), len(self._places) - 1)
 
 
-class ValueCanvas(Canvas):
+class ValueCanvas(InkCanvas):
     """A canvas whose wheel scrolls, and whose side buttons go back and forward."""
 
     scrolled = Signal(int)  # rows downwards

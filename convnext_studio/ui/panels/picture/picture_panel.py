@@ -32,9 +32,8 @@ from convnext_studio.ui.panels.picture.unit_field import (
 )
 from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.plots.box_tool import BoxTool
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
     Placement,
@@ -45,8 +44,7 @@ from convnext_studio.ui.plots.map_texts import (
     value_text,
 )
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.scene import Layer, Mark, Scene
-from convnext_studio.ui.plots.split_scene import line_mark
+from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines

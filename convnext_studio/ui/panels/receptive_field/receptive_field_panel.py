@@ -23,7 +23,7 @@ from convnext_studio.ui.panels.receptive_field.measured_field import (
     difference_scene,
 )
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     Colours,
@@ -39,8 +39,7 @@ from convnext_studio.ui.plots.field_scene import (
     why_no_figure,
     window_around,
 )
-from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.plots.split_scene import split_scene
+from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.range_choice import RangeChoice

@@ -36,8 +36,8 @@ from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredFie
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
 from convnext_studio.ui.panels.receptive_field_lab.number_table import NumberTable
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
+from convnext_studio.ui.plots.curve_data import Axes, Curve, line_icon, series_colour
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, line_icon, series_colour
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
     PROTOCOLS,

@@ -40,8 +40,8 @@ from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, W
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scale_choice
 from convnext_studio.ui.panels.receptive_field_lab.compare import ComparePage, Display
 from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
+from convnext_studio.ui.plots.curve_data import Axes, Curve, Numbers
 from convnext_studio.ui.plots.curve_plot import CurvePlot
-from convnext_studio.ui.plots.curves import Axes, Curve, Numbers
 from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL
 from convnext_studio.ui.plots.saving.vector_files import svg_bytes
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from convnext_studio.ui.plots.curves import LINE_PX
+from convnext_studio.ui.plots.curve_data import LINE_PX
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _MOST_CHARACTERS = 34  # Of the first column, so that a long name leaves room for the numbers.

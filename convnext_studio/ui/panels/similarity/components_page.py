@@ -47,8 +47,8 @@ from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.picture_gallery import Overlay
-from convnext_studio.ui.plots.saving.view_saver import Contents
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -122,7 +122,7 @@ class ComponentsPage(Page):
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
         self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
-        self._overlays: dict[tuple[str, int], Overlay] = {}
+        self._overlays: dict[tuple[str, int], GalleryOverlay] = {}
         self._drawn: tuple[object, ...] = ()
         self._marks: dict[str, NDArray[np.bool_]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -439,7 +439,7 @@ class ComponentsPage(Page):
             single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
             name = f"{subject.picture.name} component {single.index + 1}"
             python = self.component_python(subject.picture.key, single.index)
-            single.map.set_contents(Contents(name, self.caption(), values, python))
+            single.map.set_contents(ViewContents(name, self.caption(), values, python))
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for all components of a picture, or for the one that is shown alone."""
@@ -453,7 +453,7 @@ class ComponentsPage(Page):
             return found
         return dataclasses.replace(found, lines=(*found.lines[:-1], f"{found.lines[-1]}[{index}]"))
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the colours of a small picture."""
         placed, result = self._others.get(key), self._result
         if placed is None or result is None:
@@ -464,7 +464,7 @@ class ComponentsPage(Page):
             self._overlays[key, index] = self._drawn_overlay(placed, result, index)
         return self._overlays[key, index]
 
-    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> Overlay:
+    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> GalleryOverlay:
         maps, box = seen_map(placed.maps, result.field, placed.geometry)
         if index < 0:
             colours = three_colours(maps, result.basis.ends, smooth=False)
@@ -472,7 +472,7 @@ class ComponentsPage(Page):
         else:
             limits = signed_limits(result.basis.ends[index])
             colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-        return Overlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

@@ -44,7 +44,7 @@ from convnext_studio.ui.panels.similarity.patch_list import PatchList
 from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -425,7 +425,7 @@ class LikenessPage(Page):
             values=values,
         )
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the likeness over a small picture."""
         scale, values = self._scale(), self._map(key)
         if scale is None or values is None:
@@ -434,7 +434,7 @@ class LikenessPage(Page):
         placed = self._vectors[key]
         seen, box = seen_map(values, self._fields[self._node], placed.geometry)
         colours = veil(seen, limits, colormap, zero=zero)
-        return Overlay(colours, box, placed.geometry.picture_size, self.look.opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, placed.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for the likeness that is shown, which follows the pointer."""

@@ -21,7 +21,7 @@ from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -145,7 +145,7 @@ class NormsPage(Page):
             return None
         return lines_of(MeasureNorms(image=image, node=result.node), model)
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the lengths over the small picture of the one that is shown."""
         result = self._result
         if result is None or key != result.image:
@@ -153,7 +153,7 @@ class NormsPage(Page):
         limits = limits_of(result.norms)
         seen, box = seen_map(result.norms, result.field, result.geometry)
         colours = veil(seen, limits, OVER_PICTURE, zero=limits.low)
-        return Overlay(colours, box, result.geometry.picture_size, self.look.opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, result.geometry.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

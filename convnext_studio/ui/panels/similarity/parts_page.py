@@ -39,7 +39,7 @@ from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.similarity.patch_list import PatchList
 from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
 from convnext_studio.ui.plots.map_texts import Placement, point_text
-from convnext_studio.ui.plots.picture_gallery import Overlay
+from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -305,7 +305,7 @@ class PartsPage(Page):
         )
         return PageScene(layers=(Layer(Bitmap(veil), box),), lines=lines, values=own.labels)
 
-    def overlay(self, key: str) -> Overlay | None:
+    def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the parts of a small picture."""
         result = self._result
         own = None if result is None else next((each for each in result.pictures if each.image == key), None)
@@ -314,7 +314,7 @@ class PartsPage(Page):
         labels, box = seen_map(own.labels, result.field, own.geometry)
         lines = {PART_COLOURS[part]: ends for part, ends in part_outlines(labels, box, self.hidden).items()}
         veil = part_veil(labels, self.hidden, _TINT)
-        return Overlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
+        return GalleryOverlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for the parts of the picture."""

@@ -14,9 +14,15 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsItem, QVBoxLayout, QWidget
 
 from convnext_studio.render import Limits
-from convnext_studio.ui.plots.canvas.curve_items import band_items, bars_item, curve_item, mark_item, plain
-from convnext_studio.ui.plots.canvas.legend import Legend
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark, Numbers, Ticks
+from convnext_studio.ui.plots.canvas.curve_items import (
+    Legend,
+    band_items,
+    bars_item,
+    curve_item,
+    mark_item,
+    plain,
+)
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve, Numbers, Ticks
 from convnext_studio.ui.widgets import theme
 
 _USUAL_FONT_PX = 13  # The size of text at which lines have the width that their pens say.
@@ -196,7 +202,7 @@ class AxesView(QWidget):
         """Draw an item of one's own in the coordinates of the axes."""
         self._box.addItem(item, ignoreBounds=True)
 
-    def add_marks(self, marks: Sequence[Mark]) -> None:
+    def add_marks(self, marks: Sequence[AxisMark]) -> None:
         """Draw upright lines with their names at the top."""
         for mark in marks:
             self._box.addItem(mark_item(mark, self.font(), self._pen_scale))

@@ -1,9 +1,10 @@
-"""The mapping from the coordinates of a scene to the logical pixels of the view that shows it."""
+"""Which part of its scene a view shows, and the mapping from the scene to the view's logical pixels."""
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, QSize
 from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
 
@@ -63,3 +64,147 @@ class Projection:
     def text_px(self, text: str) -> float:
         """Return the width of a label with this text."""
         return self.metrics.horizontalAdvance(text) + 8.0
+
+
+_LARGEST_ZOOM = 400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """The visible part of a scene, independent of the sizes of the scene and the view.
+
+    Attributes
+    ----------
+    x, y
+        Centre of the view, as fractions of the scene's width and height.
+    zoom
+        Scale relative to the scale at which the scene fits.
+    """
+
+    x: float
+    y: float
+    zoom: float
+
+
+class SceneZoom:
+    """The scale and the position of a scene in a view; numbers alone, which the view shows.
+
+    Parameters
+    ----------
+    view
+        The widget, whose size and font count.
+
+    Attributes
+    ----------
+    scene_size
+        Width and height of the scene; None if there is none.
+    margin
+        How far the scene reaches beyond its left, top, right and bottom; a fitted scene is shown with that.
+    column_px
+        Width of the column for labels beside the layers.
+    """
+
+    def __init__(self, view: QWidget) -> None:
+        self._view = view
+        self._scale = 1.0
+        self._origin = QPointF()
+        self._is_fitted = True
+        self.scene_size: tuple[float, float] | None = None
+        self.margin = (0.0, 0.0, 0.0, 0.0)
+        self.column_px = 0.0
+
+    @property
+    def projection(self) -> Projection:
+        """The mapping from the scene to the view."""
+        view = self._view
+        area = QRectF(view.rect())
+        return Projection(self._scale, self._origin, area, self.column_px, view.font(), view.fontMetrics())
+
+    @property
+    def scale(self) -> float:
+        """The number of logical pixels per scene pixel."""
+        return self._scale
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the whole scene is visible and stays so when the view is resized."""
+        return self._is_fitted
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The point of the scene at the centre of the view."""
+        return self.projection.to_scene(self._middle)
+
+    @property
+    def viewpoint(self) -> Viewpoint | None:
+        """The visible part of the scene; None if the scene is fitted."""
+        if self._is_fitted or self.scene_size is None:
+            return None
+        x, y = self.centre
+        width, height = self.scene_size
+        return Viewpoint(x / width, y / height, self._scale / self._fitting_scale)
+
+    def fit(self) -> None:
+        """Show the whole scene as large as possible."""
+        self._is_fitted = True
+        if self.scene_size is not None:
+            (width, height), (left, top, _, _) = self._extent, self.margin
+            self._scale = self._fitting_scale
+            self._origin = QPointF(
+                (self._view.width() - self.column_px - width * self._scale) / 2 + left * self._scale,
+                (self._view.height() - height * self._scale) / 2 + top * self._scale,
+            )
+
+    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom by a factor around a point of the view, by default its centre."""
+        fixed = self._middle if at is None else at
+        self._put(*self.projection.to_scene(fixed), fixed, self._within(self._scale * factor))
+
+    def look(self, x: float, y: float, scale: float) -> None:
+        """Centre a point of the scene at a scale, which is limited as for the wheel and the keys."""
+        self._put(x, y, self._middle, self._within(scale))
+
+    def show(self, viewpoint: Viewpoint) -> None:
+        """Show this part of the scene, as another view does."""
+        width, height = self.scene_size or (1.0, 1.0)
+        scale = self._fitting_scale * viewpoint.zoom
+        self._put(viewpoint.x * width, viewpoint.y * height, self._middle, scale)
+
+    def drag(self, by: QPointF) -> None:
+        """Move the scene by pixels of the view."""
+        self._origin += by
+        self._is_fitted = False
+
+    def resize(self, change: QSize) -> None:
+        """Keep the scene fitted, or else keep its centre, after the size of the view has changed."""
+        if self._is_fitted:
+            self.fit()
+        else:
+            self._origin += QPointF(change.width() / 2, change.height() / 2)
+
+    def _put(self, x: float, y: float, at: QPointF, scale: float) -> None:
+        """Show a point of the scene at a place of the view."""
+        self._is_fitted = False
+        self._scale = scale
+        self._origin = QPointF(at.x() - x * scale, at.y() - y * scale)
+
+    def _within(self, scale: float) -> float:
+        smallest = self._fitting_scale / 4
+        return min(max(scale, smallest), max(_LARGEST_ZOOM, smallest))
+
+    @property
+    def _middle(self) -> QPointF:
+        return QPointF(self._view.width() / 2, self._view.height() / 2)
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        """Width and height of the scene with its margin."""
+        (width, height), (left, top, right, bottom) = self.scene_size or (1.0, 1.0), self.margin
+        return width + left + right, height + top + bottom
+
+    @property
+    def _fitting_scale(self) -> float:
+        width, height = self._extent
+        room_x = self._view.width() - self.column_px - 2 * MARGIN_PX
+        room_y = self._view.height() - 2 * MARGIN_PX
+        return max(min(room_x / width, room_y / height), 1e-6)

@@ -58,7 +58,7 @@ class RegionNumbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Profile:
+class LineProfile:
     """The values along a line, with their distances from its start in the scene; NaN outside the map."""
 
     distance: NDArray[np.float64]
@@ -93,7 +93,7 @@ def region_numbers(numbers: Numbers, box: Box, ends: Ends) -> RegionNumbers | No
     )
 
 
-def profile_of(numbers: Numbers, box: Box, ends: Ends) -> Profile:
+def profile_of(numbers: Numbers, box: Box, ends: Ends) -> LineProfile:
     """Return the values along a line over a map that fills `box`: two or more for each unit that it crosses."""
     values = numbers.values
     unit = min(box[2] / values.shape[1], box[3] / values.shape[0])
@@ -105,7 +105,7 @@ def profile_of(numbers: Numbers, box: Box, ends: Ends) -> Profile:
     inside = (columns >= 0) & (columns < values.shape[1]) & (rows >= 0) & (rows < values.shape[0])
     read = np.full(count, np.nan)
     read[inside] = values[rows[inside], columns[inside]]
-    return Profile(along * length_of(ends), read)
+    return LineProfile(along * length_of(ends), read)
 
 
 def box_of(ends: Ends) -> Box:

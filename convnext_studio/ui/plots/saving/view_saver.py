@@ -1,5 +1,8 @@
-"""A menu that copies and saves a view."""
+"""Take a view out of the program: a menu that copies and saves it, and dragging its picture elsewhere."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,14 +10,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QObject, QPointF, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
+    QDrag,
     QGuiApplication,
     QImage,
+    QImageWriter,
     QKeySequence,
+    QMouseEvent,
+    QPixmap,
 )
-from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QInputDialog, QMenu, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export import safe_stem
@@ -43,7 +50,7 @@ ONE_VIEW = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contents:
+class ViewContents:
     """The contents of a view for files.
 
     Attributes
@@ -73,7 +80,7 @@ class Drawn(Painted, Protocol):
     view: ImageView
 
     @property
-    def contents(self) -> Contents | None:
+    def contents(self) -> ViewContents | None:
         """The contents that are shown, or None."""
 
     def picture(self, width_px: int | None = None) -> QImage:
@@ -207,7 +214,7 @@ class ViewSaver(QObject):
         if (values := self._values) is not None:
             self._run(lambda: save_npy(path, values))
 
-    def write_npz(self, path: Path, views: Sequence[Contents]) -> None:
+    def write_npz(self, path: Path, views: Sequence[ViewContents]) -> None:
         """Save the numbers of several views, which need not include this one, in one file."""
         numbers = [(view.name, view.caption, view.values) for view in views if view.values is not None]
         self._run(lambda: save_npz(path, numbers))
@@ -285,3 +292,83 @@ class ViewSaver(QObject):
 
     def _tell_failed(self, error: StudioError) -> None:
         self.noticed.emit(Notice(SAVING, error.message, error.hint))
+
+
+_SHOWN_PX = 160
+_COMPRESSION = 90  # Qt's "quality": little compression, because the user is holding the mouse button.
+
+
+class DragOut(QObject):
+    """An event filter that lets the user drag a picture out of a widget with Ctrl and the left button.
+
+    The picture is offered as a PNG file and as pixels.
+
+    Parameters
+    ----------
+    source
+        Widget to drag from.
+    picture, name
+        Functions that return the picture, and the name of its file without extension.
+    """
+
+    def __init__(self, source: QWidget, picture: Callable[[], QImage], name: Callable[[], str]) -> None:
+        super().__init__(source)
+        self._source = source
+        self._picture = picture
+        self._name = name
+        self._press: QPointF | None = None
+        self._folder: Path | None = None
+        source.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        """Consume the mouse events from a press with Ctrl until the release."""
+        if not isinstance(event, QMouseEvent):
+            return False
+        match event.type():
+            case QEvent.Type.MouseButtonPress if _begins(event):
+                self._press = event.position()
+                return True
+            case QEvent.Type.MouseMove if self._press is not None:
+                if (event.position() - self._press).manhattanLength() >= QApplication.startDragDistance():
+                    self._press = None
+                    self._drag()
+                return True
+            case QEvent.Type.MouseButtonRelease if self._press is not None:
+                self._press = None
+                return True
+        return False
+
+    def mime(self) -> QMimeData:
+        """Return the picture as MIME data; its file is kept until this program ends."""
+        image, mime = self._picture(), QMimeData()
+        mime.setImageData(image)
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="convnext-studio-"))
+            atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / f"{safe_stem(f'{self._name()}.png')}.png"
+        writer = QImageWriter(str(path), QByteArray(b"PNG"))
+        writer.setQuality(_COMPRESSION)
+        if writer.write(image):
+            mime.setUrls([QUrl.fromLocalFile(str(path))])
+        return mime
+
+    def _drag(self) -> None:
+        drag = QDrag(self._source)
+        mime = self.mime()
+        drag.setMimeData(mime)
+        shown = QPixmap.fromImage(QImage(mime.imageData()))
+        drag.setPixmap(
+            shown.scaled(
+                _SHOWN_PX,
+                _SHOWN_PX,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+        )
+        drag.exec(Qt.DropAction.CopyAction)
+
+
+def _begins(event: QMouseEvent) -> bool:
+    return (
+        event.button() == Qt.MouseButton.LeftButton and event.modifiers() == Qt.KeyboardModifier.ControlModifier
+    )

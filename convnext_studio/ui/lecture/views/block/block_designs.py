@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from convnext_studio.lecture.designs import (
     BlockDesign,
-    Conv,
+    Convolution,
     convnext,
     mobilenet_v1,
     mobilenet_v2,
@@ -15,9 +15,8 @@ from convnext_studio.lecture.designs import (
 )
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
-from convnext_studio.ui.lecture.views.depthwise.separable_cost import kind_colour
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.lecture.views.painted_view import PaintedView, kind_colour
 from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -159,18 +158,22 @@ class BlockDesignsView(PaintedView):
 
     def _paint_legend(self, ink: Ink, room: QRectF) -> None:
         kinds = list(dict.fromkeys(conv.kind for design in self.designs() for conv in design.convs))
-        convs = {"dense": Conv(1, 1, 3), "depthwise": Conv(1, 1, 3, depthwise=True), "pointwise": Conv(1, 1)}
+        convs = {
+            "dense": Convolution(1, 1, 3),
+            "depthwise": Convolution(1, 1, 3, depthwise=True),
+            "pointwise": Convolution(1, 1),
+        }
         names = [(kind_colour(ink, convs[kind]).name(), f"{kind}: mixes {_KINDS[kind]}") for kind in kinds]
         ink.legend(room, names, align="centre")
 
 
-def _is_inside(ink: Ink, conv: Conv, room: QRectF, widest: int) -> bool:
+def _is_inside(ink: Ink, conv: Convolution, room: QRectF, widest: int) -> bool:
     """Return whether the text of a convolution fits into its shape."""
     width = (conv.before + conv.after) / 2 / widest * room.width()
     return ink.width(_conv_text(conv), ink.small) + ink.px * 0.3 < width
 
 
-def _conv_text(conv: Conv) -> str:
+def _conv_text(conv: Convolution) -> str:
     kernel = f"{'d' if conv.depthwise else ''}{conv.kernel_size}×{conv.kernel_size}"
     widths = f"{conv.before} → {conv.after}" if conv.before != conv.after else f"{conv.after}"
     return f"{kernel}, {widths}"

@@ -16,8 +16,8 @@ from convnext_studio.render import format_count, format_number
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView, set_range
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
-from convnext_studio.ui.plots.value_painting import ValuePainting, cell_at, cell_box
-from convnext_studio.ui.plots.value_texts import operation_words, place_text
+from convnext_studio.ui.plots.values.value_painting import ValuePainting, cell_at, cell_box
+from convnext_studio.ui.plots.values.value_texts import operation_words, place_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query

@@ -13,7 +13,7 @@ from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView, blocks_of
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve
+from convnext_studio.ui.plots.curve_data import Axes, Bars, Curve
 from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge

@@ -15,7 +15,7 @@ from convnext_studio.render import Limits, format_number
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Bars
+from convnext_studio.ui.plots.curve_data import Axes, Bars
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import QRectF
 
 from convnext_studio.export.contents import label_of
+from convnext_studio.lecture.activations import CURVES
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm
 from convnext_studio.protocol.envelope import Payload, Request
@@ -12,7 +13,6 @@ from convnext_studio.protocol.lecture import SwapPart, SwappedPart
 from convnext_studio.render import format_number
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.norm_and_gelu.activation import CURVES
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITLES
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView
 from convnext_studio.ui.plots.ink import Ink, MapPicture, is_wide, map_picture, shared_columns

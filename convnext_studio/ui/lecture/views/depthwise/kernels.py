@@ -13,16 +13,12 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import LayerWeights, LayerWeightsResult
 from convnext_studio.render import format_number
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
+from convnext_studio.ui.lecture.views.painted_view import BLOCK, DENSE, BlockView
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _GAP = 0.12  # Gap between kernels, relative to their side.
-DENSE = (
-    "The convolutions of this network are dense: no channel has its own kernel. Open a "
-    "ConvNeXt with depthwise convolutions to see such kernels."
-)
 
 
 class KernelsView(BlockView):

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
-from convnext_studio.lecture.designs import Conv
+from convnext_studio.lecture.designs import Convolution
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.painted_view import PaintedView
+from convnext_studio.ui.lecture.views.painted_view import PaintedView, kind_colour
 from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -55,10 +55,10 @@ class SeparableCostView(PaintedView):
         """The kernel size."""
         return self.kernel_slider.value
 
-    def convs(self) -> tuple[Conv, Conv, Conv]:
+    def convs(self) -> tuple[Convolution, Convolution, Convolution]:
         """Return the dense, the depthwise and the pointwise convolution."""
         c, k = self.channels, self.kernel
-        return Conv(c, c, k), Conv(c, c, k, depthwise=True), Conv(c, c)
+        return Convolution(c, c, k), Convolution(c, c, k, depthwise=True), Convolution(c, c)
 
     def caption(self) -> str:
         """Return the caption, which says how the costs are calculated."""
@@ -102,7 +102,7 @@ class SeparableCostView(PaintedView):
         ink.text(foot, text, align="centre", bold=True, colour=ink.look.accent)
 
     def _paint_group(
-        self, ink: Ink, room: QRectF, parts: tuple[Conv, ...], formula: str, of: int, most: int
+        self, ink: Ink, room: QRectF, parts: tuple[Convolution, ...], formula: str, of: int, most: int
     ) -> None:
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(room.left(), room.top(), room.width(), line), formula)
@@ -119,12 +119,6 @@ class SeparableCostView(PaintedView):
             numbers = "  +  ".join(f"{counted(part.weights * of)} {part.kind}" for part in parts)
         below = QRectF(bar.left(), bar.bottom() + 0.15 * small, bar.width(), small)
         ink.text(below, numbers, px=ink.small)
-
-
-def kind_colour(ink: Ink, conv: Conv) -> QColor:
-    """Return the colour of a convolution that mixes positions, channels, or both."""
-    look = ink.look
-    return QColor({"dense": look.muted, "depthwise": look.warning, "pointwise": look.accent}[conv.kind])
 
 
 def _ratio(share: float) -> str:

@@ -11,12 +11,11 @@ from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import SlideKernel, SlidKernel
-from convnext_studio.ui.lecture.views.depthwise.kernels import DENSE
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
-from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView, set_range
+from convnext_studio.ui.lecture.views.painted_view import BLOCK, DENSE, BlockView, set_range
 from convnext_studio.ui.plots.ink import Ink
-from convnext_studio.ui.plots.value_painting import WindowMaps
-from convnext_studio.ui.plots.value_texts import equation
+from convnext_studio.ui.plots.values.value_painting import WindowMaps
+from convnext_studio.ui.plots.values.value_texts import equation
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

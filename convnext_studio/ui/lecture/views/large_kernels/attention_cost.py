@@ -19,7 +19,7 @@ from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, 
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import SeenView, draw_frame
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Curve, Mark, series_colour
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Curve, series_colour
 from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -160,7 +160,7 @@ class AttentionCostView(SeenView):
             for name, series in zip(chosen, (_ATTENTION, _WINDOWS, 0), strict=True)
         ]
         names = [(float(tick), str(tick)) for tick in _TICKS if tick >= sides[0]]
-        mark = Mark(x=float(self.side.value), text=f"{self.side.value} px")
+        mark = AxisMark(x=float(self.side.value), text=f"{self.side.value} px")
         self.plot.show_title(self.sentence())
         low, high = np.log10(sides[[0, -1]]).tolist()
         across = Limits(low - _MARGIN, high + _MARGIN)

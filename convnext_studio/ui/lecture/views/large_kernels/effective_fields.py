@@ -27,7 +27,7 @@ _HEADINGS = "holds", "area"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredNetwork:
     """One of the compared networks.
 
     Attributes
@@ -72,18 +72,18 @@ class EffectiveFieldsView(NetworkView):
         )
         state.pictures_changed.connect(self.follow)
 
-    def compared(self) -> tuple[Measured, ...]:
+    def compared(self) -> tuple[MeasuredNetwork, ...]:
         """Return the compared networks from left to right; the open model is the last."""
-        here = Measured("The open model", Subject())
+        here = MeasuredNetwork("The open model", Subject())
         scaled = with_layer_scale(self.config, 1.0)  # With less, untrained blocks have almost no effect.
         if self.settings["compare"] == "kernels":
             random = [
-                Measured(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
+                MeasuredNetwork(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
                 for side in (3, 7)
             ]
             return *random, here
         configs = dict.fromkeys((with_layer_scale(self.config, PAPER_SCALE), scaled))
-        return *(Measured(_title(config), Subject(config=config)) for config in configs), here
+        return *(MeasuredNetwork(_title(config), Subject(config=config)) for config in configs), here
 
     def network_questions(self) -> Sequence[Request] | str:
         """Ask for the field of each network."""
@@ -152,7 +152,7 @@ class EffectiveFieldsView(NetworkView):
         ):
             self._paint_column(ink, column, place, each)
 
-    def _paint_column(self, ink: Ink, column: QRectF, place: int, each: Measured) -> None:
+    def _paint_column(self, ink: Ink, column: QRectF, place: int, each: MeasuredNetwork) -> None:
         line, small = ink.line(), ink.line(ink.small)
         ink.text(QRectF(column.left(), column.top(), column.width(), line), each.title, bold=True)
         result = self.results.get(place)

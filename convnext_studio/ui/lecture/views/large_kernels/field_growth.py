@@ -13,7 +13,7 @@ from convnext_studio.ui.lecture.views.controls import toggle
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Curve
+from convnext_studio.ui.plots.curve_data import Axes, Curve
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 

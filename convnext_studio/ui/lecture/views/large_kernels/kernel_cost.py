@@ -13,7 +13,7 @@ from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, 
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Bars
+from convnext_studio.ui.plots.curve_data import Axes, Bars
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.node_texts import counted

@@ -1,12 +1,12 @@
 """GELU and ReLU, with the values that reach the activation of a block below the curves."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from convnext_studio.lecture.activations import CURVES, gelu
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import Distribution, Distributions, DistributionsResult
@@ -15,41 +15,13 @@ from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import beyond, histogram
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Curve
+from convnext_studio.ui.plots.curve_data import Axes, Curve
 from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _LEAST_REACH, _MOST_REACH = 3.0, 8.0
 _NUMBERS = "00000"
-
-
-def relu(x: float) -> float:
-    """Return ReLU(x), the positive part."""
-    return max(x, 0.0)
-
-
-def gelu(x: float) -> float:
-    """Return GELU(x): x times the standard normal probability below x (Hendrycks and Gimpel 2016)."""
-    return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
-
-
-def gelu_tanh(x: float) -> float:
-    """Return the tanh approximation of GELU by its authors."""
-    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-
-def silu(x: float) -> float:
-    """Return SiLU(x): x times the logistic function of x."""
-    return x / (1 + math.exp(-x))
-
-
-CURVES: dict[Act, tuple[str, Callable[[float], float]]] = {
-    "gelu": ("GELU", gelu),
-    "relu": ("ReLU", relu),
-    "gelu_tanh": ("GELU (tanh)", gelu_tanh),
-    "silu": ("SiLU", silu),
-}
 
 
 class ActivationView(BlockView):

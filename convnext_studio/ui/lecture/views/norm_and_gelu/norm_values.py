@@ -14,7 +14,7 @@ from convnext_studio.render import Limits, format_number, format_percent
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import BLOCK, BlockView
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
-from convnext_studio.ui.plots.curves import Axes, Bars, Curve, Mark
+from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve
 from convnext_studio.ui.plots.ink import (
     Ink,
     MapPicture,
@@ -138,7 +138,7 @@ def beyond(found: Distribution, axis: Limits) -> str:
     return f" ({format_percent(hidden / total)} left out)" if hidden else ""
 
 
-def histogram(found: Distribution) -> tuple[Bars, list[Mark]]:
+def histogram(found: Distribution) -> tuple[Bars, list[AxisMark]]:
     """Return the counts of a distribution as bars, and its mean as a mark; no mark if it is not finite."""
     edges = np.linspace(found.low, found.high, len(found.counts) + 1)
     bars = Bars(
@@ -147,7 +147,7 @@ def histogram(found: Distribution) -> tuple[Bars, list[Mark]]:
         y=found.counts.astype(np.float64),
         width=float(edges[1] - edges[0]),
     )
-    return bars, [Mark(x=found.mean, text="mean")] if math.isfinite(found.mean) else []
+    return bars, [AxisMark(x=found.mean, text="mean")] if math.isfinite(found.mean) else []
 
 
 def _show_histogram(plot: ReadPlot, found: Distribution) -> None:

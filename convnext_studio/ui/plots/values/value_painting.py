@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 
 from convnext_studio.common.value_sums import INPUT, ValuePlace, ValueSum
 from convnext_studio.ui.plots.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
-from convnext_studio.ui.plots.value_texts import Line, formula_lines, number
+from convnext_studio.ui.plots.values.value_texts import Line, formula_lines, number
 
 _MOST_WINDOWS = 3
 """Up to so many channels, the window of a convolution is shown as maps, otherwise as a list of products."""

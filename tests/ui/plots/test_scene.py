@@ -6,10 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.plots.curtain_drag import CurtainDrag
+from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
-from convnext_studio.ui.plots.split_scene import clipped_layer, split_scene
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene, clipped_layer, split_scene
 from convnext_studio.ui.state.two_answers import TwoAnswers
 
 SIZE = (100.0, 60.0)

@@ -157,7 +157,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class AxisMark:
     """An upright line with its name, such as at a mean.
 
     Attributes

@@ -1,0 +1,1 @@
+"""Paint and write how a value of the network was made."""
