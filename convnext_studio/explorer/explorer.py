@@ -149,7 +149,7 @@ class Explorer:
         Examples
         --------
         >>> explorer = Explorer("preset:convnextv2_atto")
-        >>> comparison = explorer.compare("preset:convnext_atto")
+        >>> comparison = explorer.compare("preset:convnextv2_femto")
         >>> comparison.maps(explorer.open("sample:cat"), "stage2").difference.shape
         (80, 28, 28)
         """
