@@ -71,6 +71,8 @@ class DecodedImage:
     values
         The pixels from 0 to 1 before they were rounded to 8 bits, (height, width, 1 or 3) float32, read-only;
         None where the file has no more. Those of all bands where the view takes all.
+    is_retouched
+        Whether parts of it were blurred or filled after it was decoded.
     """
 
     key: str
@@ -82,6 +84,7 @@ class DecodedImage:
     bands: int = 3
     view: PictureView = WHOLE
     values: NDArray[np.float32] | None = None
+    is_retouched: bool = False
 
     @property
     def for_networks(self) -> Image.Image | NDArray[np.float32]:

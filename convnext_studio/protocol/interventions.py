@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.interventions import Change, Effect
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.protocol.envelope import Answer, Request
 
 Parts = Literal["channels", "blocks", "places"]
 """What is tried one by one: the channels of a node, the branches of all blocks, or places of a node."""
+
+Retouched = tuple[tuple[str, tuple[Retouch, ...]], ...]
+"""The keys of pictures, whatever their framings, each with its changes."""
 
 
 class Intervene(Request, frozen=True, kw_only=True):
@@ -26,11 +30,14 @@ class Intervene(Request, frozen=True, kw_only=True):
         The picture that is looked at: what is taken from other pictures must have the size of its maps.
     images
         The pictures that the effect ``picture mean`` averages over.
+    retouched
+        The pictures that this network is shown changed.
     """
 
     doing: ClassVar[str] = "Changing the network"
     priority: ClassVar[int] = 1
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = ()
+    retouched: Retouched = ()
     image: str = ""
     images: tuple[str, ...] = ()
 
@@ -38,22 +45,31 @@ class Intervene(Request, frozen=True, kw_only=True):
 class ChangedLogits(Request, frozen=True, kw_only=True):
     """Compute the logits of a picture under changes; answered by `ChangedLogitsResult`. Nothing is opened.
 
-    Only what follows the first change is computed, so that it is quick enough to follow the mouse.
+    Only what follows the first change is computed, so that it is quick enough to follow the mouse. The
+    attributes are those of `Intervene`.
     """
 
     doing: ClassVar[str] = "Running the changed network"
     priority: ClassVar[int] = 1
     image: str
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = ()
+    retouched: Retouched = ()
     images: tuple[str, ...] = ()
 
 
 class ChangedLogitsResult(Answer, frozen=True, kw_only=True):
-    """The logits of a picture without and with changes, (classes,) float32."""
+    """The logits of a picture without and with changes, (classes,) float32.
+
+    Attributes
+    ----------
+    probabilities
+        The probabilities with the changes, (classes,) float64.
+    """
 
     image: str
     before: NDArray[np.float32]
     after: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
 
 
 class RankParts(Request, frozen=True, kw_only=True):

@@ -1,11 +1,13 @@
 """Requests and answers for listing, opening, showing and closing pictures."""
 
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.protocol.envelope import Answer, Request
 
@@ -191,6 +193,27 @@ class OpenImage(Request, frozen=True, kw_only=True):
     name: str = ""
 
 
+class OpenRetouched(Request, frozen=True, kw_only=True):
+    """Make a picture of its own of an opened one with changes, and keep it; answered by `ImageInfo`.
+
+    Attributes
+    ----------
+    image
+        The key of the opened picture.
+    retouches
+        The changes; at least one of them is enabled.
+    name
+        The display name.
+    """
+
+    doing: ClassVar[str] = "Changing a picture"
+    on_processor: ClassVar[bool] = True
+    priority: ClassVar[int] = 1
+    image: str
+    retouches: tuple[Retouch, ...]
+    name: str = ""
+
+
 class ImageInfo(Answer, frozen=True, kw_only=True):
     """A picture that the engine keeps.
 
@@ -244,17 +267,27 @@ class PictureSource(Struct, frozen=True):
         The encoded picture.
     view
         What of it is shown.
+    of, retouches
+        For a changed picture, the key of the unchanged one and the changes.
     """
 
     path: str
     name: str
     data: bytes = b""
     view: PictureView = WHOLE
+    of: str = ""
+    retouches: tuple[Retouch, ...] = ()
 
     @property
     def source(self) -> str | bytes:
         """The source in the form that a `PictureReader` takes."""
         return self.data or self.path
+
+
+def is_needed(key: str, sources: Mapping[str, PictureSource], closed: Collection[str]) -> bool:
+    """Whether a changed picture, which is not among those that are closed, is made of this one."""
+    others = (source for own, source in sources.items() if own not in closed)
+    return any(key in (source.of, *(each.picture for each in source.retouches)) for source in others)
 
 
 class RestorePictures(Request, frozen=True, kw_only=True):

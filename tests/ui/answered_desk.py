@@ -49,13 +49,13 @@ class AnsweredDesk:
         prediction = self.dispatcher.run(Predict(image=self.image))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)
-        state.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
+        state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
 
     def open_picture(self, name: str) -> None:
         """Open another picture; the first one stays selected."""
         picture = self.dispatcher.run(OpenImage(path=name))
         assert isinstance(picture, ImageInfo)
-        self.desk.state.add_picture(picture)
+        self.desk.state.opened.add(picture)
 
     def open_second(self, request: LoadModel) -> None:
         """Open another network as B."""
@@ -101,8 +101,8 @@ class AnsweredDesk:
 
     def listed(self, key: str) -> OpenedPicture | None:
         state = self.desk.state
-        row = state.row(key)
-        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
+        row = state.opened.row(key)
+        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
 
     def of_view(self, view: MapView) -> tuple[str, Arrays]:
         assert view.contents is not None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.common.value_sums import LOGITS, ValuePlace
+from convnext_studio.common.value_terms import LOGITS, ValuePlace
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.config import ConvNeXtConfig
@@ -19,6 +19,8 @@ from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
     Explain,
+    ExplainEach,
+    ExplainedEach,
     ExplainSeveral,
     MeasureFaithfulness,
     Sanity,
@@ -29,7 +31,6 @@ from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.walls import ExplainEach, ExplainedEach
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
@@ -101,7 +102,7 @@ def attribution(engine: AnsweredDesk) -> Views:
         "noise": Explain(image="", method="smoothgrad", parameters=(("samples", 3), ("seed", 4))),
     }.items():
         state.set_target(2)
-        state.set_explaining(explaining)
+        state.attributions.set_explaining(explaining)
         engine.settle(panel)
         shown = [cell.map for cell in panel.figure.cells if cell.map.isVisible()]
         assert shown, name
@@ -245,7 +246,7 @@ def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
 @pytest.mark.parametrize("id_", ["copy_python"])
 def test_the_action_copies_the_panel_with_the_keyboard(filled_window: StudioWindow, id_: str) -> None:
     filled_window.activateWindow()
-    filled_window.predictions_panel.search.setFocus()
+    filled_window.panels.predictions.search.setFocus()
     QGuiApplication.clipboard().clear()
     filled_window.actions_by_id[id_].trigger()
     text = QGuiApplication.clipboard().text()

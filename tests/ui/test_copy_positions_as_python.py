@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.export import save_field
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldGrowth, OpenField, ReceptiveField, Subject
+from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldNetwork, OpenField, ReceptiveField
 from convnext_studio.protocol.similarity import Components
 from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 from convnext_studio.ui.state.python_text import lines_of
@@ -71,7 +71,7 @@ def likeness(engine: AnsweredDesk) -> Views:
     page.measure_box.setCurrentIndex(page.measure_box.findData("centred"))
     engine.settle(panel)
     found["centred difference"] = engine.of_view(panel.map)
-    state.select_picture(state.images[1].key)
+    state.opened.select(state.opened.images[1].key)
     QApplication.processEvents()
     engine.settle(panel)
     found["of another picture"] = engine.of_view(panel.map)
@@ -85,7 +85,7 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
         answer = engine.dispatcher.run(request)
         return engine.script(lines_of(request, engine.model)), array(answer)
 
-    untrained = Subject(config=ConvNeXtConfig(depths=(1, 1), dims=(6, 8), num_classes=2), seed=4)
+    untrained = FieldNetwork(config=ConvNeXtConfig(depths=(1, 1), dims=(6, 8), num_classes=2), seed=4)
     saved = tmp_path / "field.npz"
     save_field(saved, engine.dispatcher.run(ReceptiveField(node="stage1", inputs="noise", count=1)))
     pictures = {"images": (engine.image,), "count": 1}
@@ -94,7 +94,7 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
             ReceptiveField(node="stage2", subject=untrained, **pictures), lambda answer: answer.field_map
         ),
         "a preset": asked(
-            ReceptiveField(node="stage1", subject=Subject(source="preset:convnextv2_atto"), **pictures),
+            ReceptiveField(node="stage1", subject=FieldNetwork(source="preset:convnextv2_atto"), **pictures),
             lambda answer: answer.field_map,
         ),
         "a rectangle": asked(

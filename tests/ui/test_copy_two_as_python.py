@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.common.interventions import Change, Region
 from convnext_studio.protocol.attributions import CompareMethods, Explain, MeasureFaithfulness
 from convnext_studio.protocol.comparison import CompareNodes, NodeSimilarity
 from convnext_studio.protocol.counterparts import counterpart
 from convnext_studio.protocol.envelope import Payload, Request
-from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.interventions import Intervene
+from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.state.python_of_two import lines_of_two
-from convnext_studio.ui.state.python_text import PythonLines
-from convnext_studio.ui.state.two_answers import SHOWN, Shown
-from tests.ui.answered_desk import AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
+from convnext_studio.ui.state.python_text import OpenedNetwork, PythonLines
+from convnext_studio.ui.state.selection.two_answers import SHOWN, Shown
+from tests.ui.answered_desk import LOADED, AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
 
 SAME = LoadModel(source="bundled", untrained=True, seed=3, device="cpu")
 OTHER = LoadModel(source="preset:convnextv2_atto", seed=1, device="cpu")
@@ -69,7 +71,7 @@ def attribution(engine: AnsweredDesk, _shown: Shown) -> Views:
         "pixels": Explain(image="", method="saliency", output="probability"),
     }.items():
         state.set_target(2)
-        state.set_explaining(explaining)
+        state.attributions.set_explaining(explaining)
         engine.settle(panel)
         for number, cell in enumerate(cell for cell in panel.figure.cells if cell.map.isVisible()):
             found[f"{name} {number}"] = engine.of_view(cell.map)
@@ -155,8 +157,27 @@ def test_the_matrix_of_all_nodes(qtbot: QtBot, tmp_path: Path) -> None:
     engine.open_second(SAME)
     for name in ("sample:rocket", "sample:astronaut"):
         engine.open_picture(name)
-    images = tuple(picture.key for picture in engine.desk.state.images)
+    images = tuple(picture.key for picture in engine.desk.state.opened.images)
     similarity = engine.dispatcher.run(CompareNodes(images=images))
     assert isinstance(similarity, NodeSimilarity)
     python = PythonLines(("values = comparison.cka(pictures).matrix",), images, compares=True)
     assert_scripts_give_arrays({"cka": (engine.script(python), similarity.matrix)}, tmp_path)
+
+
+def test_a_changed_network_is_changed_again(qtbot: QtBot, tmp_path: Path) -> None:
+    engine = AnsweredDesk(qtbot)
+    changes = (
+        Change(node="stage2.block1", channels=(1, 3)),
+        Change(node="stage1", effect="factor", factor=1.5, region=Region(2, 2, 9, 7)),
+    )
+    model = engine.dispatcher.run(Intervene(network="B", changes=changes, image=engine.image))
+    assert isinstance(model, ModelInfo)
+    engine.second = OpenedNetwork(engine.model, LOADED, changes)
+    second = engine.desk.state.second
+    second.set_model(model, is_changed_first=True)
+    views: Views = {}
+    for shown in OF_TWO:
+        second.choice.choose(shown)
+        views |= {f"{shown} {name}": view for name, view in maps(engine, shown).items()}
+    assert np.abs(views["difference mosaic"][1]).max() > 0.1
+    assert_scripts_give_arrays(views, tmp_path)

@@ -34,9 +34,11 @@ from convnext_studio.protocol.pictures import (
     ImageInfo,
     ListedPictures,
     OpenImage,
+    OpenRetouched,
     PictureSource,
     RestorePictures,
     ShowPicture,
+    is_needed,
 )
 
 _DEATHS_PER_REQUEST = 2
@@ -48,7 +50,7 @@ _DEATHS_IN_A_ROW = 5
 # These change what the engine has open, or write a file. If one is cancelled just as it finishes, the window
 # must learn that it was done, so its cancellation waits for the engine's answer; others are cancelled at once.
 _CHANGES_MODELS = (LoadModel, Intervene, NameClasses, CloseModel, SwapModels)
-_LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, ShowPicture, CloseImage, SaveModel)
+_LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, OpenRetouched, ShowPicture, CloseImage, SaveModel)
 
 
 @dataclass(slots=True, eq=False)
@@ -240,6 +242,10 @@ class Ledger:
         match request, payload:
             case OpenImage(), ImageInfo():
                 self._pictures[payload.key] = PictureSource(request.path, payload.name, request.data)
+            case OpenRetouched(), ImageInfo():
+                self._pictures[payload.key] = PictureSource(
+                    "", payload.name, of=request.image, retouches=request.retouches
+                )
             case ShowPicture(), ImageInfo():
                 # The key is a new one if the file had changed, or for another view of it.
                 source = self._pictures.pop(request.image, PictureSource(payload.path, payload.name))
@@ -249,7 +255,8 @@ class Ledger:
                     self._pictures[listed.key] = PictureSource(listed.path, listed.name)
             case CloseImage(), _:
                 for key in request.images:
-                    self._pictures.pop(key, None)
+                    if not is_needed(key, self._pictures, request.images):
+                        self._pictures.pop(key, None)
 
     def _cancelled(self, identifier: int) -> None:
         del self._wanted[identifier]

@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from convnext_studio.analysis.ablation_parts import block_parts, channel_parts, place_parts
-from convnext_studio.analysis.interventions import (
+from convnext_studio.analysis.features import probabilities_of
+from convnext_studio.analysis.intervening.ablation_parts import block_parts, channel_parts, place_parts
+from convnext_studio.analysis.intervening.changed_outputs import (
     Donors,
     changed_logits,
     changed_network,
     donors_for,
     interventions,
+    logits_under,
     logits_under_each,
 )
 from convnext_studio.common.errors import StudioError
@@ -21,7 +23,7 @@ from convnext_studio.engine.handlers.model_handlers import model_info
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import outputs_of
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
-from convnext_studio.model.framing import framed, framing_of
+from convnext_studio.model.framing import framed, framing_of, picture_of
 from convnext_studio.model.labels import check_class
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.interventions import (
@@ -44,10 +46,12 @@ def intervene(workspace: Workspace, request: Intervene, should_stop: ShouldStop)
     original = other.model
     size = other.input_size(request.image) if request.image else None
     donors = _donors(other, request.changes, request.image, request.images, should_stop)
-    applied = sum(change.enabled for change in request.changes)
-    model = replace(changed_network(original), title=f"{original.title}, {pluralize(applied, 'change')}")
-    changes = interventions(model, request.changes, donors, size)
-    workspace.open_model(model, other.precision, changes)
+    applied = [change for change in request.changes if change.enabled]
+    retouches = [each for _, made in request.retouched for each in made if each.enabled]
+    said = pluralize(len(applied) + len(retouches), "change")
+    model = replace(changed_network(original), title=f"{original.title}, {said}")
+    changes = interventions(model, applied, donors, size) if applied else None
+    workspace.open_model(model, other.precision, changes, dict(request.retouched))
     return model_info(model, other.precision)
 
 
@@ -56,13 +60,22 @@ def logits_with_changes(
     workspace: Workspace, request: ChangedLogits, should_stop: ShouldStop
 ) -> ChangedLogitsResult:
     """Compute the logits without and with changes."""
+    model, precision = workspace.model, workspace.precision
     donors = _donors(workspace, request.changes, request.image, request.images, should_stop)
     output_of = _outputs(workspace, request.image, should_stop)
-    before, after = (
-        changed_logits(workspace.model, changes, donors, output_of, workspace.precision, should_stop)
-        for changes in ((), request.changes)
+    before = changed_logits(model, (), donors, output_of, precision, should_stop)
+    retouches = dict(request.retouched).get(picture_of(request.image), ())
+    if retouches:
+        x = workspace.retouched_input(request.image, retouches)
+        after = logits_under(model, request.changes, donors, x, precision, should_stop)
+    else:
+        after = changed_logits(model, request.changes, donors, output_of, precision, should_stop)
+    return ChangedLogitsResult(
+        image=request.image,
+        before=before.cpu().numpy(),
+        after=after.cpu().numpy(),
+        probabilities=probabilities_of(model, after).numpy(),
     )
-    return ChangedLogitsResult(image=request.image, before=before.cpu().numpy(), after=after.cpu().numpy())
 
 
 @handles(RankParts)

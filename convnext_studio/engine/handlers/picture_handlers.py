@@ -5,13 +5,14 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from convnext_studio.analysis.folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
+from convnext_studio.decoding.picture_folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.pictures import (
     THUMBNAIL_PX,
@@ -23,6 +24,7 @@ from convnext_studio.protocol.pictures import (
     ListedPictures,
     ListPictures,
     OpenImage,
+    OpenRetouched,
     PictureFailure,
     PictureSource,
     RestorePictures,
@@ -145,7 +147,7 @@ def check_pictures(
         except StudioError:
             continue  # The picture was closed.
         source = known.source
-        if not isinstance(source, str):
+        if not isinstance(source, str) or known.retouches:
             continue
         try:
             if not request.decodes:
@@ -176,7 +178,7 @@ def show_picture(
     key, source = request.image, workspace.source(request.image)
     view = source.view if request.view is None else request.view
     try:
-        if view == source.view and not workspace.is_changed(key):
+        if source.retouches or (view == source.view and not workspace.is_changed(key)):
             return _info(workspace.checked_picture(key))
         picture = workspace.open_picture(source.source, source.name, view)
     except StudioError as error:
@@ -196,6 +198,8 @@ def thumbnail(
     if kept is not None:
         return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
     source = workspace.source(key)
+    if source.retouches:
+        return ThumbnailPixels(image=key, pixels=workspace.picture(key).reduced(request.longest_px))
     try:
         picture = workspace.reader.decode(source.source, source.name, request.longest_px, source.view)
     except StudioError as error:
@@ -212,6 +216,15 @@ def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureF
 def open_image(workspace: Workspace, request: OpenImage, _should_stop: ShouldStop) -> ImageInfo:
     """Decode a picture and keep it."""
     return _info(workspace.open_picture(request.data or request.path, request.name))
+
+
+@handles(OpenRetouched)
+def open_retouched(workspace: Workspace, request: OpenRetouched, _should_stop: ShouldStop) -> ImageInfo:
+    """Make a picture of its own of an opened one with changes."""
+    picture = workspace.retouched_picture(request.image, request.retouches, request.name)
+    source = PictureSource("", picture.name, of=picture_of(request.image), retouches=request.retouches)
+    workspace.know_pictures({picture.key: source})
+    return _info(picture)
 
 
 def _info(picture: DecodedImage) -> ImageInfo:

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convnext_studio.analysis.faithfulness import InsertionDeletion
+from convnext_studio.analysis.evidence.faithfulness import InsertionDeletion
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.retouches import Retouch, retouched_key
 from convnext_studio.decoding import images
 from convnext_studio.decoding.fitted_bands import fitted_bands
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
+from convnext_studio.decoding.retouched_images import with_retouches
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
@@ -30,7 +32,7 @@ from convnext_studio.model.loaded import LoadedModel, name_classes
 from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
-from convnext_studio.protocol.pictures import PictureSource
+from convnext_studio.protocol.pictures import PictureSource, is_needed
 
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
@@ -78,6 +80,8 @@ class Workspace:
         The workspace of the network that is open beside this one's; None if there is no such workspace.
     is_changed_inside
         Whether interventions change what the open network computes.
+    retouched
+        The changes of the pictures, by their keys, that the open network is shown changed.
     """
 
     def __init__(
@@ -103,12 +107,13 @@ class Workspace:
         self.other: Workspace | None = None
         self._changes = ExitStack()
         self.is_changed_inside = False
+        self.retouched: Mapping[str, tuple[Retouch, ...]] = {}
 
     def beside(self) -> "Workspace":
         """Return a workspace for a second network; pictures and caches, with their limits, are shared."""
         second = copy(self)
         second._model, second.probe, second.model_number = None, None, 0
-        second._changes, second.is_changed_inside = ExitStack(), False
+        second._changes, second.is_changed_inside, second.retouched = ExitStack(), False, {}
         second.other, self.other = self, second
         return second
 
@@ -125,7 +130,11 @@ class Workspace:
         return self._model
 
     def open_model(
-        self, model: LoadedModel, precision: Precision, changes: AbstractContextManager[None] | None = None
+        self,
+        model: LoadedModel,
+        precision: Precision,
+        changes: AbstractContextManager[None] | None = None,
+        retouched: Mapping[str, tuple[Retouch, ...]] | None = None,
     ) -> None:
         """Make a model the open one, and discard the results of the previous one.
 
@@ -133,6 +142,8 @@ class Workspace:
         ----------
         changes
             What changes the model's passes as long as it is open; None if nothing does.
+        retouched
+            The changes of the pictures, by their keys, that it is shown changed.
         """
         entered = ExitStack()
         if changes is not None:  # Before the previous model is closed: if the changes do not fit, it stays.
@@ -140,6 +151,7 @@ class Workspace:
         self.close_model()
         self._changes = entered
         self._model, self.precision, self.is_changed_inside = model, precision, changes is not None
+        self.retouched = retouched or {}
 
     def close_model(self) -> None:
         """Close the open model, if there is one, and discard its results."""
@@ -147,7 +159,7 @@ class Workspace:
         for cache in (self.results, self.outputs, self.baseline_curves):
             cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
         self._changes.close()
-        self._model, self.probe, self.is_changed_inside = None, None, False
+        self._model, self.probe, self.is_changed_inside, self.retouched = None, None, False, {}
         self.model_number = next(self._numbers)
 
     def swap_models(self) -> None:
@@ -160,6 +172,7 @@ class Workspace:
             self.probe, other.probe = other.probe, self.probe
             self._changes, other._changes = other._changes, self._changes
             self.is_changed_inside, other.is_changed_inside = other.is_changed_inside, self.is_changed_inside
+            self.retouched, other.retouched = other.retouched, self.retouched
 
     def name_classes(self, labels: tuple[str, ...]) -> LoadedModel:
         """Name the classes of the open model and return it; all results stay.
@@ -216,7 +229,8 @@ class Workspace:
         """Forget pictures, in every framing, and all cached results about them."""
         keys = {picture_of(key) for key in keys}
         for key in keys:
-            self._sources.pop(key, None)
+            if not is_needed(key, self._sources, keys):
+                self._sources.pop(key, None)
             self._pictures.forget(key)
             self._bands.forget(key)
         closed = frozenset(keys)
@@ -233,10 +247,35 @@ class Workspace:
             If it is no longer open, cannot be read, or its file has changed.
         """
         key = picture_of(key)
+        retouches = self.retouched.get(key, ())
+        return self.retouched_picture(key, retouches) if retouches else self._unchanged_picture(key)
+
+    def retouched_picture(self, key: str, retouches: tuple[Retouch, ...], name: str = "") -> DecodedImage:
+        """Return an opened picture with changes, under a key of its own.
+
+        Raises
+        ------
+        StudioError
+            If the picture, or one of which parts are pasted, cannot be read.
+        """
+        key = picture_of(key)
+        own_key = retouched_key(key, retouches)
+        kept = self._pictures.get(own_key)
+        if kept is not None:
+            return kept
+        base = self._unchanged_picture(key)
+        made = with_retouches(base, retouches, lambda other: self._unchanged_picture(other).pixels)
+        changed = replace(made, key=own_key, name=name or base.name)
+        self._pictures.put(own_key, changed)
+        return changed
+
+    def _unchanged_picture(self, key: str) -> DecodedImage:
         kept = self.kept_picture(key)
         if kept is not None:
             return kept
         source = self.source(key)
+        if source.retouches:
+            return self.retouched_picture(source.of, source.retouches, source.name)
         if self.is_changed(key):
             raise StudioError(f"“{source.name}” has changed since it was opened.", "Open it again.")
         picture = replace(self.reader.decode(source.source, source.name, view=source.view), key=key)
@@ -256,7 +295,9 @@ class Workspace:
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key)
-        return not source.data and picture_key(source.path, source.view) not in ("", picture_of(key))
+        if source.data or source.retouches:
+            return False
+        return picture_key(source.path, source.view) not in ("", picture_of(key))
 
     def input(self, image: str) -> tuple[Tensor, CropGeometry]:
         """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture.
@@ -277,17 +318,38 @@ class Workspace:
 
     def any_input(self, image: str) -> tuple[Tensor, CropGeometry]:
         """Return what `input` does, even if it is so large that it has to be computed in tiles."""
-        model, picture, geometry = self.model, self.picture(image), self.geometry(image)
+        geometry = self.geometry(image)
         if framing_of(image) != TRAINED:
-            check_room(model, geometry)
-        array, _ = model.preprocessing(self._bands_of(picture), geometry)
-        return model.to_tensor(array), geometry
+            check_room(self.model, geometry)
+        return self._tensor_of(self.picture(image), geometry), geometry
+
+    def retouched_input(self, image: str, retouches: tuple[Retouch, ...]) -> Tensor:
+        """Return the network's input for an opened picture with changes, (1, C, H, W); nothing is kept.
+
+        Raises
+        ------
+        StudioError
+            As `input` and `retouched_picture` do.
+        """
+        self.is_large(image)
+        picture = self._unchanged_picture(picture_of(image))
+        made = with_retouches(picture, retouches, lambda other: self._unchanged_picture(other).pixels)
+        return self._tensor_of(made, self.geometry(image))
+
+    def _tensor_of(self, picture: DecodedImage, geometry: CropGeometry) -> Tensor:
+        array, _ = self.model.preprocessing(self._bands_of(picture), geometry)
+        return self.model.to_tensor(array)
 
     def _bands_of(self, picture: DecodedImage) -> Image.Image | NDArray[np.float32]:
         """Return what the open network takes of a picture: its colours or grey, or all its bands."""
         channels = self.model.config.in_chans
         if channels in (1, 3):
             return picture.for_networks
+        if picture.is_retouched:
+            raise StudioError(
+                f"“{picture.name}” cannot be changed for a network of {channels} channels.",
+                "Only pictures that are shown in colours or grey can be.",
+            )
         known = self._bands.get(picture.key)
         if known is None:
             source = self.source(picture.key)

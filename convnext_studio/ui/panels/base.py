@@ -30,10 +30,10 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.choices import WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.worded_box import WordedBox
 
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
@@ -69,6 +69,7 @@ class Panel(QWidget):
         self._query: PanelQuery | None = None
         self.controls = ControlRow(f"More controls of “{self.title}”")
         self._badge = random_badge()
+        self._changed_badge = changed_badge()
         self._notice = QLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -95,7 +96,8 @@ class Panel(QWidget):
         layout.addWidget(self._stack, 1)
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
-        below.addWidget(self._badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        for badge in (self._changed_badge, self._badge):
+            below.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
@@ -142,6 +144,11 @@ class Panel(QWidget):
     def marks_random_weights(self) -> bool:
         """Whether the panel shows the badge for random weights."""
         return not self._badge.isHidden()
+
+    @property
+    def marks_changes(self) -> bool:
+        """Whether the panel shows the badge for what was changed by hand."""
+        return not self._changed_badge.isHidden()
 
     def show_notice(self, text: str, can_retry: bool = False) -> None:
         """Show a plain sentence instead of the content."""
@@ -239,6 +246,7 @@ class Panel(QWidget):
         if self.compares:
             is_random = self.state.second.marks_random_weights
         self._badge.setVisible(self.is_of_model and is_random)
+        self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
 
 
 class PanelQuery(QObject):
@@ -557,6 +565,14 @@ def random_badge() -> QLabel:
     badge = QLabel("random weights")
     badge.setProperty("badge", True)
     badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
+    return badge
+
+
+def changed_badge() -> QLabel:
+    """Return the badge that marks what is computed with changes."""
+    badge = QLabel("changed")
+    badge.setProperty("badge", True)
+    badge.setToolTip("This is computed with the changes that are listed over the network.")
     return badge
 
 

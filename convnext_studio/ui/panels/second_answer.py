@@ -9,7 +9,10 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 
-WAITING_FOR_B = "Computing what B makes of it …"
+
+def waiting_for(name: str) -> str:
+    """Say that the answer of the second network is on its way."""
+    return f"Computing what is seen {name} …" if name == "after" else f"Computing what {name} makes of it …"
 
 
 class SecondAnswer(QObject):
@@ -58,7 +61,7 @@ class SecondAnswer(QObject):
     @property
     def lacking_text(self) -> str:
         """Say why the answer of B is not there."""
-        return self.failure or WAITING_FOR_B
+        return self.failure or waiting_for(self._state.second.choice.second)
 
     def ask(self, question: Request) -> None:
         """Ask B what corresponds to a question to A, unless it was the last one."""
@@ -102,5 +105,5 @@ class SecondAnswer(QObject):
             self._receive(progress.partial)
 
     def _fail(self, sentence: str) -> None:
-        self.answer, self.failure = None, f"B: {sentence}"
+        self.answer, self.failure = None, f"{self._state.second.choice.second}: {sentence}"
         self.changed.emit()

@@ -11,9 +11,8 @@ from convnext_studio.protocol.counterparts import Pair, counterpart
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.protocol.receptive_fields import ReceptiveField, UnitField
 from convnext_studio.protocol.similarity import MeasureNorms
-from convnext_studio.protocol.units import UnitField
 from convnext_studio.ui.state.python_text import (
     PICTURE,
     PythonLines,
@@ -21,7 +20,7 @@ from convnext_studio.ui.state.python_text import (
     explanation_options,
     lines_of,
 )
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 
 
 def lines_of_two(request: Request, pair: Pair, shown: Shown, share: float = 0.5) -> PythonLines | None:

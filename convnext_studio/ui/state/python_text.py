@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.interventions import Change
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
@@ -16,6 +17,7 @@ from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
     Explain,
+    ExplainEach,
     ExplainSeveral,
     MeasureFaithfulness,
 )
@@ -28,15 +30,14 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
     FieldGrowth,
+    FieldNetwork,
     FieldRequest,
     OpenField,
     ReceptiveField,
-    Subject,
+    UnitField,
 )
 from convnext_studio.protocol.similarity import Basis, Components, FindParts, Marked, MeasureNorms
-from convnext_studio.protocol.units import UnitField
 from convnext_studio.protocol.value_sums import ExplainValue
-from convnext_studio.protocol.walls import ExplainEach
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,19 @@ class PythonLines:
     beside: "PythonLines | None" = None
     joined: str = ""
 
+    @property
+    def needs_second(self) -> bool:
+        """Whether the lines need the network B."""
+        return self.network == "B" or self.compares or self.beside is not None
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
-    """An open network, and the request that loaded it, if that is known."""
+    """An open network, the request that loaded it, if that is known, and what was changed inside it."""
 
     model: ModelInfo
     loaded: LoadModel | None = None
+    changes: tuple[Change, ...] = ()
 
     def asked(self, model: ModelInfo) -> LoadModel | None:
         """Return the request if it is the one that loaded a network."""
@@ -121,6 +128,8 @@ _IMPORTED = {
     "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
     "read_field(": "from convnext_studio.erf.field_files import read_field",
     "Basis(": "from convnext_studio.explorer import Basis",
+    "Change(": "from convnext_studio.explorer import Change",
+    "Region(": "from convnext_studio.explorer import Region",
     "Marked(": "from convnext_studio.explorer import Marked",
     "ConvNeXtConfig(": "from convnext_studio.model import ConvNeXtConfig",
 }
@@ -137,11 +146,11 @@ def _with_network(
     """Return the lines of a view after those that open their network and pictures."""
     opened = second if python.network == "B" and second is not None else first
     shown = python.model or opened.model
-    lines = [f"explorer = {_explorer(shown, opened.asked(shown))}{_mark(shown)}"]
+    lines = [f"explorer = {_explorer(shown, opened)}{_mark(shown)}"]
     if python.opening:
         lines = [f"explorer = {python.opening}"]
     if python.compares and second is not None:
-        other = _Code(_explorer(second.model, second.asked(second.model)))
+        other = _Code(_explorer(second.model, second))
         lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
     return [*lines, *_opened(python.pictures, picture), *python.lines]
 
@@ -150,7 +159,15 @@ def _mark(model: ModelInfo) -> str:
     return "  # random weights" if model.random_weights else ""
 
 
-def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
+def _explorer(model: ModelInfo, opened: OpenedNetwork) -> str:
+    opening = _unchanged(model, opened.asked(model))
+    if not opened.changes:
+        return opening
+    changes = ", ".join(_struct("Change", change) for change in opened.changes)
+    return f"{opening}.with_interventions([{changes}])"
+
+
+def _unchanged(model: ModelInfo, asked: LoadModel | None) -> str:
     named: dict[str, object] = {}
     first: tuple[object, ...] = (model.source,)
     if asked is not None:
@@ -171,12 +188,17 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
 
 def _struct(name: str, struct: Struct) -> str:
     """Return the call that makes a struct, with what differs from its defaults."""
-    given = {
+    given: dict[str, object] = {
         field.name: getattr(struct, field.name)
         for field in fields(struct)
         if getattr(struct, field.name) != field.default
     }
-    return call(name, **given)
+    inner = {
+        key: _Code(_struct(type(each).__name__, each))
+        for key, each in given.items()
+        if isinstance(each, Struct)
+    }
+    return call(name, **given | inner)
 
 
 def _opened(images: Sequence[str], picture: Loaded) -> list[str]:
@@ -298,7 +320,7 @@ def _field_inputs(request: FieldRequest, usual_count: int) -> tuple[tuple[str, .
     return images, named
 
 
-def _subject(subject: Subject, model: ModelInfo) -> str:
+def _subject(subject: FieldNetwork, model: ModelInfo) -> str:
     """Return the call that opens the network of a measurement; empty if it is the open one."""
     if subject.is_current:
         return ""

@@ -212,6 +212,7 @@ QToolButton[segment="true"] {{
 QToolButton[segment="true"]:checked {{
     background: {theme.raised}; border-color: {theme.accent}; color: {theme.accent};
 }}
+QFrame#chip {{ background: {theme.raised}; border: 1px solid {theme.warning}; border-radius: {px[3]}; }}
 QFrame#sheet {{ border: 1px solid {theme.outline}; }}
 QFrame#message_bar {{ background: {theme.raised}; border: none; border-left: {px[3]} solid {theme.error}; }}
 QFrame#message_bar[good="true"] {{ border-left-color: {theme.accent}; }}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.comparison import MapPlace, curtain_of
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import (
     AVERAGE,
@@ -28,7 +28,7 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.python_of_two import explained_by_two
 from convnext_studio.ui.state.python_text import PythonLines, explanation_lines
-from convnext_studio.ui.state.second_network import SecondNetwork
+from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
 WAITING = "Computing …"
 
@@ -41,7 +41,7 @@ def explain_question(state: AppState, panel: str) -> Explain | str:
         return NO_MODEL
     if state.prediction is None:
         return state.prediction_failure or WAITING
-    explaining, target = state.explaining, state.explained_class
+    explaining, target = state.attributions.explaining, state.explained_class
     if explaining.output == "difference" and explaining.against == target:
         return "A class cannot be compared with itself: choose another one."
     if not explaining.average:
@@ -63,7 +63,7 @@ def map_name(state: AppState, question: Explain) -> str:
 
 def explained_node(state: AppState) -> str:
     """Return the node whose map is explained: of several, the selected one, or else the last of them."""
-    nodes = state.explaining.nodes
+    nodes = state.attributions.explaining.nodes
     return state.node if state.node in nodes or not nodes else nodes[-1]
 
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps
@@ -49,7 +49,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, call, lines_of
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.second_network import SecondNetwork
+from convnext_studio.ui.state.selection.second_network import SecondNetwork
 from convnext_studio.ui.widgets import theme
 
 _SIGNED = "vik"

@@ -1,6 +1,7 @@
 """The feature maps of a node: all channels side by side, and the selected channel enlarged."""
 
 from dataclasses import replace
+from functools import partial
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
@@ -32,6 +33,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import (
     PinnedView,
 )
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
+from convnext_studio.ui.panels.interventions.change_menu import ChangeButton, channel_changes
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
@@ -117,6 +119,8 @@ class FeatureMapsPanel(Panel):
         self._rearrange_soon.timeout.connect(self._paint)
         self.choices = FeatureChoices(self)
         self.choices.add_to(self.controls)
+        self.change = ChangeButton(state)
+        self.controls.add(self.change)
         self.mosaic_map = MosaicView("All channels")
         self.channel_map = ChannelView("Selected channel")
         self.numbers = ChannelNumbersView(bridge)
@@ -132,7 +136,7 @@ class FeatureMapsPanel(Panel):
         state.model_loaded.connect(self._forget)
         state.second.model_changed.connect(self._forget_second)
         state.second.choice.curtain_moved.connect(self._draw_curtain)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
         state.picture_selected.connect(self.query.refresh)
         state.node_selected.connect(self.query.refresh)
         state.channel_selected.connect(self._show_channel)
@@ -141,7 +145,7 @@ class FeatureMapsPanel(Panel):
         choices.look_changed.connect(self._paint)
         choices.options_changed.connect(self._show_options)
         choices.unit_cleared.connect(state.clear_unit)
-        choices.pin_asked.connect(lambda: state.unpin() if state.pin is not None else state.pin_selection())
+        choices.pin_asked.connect(state.toggle_pin)
         self.pinned.changed.connect(self._show_pin)
         for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
             mosaic.channel_chosen.connect(state.set_channel)
@@ -158,6 +162,7 @@ class FeatureMapsPanel(Panel):
             bar.levels_released.connect(choices.show_range)
             bar.levels_restored.connect(choices.restore_levels)
         self.channel_map.unit_chosen.connect(self._choose_unit)
+        self.mosaic_map.offer_more(partial(channel_changes, state))
         self.patches.patch_chosen.connect(self._show_patch)
         for source in (self.channel_map.read_out, self.numbers.read_out):
             source.connect(state.hovered)
@@ -196,7 +201,7 @@ class FeatureMapsPanel(Panel):
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
-        opened = {picture.key for picture in self.state.pictures}
+        opened = {picture.key for picture in self.state.opened.all}
         self._kept.forget_all_but(opened)
         self._painter.forget_all_but(opened)
 
@@ -371,12 +376,12 @@ class FeatureMapsPanel(Panel):
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""
         is_pinned = self.pinned.subject is not None
-        self.choices.set_pinned(self.state.pin is not None)
+        self.choices.set_pinned(self.state.kept.pin is not None)
         self.tabs.show_pinned(is_pinned)
         self._paint()
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         self.state.set_unit(patch.y, patch.x)
         self.tabs.show_map()
 

@@ -7,20 +7,21 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
-from convnext_studio.export.contents import label_of
+from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
+from convnext_studio.ui.panels.second_answer import waiting_for
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
-from convnext_studio.ui.state.two_answers import Shown
-from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
 MOST_ROWS = 20
 _LEAST_ROWS, _USUAL_ROWS = 3, 5
@@ -168,11 +169,11 @@ class ClassRows(QWidget):
 
 def probabilities_in_b(state: AppState) -> dict[int, float | None] | None:
     """Return the probability in B of each class of A, None where B lacks it; None as long as none is known."""
-    prediction, classes = state.second.prediction, state.second.classes
-    if prediction is None or classes is None:
+    probabilities, classes = state.second.probabilities, state.second.classes
+    if probabilities is None or classes is None:
         return None
     found: dict[int, float | None] = dict.fromkeys(classes.only_a)
-    return found | {a: float(prediction.probabilities[b]) for a, b in classes.pairs}
+    return found | {a: float(probabilities[b]) for a, b in classes.pairs}
 
 
 def in_order(prediction: Prediction, others: Mapping[int, float | None] | None, shown: Shown) -> list[int]:
@@ -231,6 +232,7 @@ class PredictionsPanel(Panel):
         state.target_selected.connect(self._show)
         state.second.prediction_made.connect(self._show)
         state.second.shown_changed.connect(self._show)
+        state.second.live_changed.connect(self._show)
         if state.model is not None:
             self._model_loaded(state.model)
         self._show(None)
@@ -305,7 +307,9 @@ class PredictionsPanel(Panel):
         other = self.state.second.model
         if other is None or (model.random_weights and other.random_weights):
             return MEANINGLESS if model.random_weights else ""
-        named = [name for name, each in (("A", model), ("B", other)) if each.random_weights]
+        choice = self.state.second.choice
+        pairs = ((choice.first, model), (choice.second, other))
+        named = [name for name, each in pairs if each.random_weights]
         return f"The percentages of {named[0]} mean nothing." if named else ""
 
     def _caption_of_two(self, is_known: bool) -> str:
@@ -314,15 +318,20 @@ class PredictionsPanel(Panel):
         if second.model is None:
             return ""
         if not is_known:
-            return second.failure or "Computing what B makes of it …"
+            return second.failure or waiting_for(second.choice.second)
+        of_first, of_second = (
+            name if second.is_changed_first else f"in {name}"
+            for name in (second.choice.first, second.choice.second)
+        )
         order = {
-            "first": "Likeliest in A first",
-            "second": "Likeliest in B first",
+            "first": f"Likeliest {of_first} first",
+            "second": f"Likeliest {of_second} first",
             "difference": "Largest differences first",
-            "curtain": "Likeliest in A first",
+            "curtain": f"Likeliest {of_first} first",
         }[second.shown]
-        classes = "" if second.classes is None else second.classes.text
-        return ". ".join(text for text in ("Probability in A | in B", order, classes) if text) + "."
+        classes = "" if second.classes is None or second.is_changed_first else second.classes.text
+        said = (f"Probability {of_first} | {of_second}", order, classes)
+        return ". ".join(text for text in said if text) + "."
 
     def _why_empty(self) -> str:
         state = self.state

@@ -39,7 +39,10 @@ from convnext_studio.ui.widgets.text_size import base_font, follow_text, scaled,
 
 BOXES_PX = 104
 LOW_BOXES_PX = 38
-_KEYS = "Click to select, double-click or Enter to open, ← and → to move, Esc to go back up"
+_KEYS = (
+    "Click to select, double-click or Enter to open, ← and → to move, Esc to go back up, "
+    "Delete to switch off and on"
+)
 _LEAST_PX = 480
 _NO_COSTS = Costs("none", {}, 0.0)
 _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
@@ -59,6 +62,7 @@ class NetworkCanvas(QWidget):
     stepped = Signal(int)
     open_asked = Signal()
     up_asked = Signal()
+    switch_asked = Signal()  # The selected node is to be switched off, or on again.
     menu_asked = Signal(object)  # tuple[NodeInfo | None, QPoint]: the node, and the place on the screen
 
     def __init__(self, state: AppState, tip: Callable[[NodeInfo], str], parent: QWidget | None = None) -> None:
@@ -224,6 +228,8 @@ class NetworkCanvas(QWidget):
             self.open_asked.emit()
         elif key in _OUT:
             self.up_asked.emit()
+        elif key == Qt.Key.Key_Delete:
+            self.switch_asked.emit()
         else:
             super().keyPressEvent(event)
 
@@ -268,6 +274,9 @@ class NetworkCanvas(QWidget):
                 costs=_NO_COSTS if self._is_low else self._costs,
                 values=self._values,
                 is_low=self._is_low,
+                changed=frozenset(
+                    change.node for change in self._state.interventions.changes if change.enabled
+                ),
             )
             painter.scale(scaled(1), scaled(1))
             brush = StripPainter(painter, base_font(self.font()), content, self._boxes_px - 3)

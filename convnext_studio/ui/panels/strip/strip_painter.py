@@ -48,6 +48,8 @@ class Content:
         Statistics of the nodes' outputs, where known.
     is_low
         Whether there is only room for the nodes' names.
+    changed
+        Names of nodes that are changed, or in which something is.
     """
 
     model: ModelInfo
@@ -58,6 +60,7 @@ class Content:
     costs: Costs
     values: Mapping[str, ValueStatistics]
     is_low: bool = False
+    changed: frozenset[str] = frozenset()
 
 
 def shared_ends(values: Sequence[ValueStatistics | None]) -> tuple[float, float] | None:
@@ -119,6 +122,7 @@ class StripPainter:
         heads = [layout.head] if layout.head is not None else []
         for part in (layout.stem, *layout.downsamples, *stages, *heads):
             self._cost(part)
+        self._strike_changed(layout.parts)
 
     def _stage(self, stage: StagePlace) -> None:
         self._box(StripPart(stage.node, stage.rect))
@@ -174,6 +178,7 @@ class StripPainter:
         if layout.total is not None:
             self._sum(layout.total)
             self._cost(layout.total)
+        self._strike_changed(layout.parts)
 
     def _said(self, name: str, *others: str) -> tuple[str, ...]:
         """Return the lines that there is room for."""
@@ -274,6 +279,15 @@ class StripPainter:
         self._text(part.rect, "+", self._look.text, bold=True)
 
     # ---------------------------------------------------------------------------------------------- pieces
+
+    def _strike_changed(self, parts: Sequence[StripPart]) -> None:
+        """Strike through what is changed; of what cannot be seen here, the part that contains it."""
+        self._painter.setPen(QPen(QColor(self._look.warning), 2))
+        for name in self._content.changed:
+            around = [part for part in parts if name == part.node.name or name.startswith(f"{part.node.name}.")]
+            if around:
+                rect = max(around, key=lambda part: len(part.node.name)).rect
+                self._painter.drawLine(rect.bottomLeft(), rect.topRight())
 
     def _cost(self, place: StripPart) -> None:
         costs = self._content.costs

@@ -7,13 +7,13 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts, ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import colorize, limits_of
-from convnext_studio.ui.panels.base import choice, random_badge
+from convnext_studio.ui.panels.base import changed_badge, choice, random_badge
+from convnext_studio.ui.panels.interventions.change_menu import node_changes, toggle_node
 from convnext_studio.ui.panels.strip.strip_canvas import NetworkCanvas
 from convnext_studio.ui.panels.strip.strip_layout import (
     NETWORK,
@@ -62,6 +62,8 @@ class StripHeader(QWidget):
         self.numbers = FactsLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
+        self.changed_badge = changed_badge()
+        self.changed_badge.hide()
         self.legend = QLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
@@ -81,6 +83,7 @@ class StripHeader(QWidget):
         layout.addSpacing(12)
         layout.addWidget(self.numbers, 1)
         layout.addSpacing(12)
+        layout.addWidget(self.changed_badge)
         layout.addWidget(self.badge)
         layout.addSpacing(4)
         layout.addWidget(self.legend)
@@ -137,7 +140,8 @@ class StripHeader(QWidget):
         return len(self._names) - 1
 
     def _fit(self) -> None:
-        fixed = [self.costs, *([self.badge] if not self.badge.isHidden() else [])]
+        badges = [badge for badge in (self.badge, self.changed_badge) if not badge.isHidden()]
+        fixed = [self.costs, *badges]
         room = self.width() - sum(part.sizeHint().width() for part in fixed) - scaled_px(40)
         used = list(range(self._depth + 1))
         arrow_px = self._arrows[0].sizeHint().width()
@@ -303,6 +307,7 @@ class NetworkStrip(QWidget):
         canvas.stepped.connect(self.step)
         canvas.open_asked.connect(self.open_selected)
         canvas.up_asked.connect(self.go_up)
+        canvas.switch_asked.connect(lambda: toggle_node(state, state.node))
         canvas.menu_asked.connect(lambda asked: self.menu_about(asked[0]).popup(asked[1]))
         header.level_chosen.connect(self._go_to)
         header.costs_chosen.connect(self._choose_costs)
@@ -312,7 +317,9 @@ class NetworkStrip(QWidget):
         state.node_selected.connect(self._follow)
         self.numbers.changed.connect(self._show_selection)
         state.second.shown_changed.connect(self._show_selection)
+        state.second.shown_changed.connect(self._show_changes)
         state.second.nodes_paired.connect(self._show_selection)
+        state.interventions.changed.connect(lambda _chain: canvas.update())
 
     # ------------------------------------------------------------------------------------------ navigation
 
@@ -353,6 +360,7 @@ class NetworkStrip(QWidget):
                 inside = menu.addAction(f"&Open {node.title}")
                 inside.triggered.connect(lambda: self.state.set_node(node.name))
                 inside.triggered.connect(self.open_selected)
+            node_changes(menu, self.state, node.name)
         up = menu.addAction("Go &up")
         up.setEnabled(self.opened != NETWORK)
         up.triggered.connect(self.go_up)
@@ -422,6 +430,9 @@ class NetworkStrip(QWidget):
         self.opened = self.opened if is_level else NETWORK
         self.canvas.show_level(self.opened)
         self._follow(self.state.node)
+
+    def _show_changes(self) -> None:
+        self.header.changed_badge.setVisible(self.state.second.marks_changes)
 
     def _show_prediction(self, prediction: Prediction | None) -> None:
         # Without a prediction the old thumbnails stay; the next ones are on their way.
@@ -505,6 +516,8 @@ class NetworkStrip(QWidget):
         """Return what is to be shown of the costs of A, given as they are, and those of B."""
         second, pair = self.state.second, self.state.second.pair
         if pair is None or second.shown not in ("second", "difference") or costs.kind == "none":
+            return costs
+        if second.is_changed_first:  # It costs the same.
             return costs
         if costs.kind == "time":
             self.numbers.want_second_times()

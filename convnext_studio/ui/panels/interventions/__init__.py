@@ -1,0 +1,1 @@
+"""Changes inside the network and on pictures: their chips, their menus, and what matters most."""
