@@ -31,6 +31,7 @@ from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
@@ -117,7 +118,7 @@ def panels(engine: AnsweredDesk) -> Views:
     assert state.prediction is not None
     number = NumberPanel(state, engine.desk.bridge)
     engine.show(number)
-    state.ask_value(ValuePlace(LOGITS, 4))
+    state.ask_value(AskedValue(ValuePlace(LOGITS, 4)))
     engine.settle(number)
     assert number.painting is not None
     wall = ContactSheetPanel(state, engine.desk.bridge)

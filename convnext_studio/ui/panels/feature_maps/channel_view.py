@@ -15,6 +15,7 @@ from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import (
     ALL_VALUES,
     OPACITY,
@@ -408,14 +409,13 @@ class ChannelView(MapView):
         if unit is not None and self._shown is not None and self._shown.has_units:
             self.unit_chosen.emit(*unit)
 
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
-        """Return the place of the value at a point of the scene; None for means, and for a second network."""
+    def _value_at(self, x: float, y: float) -> AskedValue | None:
+        """Return the place of the value at a point of the scene; None for means."""
         shown, unit = self._shown, self.unit_at(x, y)
         if shown is None or unit is None or not shown.is_exact or not shown.holds(unit):
             return None
-        if not shown.subject.is_of_first:
-            return None
-        return ValuePlace(shown.subject.result.node, shown.channel, *unit)
+        place = ValuePlace(shown.subject.result.node, shown.channel, *unit)
+        return AskedValue(place, shown.subject.network)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move to the next unit with the arrow keys, starting in the middle if none is selected."""

@@ -18,6 +18,7 @@ from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import ALL_VALUES, ChannelNumbers, Mosaic, format_number
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.maps_subject import MapsSubject, maps_request
@@ -344,7 +345,7 @@ class MosaicView(MapView):
         channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
         self.menu_about(channel, self._value_at(x, y)).popup(event.globalPos())
 
-    def menu_about(self, channel: int | None, place: ValuePlace | None = None) -> QMenu:
+    def menu_about(self, channel: int | None, place: AskedValue | None = None) -> QMenu:
         """Return the context menu of a channel and a value; without them, only the entries to copy and save."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -383,17 +384,18 @@ class MosaicView(MapView):
         if channel is not None:
             self.channel_chosen.emit(channel)
 
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+    def _value_at(self, x: float, y: float) -> AskedValue | None:
         """Return the place of the value at a point; in an overview, of the unit in the middle of a mean."""
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
-        if self._painting is None or unit is None or not self._painting.subject.is_of_first:
+        if self._painting is None or unit is None:
             return None
-        result, side = self._painting.subject.result, self._painting.subject.result.reduction
-        _, height, width = self._painting.subject.node.shape
+        subject = self._painting.subject
+        result, side = subject.result, subject.result.reduction
+        _, height, width = subject.node.shape
         row, column = (
             min(each * side + side // 2, most - 1) for each, most in zip(unit[1:], (height, width), strict=True)
         )
-        return ValuePlace(result.node, unit[0], row, column)
+        return AskedValue(ValuePlace(result.node, unit[0], row, column), subject.network)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move between the tiles with the arrow keys, in the displayed order."""

@@ -17,6 +17,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.receptive_fields import UnitFieldResult
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
@@ -448,12 +449,26 @@ class PicturePanel(Panel):
             return None
         return self.python_of(unit.question(picture.key), self._share_in_field)
 
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+    def _value_at(self, x: float, y: float) -> AskedValue | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""
+        if self.state.second.shown == "second":
+            return self._value_of_b(x, y)
         node, unit = self._node, self._unit_at(x, y)
-        if self.state.second.shown != "first":  # The sum would be that of A.
+        if node is None or unit is None:
             return None
-        return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
+        return AskedValue(ValuePlace(node.name, self._channel_of(node), *unit))
+
+    def _value_of_b(self, x: float, y: float) -> AskedValue | None:
+        """Return the place of the value that the corresponding node of B has at a point, or None."""
+        node, pair = self._node, self.state.second.pair
+        if node is None or pair is None or pair.crops is None:
+            return None
+        other = pair.b.node(pair.node(node.name, []))
+        unit = Placement(other.field, pair.crops[1]).unit_at(x, y, *other.shape[1:])
+        if unit is None:
+            return None
+        channel = min(self._channel_of(node), other.shape[0] - 1)
+        return AskedValue(ValuePlace(other.name, channel, *unit), "B")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""

@@ -12,6 +12,7 @@ from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
@@ -205,7 +206,9 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
-        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
+        self.list.value_asked.connect(
+            lambda target: state.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
+        )
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
