@@ -85,7 +85,9 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
         answer = engine.dispatcher.run(request)
         return engine.script(lines_of(request, engine.model)), array(answer)
 
-    untrained = FieldNetwork(config=ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(6, 8, 10, 12), num_classes=2), seed=4)
+    untrained = FieldNetwork(
+        config=ConvNeXtConfig(depths=(1, 1, 1, 1), dims=(6, 8, 10, 12), num_classes=2), seed=4
+    )
     saved = tmp_path / "field.npz"
     save_field(saved, engine.dispatcher.run(ReceptiveField(node="stage1", inputs="noise", count=1)))
     pictures = {"images": (engine.image,), "count": 1}
