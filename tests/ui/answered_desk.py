@@ -52,7 +52,7 @@ class AnsweredDesk:
         state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
 
     def open_picture(self, name: str) -> None:
-        """Open another picture; the first one stays selected."""
+        """Open another picture."""
         picture = self.dispatcher.run(OpenImage(path=name))
         assert isinstance(picture, ImageInfo)
         self.desk.state.opened.add(picture)

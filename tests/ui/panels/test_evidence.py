@@ -159,6 +159,14 @@ def test_a_verdict_in_words_and_a_band(desk: Desk, evidence: EvidencePanels) -> 
     np.testing.assert_allclose(band[1], SHARES * 0.69)
 
 
+def test_a_verdict_so_far_says_how_many_orders_it_is_of(desk: Desk, evidence: EvidencePanels) -> None:
+    desk.progress(4, 22, faithfulness(curves(), *by_chance(3), unmeasured()))
+    assert evidence.curves.verdict.text() == (
+        "Insertion: so far better than 3 of 3 random orders; 20 are measured in all.\n"
+        "Deletion: so far better than 3 of 3 random orders; 20 are measured in all."
+    )
+
+
 def test_another_class_is_measured_anew(desk: Desk, evidence: EvidencePanels) -> None:
     desk.answer(faithfulness(curves(), *by_chance(20), of_centre=curves()))
     desk.state.set_target(1)

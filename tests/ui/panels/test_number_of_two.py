@@ -31,6 +31,8 @@ class Numbers:
         self.engine = AnsweredDesk(qtbot)
         self.engine.open_second(request_of_b)
         self.state = self.engine.desk.state
+        assert self.state.picture is not None
+        self.picture = self.state.picture.path
         self.panel = NumberPanel(self.state, self.engine.desk.bridge)
         self.engine.show(self.panel)
         self.engine.settle(self.panel)
@@ -50,7 +52,7 @@ class Numbers:
         model = load("bundled")
         if network == "B":
             model = untrained(model, 3)
-        maps = analysis.feature_maps(model, input_of(model, "sample:coffee"), place.step)
+        maps = analysis.feature_maps(model, input_of(model, self.picture), place.step)
         return float(maps[place.channel, place.y, place.x])
 
 
