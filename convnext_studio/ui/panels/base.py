@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -240,6 +240,12 @@ class Panel(QWidget):
         if self._query is not None:
             self._query.refresh()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Pause long work that nobody can see; a window that is minimised is not meant."""
+        super().hideEvent(event)
+        if self._query is not None and not event.spontaneous():
+            self._query.pause()
+
     def _show_badge(self, _changed: object = None) -> None:
         model = self.state.model
         is_random = model is not None and model.random_weights
@@ -273,6 +279,9 @@ class PanelQuery(QObject):
         Whether the request needs an open model, and has to be sent again when another one is opened.
     waiting
         The notice shown until the first answer arrives.
+    pauses
+        Whether the work is paused while the panel is hidden. The engine must keep what is done, so that it goes
+        on where it was.
 
     Attributes
     ----------
@@ -302,9 +311,12 @@ class PanelQuery(QObject):
         wait_ms: int = 0,
         needs_model: bool = True,
         waiting: str = "Computing …",
+        pauses: bool = False,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
+        self._pauses = pauses
+        self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
         self._show = show
         self._dim = dim
@@ -385,6 +397,8 @@ class PanelQuery(QObject):
             self.drop()
             if question is not None:
                 self._say(question)
+        elif self.is_paused:
+            self._go_on(question)
         else:
             is_news = self.is_news()
             if is_news:
@@ -397,7 +411,7 @@ class PanelQuery(QObject):
 
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
-        if not self.is_news():
+        if not self.is_news() or self.is_paused:
             return
         question = self._question()
         if isinstance(question, Request):
@@ -425,13 +439,38 @@ class PanelQuery(QObject):
         """Stop the work and keep the partial answer."""
         self._query.stop()
 
+    def pause(self) -> None:
+        """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
+        question = self._question()
+        is_pausable = self._pauses and self.is_running and not self.is_news()
+        if is_pausable and isinstance(question, Request):
+            self._query.drop()
+            if self.second is not None:
+                self.second.drop()
+            self._paused = question, self._model
+            self.changed.emit()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the work on the current question was paused."""
+        question = self._question()
+        return self._paused is not None and self._paused[0] == question and self._paused[1] is self._model
+
+    def _go_on(self, question: Request) -> None:
+        """Ask again what was paused, once the panel can be seen; what is shown stays."""
+        if self.panel.isVisible():
+            self._paused = None
+            if self.second is not None:
+                self.second.ask(question)
+            self._query.ask(question, of=self._model)
+
     def drop(self) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
         self._query.drop()
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old = True
+        self._is_old, self._paused = True, None
         self._dim(True)
         self.changed.emit()
 

@@ -357,3 +357,16 @@ def test_one_map_of_several_is_the_selected_nodes(desk: Desk, evidence: Evidence
     assert isinstance(question, MeasureFaithfulness)
     assert question.map_name == "stage2"
     assert not evidence.is_settled
+
+
+def test_hidden_curves_pause_and_a_hidden_cascade_goes_on(desk: Desk, evidence: EvidencePanels) -> None:
+    [curves_asked] = asked(desk, MeasureFaithfulness)
+    desk.progress(4, 22, faithfulness(curves(), *by_chance(3), unmeasured()))
+    evidence.tabs.setCurrentWidget(evidence.sanity)
+    assert curves_asked.id in desk.client.cancelled
+    desk.qtbot.waitUntil(lambda: len(asked(desk, CheckSanity)) == 1)
+    evidence.tabs.setCurrentWidget(evidence.curves)
+    assert len(asked(desk, MeasureFaithfulness)) == 2
+    assert evidence.curves.plot.isEnabled()  # What was measured stays, undimmed.
+    assert "so far better than 3 of 3" in evidence.curves.verdict.text()
+    assert asked(desk, CheckSanity)[0].id not in desk.client.cancelled

@@ -370,7 +370,8 @@ class SanityPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.query = measuring_query(self, self.question, self._show, self._dim)
+        # The steps of an unfinished cascade are not kept, so that it would begin anew.
+        self.query = measuring_query(self, self.question, self._show, self._dim, pauses=False)
         self.stop = add_running_controls(self, self.query)
         self.tiles = TileGrid("Maps as the weights are randomised")
         self.plot = CurvePlot("Rank correlation by step", _EVIDENCE_SANITY_AXES)
