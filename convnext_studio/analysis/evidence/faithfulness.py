@@ -206,5 +206,6 @@ def insertion_deletion(
     """
     check_steps(steps)
     ends = probability(end_pictures(tensor, fill)).cpu()
+    yield curves_of(ends, ends[:0], steps)
     for inner in masked_outputs(lambda pictures: probability(pictures).cpu(), tensor, fill, order, steps):
         yield curves_of(ends, inner, steps)

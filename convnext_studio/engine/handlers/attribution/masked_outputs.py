@@ -66,6 +66,7 @@ class MaskedPictures:
         if self._should_stop():  # What is known of another network must not be taken for what is known of this.
             raise Stopped
         ends = self._of_class(self._ends, target)
+        yield curves_of(ends, ends[:0], self._steps)
         kept_as = self._workspace.key("masked", *self._asked, self._steps, key)
         known = self._workspace.masked_outputs.get(kept_as)
         seen = on_picture(order, self._geometry) if self._geometry.is_padded else order

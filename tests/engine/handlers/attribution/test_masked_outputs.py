@@ -75,7 +75,7 @@ def test_curves_are_those_of_a_plain_network(engine: Engine) -> None:
     answer, _ = engine.given(engine.asked)
     explanation = engine.dispatcher.run(engine.asked.question)
     values, field = explanation.maps["stage4"], explanation.fields["stage4"]
-    side = load("bundled").input_px
+    side = input_of(load("bundled"), "sample:cat").shape[-1]
     orders = [
         (answer.of_map, pixel_order(values, field, side, side)),
         (answer.of_random[1], random_order(values.shape, field, side, side, seed=1)),
