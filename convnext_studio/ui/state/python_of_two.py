@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
-from convnext_studio.protocol.attributions import CompareMethods, Explain, MeasureFaithfulness
+from convnext_studio.protocol.attributions import CheckSanity, CompareMethods, Explain, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelMap
 from convnext_studio.protocol.counterparts import Pair, counterpart
 from convnext_studio.protocol.envelope import Request
@@ -151,6 +151,11 @@ def _fields(request: ReceptiveField, pair: Pair, shown: Shown, share: float) -> 
     )
 
 
+def _cascades(request: CheckSanity, pair: Pair, shown: Shown, _share: float) -> PythonLines | None:
+    difference = "values = [one - other for one, other in zip(a, b)]"
+    return beside_each_other(request, pair, shown, difference, "values = [*a, *b]")
+
+
 _COMPARED: dict[type[Request], Callable[..., PythonLines | None]] = {
     FeatureMaps: _maps,
     ChannelMap: _channel,
@@ -159,6 +164,7 @@ _COMPARED: dict[type[Request], Callable[..., PythonLines | None]] = {
     Predict: _predictions,
     ReceptiveField: _fields,
     MeasureFaithfulness: _one_by_one,
+    CheckSanity: _cascades,
     CompareMethods: _one_by_one,
     MeasureNorms: _one_by_one,
 }
