@@ -1,4 +1,4 @@
-"""In a lecture, C shows what the camera sees: averaged by choice, which is said, and left with everything else."""
+"""In a lecture, C shows what the camera sees: averaged by choice, which is said."""
 
 import numpy as np
 import pytest
