@@ -16,8 +16,8 @@ from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.features import stage_pass, to_arrays
 from convnext_studio.analysis.receptive_field import Signal, running_average
 from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
-from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
