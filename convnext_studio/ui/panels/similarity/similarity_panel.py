@@ -1,6 +1,5 @@
 """The panel "Similarity": what the positions of a node's map have in common, on one picture and on all."""
 
-from dataclasses import replace
 from typing import cast
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -10,7 +9,13 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
-from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, opacity_slider
+from convnext_studio.ui.panels.base import (
+    Panel,
+    PanelQuery,
+    QueryProgressBar,
+    opacity_slider,
+    resolution_switch,
+)
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
 from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage
@@ -24,6 +29,7 @@ from convnext_studio.ui.plots.picture_gallery import PictureGallery
 from convnext_studio.ui.plots.scene import Layer, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
@@ -77,13 +83,7 @@ class SimilarityPanel(Panel):
         for page in self.pages:
             for control in page.controls:
                 self.controls.add(control)
-        self.resolution = Switch(
-            "Resolution",
-            (
-                ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
-                ("True grid", False, "Show each unit as a square of one colour"),
-            ),
-        )
+        self.resolution = resolution_switch()
         self.opacity = opacity_slider()
         self.opacity.setValue(_OPACITY_PERCENT)
         self.opacity.setToolTip("Opacity of the colours over the pictures")
@@ -265,7 +265,13 @@ class SimilarityPanel(Panel):
         self.map.bar.set_scale(shown.scale)
         self._paint_small()
         self.set_caption(page.caption())
-        self.map.set_contents(replace(self.contents(f"{picture.name} {page.name}"), values=shown.values))
+        self.map.set_contents(self.contents(f"{picture.name} {page.name}", shown.values, self.python))
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give what the page shows of the large picture."""
+        picture = self.state.picture
+        return self.page.python(picture.key) if picture is not None and self.query.is_current else None
 
     def _paint_small(self) -> None:
         """Show the small pictures that are in view, with what the page has to show over them."""
