@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
@@ -194,23 +195,42 @@ class Panel(QWidget):
     def python(self) -> PythonLines | None:
         """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
         question = None if self._query is None else self._query.shown_question
-        model = self.state.model
-        found = None if question is None or model is None else lines_of(question, model)
-        return self.of_first(found)
+        return None if question is None else self.python_of(question)
 
-    def of_first(self, python: PythonLines | None) -> PythonLines | None:
-        """Return these lines if the panel shows the first network alone, which they are about."""
-        return python if not self.compares or self.state.second.shown == "first" else None
+    def python_of(self, question: Request, share: float | None = None) -> PythonLines | None:
+        """Return the lines that give what the panel shows of the answers to a request.
+
+        Parameters
+        ----------
+        share
+            Where the curtain's line is in the map, as a share of its width; that of the view if None.
+        """
+        model, second = self.state.model, self.state.second
+        pair = second.pair
+        if not self.compares or pair is None or second.shown == "first":
+            return None if model is None else lines_of(question, model)
+        return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
+
+    @property
+    def network_title(self) -> str:
+        """The title of the network or the networks that the panel is about."""
+        if self.compares:
+            return self.state.second.title
+        return "" if self.state.model is None else self.state.model.title
+
+    @property
+    def is_of_random_weights(self) -> bool:
+        """Whether a network that the panel is about has random weights."""
+        if self.compares:
+            return self.state.second.marks_random_weights
+        return self.state.model is not None and self.state.model.random_weights
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
     ) -> ViewContents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
-        model = "" if self.state.model is None else self.state.model.title
-        if self.compares:
-            model = self.state.second.title
-        said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return ViewContents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+        said = (self.network_title, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
+        return ViewContents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""
@@ -238,12 +258,14 @@ class Panel(QWidget):
         if self._query is not None:
             self._query.refresh()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Pause long work that nobody can see; a window that is minimised is not meant."""
+        super().hideEvent(event)
+        if self._query is not None and not event.spontaneous():
+            self._query.pause()
+
     def _show_badge(self, _changed: object = None) -> None:
-        model = self.state.model
-        is_random = model is not None and model.random_weights
-        if self.compares:
-            is_random = self.state.second.marks_random_weights
-        self._badge.setVisible(self.is_of_model and is_random)
+        self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
         self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
 
 
@@ -271,6 +293,9 @@ class PanelQuery(QObject):
         Whether the request needs an open model, and has to be sent again when another one is opened.
     waiting
         The notice shown until the first answer arrives.
+    pauses
+        Whether the work is paused while the panel is hidden. The engine must keep what is done, so that it goes
+        on where it was.
 
     Attributes
     ----------
@@ -300,9 +325,12 @@ class PanelQuery(QObject):
         wait_ms: int = 0,
         needs_model: bool = True,
         waiting: str = "Computing …",
+        pauses: bool = False,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
+        self._pauses = pauses
+        self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
         self._show = show
         self._dim = dim
@@ -386,6 +414,8 @@ class PanelQuery(QObject):
             self.drop()
             if question is not None:
                 self._say(question)
+        elif self.is_paused:
+            self._go_on(question)
         else:
             is_news = self.is_news()
             if is_news:
@@ -398,7 +428,7 @@ class PanelQuery(QObject):
 
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
-        if not self.is_news():
+        if not self.is_news() or self.is_paused:
             return
         question = self._question()
         if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
@@ -429,6 +459,31 @@ class PanelQuery(QObject):
         """Stop the work and keep the partial answer."""
         self._query.stop()
 
+    def pause(self) -> None:
+        """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
+        question = self._question()
+        is_pausable = self._pauses and self.is_running and not self.is_news()
+        if is_pausable and isinstance(question, Request):
+            self._query.drop()
+            if self.second is not None:
+                self.second.drop()
+            self._paused = question, self._model
+            self.changed.emit()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the work on the current question was paused."""
+        question = self._question()
+        return self._paused is not None and self._paused[0] == question and self._paused[1] is self._model
+
+    def _go_on(self, question: Request) -> None:
+        """Ask again what was paused, once the panel can be seen; what is shown stays."""
+        if self.panel.isVisible():
+            self._paused = None
+            if self.second is not None:
+                self.second.ask(question)
+            self._query.ask(question, of=self._model)
+
     def drop(self, dims: bool = True) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
         self._is_behind = False
@@ -436,7 +491,7 @@ class PanelQuery(QObject):
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old = True
+        self._is_old, self._paused = True, None
         if dims:
             self._dim(True)
         self.changed.emit()
