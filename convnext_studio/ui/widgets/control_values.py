@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QAbstractSlider,
     QComboBox,
     QDoubleSpinBox,
+    QLineEdit,
     QScrollBar,
     QSpinBox,
     QWidget,
@@ -17,7 +18,9 @@ from shiboken6 import isValid
 Value = bool | int | float | str
 
 
-_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton)
+KEPT = "is_kept"
+"""The property of a line of text that is a choice as any other, and not a search or a path."""
+_KINDS = (QComboBox, QAbstractSlider, QSpinBox, QDoubleSpinBox, QAbstractButton, QLineEdit)
 
 
 def control_values(panel: QWidget) -> dict[str, Value]:
@@ -55,6 +58,8 @@ def _value(control: QWidget) -> Value | None:
             return control.value()
         case QAbstractButton():
             return control.isChecked() if control.isCheckable() else None
+        case QLineEdit():
+            return control.text() if control.property(KEPT) else None
     return None
 
 
@@ -66,5 +71,8 @@ def _set(control: QWidget, value: Value) -> None:
             control.setChecked(value)
         case ((QAbstractSlider() | QSpinBox()), int()) if not isinstance(value, bool):
             control.setValue(max(min(value, control.maximum()), control.minimum()))
+        case QLineEdit(), str() if control.property(KEPT):
+            control.setText(value)
+            control.editingFinished.emit()
         case QDoubleSpinBox(), int() | float() if not isinstance(value, bool):
             control.setValue(value)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QW
 
 from convnext_studio.render import Limits, Range, RangeKind, format_number
 from convnext_studio.ui.widgets.choices import WordedBox
+from convnext_studio.ui.widgets.control_values import KEPT
 from convnext_studio.ui.widgets.text_size import limit_width
 
 _TITLES: dict[RangeKind, str] = {
@@ -142,4 +143,5 @@ def _edit(name: str) -> QLineEdit:
     edit.setAccessibleName(name)
     edit.setToolTip(f"{name} of the colour scale; values beyond it get the colour of that end")
     limit_width(edit, "-0.00000000")
+    edit.setProperty(KEPT, True)
     return edit

@@ -19,6 +19,7 @@ from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.shell.panel_controls import measures_on, set_measures
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.session_document import SavedSession, from_bytes, to_text
+from convnext_studio.ui.widgets.control_values import control_values, set_controls
 
 UNIT_PX = 8
 VALUES = np.random.default_rng(3).uniform(0.1, 1, (7, 9)).astype(np.float32)
@@ -287,3 +288,27 @@ def test_a_session_keeps_what_is_measured(
     view.set_measures({})
     set_measures(panel, again.measures["attribution"])
     assert view.measures == {"region": (3.0, 4.0, 20.0, 30.0), "distance": (1.5, 2.0, 30.0, 40.0)}
+
+
+@pytest.mark.parametrize("name", ["receptive_field", "attribution", "picture"])
+def test_a_session_keeps_levels_that_were_dragged(filled_window: StudioWindow, name: str) -> None:
+    panel = filled_window.dock_layout.docks[name].panel
+    control = panel.range if name == "receptive_field" else panel.look.range
+    control.take(Limits(0.25, 0.5))
+    saved = control_values(panel)
+    control.restore()
+    assert control.value.kind != "hand"
+    set_controls(panel, saved)
+    assert (control.value.kind, control.value.hand) == ("hand", Limits(0.25, 0.5))
+
+
+def test_a_session_keeps_levels_that_were_dragged_beside_feature_maps(filled_window: StudioWindow) -> None:
+    panel = filled_window.dock_layout.docks["feature_maps"].panel
+    usual = panel.choices.scaling.currentData()
+    panel.choices.take_levels(Limits(0.25, 0.5))
+    saved = control_values(panel)
+    panel.choices.restore_levels()
+    assert panel.choices.scaling.currentData() == usual
+    set_controls(panel, saved)
+    assert panel.choices.scaling.currentData() == "fixed"
+    assert panel.choices.range.value.hand == Limits(0.25, 0.5)
