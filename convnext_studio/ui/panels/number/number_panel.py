@@ -28,11 +28,14 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.text_size import scaled_px
 
 ASK = (
     "Alt+click a value of a map or a prediction to see the sum that made it, "
     "or press Ctrl+H for the selected unit."
 )
+_TWO_SUMS_PX = 560
+"""Where two sums beside each other have room for the last line of their formulas."""
 CLOSED = "The network that computed this value is no longer open."
 
 
@@ -143,7 +146,7 @@ class NumberPanel(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put two sums beside each other in a wide panel, one above the other in a tall one."""
         super().resizeEvent(event)
-        is_wide = event.size().width() > event.size().height()
+        is_wide = event.size().width() > max(event.size().height(), scaled_px(_TWO_SUMS_PX))
         self._sides.setDirection(
             QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
         )
