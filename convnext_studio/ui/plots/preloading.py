@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 from typing import cast
 
 from PySide6 import QtCore, QtGui, QtWidgets
-from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 _STEP_S = 0.008
@@ -64,6 +64,8 @@ _BEFORE = {
 class Preloader(QObject):
     """Loads what the views need, once a window is painted and while Qt has nothing else to do."""
 
+    began = Signal()  # The window is painted.
+
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
@@ -77,6 +79,7 @@ class Preloader(QObject):
         if event.type() == QEvent.Type.Paint:
             self._window.removeEventFilter(self)
             self._timer.start(0)
+            self.began.emit()
         return False
 
     def _go_on(self) -> None:

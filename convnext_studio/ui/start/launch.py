@@ -94,15 +94,16 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         controller.open_sample(FIRST_SAMPLE)
     if options.present is not None:
         _present(window.lecture.presentation, options)
+        _load_in_thread(controller)
     else:
-        Preloader(window)
+        # Not earlier: the thread would take turns with the one that paints.
+        Preloader(window).began.connect(partial(_load_in_thread, controller))
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
     if options.live is not None:
         window.dock_layout.show_panel("live")
         window.live.open(options.live)
-    controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter
         size = None if options.size is None else QSize(*options.size)
@@ -127,6 +128,10 @@ def start_application(needs_font: bool = False) -> QApplication:
     if needs_font:
         _use_spare_font(application)
     return application
+
+
+def _load_in_thread(controller: Controller) -> None:
+    controller.background.run(_load_for_answers, on_done=lambda _: None)
 
 
 def _load_for_answers() -> None:
