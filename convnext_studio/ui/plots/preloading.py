@@ -75,7 +75,7 @@ class Preloader(QObject):
         self._window = window
         self._steps = chain(_steps(), _canvases(window))
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self._go_on)
+        self._timer.timeout.connect(self._begin)
         window.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -83,8 +83,12 @@ class Preloader(QObject):
         if event.type() == QEvent.Type.Paint:
             self._window.removeEventFilter(self)
             self._timer.start(0)
-            self.began.emit()
         return False
+
+    def _begin(self) -> None:
+        self._timer.timeout.disconnect(self._begin)
+        self._timer.timeout.connect(self._go_on)
+        self.began.emit()
 
     def _go_on(self) -> None:
         end = time.perf_counter() + _STEP_S

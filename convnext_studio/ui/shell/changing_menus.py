@@ -14,6 +14,7 @@ from convnext_studio.protocol.models import BUILT, Device, ModelInfo
 from convnext_studio.ui.panels.model.model_panel import DEVICES
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _PREFIXES = ("preset:", "timm:", "timm-random:", SAMPLE_PREFIX)
 _GONE = "It no longer exists"
@@ -70,7 +71,7 @@ class RecentMenu(QObject):
             self._menu.addSection(title)
         for entry in entries:
             action = self._menu.addAction(entry.replace("&", "&&"))
-            action.setToolTip(entry)
+            action.setToolTip(plain_tip(entry))
             action.triggered.connect(partial(_call, choose, entry))
             if is_file(entry):
                 self._files[entry] = action
@@ -80,7 +81,7 @@ class RecentMenu(QObject):
             action = self._files.get(path)
             if action is not None:
                 action.setEnabled(False)
-                action.setToolTip(f"{path}\n{_GONE}")
+                action.setToolTip(plain_tip(f"{path}\n{_GONE}"))
 
 
 def is_file(source: str) -> bool:
