@@ -106,8 +106,8 @@ def _in_tiles(
     info = model.node(request.node)
     if info.kind == "operation":
         raise StudioError(
-            f"The field of a unit inside {model.node(info.parent).title} is not computed for so large a part of "
-            "a picture.",
+            f"The field of a unit inside {model.node(info.parent).title} is not computed for so large a part "
+            "of a picture.",
             "Choose the block itself, or show less of the picture.",
         )
     rows, columns = _window(workspace, request) or (slice(0, size[0]), slice(0, size[1]))
