@@ -68,14 +68,14 @@ _BEFORE = {
 class Preloader(QObject):
     """Loads what the views need, once a window is painted and while Qt has nothing else to do."""
 
-    began = Signal()  # The window is painted.
+    began = Signal()  # The window was painted: whatever would have delayed that may be loaded now.
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
         self._steps = chain(_steps(), _canvases(window))
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self._begin)
+        self._timer.timeout.connect(self._go_on)
         window.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -83,12 +83,8 @@ class Preloader(QObject):
         if event.type() == QEvent.Type.Paint:
             self._window.removeEventFilter(self)
             self._timer.start(0)
+            QTimer.singleShot(0, self, self.began.emit)
         return False
-
-    def _begin(self) -> None:
-        self._timer.timeout.disconnect(self._begin)
-        self._timer.timeout.connect(self._go_on)
-        self.began.emit()
 
     def _go_on(self) -> None:
         end = time.perf_counter() + _STEP_S

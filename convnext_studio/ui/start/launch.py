@@ -92,12 +92,12 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
         controller.open_paths(options.images)
     elif options.live is None:
         controller.open_sample(FIRST_SAMPLE)
+    load = partial(controller.background.run, _load_for_answers, on_done=lambda _: None)
     if options.present is not None:
         _present(window.lecture.presentation, options)
-        _load_in_thread(controller)
+        load()
     else:
-        # Not earlier: the thread would take turns with the one that paints.
-        Preloader(window).began.connect(partial(_load_in_thread, controller))
+        Preloader(window).began.connect(load)
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
@@ -128,10 +128,6 @@ def start_application(needs_font: bool = False) -> QApplication:
     if needs_font:
         _use_spare_font(application)
     return application
-
-
-def _load_in_thread(controller: Controller) -> None:
-    controller.background.run(_load_for_answers, on_done=lambda _: None)
 
 
 def _load_for_answers() -> None:
