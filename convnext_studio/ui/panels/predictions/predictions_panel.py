@@ -208,7 +208,7 @@ class PredictionsPanel(Panel):
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
         self.list.value_asked.connect(
-            lambda target: state.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
+            lambda target: state.views.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
         )
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
