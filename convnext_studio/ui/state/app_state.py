@@ -10,7 +10,6 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
@@ -46,7 +45,7 @@ class AppState(QObject):
     attributions
         How the class is explained, and the maps that explain it.
     views
-        The point under the pointer and the visible part of the picture, which all its views share.
+        The point under the pointer, the visible part of the picture, and the value that was asked about.
     live
         The frames of a live source, while one is the picture.
     kept
@@ -62,7 +61,6 @@ class AppState(QObject):
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
-    value_asked = Signal(object)  # AskedValue: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -85,7 +83,6 @@ class AppState(QObject):
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
-        self._asked_value: AskedValue | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -191,9 +188,9 @@ class AppState(QObject):
 
         The selected unit stays where it is on the picture, as soon as the new maps are known.
         """
-        picture = self._picture
         if framing == self.framing:
             return
+        picture = self._picture
         self.opened.framings.set_framing(framing, picture)
         if picture is not None:
             place = self._place_of_unit()
@@ -215,9 +212,7 @@ class AppState(QObject):
         place, self._unit_place = self._unit_place, None
         if place is None or self._model is None or self._unit is not None:
             return
-        unit = unit_at(self.sized(self._model.node(self._node)), place, prediction)
-        if unit is not None:
-            self.set_unit(*unit)
+        self._change_unit(unit_at(self.sized(self._model.node(self._node)), place, prediction))
 
     @property
     def framed_model(self) -> ModelInfo | None:
@@ -332,13 +327,3 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
-
-    @property
-    def asked_value(self) -> AskedValue | None:
-        """The value of which someone last asked how it was made, or None."""
-        return self._asked_value
-
-    def ask_value(self, asked: AskedValue) -> None:
-        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
-        self._asked_value = asked
-        self.value_asked.emit(asked)

@@ -38,7 +38,7 @@ class Numbers:
         self.engine.settle(self.panel)
 
     def go(self, asked: AskedValue) -> None:
-        self.state.ask_value(asked)
+        self.state.views.ask_value(asked)
         self.engine.settle(self.panel)
         self.panel.grab()
 

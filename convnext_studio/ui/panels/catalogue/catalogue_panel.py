@@ -23,6 +23,7 @@ from convnext_studio.ui.panels.base import Panel, PanelQuery, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text
 
 COLUMNS = {
@@ -208,7 +209,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         item = QStandardItem(text)
         item.setData(order, _ORDER)
         item.setData(entry, _ENTRY)
-        item.setToolTip(entry.why_not or _tip(entry, text))
+        item.setToolTip(plain_tip(entry.why_not or _tip(entry, text)))
         item.setTextAlignment(_side(column))
         if entry.why_not:
             item.setData(grey, Qt.ItemDataRole.ForegroundRole)

@@ -260,11 +260,11 @@ class NumberPanel(Panel):
             view.went.connect(lambda place, network=network: self.go(AskedValue(place, network)))
             view.stepped.connect(self.step)
             view.said.connect(state.hovered)
-        state.value_asked.connect(self.go)
+        state.views.value_asked.connect(self.go)
         state.model_loaded.connect(self._follow)
         state.picture_selected.connect(self._follow)
-        if state.asked_value is not None:
-            self.go(state.asked_value)
+        if state.views.asked_value is not None:
+            self.go(state.views.asked_value)
         self.query.refresh()
 
     def _add_controls(self) -> None:

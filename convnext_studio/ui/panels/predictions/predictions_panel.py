@@ -21,7 +21,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import Shown
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
 MOST_ROWS = 20
@@ -208,7 +208,7 @@ class PredictionsPanel(Panel):
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
         self.list.value_asked.connect(
-            lambda target: state.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
+            lambda target: state.views.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
         )
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
@@ -298,7 +298,7 @@ class PredictionsPanel(Panel):
         self.list.show_classes(model, prediction, self._matches(model, prediction), target, others)
         percent = format_percent(float(prediction.probabilities[target]))
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
-        self.explained.setToolTip(self.explained.text())
+        self.explained.setToolTip(plain_tip(self.explained.text()))
         self.follow.setEnabled(self.state.target is not None)
 
     def _name(self, target: int, name: str) -> None:

@@ -60,7 +60,7 @@ from convnext_studio.ui.state.comparison_entries import (
     Entry,
     at_node,
 )
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -226,7 +226,7 @@ class SubjectView(Panel):
 
     def _show_title(self) -> None:
         self._name.setText(self.name)
-        self._name.setToolTip(self.name)
+        self._name.setToolTip(plain_tip(self.name))
         self.setAccessibleName(self.name)
         self.map.view.setAccessibleName(f"Effective receptive field of {self.name}")
         for tell in (self._bar.setAccessibleName, self._bar.setToolTip):
