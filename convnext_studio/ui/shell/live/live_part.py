@@ -299,8 +299,8 @@ class Live(WindowPart):
     def close(self) -> None:
         """Leave the source, and end what is being written."""
         self._finish_film()
-        self.leave()
         if self._parts is not None:
+            self._parts.player.leave(keeps=False)
             self._parts.recorder.stop()
 
     def _tell(self, message: str, hint: str = "") -> None:
