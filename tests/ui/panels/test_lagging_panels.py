@@ -7,7 +7,8 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.model.frame_keys import frame_key, number_of
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction

@@ -19,8 +19,9 @@ from convnext_studio.protocol.value_sums import (
     MapValue,
 )
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.number.sum_view import SumView, class_name
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.map_texts import point_text
 from convnext_studio.ui.plots.values.value_painting import ValuePainting
 from convnext_studio.ui.plots.values.value_texts import map_value_text, place_text, step_words
