@@ -163,8 +163,7 @@ class StudioWindow(QMainWindow):
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
-        self.live = Live(self)
-        self.live.changed.connect(lambda: status.show_live(self.live.status))
+        self.live = Live(self, status)
         self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
@@ -223,12 +222,6 @@ class StudioWindow(QMainWindow):
                 self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
-        # The lecture listens to the controller, too.
-        self.live.noticed.connect(controller.noticed)
-        self.live.succeeded.connect(controller.succeeded)
-        self.lecture.camera_asked.connect(self.live.switch_camera)
-        self.lecture.freeze_asked.connect(self.live.toggle)
-        self.lecture.step_asked.connect(self.live.step)
         state.views.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self.panels.open_field)

@@ -21,7 +21,8 @@ from convnext_studio.protocol.value_sums import (
     MapValue,
 )
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
 from convnext_studio.ui.plots.values.value_painting import ValuePainting, operand_name
