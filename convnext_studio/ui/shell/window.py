@@ -341,6 +341,8 @@ class StudioWindow(QMainWindow):
         return (
             not self.bridge.pending
             and not self.controller.background.is_busy
+            and self.controller.changed_network.is_settled
+            and self.controller.retouched.is_settled
             and all(panel.is_settled for panel in panels)
         )
 

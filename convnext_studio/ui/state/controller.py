@@ -34,6 +34,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.changed_network import ChangedNetwork
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening import PICTURES, PictureOpener
+from convnext_studio.ui.state.retouched_pictures import RetouchedPictures
 from convnext_studio.ui.state.second_opener import SecondOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import RECENT_COUNT, SettingsFile, latest_first
@@ -87,6 +88,7 @@ class Controller(QObject):
         self.exporter = Exporter(state, bridge, self.background, self)
         self.second = SecondOpener(state, bridge, lambda: self._loaded_model, self._take_first, self)
         self.changed_network = ChangedNetwork(state, bridge, self)
+        self.retouched = RetouchedPictures(state, bridge, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
         for part in (self.exporter, self.pictures):
             part.noticed.connect(self.noticed)

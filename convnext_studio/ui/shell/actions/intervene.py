@@ -1,11 +1,12 @@
 """The actions that change the network: a submenu of the Model menu."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from convnext_studio.ui.panels.interventions.change_menu import toggle_channel, toggle_node
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 
 if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
     from convnext_studio.ui.shell.window import StudioWindow
 
 _MENU = "Model/Chan&ge"
@@ -17,6 +18,12 @@ def _has_model(window: "StudioWindow") -> bool:
 
 def _has_changes(window: "StudioWindow") -> bool:
     return not window.state.interventions.chain.is_empty
+
+
+def _toggle_brush(window: "StudioWindow") -> None:
+    window.dock_layout.show_panel("picture")
+    retoucher = cast("PicturePanel", window.dock_layout.docks["picture"].panel).retoucher
+    retoucher.activate(not retoucher.is_active)
 
 
 INTERVENE: tuple[ActionSpec, ...] = (
@@ -39,6 +46,16 @@ INTERVENE: tuple[ActionSpec, ...] = (
         "Ctrl+Alt+C",
         needs="a model",
         enabled=_has_model,
+    ),
+    ActionSpec(
+        "change_picture",
+        _MENU,
+        "Change the &picture with a brush",
+        "Blur or fill places of the picture, and watch the prediction; again to stop",
+        _toggle_brush,
+        "Ctrl+Alt+B",
+        needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
     ),
     ActionSpec("change_1", _MENU, SEPARATOR),
     ActionSpec(
