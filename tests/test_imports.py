@@ -33,10 +33,10 @@ def test_the_window_comes_before_what_only_the_lab_needs() -> None:
         "model",
         "export",
         "cli.main",
-        "cli.erf_measuring",
-        "cli.export_pictures",
-        "cli.models",
-        "cli.doctor",
+        "cli.commands.erf_measuring",
+        "cli.commands.export_pictures",
+        "cli.commands.models",
+        "cli.commands.doctor",
     ],
 )
 def test_everything_else_imports_no_qt(module: str) -> None:

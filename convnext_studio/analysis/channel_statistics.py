@@ -1,7 +1,5 @@
 """Statistics of channels, by which they are sorted, and their contributions to a class."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,37 +9,9 @@ from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppa
 from convnext_studio.analysis.features import as_maps, seen_part, to_array
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.render.channel_order import ChannelNumbers
 
 _CHUNK_VALUES = 1 << 22  # Some hundred MiB as float64, with intermediate results.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelNumbers:
-    """Statistics of each channel over its positions; every array is (C,).
-
-    Values that are not finite are counted and left out of the statistics, which are NaN if none are left.
-
-    Attributes
-    ----------
-    mean, minimum, maximum, variance
-        float64; the variance is the population variance.
-    sparsity
-        float64: (sqrt(n) - l1 / l2) / (sqrt(n) - 1) of n values, by Hoyer, "Non-negative matrix factorization
-        with sparseness constraints", JMLR 5 (2004): 0 if all magnitudes are equal, 1 if only one is not zero,
-        and NaN if n is 1 or all values are zero.
-    non_finite
-        int64: the number of values that are not finite.
-    is_dead
-        bool: whether there are several positions and all have the same value.
-    """
-
-    mean: NDArray[np.float64]
-    minimum: NDArray[np.float64]
-    maximum: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    sparsity: NDArray[np.float64]
-    non_finite: NDArray[np.int64]
-    is_dead: NDArray[np.bool_]
 
 
 def channel_numbers(maps: Tensor) -> ChannelNumbers:

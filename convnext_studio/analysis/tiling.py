@@ -29,7 +29,7 @@ KEPT_BYTES = 1 << 28
 Steps = Generator[None, None, Tensor]
 
 
-class Layer(Protocol):
+class TiledLayer(Protocol):
     """A part of the network that is computed in strips."""
 
     def output_size(self, size: Size) -> Size:
@@ -294,7 +294,7 @@ class NamedLayer:
     """A layer with the trunk node whose output it gives, and the stage that it ends, if it ends one."""
 
     node: str
-    layer: Layer
+    layer: TiledLayer
     stage: str = ""
 
 

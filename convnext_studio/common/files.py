@@ -1,13 +1,14 @@
-"""Paths given by the user, and files that are written completely or not at all."""
+"""Paths given by the user or kept in files, and files that are written completely or not at all."""
 
 import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.samples import SAMPLE_PREFIX
 
 FILE_ENDINGS = (
     ".png", ".svg", ".pdf", ".npy", ".npz", ".csv", ".json", ".txt", ".html", ".htm", ".cnxsession",
@@ -134,3 +135,19 @@ def _refusal_behind(error: BaseException) -> OSError | None:
     while seen is not None and not isinstance(seen, OSError):
         seen = seen.__cause__ or seen.__context__
     return seen
+
+
+def saved_path(path: str, folder: Path) -> str:
+    """Return a path relative to the folder if possible, with forward slashes, which every system reads.
+
+    ``sample:NAME`` stays as it is.
+    """
+    if path.startswith(SAMPLE_PREFIX):
+        return path
+    whole = PurePath(path)
+    return (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
+
+
+def found_path(path: str, folder: Path) -> str:
+    """Return the whole path that `saved_path` made relative to the folder."""
+    return path if path.startswith(SAMPLE_PREFIX) else str(folder / path)

@@ -8,8 +8,8 @@ import contextlib
 import signal
 import sys
 
-from convnext_studio.common.child_processes import take_streams
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.child_processes import take_streams
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import check_head, decode
 

@@ -8,9 +8,9 @@ from types import TracebackType
 
 import numpy as np
 
-from convnext_studio.common.child_processes import environment, python_command, streams_of
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.frames import ProtocolError
+from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding import wire
 from convnext_studio.decoding.images import DecodedImage, described
 from convnext_studio.decoding.picture_view import WHOLE, PictureView

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.decoding.colours import Profile, is_srgb_gamma, on_white, tone_curve
+from convnext_studio.decoding.colour_profiles import ColourProfile, is_srgb_gamma, on_white, tone_curve
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.decoding.raster import COLOUR_BANDS, Colours, Raster, is_whole, stripes, too_large
 from convnext_studio.decoding.value_range import ValueRange, is_no_data, no_data_note, range_of
@@ -140,7 +140,7 @@ class _Plan:
     shown: NDArray[Any]
     alpha: NDArray[Any] | None
     values: ValueRange
-    profile: Profile
+    profile: ColourProfile
     gamma: float
     notes: list[str]
 
@@ -181,7 +181,7 @@ def _plan(raster: Raster, name: str, contrast: tuple[float, float] | None) -> _P
     if raster.colours != "bands" and count > kept + has_alpha:
         notes.append(_others_note(kept + has_alpha, count))
     values = range_of(raster, shown, name, contrast)
-    profile = Profile(raster.profile if raster.colours != "bands" else b"", kept)
+    profile = ColourProfile(raster.profile if raster.colours != "bands" else b"", kept)
     gamma = 0.0 if profile.is_used or is_srgb_gamma(raster.gamma) else raster.gamma
     return _Plan(
         raster=raster,
@@ -194,7 +194,7 @@ def _plan(raster: Raster, name: str, contrast: tuple[float, float] | None) -> _P
     )
 
 
-def _colour_notes(raster: Raster, values: ValueRange, profile: Profile, gamma: float) -> list[str]:
+def _colour_notes(raster: Raster, values: ValueRange, profile: ColourProfile, gamma: float) -> list[str]:
     notes = [values.note]
     if raster.colours == "grey" and raster.alpha == "none":
         notes.append("" if values.note or raster.notes else "Greyscale copied to all three channels.")

@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from convnext_studio.common.codec import decode, encode
-from convnext_studio.common.frames import read_frame, write_frame
+from convnext_studio.common.processes.codec import decode, encode
+from convnext_studio.common.processes.frames import read_frame, write_frame
 from convnext_studio.decoding.picture_view import PictureView
 
 

@@ -1,18 +1,18 @@
 """Evaluate a measured receptive field: squares, curves, a fitted Gaussian. Needs only numpy."""
 
-from convnext_studio.erf.curves import FieldCurves, curves_of
 from convnext_studio.erf.gaussian import GaussianFit, fit_gaussian
 from convnext_studio.erf.protocols import (
     DEFINITIONS,
     REPLKNET_COUNT,
     REPLKNET_INPUT_PX,
     Definition,
-    Measured,
+    MeasurementSettings,
     Protocol,
     averaged_text,
     definition,
     protocol_text,
 )
+from convnext_studio.erf.radial_curves import FieldCurves, curves_of
 from convnext_studio.erf.scales import (
     DECADES,
     SCALE_TEXTS,
@@ -47,7 +47,7 @@ __all__ = [
     "Field",
     "FieldCurves",
     "GaussianFit",
-    "Measured",
+    "MeasurementSettings",
     "Protocol",
     "Scale",
     "ShownScale",

@@ -1,7 +1,7 @@
 """Read and write fields: ``.npy`` contains only the array, ``.npz`` also how it was measured.
 
 An ``.npz`` of this program contains ``field``, (H, W) float64, and ``about``, a JSON text with ``format`` (1)
-and the contents of ``erf.json`` (`convnext_studio.export.field_files`).
+and the contents of ``erf.json`` (`convnext_studio.export.field_exports`).
 """
 
 import io

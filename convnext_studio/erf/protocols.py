@@ -98,7 +98,7 @@ def definition(protocol: str) -> Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasurementSettings:
     """The settings of a measurement, from which `protocol_text` makes its sentence.
 
     Attributes
@@ -132,7 +132,7 @@ class Measured:
     has_own_squares: bool = True
 
 
-def protocol_text(measured: Measured) -> str:
+def protocol_text(measured: MeasurementSettings) -> str:
     """Describe exactly what was measured, for every figure and export."""
     known = DEFINITIONS[measured.protocol]
     if measured.target is not None:
@@ -164,7 +164,7 @@ def averaged_text(pictures: int, noises: int, total: int | None = None) -> str:
     return said if pictures + noises == 1 else f"mean of {said}"
 
 
-def _squares(measured: Measured) -> str:
+def _squares(measured: MeasurementSettings) -> str:
     known, is_own = DEFINITIONS[measured.protocol], measured.has_own_squares
     of_what = "log10(1 + field)" if is_own and known.scale == "log" else "the field"
     if is_own and known.published_centre:
@@ -173,7 +173,7 @@ def _squares(measured: Measured) -> str:
     return f"{of_what} around {whose} centre"
 
 
-def _inputs(measured: Measured) -> str:
+def _inputs(measured: MeasurementSettings) -> str:
     width, height = measured.input_size
     size = f"{width} × {height} px"
     said = []
@@ -187,7 +187,7 @@ def _inputs(measured: Measured) -> str:
     return " and ".join(said)
 
 
-def _departures(measured: Measured) -> list[str]:
+def _departures(measured: MeasurementSettings) -> list[str]:
     """Return in what respects a measurement differs from the published setting."""
     found = []
     if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):

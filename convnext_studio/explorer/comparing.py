@@ -35,9 +35,14 @@ from convnext_studio.protocol.comparison import (
 from convnext_studio.protocol.counterparts import Pair, counterpart, sized_model
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import CloseModel, ModelInfo
-from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, ReceptiveFieldResult
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    ReceptiveField,
+    ReceptiveFieldResult,
+    UnitField,
+    UnitFieldResult,
+)
 from convnext_studio.protocol.receptive_fields import Protocol as FieldProtocol
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
 from convnext_studio.render import format_percent
 
 PIXELS = FieldGeometry()

@@ -12,7 +12,7 @@ from PIL import Image
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
-from convnext_studio.common.value_sums import ValuePlace, ValueSum
+from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
@@ -43,6 +43,7 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.protocol.similarity import (
     COMPONENTS,
     Basis,
@@ -58,7 +59,6 @@ from convnext_studio.protocol.similarity import (
     Parts,
     Vectors,
 )
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
 from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
 
 Class = str | int

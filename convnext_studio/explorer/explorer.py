@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.interventions import Change
-from convnext_studio.common.recipes import read_recipe
+from convnext_studio.common.interventions import Change, read_recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison

@@ -14,24 +14,23 @@ from convnext_studio.common.files import checked_ending
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
-from convnext_studio.export.contents import explained_text, label_of
+from convnext_studio.export.export_contents import explained_text, label_of
 from convnext_studio.export.field_figures import field_figure
+from convnext_studio.export.figure_page import Figure, png_bytes
 from convnext_studio.export.figures import attribution_figure, mosaic_figure, unit_figure
-from convnext_studio.export.page import Figure, png_bytes
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.export.views import save_npy
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
-from convnext_studio.protocol.units import UnitFieldResult
+from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, UnitFieldResult
 from convnext_studio.render import format_number, format_percent
 
 TOP_COUNT = 5
 
 
-class Shown:
+class DisplayedResult:
     """A result with a figure, which notebooks display."""
 
     def _figure(self) -> Figure:
@@ -77,7 +76,7 @@ class Shown:
         return self._figure()
 
 
-class _OfPicture(Shown):
+class _OfPicture(DisplayedResult):
     """A result for one picture."""
 
     def __init__(self, contents: MapContents) -> None:
@@ -170,7 +169,7 @@ class UnitView(_OfPicture):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FieldAverage(Shown):
+class FieldAverage(DisplayedResult):
     """An effective receptive field.
 
     Attributes

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.explorer.results import Shown
+from convnext_studio.explorer.results import DisplayedResult
 from convnext_studio.export import export_labels
-from convnext_studio.export.page import Figure
+from convnext_studio.export.figure_page import Figure
 from convnext_studio.export.similarity_figures import (
     components_figure,
     label_image,
@@ -26,14 +26,14 @@ from convnext_studio.protocol.similarity import (
     MostAlikeResult,
     NormsResult,
     Outlier,
-    Part,
     Parts,
+    PicturePart,
     PictureParts,
 )
 from convnext_studio.render import format_number, format_percent, three_colours
 
 
-class _OfPositions(Shown):
+class _OfPositions(DisplayedResult):
     """A result about the positions of one picture."""
 
     def __init__(self, model: ModelInfo, image: ImageInfo) -> None:
@@ -148,7 +148,7 @@ class PartMap(_OfPositions):
         return self._own.labels
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[PicturePart, ...]:
         """Each part over all pictures: its area, the pictures that have it, and its strongest patches."""
         return self.result.parts
 

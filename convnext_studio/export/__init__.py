@@ -6,8 +6,8 @@ from typing import Literal
 
 from convnext_studio.common.files import checked_ending
 from convnext_studio.comparison import NodeMatch
-from convnext_studio.export.contents import ExportContents, MapContents
-from convnext_studio.export.field_files import about_field, export_fields, save_field
+from convnext_studio.export.export_contents import ExportContents, MapContents
+from convnext_studio.export.field_exports import about_field, export_fields, save_field
 from convnext_studio.export.safe_files import export_directory, safe_stem, write_file
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.comparison import WeightDistances
@@ -168,7 +168,7 @@ def export_contact_sheet(
         If there is nothing to show, the name has another ending, or the file cannot be written.
     """
     # Imported here, because matplotlib would delay the window by half a second.
-    from convnext_studio.export.walls import contact_sheet, contact_sheet_png
+    from convnext_studio.export.wall_figures import contact_sheet, contact_sheet_png
 
     ending = checked_ending(path, (".png", ".pdf", ".svg"), "A wall of maps")
     if ending == ".png":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convnext_studio.comparison import MapPlace, NodeMatch, difference_of, match_classes, shares_of
 from convnext_studio.erf.field_files import npy_bytes
-from convnext_studio.export.contents import (
+from convnext_studio.export.export_contents import (
     ExportContents,
     finite_or_none,
     json_bytes,

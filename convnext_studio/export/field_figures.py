@@ -21,20 +21,20 @@ from convnext_studio.erf import (
     square_box,
     usual_scale,
 )
-from convnext_studio.export.figures import BODY_PX, COLORMAP
-from convnext_studio.export.fonts import cut, plain, width_of
-from convnext_studio.export.page import (
+from convnext_studio.export.figure_page import (
     GREY,
     INK,
-    Canvas,
     ColourBar,
     Figure,
     Marks,
+    PageCanvas,
     hex_of,
     map_figure,
     page_figure,
     style_ticks,
 )
+from convnext_studio.export.figures import BODY_PX, COLORMAP
+from convnext_studio.export.fonts import cut, plain, width_of
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Square
 from convnext_studio.render import (
     UNCLIPPED,
@@ -182,7 +182,7 @@ class _Plot:
     y_ticks: Sequence[float]
     y_texts: Sequence[str]
 
-    def draw(self, canvas: Canvas) -> None:
+    def draw(self, canvas: PageCanvas) -> None:
         width, height = _PLOT_PX
         axes = canvas.axes((_LEFT, _TOP, width, height))
         for (x, y), colour in zip(self.lines, COLOURS, strict=False):
@@ -207,7 +207,7 @@ def curves_figure(views: Sequence[FieldView]) -> Figure:
     shown = [view for view in views if view.curves is not None][: len(COLOURS)]
     width, height = _LEFT + _PLOT_PX[0] + _RIGHT, _TOP + _PLOT_PX[1] + _BOTTOM
 
-    def draw(canvas: Canvas) -> None:
+    def draw(canvas: PageCanvas) -> None:
         _cumulative(shown).draw(canvas)
         _radial(shown).draw(canvas.at(width, 0))
         _draw_table(canvas.at(0, height), shown, 2 * width - _RIGHT)
@@ -279,7 +279,7 @@ def _square_text(view: FieldView, square: Square) -> str:
     return f"{max(across, down):g} px, {format_percent(square.area_ratio)}"
 
 
-def _draw_table(canvas: Canvas, shown: Sequence[FieldView], width: int) -> None:
+def _draw_table(canvas: PageCanvas, shown: Sequence[FieldView], width: int) -> None:
     """Draw a row for each field: its colour, its name, and its square on the linear scale for each share."""
     first = width - len(THRESHOLDS) * _COLUMN_PX
 

@@ -6,17 +6,17 @@ from typing import Literal
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.page import (
+from convnext_studio.export.figure_page import (
     GREY,
     INK,
     RANDOM_WEIGHTS,
     WARNING,
-    Canvas,
     ColourBar,
+    PageCanvas,
     cut_line,
     lines_of,
 )
-from convnext_studio.export.png import encoded_png
+from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.render import Rgb
 
 CELL_PX = 560
@@ -101,7 +101,7 @@ def _is_same(one: ColourBar | None, other: ColourBar | None) -> bool:
     return (one.limits, one.colormap, one.zero) == (other.limits, other.colormap, other.zero)
 
 
-def draw_plate(plate: Plate) -> Canvas:
+def draw_plate(plate: Plate) -> PageCanvas:
     """Lay out a page.
 
     Raises
@@ -125,7 +125,7 @@ def draw_plate(plate: Plate) -> Canvas:
         foot += lines_of(RANDOM_WEIGHTS, _TEXT_PX, WARNING, width - 2 * _GAP_PX)
     below = sum(line.height for line in foot)
     body = sum(heights) + len(rows) * (title_px + _GAP_PX)
-    canvas = Canvas(width, _GAP_PX + body + below + (_GAP_PX if foot else 0))
+    canvas = PageCanvas(width, _GAP_PX + body + below + (_GAP_PX if foot else 0))
     y = _GAP_PX
     for number, (row, height) in enumerate(zip(rows, heights, strict=True)):
         for column, cell in enumerate(row):
@@ -145,7 +145,7 @@ def draw_plate(plate: Plate) -> Canvas:
     return canvas
 
 
-def _draw_bar(canvas: Canvas, x: float, y: float, height: float, bar: ColourBar) -> None:
+def _draw_bar(canvas: PageCanvas, x: float, y: float, height: float, bar: ColourBar) -> None:
     size = _TEXT_PX
     canvas.colour_bar((x + _GAP_PX // 2, y + size / 2, _BAR_PX, max(height - size, 40)), bar, size, _TICK_PX)
     if bar.title:

@@ -7,9 +7,18 @@ from PIL import Image
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.common.likeness import MEASURE_TITLES
+from convnext_studio.export.figure_page import (
+    GREY,
+    INK,
+    ColourBar,
+    Figure,
+    Marks,
+    PageCanvas,
+    map_figure,
+    page_figure,
+)
 from convnext_studio.export.figures import BODY_PX
-from convnext_studio.export.page import GREY, INK, Canvas, ColourBar, Figure, Marks, map_figure, page_figure
-from convnext_studio.export.png import encoded_png
+from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import (
@@ -101,7 +110,7 @@ def components_figure(model: ModelInfo, image: ImageInfo, result: ComponentsResu
         for index in shown
     ]
 
-    def draw(canvas: Canvas) -> None:
+    def draw(canvas: PageCanvas) -> None:
         canvas.image(0, 0, body)
         for index, single in zip(shown, singles, strict=True):
             top = round(index * (height + _GAP_PX) / 3)
@@ -227,7 +236,7 @@ def parts_figure(model: ModelInfo, image: ImageInfo, parts: Parts, names: Sequen
     ]
     legend_px = 300
 
-    def draw(canvas: Canvas) -> None:
+    def draw(canvas: PageCanvas) -> None:
         canvas.image(0, 0, body)
         for line, (index, text) in enumerate(rows):
             top = line * 2 * _TEXT_PX

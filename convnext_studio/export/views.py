@@ -32,7 +32,7 @@ def save_png(path: Path, rgb: Rgb, title: str, caption: str) -> Path:
     # Imported here, because Pillow would delay the window by 40 ms.
     from PIL import Image
 
-    from convnext_studio.export.png import encoded_png
+    from convnext_studio.export.png_encoding import encoded_png
 
     data = encoded_png(Image.fromarray(rgb), {"Title": title, "Description": caption})
     return write_file(path, lambda file: file.write(data))

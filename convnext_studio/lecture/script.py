@@ -33,7 +33,7 @@ HOW_TO = "docs/lecture.md explains how to write a lecture."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LectureStep:
     """One step of a lecture, which fills the screen.
 
     Attributes
@@ -75,7 +75,7 @@ class Chapter:
 
     title: str
     file: Path
-    steps: tuple[Step, ...]
+    steps: tuple[LectureStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Lecture:
     chapters: tuple[Chapter, ...]
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[LectureStep, ...]:
         """The steps of all chapters."""
         return tuple(step for chapter in self.chapters for step in chapter.steps)
 
@@ -179,7 +179,7 @@ class _ChapterReader:
             part.append(line)
         yield part
 
-    def _step(self, part: list[_Line]) -> Step:
+    def _step(self, part: list[_Line]) -> LectureStep:
         heading, *rest = part
         title = heading.text[2:].strip()
         if not title:
@@ -204,7 +204,7 @@ class _ChapterReader:
             words[kind].append(text)
         if not words["text"]:
             raise self._mistake(heading.number, f"the step “{title}” has no text.")
-        return Step(
+        return LectureStep(
             title=title,
             text="\n\n".join(words["text"]),
             try_this="\n\n".join(words["Try"]),

@@ -18,7 +18,7 @@ Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedFigures:
     """The figures that the authors publish for an architecture, all at 224 x 224 pixels.
 
     Attributes
@@ -47,7 +47,7 @@ class Preset:
     """An architecture and its published figures; None if there are none."""
 
     config: ConvNeXtConfig
-    published: Published | None = None
+    published: PublishedFigures | None = None
 
 
 _V1 = "github.com/facebookresearch/ConvNeXt, README; arXiv:2201.03545"
@@ -90,8 +90,10 @@ def _doubling(dim: int) -> tuple[int, ...]:
     return dim, 2 * dim, 4 * dim, 8 * dim
 
 
-def _published(millions: float, billions: float, accuracy: float, training: Training, source: str) -> Published:
-    return Published(
+def _published(
+    millions: float, billions: float, accuracy: float, training: Training, source: str
+) -> PublishedFigures:
+    return PublishedFigures(
         parameters=millions * 1e6, macs=billions * 1e9, accuracy=accuracy, training=training, source=source
     )
 

@@ -17,8 +17,7 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.receptive_fields import ReceptiveField
-from convnext_studio.protocol.units import UnitField
+from convnext_studio.protocol.receptive_fields import ReceptiveField, UnitField
 
 Asked = TypeVar("Asked", bound=Request)
 

@@ -1,4 +1,4 @@
-"""Requests and answers for effective receptive fields: measuring one, its growth, and opening a saved one."""
+"""Requests and answers for receptive fields: of a unit, averaged, through depth, and saved ones."""
 
 from typing import ClassVar, Literal
 
@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
-from convnext_studio.common.geometry import CropGeometry, FieldGeometry
+from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.erf import THRESHOLDS, FieldCurves, GaussianFit, Protocol, Scale, Square
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeKind
@@ -17,6 +17,7 @@ __all__ = [
     "USUAL_COUNT",
     "FieldGrowth",
     "FieldGrowthResult",
+    "FieldNetwork",
     "FieldRequest",
     "FieldView",
     "Framing",
@@ -29,7 +30,6 @@ __all__ = [
     "ReceptiveFieldResult",
     "Scale",
     "Square",
-    "Subject",
 ]
 
 Inputs = Literal["pictures", "folder", "noise"]
@@ -38,7 +38,7 @@ USUAL_COUNT = 16
 Framing = Literal["squashed", "own"]
 
 
-class Subject(Struct, frozen=True, kw_only=True):
+class FieldNetwork(Struct, frozen=True, kw_only=True):
     """The network that a field is measured on; by default the open model, which stays open in any case.
 
     Attributes
@@ -72,7 +72,7 @@ class Subject(Struct, frozen=True, kw_only=True):
         return not self.source and self.config is None
 
 
-CURRENT = Subject()
+CURRENT = FieldNetwork()
 
 
 class FieldRequest(Request, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class FieldRequest(Request, frozen=True, kw_only=True):
     input_px: int = 0
     height_px: int = 0
     seed: int = 0
-    subject: Subject = CURRENT
+    subject: FieldNetwork = CURRENT
 
 
 class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
@@ -317,3 +317,67 @@ class OpenedField(FieldView, frozen=True, kw_only=True):
     node: str = ""
     unit: tuple[int, int] | None = None
     theoretical: FieldGeometry | None = None
+
+
+class UnitField(Request, frozen=True, kw_only=True):
+    """Compute where in a picture one unit looks; answered by `UnitFieldResult`.
+
+    This is quick: the network runs forward only as far as the node, and back once. A moving cursor asks again
+    with the same panel, which replaces the pending request. ``head.norm`` is not allowed; it has no positions.
+
+    Attributes
+    ----------
+    y, x
+        Row and column of the unit in the node's own map.
+    """
+
+    doing: ClassVar[str] = "Computing a unit's field"
+    timed_as: ClassVar[str] = "unit's field"
+    priority: ClassVar[int] = 2
+    image: str
+    node: str
+    channel: int
+    y: int
+    x: int
+
+
+class UnitFieldResult(Answer, frozen=True, kw_only=True):
+    """A unit's theoretical field, and its effective field on a picture. Boxes are in the input's coordinates.
+
+    Attributes
+    ----------
+    value
+        The unit's activation.
+    effective
+        (H, W) float32, not negative: the magnitude of the derivative of the unit with respect to the network's
+        input, summed over the colour channels, over the input's pixels; `geometry` maps them to the picture.
+        Always from a float32 pass.
+    centre_px
+        x and y of the true centre of the theoretical field.
+    box
+        The theoretical field by the convolutions' arithmetic; it may extend beyond the input.
+    clipped_box
+        The part of it within the input; the whole input if `is_global`.
+    is_clipped
+        Whether the box extends beyond the input.
+    is_global
+        Whether the network pools over a whole map at or before the node (GRN): the unit can then see
+        everything, and `box` is only what it would see through convolutions.
+    non_finite
+        The number of pixels whose gradient is NaN or infinite.
+    """
+
+    image: str
+    node: str
+    channel: int
+    y: int
+    x: int
+    value: float
+    effective: NDArray[np.float32]
+    centre_px: tuple[float, float]
+    box: Box
+    clipped_box: Box
+    is_clipped: bool
+    is_global: bool
+    non_finite: int
+    geometry: CropGeometry

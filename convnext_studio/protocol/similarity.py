@@ -340,7 +340,7 @@ class PictureParts(Struct, frozen=True, kw_only=True):
     target: int | None = None
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class PicturePart(Struct, frozen=True, kw_only=True):
     """One part over all pictures.
 
     Attributes
@@ -379,7 +379,7 @@ class Parts(Answer, frozen=True, kw_only=True):
     node: str
     method: PartMethod
     vectors: Vectors
-    parts: tuple[Part, ...]
+    parts: tuple[PicturePart, ...]
     pictures: tuple[PictureParts, ...]
     field: FieldGeometry
     error: float

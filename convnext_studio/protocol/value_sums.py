@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.common.value_sums import ValuePlace, ValueSum
+from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Answer, Request
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from convnext_studio.training.pictures import Pictures
+from convnext_studio.training.picture_dataset import Pictures
 
 # Width / height of a crop in the picture's own pixels; torchvision's default.
 ASPECT_RANGE = (3 / 4, 4 / 3)

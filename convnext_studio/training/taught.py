@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.training.pictures import Listing, Pictures
+from convnext_studio.training.picture_dataset import Listing, Pictures
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.soft_targets import SoftTargets, digest, read_soft_targets
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
-from convnext_studio.engine.server.devices import resolve_device
+from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.model.loaded import LoadedModel, load
-from convnext_studio.training.pictures import list_pictures
+from convnext_studio.training.picture_dataset import list_pictures
 from convnext_studio.training.soft_targets import SoftTargets
 from convnext_studio.training.taught import names_below, words
 

@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
-from convnext_studio.engine.server.devices import resolve_device
+from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.weights.checkpoint import SUFFIX, StudioFile, write_studio_file
 from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, smoothed_targets
 from convnext_studio.training.events import Asking, Decoding, EpochDone, Report, Skipped, StepDone
-from convnext_studio.training.pictures import Pictures, decode_pictures, list_pictures, split_holdout
+from convnext_studio.training.picture_dataset import Pictures, decode_pictures, list_pictures, split_holdout
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.soft_targets import SoftTargets, write_soft_targets
 from convnext_studio.training.state import (

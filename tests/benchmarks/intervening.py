@@ -5,7 +5,7 @@ from statistics import mean
 import torch
 
 from convnext_studio.analysis.features import trunk_node, trunk_outputs
-from convnext_studio.analysis.interventions import changed_logits
+from convnext_studio.analysis.intervening.changed_outputs import changed_logits
 from convnext_studio.common.interventions import Change
 from convnext_studio.model.loaded import load
 from convnext_studio.model.presets import default_model

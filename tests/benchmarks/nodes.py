@@ -15,7 +15,7 @@ from convnext_studio.protocol.envelope import Done, Failed, Message, Payload, Re
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
-from convnext_studio.protocol.units import UnitField
+from convnext_studio.protocol.receptive_fields import UnitField
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import LONGEST_S, medians, timed
 

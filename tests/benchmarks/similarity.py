@@ -12,7 +12,7 @@ from convnext_studio.analysis.similarity import Spread, scores_of
 from convnext_studio.analysis.similarity.vectors import finite_vectors
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.export.png import encoded_png
+from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.model.loaded import load
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage

@@ -2,10 +2,9 @@
 
 from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.protocol.attributions import Explain
+from convnext_studio.protocol.attributions import Explain, ExplainEach
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
-from convnext_studio.protocol.walls import ExplainEach
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import medians, timed
 

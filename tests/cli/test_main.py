@@ -15,19 +15,19 @@ import torch
 from PIL import Image
 
 from convnext_studio import analysis
-from convnext_studio.cli import doctor, erf, exit_status, export_pictures
+from convnext_studio.cli import commands, exit_status
 from convnext_studio.cli import main as cli
-from convnext_studio.cli.commands import COMMANDS, WINDOW, command_named
-from convnext_studio.common.interventions import Change
-from convnext_studio.common.recipes import write_recipe
+from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named
+from convnext_studio.cli.commands import doctor, erf, export_pictures
+from convnext_studio.common.interventions import Change, write_recipe
 from convnext_studio.common.versions import PACKAGES
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load
 from convnext_studio.model.framing import Framing
 from tests.networks import small_model, write_weights
 
-HELPERS = {"__init__", "main", "commands", "options", "exit_status", "erf_measuring", "export_pictures"}
-"""Files of the command line that are no commands."""
+HELPERS = {"__init__", "erf_measuring", "export_pictures"}
+"""Files beside the commands that are no commands."""
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_help_is_light_and_complete() -> None:
 def test_no_commands_help_needs_a_heavy_library() -> None:
     """The parsers of all commands together, as `completion` makes them."""
     code = (
-        "import sys\nfrom convnext_studio.cli.commands import COMMANDS, WINDOW, full_parser\n"
+        "import sys\nfrom convnext_studio.cli.command_table import COMMANDS, WINDOW, full_parser\n"
         "for name in (WINDOW, *COMMANDS): full_parser(name).format_help()\n"
         "print(*sys.modules)"
     )
@@ -65,9 +65,9 @@ def test_no_commands_help_needs_a_heavy_library() -> None:
 
 
 def test_every_commands_file_is_listed() -> None:
-    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
+    files = {path.stem for path in Path(commands.__file__).parent.glob("*.py")}
     with_parser = {name for name in files if name not in HELPERS}
-    assert with_parser == {WINDOW, *(name.replace("-", "_") for name in COMMANDS)}
+    assert with_parser == {WINDOW.replace("-", "_"), *(name.replace("-", "_") for name in COMMANDS)}
 
 
 @pytest.mark.parametrize("command", [WINDOW, *COMMANDS])
@@ -424,7 +424,8 @@ def test_memory_that_runs_out_is_one_sentence(
 
 def test_what_is_imported_before_qt_imports_neither_qt_nor_torch() -> None:
     script = (
-        "import sys; from importlib import import_module; from convnext_studio.cli.window import _BEFORE_QT\n"
+        "import sys; from importlib import import_module\n"
+        "from convnext_studio.cli.commands.open_window import _BEFORE_QT\n"
         "for name in _BEFORE_QT: import_module(name)\n"
         "sys.exit(any(name in sys.modules for name in ('PySide6', 'torch', 'matplotlib')))"
     )

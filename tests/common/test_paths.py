@@ -25,7 +25,7 @@ from convnext_studio.common.paths import ASSETS
 from convnext_studio.lecture.script import BUNDLED_LECTURE, read_lecture
 from convnext_studio.model import load
 from convnext_studio.ui.panels.help.help_panel import FOLDER
-from convnext_studio.ui.shell.icon import application_icon
+from convnext_studio.ui.shell.appearance import application_icon
 
 application = QGuiApplication([])
 print(json.dumps({

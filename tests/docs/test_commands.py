@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from convnext_studio.cli import main as cli
 from convnext_studio.cli import options
-from convnext_studio.cli.commands import COMMANDS, WINDOW, full_parser
+from convnext_studio.cli.command_table import COMMANDS, WINDOW, full_parser
 from convnext_studio.common.samples import sample_path
 from tests.docs.pages import DOCS, ROOT, Block, blocks
 from tests.networks import small_model, write_weights

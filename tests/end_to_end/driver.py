@@ -25,7 +25,7 @@ from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start import launch
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
 from tests.benchmarks.programs.watching import Gaps, Painted
 from tests.end_to_end.answers import Shown, View
 
@@ -70,7 +70,7 @@ class Observer(QObject):
         # Asking for a hidden panel would make it, within the very turn of the event loop that is measured.
         docks = window.dock_layout.docks
         panels: dict[str, Any] = {name: dock.panel for name, dock in docks.items() if dock.is_made}
-        rows = window.predictions_panel.rows
+        rows = window.panels.predictions.rows
         return Shown(
             settled=window.is_settled,
             title=window.windowTitle(),
@@ -78,10 +78,10 @@ class Observer(QObject):
             model="" if state.model is None else state.model.title,
             picture="" if state.picture is None else state.picture.name,
             pictures=tuple(
-                state.pictures[row].name for row in range(window.pictures_panel.list.model().rowCount())
+                state.opened.all[row].name for row in range(window.panels.pictures.list.model().rowCount())
             ),
             predictions=tuple((row.label, row.percentage) for row in rows if row.isVisible()),
-            explained=window.predictions_panel.explained.text(),
+            explained=window.panels.predictions.explained.text(),
             notices={name: getattr(panel, "notice", "") for name, panel in panels.items() if panel.isVisible()},
             captions={name: getattr(panel, "caption", "") for name, panel in panels.items()},
         )
@@ -131,8 +131,8 @@ class Observer(QObject):
         if channel is not None:
             self._state.set_channel(channel)
         if picture:
-            (key,) = (opened.key for opened in self._state.pictures if opened.name == picture)
-            self._state.select_picture(key)
+            (key,) = (opened.key for opened in self._state.opened.all if opened.name == picture)
+            self._state.opened.select(key)
 
     def open(self, path: str) -> None:
         """As a picture that is dropped on the window."""

@@ -51,7 +51,7 @@ def bridge(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def presenter(qtbot: QtBot, qapp: QApplication, bridge: EngineBridge, weights: Path) -> Iterator[Presenter]:
     state, background = AppState(), Background(qapp)
     controller = Controller(state, bridge, SettingsFile(read_only=True))
-    controller.open_model(str(weights))
+    controller.models.open(str(weights))
     controller.open_sample("cat")
     qtbot.waitUntil(lambda: state.prediction is not None, timeout=SETTLED_MS)
     presenter = Presenter(state, bridge, LECTURE, FormulaBook(background))

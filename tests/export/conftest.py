@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from convnext_studio.erf import Measured, curves_of, fit_gaussian, protocol_text
+from convnext_studio.erf import MeasurementSettings, curves_of, fit_gaussian, protocol_text
 from convnext_studio.export import ExportContents
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
@@ -105,7 +105,7 @@ def contents() -> ExportContents:
         for stage in CONFIG.stages
     }
     field_map = gaussian_field(INPUT_PX, 9)
-    measured = Measured(
+    measured = MeasurementSettings(
         protocol="centred",
         node="stage3",
         unit=(2, 2),

@@ -15,10 +15,10 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
-from convnext_studio.export.contents import written_explanation
+from convnext_studio.export.export_contents import written_explanation
+from convnext_studio.export.figure_page import ColourBar, PageCanvas
 from convnext_studio.export.figures import attribution_figure
-from convnext_studio.export.page import Canvas, ColourBar
-from convnext_studio.export.walls import contact_sheet_png
+from convnext_studio.export.wall_figures import contact_sheet_png
 from convnext_studio.protocol.attributions import Curves, Explanation, Faithfulness
 from tests.export.conftest import smooth_maps
 
@@ -212,7 +212,7 @@ def test_the_contact_sheet_names_both_classes_of_a_difference(
 
 def sheet_words(contents: ExportContents, explanation: Explanation) -> list[str]:
     """The texts that are written on a contact sheet of one picture."""
-    with patch.object(Canvas, "text") as written:
+    with patch.object(PageCanvas, "text") as written:
         contact_sheet_png(contents.model, [contents.image], [explanation])
     return [call.args[2] for call in written.call_args_list]
 

@@ -16,9 +16,9 @@ from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.export import ExportContents, export_fields, save_field
 from convnext_studio.export.field_figures import COLOURS, curves_figure, field_figure
+from convnext_studio.export.figure_page import WARNING, PageCanvas
 from convnext_studio.export.figures import COLORMAP
 from convnext_studio.export.fonts import width_of
-from convnext_studio.export.page import WARNING, Canvas
 from convnext_studio.protocol.receptive_fields import OpenField, ReceptiveFieldResult
 from convnext_studio.render import Limits, colorize, limits_of
 
@@ -141,7 +141,7 @@ def test_a_theoretical_field_beyond_any_border_is_told(
 
 def test_random_weights_are_marked_beside_the_longest_name(result: ReceptiveFieldResult) -> None:
     long = replace(result, title="A network of a very long name " * 9)
-    with patch.object(Canvas, "text") as written:
+    with patch.object(PageCanvas, "text") as written:
         curves_figure([long, replace(result, random_weights=False)])
     texts = [call.args[2] for call in written.call_args_list]
     [row] = [row for row, text in enumerate(texts) if text.startswith("A network")]

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.export import ExportContents
-from convnext_studio.export.contents import written_explanation
+from convnext_studio.export.export_contents import written_explanation
 from convnext_studio.export.field_figures import curves_figure
+from convnext_studio.export.figure_page import PAPER, WARNING, ColourBar, Figure
 from convnext_studio.export.figures import (
     COLORMAP,
     attribution_figure,
     map_box,
     mosaic_figure,
 )
-from convnext_studio.export.page import PAPER, WARNING, ColourBar, Figure
-from convnext_studio.export.walls import contact_sheet_png
+from convnext_studio.export.wall_figures import contact_sheet_png
 from convnext_studio.render import OPACITY, OVER_PICTURE, Clipping, Limits, colorize, limits_of, lut
 from tests.export.conftest import CONFIG
 

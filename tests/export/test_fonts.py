@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from convnext_studio.export import fonts
+from convnext_studio.export.figure_page import INK, PageCanvas
 from convnext_studio.export.fonts import FAMILY, Run, cut, families, picture_of, plain, runs, width_of, wrapped
-from convnext_studio.export.page import INK, Canvas
 
 
 def drawn(text: str) -> Image.Image:
-    canvas = Canvas(600, 60)
+    canvas = PageCanvas(600, 60)
     canvas.text(20, 40, text, 24, INK)
     return canvas.pixels()
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.page import Canvas, ColourBar
+from convnext_studio.export.figure_page import ColourBar, PageCanvas
 from convnext_studio.export.plates import CELL_PX, Plate, PlateCell, letter, plate_bytes, shared_bars
 from convnext_studio.render import Limits
 
@@ -21,7 +21,7 @@ def cell(value: int, high: float = 1.0) -> PlateCell:
 
 
 def bars_drawn(plate: Plate) -> int:
-    with patch.object(Canvas, "colour_bar") as drawn:
+    with patch.object(PageCanvas, "colour_bar") as drawn:
         plate_bytes(plate, "png")
     return drawn.call_count
 
@@ -65,7 +65,7 @@ def test_letters_titles_and_caption_are_text_in_svg() -> None:
 
 
 def test_random_weights_are_marked_and_an_empty_page_is_refused() -> None:
-    with patch.object(Canvas, "text") as written:
+    with patch.object(PageCanvas, "text") as written:
         plate_bytes(Plate(cells=(cell(0),), random_weights=True, has_letters=False), "png")
     words = " ".join(call.args[2] for call in written.call_args_list)
     assert "Random weights" in words

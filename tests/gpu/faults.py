@@ -150,7 +150,7 @@ _TELLS_DEVICES = """
 import torch
 {before}
 from convnext_studio.common.errors import StudioError
-from convnext_studio.engine.server.devices import available_devices, gpu_problem, resolve_device
+from convnext_studio.engine.server.hardware.devices import available_devices, gpu_problem, resolve_device
 try:
     resolve_device("cuda")
 except StudioError as error:

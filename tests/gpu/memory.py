@@ -13,9 +13,9 @@ import torch
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import InputTooLarge, StudioError
-from convnext_studio.engine.server.devices import needed_bytes
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.engine.server.faults import failure, is_expected
+from convnext_studio.engine.server.hardware.devices import needed_bytes
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import build
 from convnext_studio.model.presets import preset

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.lecture.script import Step, read_chapter, read_lecture
+from convnext_studio.lecture.script import LectureStep, read_chapter, read_lecture
 
 WHOLE = """\
 # Norms
@@ -144,7 +144,7 @@ def test_any_text_gives_a_chapter_or_one_sentence(tmp_path_factory: pytest.TempP
     path = tmp_path_factory.getbasetemp() / "any.md"
     path.write_text(text, encoding="utf-8", newline="")
     told = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LectureStep, ...] = ()
     try:
         steps = read_chapter(path).steps
     except StudioError as error:

@@ -145,7 +145,7 @@ class Views:
 
     def _compare_fields(self) -> None:
         self._open_page("field_lab", 1)
-        self._window.field_lab.compare.show_entries(
+        self._window.panels.field_lab.compare.show_entries(
             [OPEN_MODEL, *(network("bundled", offline=True) for _ in range(3))]
         )
 
@@ -249,7 +249,7 @@ class Views:
         self._window.appearance._use_text()
 
     def _networks(self) -> list[View]:
-        change = self._window.controller.change_model
+        change = self._window.controller.models.change
         return [
             View("random_weights", lambda: change(source="preset:tutorial")),
             View("large_network", lambda: change(source="preset:convnext_base")),

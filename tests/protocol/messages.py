@@ -22,7 +22,7 @@ from convnext_studio.protocol.pictures import (
     RestorePictures,
     ShowPicture,
 )
-from convnext_studio.protocol.receptive_fields import ReceptiveField, Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork, ReceptiveField
 
 NUMBERS = np.random.default_rng(0)
 
@@ -32,7 +32,7 @@ ORDERS: tuple[Struct, ...] = (
     RestorePictures(sources={"a": PictureSource("/a.png", "a.png"), "b": PictureSource("", "b", b"PNG")}),
     ShowPicture(image="a", view=PictureView(frame=3, bands=(4, 2, 0), contrast=(1.5, 99))),
     ReceptiveField(
-        node="last", unit=(3, 4), subject=Subject(source="preset:x", title="Ñ 漢"), images=("a", "b")
+        node="last", unit=(3, 4), subject=FieldNetwork(source="preset:x", title="Ñ 漢"), images=("a", "b")
     ),
     ExplainSeveral(
         images=("a",), question=Explain(image="", parameters=(("steps", 8), ("fill", "blur"), ("s", 0.5)))

@@ -9,13 +9,11 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
 from convnext_studio.protocol.attributions import Explain, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelMap
-from convnext_studio.protocol.costs import MeasureCosts
 from convnext_studio.protocol.counterparts import Pair, counterpart, sized_model
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.models import MeasureCosts, ModelInfo
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import ReceptiveField
-from convnext_studio.protocol.units import UnitField
+from convnext_studio.protocol.receptive_fields import ReceptiveField, UnitField
 from tests.ui.conftest import FOUR_STAGES, make_model, make_prediction
 
 DEEPER = ConvNeXtConfig(num_classes=3, depths=(1, 1, 4, 1), dims=(4, 6, 8, 10))

@@ -21,7 +21,7 @@ from convnext_studio.training.augment import (
     sample_boxes,
     smoothed_targets,
 )
-from convnext_studio.training.pictures import Pictures
+from convnext_studio.training.picture_dataset import Pictures
 
 WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 

@@ -13,9 +13,9 @@ from torch.nn import functional
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.weights.checkpoint import read_studio_file
 from convnext_studio.training import trainer
-from convnext_studio.training.evaluate import evaluate
+from convnext_studio.training.accuracy import evaluate
 from convnext_studio.training.events import Asking, Event, StepDone
-from convnext_studio.training.pictures import Pictures
+from convnext_studio.training.picture_dataset import Pictures
 from convnext_studio.training.soft_targets import SoftTargets, read_soft_targets, write_soft_targets
 from convnext_studio.training.state import new_state
 from convnext_studio.training.teaching import ask_teacher

@@ -252,6 +252,6 @@ def window(
 def filled_window(window: StudioWindow, state: AppState, engine: FakeEngine) -> StudioWindow:
     """The window with a model, a picture and its prediction."""
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[-1], make_prediction())
     return window

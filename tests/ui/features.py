@@ -20,7 +20,7 @@ def open_panel(qtbot: QtBot) -> tuple[Desk, FeatureMapsPanel]:
     desk = Desk(qtbot)
     desk.state.set_node("stage3")
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = FeatureMapsPanel(desk.state, desk.bridge)
     desk.show(panel, 800, 420)
     return desk, panel

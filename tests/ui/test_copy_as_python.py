@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import LOGITS, ValuePlace
+from convnext_studio.common.value_terms import LOGITS, ValuePlace
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.config import ConvNeXtConfig
@@ -23,6 +23,8 @@ from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
     Explain,
+    ExplainEach,
+    ExplainedEach,
     ExplainSeveral,
     MeasureFaithfulness,
     Sanity,
@@ -34,7 +36,6 @@ from convnext_studio.protocol.pictures import ImageInfo, ListedPicture, OpenImag
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.walls import ExplainEach, ExplainedEach
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
@@ -67,13 +68,13 @@ class Engine:
         for name in ("sample:coffee", "sample:cat"):
             picture = self.dispatcher.run(OpenImage(path=name))
             assert isinstance(picture, ImageInfo)
-            state.add_picture(picture)
+            state.opened.add(picture)
         assert state.picture is not None
         self.image = state.picture.key
         prediction = self.dispatcher.run(Predict(image=self.image))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)
-        state.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
+        state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
 
     def show(self, panel: QWidget) -> None:
         self.desk.show(panel, 700, 500)
@@ -102,8 +103,8 @@ class Engine:
 
     def listed(self, key: str) -> OpenedPicture | None:
         state = self.desk.state
-        row = state.row(key)
-        return None if row is None else OpenedPicture(state.pictures[row], state.view_of(key))
+        row = state.opened.row(key)
+        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
 
     def of_view(self, view: MapView) -> tuple[str, Arrays]:
         assert view.contents is not None
@@ -173,7 +174,7 @@ def attribution(engine: Engine) -> Views:
         "noise": Explain(image="", method="smoothgrad", parameters=(("samples", 3), ("seed", 4))),
     }.items():
         state.set_target(2)
-        state.set_explaining(explaining)
+        state.attributions.set_explaining(explaining)
         engine.settle(panel)
         shown = [cell.map for cell in panel.figure.cells if cell.map.isVisible()]
         assert shown, name
@@ -345,7 +346,7 @@ def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
 @pytest.mark.parametrize("id_", ["copy_python"])
 def test_the_action_copies_the_panel_with_the_keyboard(filled_window: StudioWindow, id_: str) -> None:
     filled_window.activateWindow()
-    filled_window.predictions_panel.search.setFocus()
+    filled_window.panels.predictions.search.setFocus()
     QGuiApplication.clipboard().clear()
     filled_window.actions_by_id[id_].trigger()
     text = QGuiApplication.clipboard().text()

@@ -15,7 +15,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.colours import lab_to_srgb
+from convnext_studio.decoding.colour_profiles import lab_to_srgb
 from convnext_studio.decoding.formats import raw
 from convnext_studio.decoding.raster import (
     Alpha,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from convnext_studio.engine.client.engine_process import EngineProcess
 from convnext_studio.engine.client.ledger import Ledger
+from convnext_studio.protocol.connection.transport import DEVICE_FAULT_EXIT_CODE
 from convnext_studio.protocol.envelope import Cancel, Message, Request, Shutdown
-from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE
 
 Listener = Callable[[Message], None]
 

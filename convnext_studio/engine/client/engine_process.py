@@ -8,11 +8,11 @@ import threading
 
 from msgspec import Struct
 
-from convnext_studio.common.child_processes import environment, python_command, streams_of
-from convnext_studio.common.frames import ProtocolError
+from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.protocol.connection.message_codec import decode_message
+from convnext_studio.protocol.connection.transport import Channel
 from convnext_studio.protocol.envelope import Message
-from convnext_studio.protocol.message_codec import decode_message
-from convnext_studio.protocol.transport import Channel
 
 _EXIT_GRACE_S = 1.0
 _LOG = logging.getLogger(__name__)

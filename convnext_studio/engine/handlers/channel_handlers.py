@@ -14,7 +14,7 @@ from convnext_studio.analysis.features import seen_part, to_array, trunk_node
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.position_patches import cut_out, highest_apart
+from convnext_studio.engine.handlers.similarity.position_patches import cut_out, highest_apart
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import output_alone, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from convnext_studio.analysis.ablation_parts import block_parts, channel_parts, place_parts
 from convnext_studio.analysis.attribution.ablations import segmented
 from convnext_studio.analysis.features import probabilities_of
-from convnext_studio.analysis.interventions import (
+from convnext_studio.analysis.intervening.ablation_parts import block_parts, channel_parts, place_parts
+from convnext_studio.analysis.intervening.changed_outputs import (
     Donors,
     changed_logits,
     changed_network,

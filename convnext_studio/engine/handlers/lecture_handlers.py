@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convnext_studio.analysis.altered_passes import logits_without, stem_output
 from convnext_studio.analysis.capture import captured, stoppable
 from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array, to_arrays
+from convnext_studio.analysis.intervening.altered_passes import logits_without, stem_output
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channel_handlers import check_channel

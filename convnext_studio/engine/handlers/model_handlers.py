@@ -1,17 +1,20 @@
-"""Handlers that open, build and save models."""
+"""Handlers that open, build, save and time models."""
 
 import math
 from collections.abc import Generator
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
+from typing import cast
 
 import torch
 
+from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.server.devices import (
+from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.hardware.devices import (
     check_memory,
     check_room,
     device_name,
@@ -20,10 +23,10 @@ from convnext_studio.engine.server.devices import (
     needed_bytes,
     resolve_device,
 )
-from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.memory_estimates import estimated_memory
+from convnext_studio.engine.server.hardware.memory_estimates import estimated_memory
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
+from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import LoadedModel, build, load, untrained
 from convnext_studio.model.loaded import name_classes as named
 from convnext_studio.model.weights.saved_weights import save_as
@@ -32,6 +35,8 @@ from convnext_studio.protocol.models import (
     CloseModel,
     EstimateMemory,
     LoadModel,
+    MeasureCosts,
+    MeasuredCosts,
     MemoryEstimate,
     ModelInfo,
     NameClasses,
@@ -195,3 +200,35 @@ def model_info(model: LoadedModel, precision: Precision) -> ModelInfo:
         mean=model.preprocessing.mean,
         std=model.preprocessing.std,
     )
+
+
+@handles(MeasureCosts)
+def measure_costs(
+    workspace: Workspace, request: MeasureCosts, should_stop: ShouldStop
+) -> Generator[Progress, None, MeasuredCosts]:
+    """Time the forward pass of every node, unless the result is cached."""
+    if request.runs < 1:
+        raise StudioError(f"{request.runs} runs cannot be measured.", "Ask for at least one.")
+    if not isinstance(workspace.model.config, ConvNeXtConfig):
+        raise StudioError(
+            "Times are measured for a ConvNeXt only, because other families have no nodes inside their stages."
+        )
+    model, key = workspace.model, workspace.key("costs", request.runs)
+    kept = cast("MeasuredCosts | None", workspace.results.get(key))
+    if kept is not None:
+        return kept
+    is_pointless = workspace.until_another_model(should_stop)
+    for run, medians in enumerate(
+        measured_times(model, request.runs, workspace.precision, is_pointless), start=1
+    ):
+        kept = MeasuredCosts(
+            total_s=medians.pop(WHOLE),
+            seconds=medians,
+            device=str(model.device),
+            device_name=device_name(model.device),
+            runs=run,
+        )
+        yield Progress(id=request.id, done=run, total=request.runs, text="Timing the network", partial=kept)
+    assert kept is not None  # There was at least one run.
+    workspace.results.put(key, kept)
+    return kept

@@ -5,11 +5,11 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from convnext_studio.analysis.folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
+from convnext_studio.decoding.picture_folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.framing import picture_of

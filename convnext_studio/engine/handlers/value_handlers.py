@@ -12,9 +12,9 @@ from torch import Tensor
 from convnext_studio.analysis.attribution.map_terms import map_terms
 from convnext_studio.analysis.attribution.task import AttributionTask
 from convnext_studio.analysis.features import autocast, trunk_node
-from convnext_studio.analysis.value_sums import NetworkSteps, value_sum
-from convnext_studio.common.value_sums import INPUT, LOGITS, ValuePlace, ValueSum
-from convnext_studio.engine.handlers.attribution_handlers import completed, explain
+from convnext_studio.analysis.value_breakdown import NetworkSteps, value_sum
+from convnext_studio.common.value_terms import INPUT, LOGITS, ValuePlace, ValueSum
+from convnext_studio.engine.handlers.attribution.attribution_handlers import completed, explain
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.node_outputs import outputs_of
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace

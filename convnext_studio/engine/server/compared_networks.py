@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import torch
 
-from convnext_studio.engine.server.devices import check_memory
+from convnext_studio.engine.server.hardware.devices import check_memory
 from convnext_studio.engine.server.weight_downloads import downloading
 from convnext_studio.model.loaded import LoadedModel, build, load
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel
-from convnext_studio.protocol.receptive_fields import Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork
 
 MOST = 3
 """How many are kept beside the open model, since at most four are compared."""
@@ -27,7 +27,7 @@ class ComparedNetworks:
 
     def open(
         self,
-        subject: Subject,
+        subject: FieldNetwork,
         device: torch.device,
         input_px: int,
         request_id: int,
@@ -69,7 +69,7 @@ class ComparedNetworks:
         return sum(model.parameters for model in self._models.values())
 
 
-def _made(subject: Subject, input_px: int) -> LoadedModel:
+def _made(subject: FieldNetwork, input_px: int) -> LoadedModel:
     if subject.config is None:
         return load(subject.source, offline=subject.offline, seed=subject.seed)
     check_memory(subject.config)

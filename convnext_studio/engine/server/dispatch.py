@@ -12,16 +12,16 @@ from convnext_studio.decoding import images
 from convnext_studio.decoding.images import PictureReader
 from convnext_studio.engine import handlers
 from convnext_studio.engine.handlers.model_handlers import model_info
-from convnext_studio.engine.server.devices import free_bytes
 from convnext_studio.engine.server.handler_registry import HANDLERS
+from convnext_studio.engine.server.hardware.devices import free_bytes
 from convnext_studio.engine.server.workspace import CACHE_BYTES, PICTURE_BYTES, ShouldStop, Work, Workspace
 from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import CloseModel, ModelInfo
 
 # Importing a handler's module registers the handler.
-for _module in pkgutil.iter_modules(handlers.__path__):
-    importlib.import_module(f"{handlers.__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(handlers.__path__, f"{handlers.__name__}."):
+    importlib.import_module(_module.name)
 
 
 class Answers(Protocol):

@@ -10,9 +10,9 @@ import pkgutil
 import signal
 import sys
 
-from convnext_studio.common.child_processes import take_streams
-from convnext_studio.protocol.message_codec import decode_order
-from convnext_studio.protocol.transport import Channel
+from convnext_studio.common.processes.child_processes import take_streams
+from convnext_studio.protocol.connection.message_codec import decode_order
+from convnext_studio.protocol.connection.transport import Channel
 
 _NICENESS = 5
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from convnext_studio.analysis.tiling import layers_apart, tiled_bytes, whole_bytes
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.engine.server.devices import free_bytes
+from convnext_studio.engine.server.hardware.devices import free_bytes
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import Size, input_grid

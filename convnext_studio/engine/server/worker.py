@@ -12,12 +12,13 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
-from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.server.faults import failure, first_line, is_expected, poisons_device
 from convnext_studio.engine.server.logs import forward_logs
 from convnext_studio.engine.server.scheduler import Job, Scheduler, Work
+from convnext_studio.protocol.connection.transport import DEVICE_FAULT_EXIT_CODE, Channel
 from convnext_studio.protocol.envelope import (
     Cancel,
     Cancelled,
@@ -33,7 +34,6 @@ from convnext_studio.protocol.envelope import (
     Shutdown,
     Started,
 )
-from convnext_studio.protocol.transport import DEVICE_FAULT_EXIT_CODE, Channel
 
 _LOG = logging.getLogger(__name__)
 

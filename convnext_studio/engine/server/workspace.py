@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convnext_studio.analysis.faithfulness import InsertionDeletion
+from convnext_studio.analysis.evidence.faithfulness import InsertionDeletion
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError

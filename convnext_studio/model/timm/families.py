@@ -23,7 +23,7 @@ VIT_STAGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class TimmPart:
     """A node of a network, described by timm's module names.
 
     Attributes
@@ -70,7 +70,7 @@ class Family:
     title: str
     names: str
     network: str
-    parts: Callable[[Any], Iterator[Part]]
+    parts: Callable[[Any], Iterator[TimmPart]]
     sizes: Sizes = "any"
     shortcut_name: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
@@ -84,51 +84,51 @@ def find_family(architecture: str) -> Family | None:
 # ------------------------------------------------------------------------- where the stages of a family are
 
 
-def _resnet(network: Any) -> Iterator[Part]:
-    yield Part(node="stem", at="maxpool", owns=("conv1", "bn1", "maxpool"))
+def _resnet(network: Any) -> Iterator[TimmPart]:
+    yield TimmPart(node="stem", at="maxpool", owns=("conv1", "bn1", "maxpool"))
     for number in range(1, 5):
         layer = f"layer{number}"
-        yield Part(
+        yield TimmPart(
             node=f"stage{number}", at=layer, owns=(layer,), blocks=_children(layer, getattr(network, layer))
         )
 
 
-def _mobilenet(network: Any) -> Iterator[Part]:
+def _mobilenet(network: Any) -> Iterator[TimmPart]:
     """Yield the parts of a MobileNetV2; a stage ends where the next block halves the map."""
     ends = [int(info["module"].removeprefix("blocks.")) for info in network.feature_info]
     first = tuple(f"blocks.{index}" for index in range(ends[0] + 1))
-    yield Part(node="stem", at=first[-1], owns=("conv_stem", "bn1", *first))
+    yield TimmPart(node="stem", at=first[-1], owns=("conv_stem", "bn1", *first))
     for number, (before, end) in enumerate(pairwise(ends), start=1):
         groups = tuple(f"blocks.{index}" for index in range(before + 1, end + 1))
         blocks = tuple(name for group in groups for name in _children(group, network.get_submodule(group)))
-        yield Part(node=f"stage{number}", at=groups[-1], owns=groups, blocks=blocks)
+        yield TimmPart(node=f"stage{number}", at=groups[-1], owns=groups, blocks=blocks)
 
 
-def _vit(network: Any) -> Iterator[Part]:
+def _vit(network: Any) -> Iterator[TimmPart]:
     before_blocks = ("patch_embed", "cls_token", "reg_token", "pos_embed", "norm_pre")
-    yield Part(node="stem", at="patch_embed.proj", owns=before_blocks)
+    yield TimmPart(node="stem", at="patch_embed.proj", owns=before_blocks)
     depth = len(network.blocks)
     ends = [depth * number // VIT_STAGES for number in range(VIT_STAGES + 1)]
     for number, (start, end) in enumerate(pairwise(ends), start=1):
         blocks = tuple(f"blocks.{index}" for index in range(start, end))
-        yield Part(node=f"stage{number}", at=blocks[-1], owns=blocks, layout="tokens", blocks=blocks)
+        yield TimmPart(node=f"stage{number}", at=blocks[-1], owns=blocks, layout="tokens", blocks=blocks)
 
 
-def _swin(network: Any) -> Iterator[Part]:
-    yield Part(node="stem", at="patch_embed.norm", owns=("patch_embed",), layout="NHWC")
+def _swin(network: Any) -> Iterator[TimmPart]:
+    yield TimmPart(node="stem", at="patch_embed.norm", owns=("patch_embed",), layout="NHWC")
     yield from _numbered_stages("layers", network.layers, "NHWC")
 
 
-def _coatnet(network: Any) -> Iterator[Part]:
-    yield Part(node="stem", at="stem", owns=("stem",))
+def _coatnet(network: Any) -> Iterator[TimmPart]:
+    yield TimmPart(node="stem", at="stem", owns=("stem",))
     yield from _numbered_stages("stages", network.stages, "NCHW")
 
 
-def _numbered_stages(name: str, stages: Any, layout: Layout) -> Iterator[Part]:
+def _numbered_stages(name: str, stages: Any, layout: Layout) -> Iterator[TimmPart]:
     for index, stage in enumerate(stages):
         at = f"{name}.{index}"
         blocks = _children(f"{at}.blocks", stage.blocks)
-        yield Part(node=f"stage{index + 1}", at=at, owns=(at,), layout=layout, blocks=blocks)
+        yield TimmPart(node=f"stage{index + 1}", at=at, owns=(at,), layout=layout, blocks=blocks)
 
 
 def _children(name: str, module: nn.Module) -> tuple[str, ...]:

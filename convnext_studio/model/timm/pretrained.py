@@ -47,7 +47,7 @@ STEP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedWeights:
     """Published timm weights on this computer.
 
     Attributes
@@ -82,7 +82,7 @@ class Published:
         return {"licence of the weights": self.licence, "published as": f"{self.name} in timm"}
 
 
-def read_published(name: str, offline: bool = False) -> Published:
+def read_published(name: str, offline: bool = False) -> PublishedWeights:
     """Read timm weights such as ``convnext_tiny.fb_in1k`` or ``resnet50.a1_in1k``.
 
     A file that is on this computer is read without opening a connection.
@@ -101,7 +101,7 @@ def read_published(name: str, offline: bool = False) -> Published:
     except StudioError as error:
         raise _unreadable(full_name, error, path) from error
     subset = IMAGENET_SUBSETS.get(published.num_classes)
-    return Published(
+    return PublishedWeights(
         name=full_name,
         tensors=tensors,
         file_bytes=path.stat().st_size,
@@ -111,7 +111,7 @@ def read_published(name: str, offline: bool = False) -> Published:
     )
 
 
-def convnext_weights(published: Published, stem: Stem) -> Weights:
+def convnext_weights(published: PublishedWeights, stem: Stem) -> Weights:
     """Convert the published weights of a ConvNeXt for our network.
 
     Raises

@@ -16,7 +16,7 @@ from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo, Size
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.staged import StagedNetwork
-from convnext_studio.model.timm.families import FAMILIES, Layout, Part, find_family, own_field
+from convnext_studio.model.timm.families import FAMILIES, Layout, TimmPart, find_family, own_field
 from convnext_studio.model.timm.timm_names import preprocessing_of
 
 
@@ -143,7 +143,7 @@ class NetworkPlan:
     name: str
     config: TimmConfig
     nodes: tuple[NodeInfo, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[TimmPart, ...]
     arguments: dict[str, Any]
     preprocessing: Preprocessing
     notes: tuple[str, ...]
@@ -239,7 +239,7 @@ def _notes(network: Any, config: TimmConfig) -> Iterator[str]:
             )
 
 
-def insert_hook_points(network: nn.Module, parts: Sequence[Part]) -> dict[str, nn.Module]:
+def insert_hook_points(network: nn.Module, parts: Sequence[TimmPart]) -> dict[str, nn.Module]:
     """Wrap the modules of the nodes, and return by node the module that its map passes through."""
     prefix_tokens = getattr(network, "num_prefix_tokens", 0)
     map_modules: dict[str, nn.Module] = {}
@@ -276,7 +276,7 @@ class _ShapeRecorder(nn.Module):
         return x
 
 
-def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counts:
+def _count(network: nn.Module, parts: Sequence[TimmPart], input_px: int) -> _Counts:
     """Run a network on the meta device on a square picture and count; this wraps the modules of the nodes."""
     parameters = {
         part.node: sum(
@@ -303,7 +303,7 @@ def _count(network: nn.Module, parts: Sequence[Part], input_px: int) -> _Counts:
     return _Counts(shapes=shapes, parameters=parameters, macs=macs, outputs=int(logits.shape[1]))
 
 
-def _fields(network: nn.Module, parts: Sequence[Part], shortcut_name: str) -> dict[str, FieldGeometry]:
+def _fields(network: nn.Module, parts: Sequence[TimmPart], shortcut_name: str) -> dict[str, FieldGeometry]:
     """Return the theoretical field of each node along the longest path; timm registers modules in order."""
     fields: dict[str, FieldGeometry] = {}
     field = FieldGeometry()

@@ -27,7 +27,12 @@ from convnext_studio.model.weights.beside.licences import known_licence
 from convnext_studio.model.weights.checkpoint import METADATA_KEY, read_studio_file
 from convnext_studio.model.weights.containers.exported_programs import read_onnx
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, file_kind, read_header
-from convnext_studio.model.weights.containers.pickles import Contents, read_legacy, read_plain_pickle, read_zip
+from convnext_studio.model.weights.containers.pickles import (
+    FileContents,
+    read_legacy,
+    read_plain_pickle,
+    read_zip,
+)
 from convnext_studio.model.weights.fitting import check_tensors, join_names
 from convnext_studio.model.weights.names.converting import Converted, convert
 from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, DINOV3_META, TORCHVISION, Format
@@ -195,7 +200,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
 
 
 def _labels(
-    path: Path, contents: Contents, found: Converted, companions: CompanionFiles
+    path: Path, contents: FileContents, found: Converted, companions: CompanionFiles
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the class names, and sentences about them; none if the outputs are no classes or have no names."""
     if not found.has_classes:
@@ -218,7 +223,7 @@ def _provenance_in(contents: object) -> dict[str, str]:
     return {name: text for name, text in said.items() if isinstance(name, str) and isinstance(text, str)}
 
 
-def read_contents(path: Path) -> Contents:
+def read_contents(path: Path) -> FileContents:
     """Read the contents of a file without running any code in it; large tensors are memory-mapped.
 
     Raises
@@ -235,14 +240,14 @@ def read_contents(path: Path) -> Contents:
             for name, leaf in part.values.items()
         }
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
-        return Contents(values=values, names=names, size_bytes=sum(part.size_bytes for part in parts))
+        return FileContents(values=values, names=names, size_bytes=sum(part.size_bytes for part in parts))
     return dataclasses.replace(_contents_of_file(path), size_bytes=path.stat().st_size)
 
 
-def _contents_of_file(path: Path) -> Contents:
+def _contents_of_file(path: Path) -> FileContents:
     match file_kind(path):
         case "onnx":
-            return Contents(values=read_onnx(path))
+            return FileContents(values=read_onnx(path))
         case "zip":
             return read_zip(path)
         case "legacy":
@@ -256,7 +261,7 @@ def _contents_of_file(path: Path) -> Contents:
             tensors = {name: opened.get_tensor(name) for name in header.shapes}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
-    return Contents(values=tensors, metadata=tuple(header.metadata.items()))
+    return FileContents(values=tensors, metadata=tuple(header.metadata.items()))
 
 
 def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:

@@ -29,10 +29,10 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.choices import WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.worded_box import WordedBox
 
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
@@ -27,7 +27,7 @@ def measuring_query(
         state.picture_selected,
         state.target_selected,
         state.prediction_made,
-        state.explaining_changed,
+        state.attributions.explaining_changed,
         state.node_selected,
     ):
         changed.connect(query.schedule)

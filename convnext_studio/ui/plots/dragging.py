@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
 from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.state.two_answers import TwoAnswers
+from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom of a box in the scene."""

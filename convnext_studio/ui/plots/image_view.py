@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.ui.plots.canvas.projection import LEADER_PX, Projection, SceneZoom, Viewpoint
+from convnext_studio.ui.plots.canvas.projection import Projection, SceneZoom
 from convnext_studio.ui.plots.canvas.scene_items import paint_focus
 from convnext_studio.ui.plots.measuring.measure_tools import MeasureTools
 from convnext_studio.ui.plots.measuring.measurements import Ends, Tool
@@ -32,12 +32,179 @@ if TYPE_CHECKING:  # pyqtgraph is imported when the first view has something to 
 _WHEEL_STEP = 1.0015
 _CLICK_PX = 4
 _LEAST_PX = 64
+_DESCRIPTION = (
+    "Zoom with the wheel or + and -, move by dragging or with the middle button, fit "
+    "with a double click or 0. Ctrl and the arrow keys move what is measured, with Shift its end; "
+    "Escape removes it."
+)
 
 
 def asks_for_escape(event: QEvent) -> bool:
     """Return whether Qt asks if a widget wants Escape, which otherwise triggers an action of the window."""
     is_asked = event.type() == QEvent.Type.ShortcutOverride
     return is_asked and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+
+
+class LateCanvas:
+    """The canvas of a view, created when the view has something to show, and what is drawn on it.
+
+    Parameters
+    ----------
+    view
+        The view that the canvas covers.
+
+    Attributes
+    ----------
+    highlight, crosshair
+        The box that is framed under the pointer, and the point of the scene at the crosshair, or None.
+    is_dimmed
+        Whether the layers are dimmed.
+    """
+
+    def __init__(self, view: QWidget) -> None:
+        self._view = view
+        self._made: SceneCanvas | None = None
+        self._measures: dict[Tool, Ends] = {}
+        self.highlight: Box | None = None
+        self.crosshair: tuple[float, float] | None = None
+        self.is_dimmed = False
+
+    def show_scene(self, scene: Scene | None, projection: Projection) -> None:
+        """Show a scene with this projection; the first one creates the canvas, once the view is visible."""
+        if self._made is not None:
+            self._made.show_scene(scene, projection)
+        elif self._view.isVisible() and scene is not None:
+            self._make(scene, projection)
+        else:
+            self._view.update()
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Dim the layers, or undo that."""
+        if dimmed != self.is_dimmed:
+            self.is_dimmed = dimmed
+            if self._made is not None:
+                self._made.set_dimmed(dimmed)
+
+    def frame(self, box: Box | None) -> None:
+        """Frame a box under the pointer; None removes the frame."""
+        if box != self.highlight:
+            self.highlight = box
+            if self._made is not None:
+                self._made.frame(box)
+
+    def point_at(self, point: tuple[float, float] | None) -> None:
+        """Draw the crosshair at a point of the scene; None removes it."""
+        if point != self.crosshair:
+            self.crosshair = point
+            if self._made is not None:
+                self._made.point_at(point)
+
+    def measure(self, ends: dict[Tool, Ends]) -> None:
+        """Draw what is measured."""
+        self._measures = ends
+        if self._made is not None:
+            self._made.measure(ends)
+
+    def follow_focus(self) -> None:
+        """Paint the frame of a view with the keyboard focus, or remove it."""
+        if self._made is not None:
+            self._made.set_focused(self._view.hasFocus())
+        else:
+            self._view.update()
+
+    def draw(self, painter: QPainter, scene: Scene, projection: Projection) -> None:
+        """Paint the scene with any painter, in the view's logical pixels."""
+        canvas = self._made if self._made is not None else self._make(scene, projection)
+        canvas.draw(painter)
+
+    def _make(self, scene: Scene, projection: Projection) -> "SceneCanvas":
+        from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
+
+        self._made = canvas = SceneCanvas(self._view)
+        canvas.show_scene(scene, projection)
+        canvas.set_dimmed(self.is_dimmed)
+        canvas.frame(self.highlight)
+        canvas.point_at(self.crosshair)
+        canvas.measure(self._measures)
+        canvas.set_focused(self._view.hasFocus())
+        return canvas
+
+
+class MouseGestures:
+    """Tells apart what the mouse does on a view: strokes, drags of what is measured or of the scene, clicks.
+
+    Parameters
+    ----------
+    view
+        The view, whose signals are emitted.
+    tools, zoom
+        What is measured in the view, and which part of its scene it shows.
+    """
+
+    def __init__(self, view: "ImageView", tools: MeasureTools, zoom: SceneZoom) -> None:
+        self._view = view
+        self._tools = tools
+        self._zoom = zoom
+        self._pressed: QPointF | None = None
+        self._last: QPointF | None = None
+        self._is_stroke = False
+        self.is_brush = False
+
+    def set_brush(self, on: bool) -> None:
+        """Have drags with the left button paint; the middle button still moves the scene."""
+        if on != self.is_brush:
+            self.is_brush, self._is_stroke = on, False
+            self._show_usual_cursor()
+
+    def press(self, button: Qt.MouseButton, place: QPointF) -> None:
+        """Begin a stroke, a click or a drag."""
+        if self.is_brush and button == Qt.MouseButton.LeftButton:
+            self._is_stroke = True
+            self._view.brushed.emit(*self._view.to_scene(place), True)
+            return
+        self._pressed = self._last = place
+        if button == Qt.MouseButton.LeftButton:
+            self._tools.grip(place, self._zoom.projection)
+
+    def move(self, place: QPointF) -> bool:
+        """Continue a stroke or a drag; return whether there is one, or a click may become one."""
+        if self._is_stroke:
+            self._view.brushed.emit(*self._view.to_scene(place), False)
+            return True
+        if self._pressed is None or self._last is None:
+            return False
+        if not self._is_drag:
+            if (place - self._pressed).manhattanLength() <= _CLICK_PX:
+                return True
+            self._view.setCursor(Qt.CursorShape.ClosedHandCursor)
+        if self._tools.is_held:
+            self._tools.drag(place, self._zoom.projection)
+        else:
+            self._view.drag(place - self._last)
+            self._last = place
+        return True
+
+    def release(self) -> bool:
+        """End a stroke or a drag; return whether it was a click instead."""
+        if self._is_stroke:
+            self._is_stroke = False
+            self._view.brush_lifted.emit()
+            return False
+        is_click = self._pressed is not None and not self._is_drag
+        self._pressed = self._last = None
+        self._tools.release()
+        self._show_usual_cursor()
+        return is_click
+
+    @property
+    def _is_drag(self) -> bool:
+        return self._view.cursor().shape() == Qt.CursorShape.ClosedHandCursor
+
+    def _show_usual_cursor(self) -> None:
+        if self.is_brush:
+            self._view.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self._view.unsetCursor()
 
 
 class ImageView(QWidget):
@@ -60,15 +227,10 @@ class ImageView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: Scene | None = None
-        self._highlight: Box | None = None
-        self._crosshair: tuple[float, float] | None = None
-        self._dimmed = False
         self._zoom = SceneZoom(self)
-        self._press: QPointF | None = None
-        self._drag: QPointF | None = None
-        self._is_brush = self._is_brushing = False
-        self._canvas: SceneCanvas | None = None
         self._tools = MeasureTools(self)
+        self._canvas = LateCanvas(self)
+        self._mouse = MouseGestures(self, self._tools, self._zoom)
         self._tools.changed.connect(self._show_measures)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -76,11 +238,7 @@ class ImageView(QWidget):
         follow_text(self, lambda: self.setMinimumSize(scaled_px(_LEAST_PX), scaled_px(_LEAST_PX)))
         self.setProperty(PAINTS_FOCUS, True)
         # No tooltip, because it would hide what the user points at.
-        self.setAccessibleDescription(
-            "Zoom with the wheel or + and -, move by dragging or with the middle button, fit "
-            "with a double click or 0. Ctrl and the arrow keys move what is measured, with Shift its end; "
-            "Escape removes it."
-        )
+        self.setAccessibleDescription(_DESCRIPTION)
 
     @property
     def scene(self) -> Scene | None:
@@ -94,7 +252,7 @@ class ImageView(QWidget):
         self._scene = scene
         if scene is not None:
             self._zoom.scene_size, self._zoom.margin = scene.size, scene.margin
-        column = self._column_px()
+        column = self._zoom.column_for(self._scene)
         if refit or (self.is_fitted and column != self._zoom.column_px):
             self._zoom.column_px = column
             self.set_highlight(None)
@@ -111,53 +269,38 @@ class ImageView(QWidget):
     @property
     def is_dimmed(self) -> bool:
         """Whether the view is dimmed while a newer scene is being prepared."""
-        return self._dimmed
+        return self._canvas.is_dimmed
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Dim the view, or undo that."""
-        if dimmed != self._dimmed:
-            self._dimmed = dimmed
-            if self._canvas is not None:
-                self._canvas.set_dimmed(dimmed)
+        self._canvas.set_dimmed(dimmed)
 
     @property
     def highlight(self) -> Box | None:
         """The box that is framed under the pointer, or None."""
-        return self._highlight
+        return self._canvas.highlight
 
     def set_highlight(self, box: Box | None) -> None:
         """Frame a box under the pointer; None removes the frame."""
-        if box != self._highlight:
-            self._highlight = box
-            if self._canvas is not None:
-                self._canvas.frame(box)
+        self._canvas.frame(box)
 
     @property
     def crosshair(self) -> tuple[float, float] | None:
         """The point of the scene at which the crosshair is, or None."""
-        return self._crosshair
+        return self._canvas.crosshair
 
     def set_crosshair(self, point: tuple[float, float] | None) -> None:
         """Draw a crosshair at a point of the scene, with a gap at its centre; None removes it."""
-        if point != self._crosshair:
-            self._crosshair = point
-            if self._canvas is not None:
-                self._canvas.point_at(point)
+        self._canvas.point_at(point)
 
     @property
     def is_brush(self) -> bool:
         """Whether dragging paints instead of moving the scene."""
-        return self._is_brush
+        return self._mouse.is_brush
 
     def set_brush(self, on: bool) -> None:
         """Have dragging with the left button emit `brushed`; the middle button still moves the scene."""
-        if on == self._is_brush:
-            return
-        self._is_brush, self._is_brushing = on, False
-        if on:
-            self.setCursor(Qt.CursorShape.CrossCursor)
-        else:
-            self.unsetCursor()
+        self._mouse.set_brush(on)
 
     # ------------------------------------------------------------------------------------------ measuring
 
@@ -177,26 +320,21 @@ class ImageView(QWidget):
 
     def toggle_measure(self, tool: Tool) -> None:
         """Begin to measure in the middle of what is shown, or end it."""
-        self._tools.toggle(tool, self._projection.shown)
-
-    def undo_measure(self) -> bool:
-        """Undo a drag, or remove what was added last; return whether there was anything."""
-        return self._tools.undo()
+        self._tools.toggle(tool, self._zoom.projection.shown)
 
     def _show_measures(self) -> None:
-        if self._canvas is not None:
-            self._canvas.measure(self._tools.ends)
+        self._canvas.measure(self._tools.ends)
         self.measured.emit(self._tools.sentence)
 
     # ---------------------------------------------------------------------------------------- coordinates
 
     def to_widget(self, x: float, y: float) -> QPointF:
         """Return a point of the scene in the widget's logical pixels."""
-        return self._projection.point(x, y)
+        return self._zoom.projection.point(x, y)
 
     def to_scene(self, point: QPointF) -> tuple[float, float]:
         """Return a point of the widget in scene coordinates; the inverse of `to_widget`."""
-        return self._projection.to_scene(point)
+        return self._zoom.projection.to_scene(point)
 
     def fit(self) -> None:
         """Show the whole scene as large as possible."""
@@ -208,6 +346,12 @@ class ImageView(QWidget):
         if self._scene is not None:
             self._zoom.zoom(factor, at)
             self._follow()
+
+    def drag(self, by: QPointF) -> None:
+        """Move the scene by pixels of the view on request of the user."""
+        self._zoom.drag(by)
+        self._follow()
+        self.moved.emit()
 
     def show_all(self) -> None:
         """Fit the scene on request of the user."""
@@ -234,32 +378,16 @@ class ImageView(QWidget):
         self._zoom.look(x, y, scale)
         self._follow()
 
-    @property
-    def viewpoint(self) -> Viewpoint | None:
-        """The visible part of the scene; None if the scene is fitted."""
-        return self._zoom.viewpoint
-
-    def set_viewpoint(self, viewpoint: Viewpoint | None) -> None:
-        """Show this part of the scene, as another view does; None fits the scene."""
-        if viewpoint is None or self._scene is None:
-            self._zoom.fit()
-        else:
-            self._zoom.show(viewpoint)
+    def look_as(self, other: "ImageView") -> None:
+        """Show the part of the scene that another view shows of its own."""
+        self._zoom.follow(other._zoom)
         self._follow()
-
-    def _column_px(self) -> float:
-        """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
-        if self._scene is None:
-            return 0.0
-        texts = [mark.label for mark in self._scene.marks if mark.beside] + self._scene.note.splitlines()
-        widest = max((self._projection.text_px(text) for text in texts), default=0.0)
-        return widest + LEADER_PX if 0 < widest < self.width() / 2 else 0.0
 
     # --------------------------------------------------------------------------------------------- events
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the scene fitted, or else keep its centre."""
-        self._zoom.column_px = self._column_px()
+        self._zoom.column_px = self._zoom.column_for(self._scene)
         before = event.oldSize() if event.oldSize().isValid() else event.size()
         self._zoom.resize(event.size() - before)
         self._follow()
@@ -273,67 +401,33 @@ class ImageView(QWidget):
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Paint a frame around the view."""
         super().focusInEvent(event)
-        self._show_focus()
+        self._canvas.follow_focus()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Remove the frame around the view."""
         super().focusOutEvent(event)
-        self._show_focus()
+        self._canvas.follow_focus()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the pointer."""
         self.zoom(_WHEEL_STEP ** event.angleDelta().y(), event.position())
         self.moved.emit()
-        event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin a click or a drag."""
         if event.button() == Qt.MouseButton.RightButton:
             event.ignore()  # It opens a menu, so the release event would be lost.
             return
-        if self._is_brush and event.button() == Qt.MouseButton.LeftButton:
-            self._is_brushing = True
-            self.brushed.emit(*self.to_scene(event.position()), True)
-            return
-        self._press = self._drag = event.position()
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._tools.grip(event.position(), self._projection)
+        self._mouse.press(event.button(), event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the scene while a button is held, or else emit the point under the pointer."""
-        position = event.position()
-        if self._is_brushing:
-            self.brushed.emit(*self.to_scene(position), False)
-            return
-        if self._press is None or self._drag is None:
-            self._hover(position)
-            return
-        if self.cursor().shape() != Qt.CursorShape.ClosedHandCursor:
-            if (position - self._press).manhattanLength() <= _CLICK_PX:
-                return
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        if self._tools.is_held:
-            self._tools.drag(position, self._projection)
-            return
-        self._zoom.drag(position - self._drag)
-        self._drag = position
-        self._follow()
-        self.moved.emit()
+        if not self._mouse.move(event.position()):
+            self._hover(event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a drag or a stroke, or emit a click."""
-        if self._is_brushing:
-            self._is_brushing = False
-            self.brush_lifted.emit()
-            return
-        moved = self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
-        pressed, self._press, self._drag = self._press, None, None
-        self._tools.release()
-        if self._is_brush:
-            self.setCursor(Qt.CursorShape.CrossCursor)
-        else:
-            self.unsetCursor()
-        if pressed is not None and not moved and event.button() == Qt.MouseButton.LeftButton:
+        if self._mouse.release() and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
             if self._holds(x, y):
                 asks = event.modifiers() & Qt.KeyboardModifier.AltModifier
@@ -375,7 +469,7 @@ class ImageView(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow changes of theme and font; the font determines the room for labels beside the layers."""
         if event.type() == QEvent.Type.FontChange:
-            self._zoom.column_px = self._column_px()
+            self._zoom.column_px = self._zoom.column_for(self._scene)
             if self.is_fitted:
                 self.fit()
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
@@ -396,36 +490,9 @@ class ImageView(QWidget):
 
     # ------------------------------------------------------------------------------------------- painting
 
-    @property
-    def _projection(self) -> Projection:
-        return self._zoom.projection
-
     def _follow(self) -> None:
         """Have the canvas show the scene as it is now."""
-        if self._canvas is None and self.isVisible() and self._scene is not None:
-            self._make_canvas()
-        elif self._canvas is not None:
-            self._canvas.show_scene(self._scene, self._projection)
-        else:
-            self.update()
-
-    def _make_canvas(self) -> "SceneCanvas":
-        from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
-
-        self._canvas = canvas = SceneCanvas(self)
-        canvas.show_scene(self._scene, self._projection)
-        canvas.set_dimmed(self._dimmed)
-        canvas.frame(self._highlight)
-        canvas.point_at(self._crosshair)
-        canvas.measure(self._tools.ends)
-        canvas.set_focused(self.hasFocus())
-        return canvas
-
-    def _show_focus(self) -> None:
-        if self._canvas is not None:
-            self._canvas.set_focused(self.hasFocus())
-        else:
-            self.update()
+        self._canvas.show_scene(self._scene, self._zoom.projection)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint an empty view, or one that is grabbed while it is hidden; a canvas covers all this."""
@@ -439,5 +506,4 @@ class ImageView(QWidget):
         if self._scene is None:
             painter.fillRect(self.rect(), QColor(theme.current().surface))
         else:
-            canvas = self._canvas if self._canvas is not None else self._make_canvas()
-            canvas.draw(painter)
+            self._canvas.draw(painter, self._scene, self._zoom.projection)

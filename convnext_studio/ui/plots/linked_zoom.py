@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.viewport import Viewport
+from convnext_studio.ui.state.selection.linked_views import Viewport
 
 Point = tuple[float, float]
 Place = Callable[[float, float], Point | None]
@@ -41,13 +41,13 @@ class LinkedCrosshair(QObject):
         self._to_scene = to_scene
         view.hovered.connect(self._point)
         view.hover_left.connect(self._leave)
-        state.pointed_at.connect(self._show)
+        state.views.pointed_at.connect(self._show)
 
     def _point(self, x: float, y: float) -> None:
-        self._state.point_at(self._to_picture(x, y))
+        self._state.views.point_at(self._to_picture(x, y))
 
     def _leave(self) -> None:
-        self._state.point_at(None)
+        self._state.views.point_at(None)
 
     def _show(self, point: Point | None) -> None:
         self._view.set_crosshair(None if point is None else self._to_scene(*point))
@@ -70,13 +70,13 @@ class LinkedZoom(QObject):
         self._to_scene = to_scene
         self._is_telling = False
         view.moved.connect(self._tell)
-        view.refitted.connect(lambda: self._follow(state.viewport))
-        state.viewport_changed.connect(self._follow)
+        view.refitted.connect(lambda: self._follow(state.views.viewport))
+        state.views.viewport_changed.connect(self._follow)
 
     def _tell(self) -> None:
-        if self._state.zoom_is_linked:
+        if self._state.views.zoom_is_linked:
             self._is_telling = True
-            self._state.set_viewport(self._viewport())
+            self._state.views.set_viewport(self._viewport())
             self._is_telling = False
 
     def _viewport(self) -> Viewport | None:
@@ -90,7 +90,7 @@ class LinkedZoom(QObject):
 
     def _follow(self, viewport: Viewport | None) -> None:
         view = self._view
-        if self._is_telling or not self._state.zoom_is_linked or view.scene is None:
+        if self._is_telling or not self._state.views.zoom_is_linked or view.scene is None:
             return
         if viewport is None:
             view.fit()

@@ -14,7 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.plots.color_bar import ColorBar
 from convnext_studio.ui.plots.curve_data import Axes, Curve

@@ -1,8 +1,10 @@
-"""The theme and the text size that the user chooses."""
+"""What the program looks like: the theme and the text size that the user chooses, and the icon."""
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from convnext_studio.common.paths import ASSETS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets import text_size as textsize
@@ -106,3 +108,14 @@ def _application() -> QApplication:
     application = QApplication.instance()
     assert isinstance(application, QApplication)  # There is a window, hence an application.
     return application
+
+
+_ICONS = ASSETS / "icons"
+
+
+def application_icon() -> QIcon:
+    """Return the icon with all its sizes."""
+    icon = QIcon()
+    for path in sorted(_ICONS.glob("convnext-studio-*.png")):
+        icon.addFile(str(path))
+    return icon

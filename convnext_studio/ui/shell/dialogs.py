@@ -9,7 +9,7 @@ from convnext_studio.model.architecture import WeightsLayout
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.folder_watch import FolderWatch
+from convnext_studio.ui.state.opening.folder_watch import FolderWatch
 from convnext_studio.ui.state.session_document import SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -80,7 +80,7 @@ class Dialogs(QObject):
         """Ask for a weights file, and open it."""
         path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._pictures_folder(), _WEIGHTS)
         if path:
-            self._controller.change_model(source=path)
+            self._controller.models.change(source=path)
 
     # ----------------------------------------------------------------------------------------------- saving
 
@@ -102,7 +102,7 @@ class Dialogs(QObject):
         if path is not None:
             ending = path.suffix.lower().removeprefix(".")
             layout = next(layout for kind, layout in _LAYOUTS.items() if ending in kind.suffixes)
-            self._controller.save_model(str(path), layout)
+            self._controller.models.save(str(path), layout)
 
     # ---------------------------------------------------------------------------------------------- folders
 

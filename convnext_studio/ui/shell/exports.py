@@ -153,7 +153,7 @@ class Exports(WindowPart):
         return "" if possible else "There is nothing to export yet: it needs a picture and its prediction."
 
     def _why_no_map(self) -> str:
-        return "" if self._window.state.explanation is not None else "There is no map to save yet."
+        return "" if self._window.state.attributions.explanation is not None else "There is no map to save yet."
 
     def _report_files(self) -> str:
         model = self._window.state.model
@@ -164,7 +164,7 @@ class Exports(WindowPart):
         )
 
     def _map_files(self) -> str:
-        explanation = self._window.state.explanation
+        explanation = self._window.state.attributions.explanation
         name = "gradcam" if explanation is None else method_named(explanation.method).name
         return f"In a folder named after the picture: {name}.npy, {name}.json and {name}.png, for every node."
 
@@ -172,7 +172,7 @@ class Exports(WindowPart):
 
     @property
     def _field(self) -> ReceptiveFieldResult | None:
-        view = self._window.receptive_field_panel.measured.view
+        view = self._window.panels.receptive_field.measured.view
         return view if isinstance(view, ReceptiveFieldResult) else None
 
     def _why_no_field(self) -> str:
@@ -187,7 +187,7 @@ class Exports(WindowPart):
         return "" if dock.shows_panel else "The receptive-field lab is not open (Ctrl+L opens it)."
 
     def _write_lab(self, path: Path) -> None:
-        self._window.field_lab.write_figure(path)
+        self._window.panels.field_lab.write_figure(path)
 
     # -------------------------------------------------------------------------------------------- parts
 

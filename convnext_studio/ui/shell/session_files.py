@@ -1,13 +1,11 @@
 """Saving the open model, pictures and selection as a session file, and opening one again."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.attribution_methods import Output
 from convnext_studio.common.errors import StudioError
@@ -27,16 +25,13 @@ from convnext_studio.protocol.pictures import (
     ShowPicture,
 )
 from convnext_studio.render import pluralize
-from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends
-from convnext_studio.ui.shell.docks.dock import PanelDock
+from convnext_studio.ui.shell.changing_menus import is_file
 from convnext_studio.ui.shell.docks.layout import DockLayout
-from convnext_studio.ui.shell.docks.panel_specs import PANELS
-from convnext_studio.ui.shell.recent_menu import is_file
+from convnext_studio.ui.shell.panel_controls import controls_of, measures_of, restore_panels
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.opening import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED, PictureOpener
 from convnext_studio.ui.state.session_document import (
     SUFFIX,
     SavedSession,
@@ -46,20 +41,10 @@ from convnext_studio.ui.state.session_document import (
     to_text,
 )
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
-from convnext_studio.ui.widgets.control_values import control_values, set_controls
 from convnext_studio.ui.widgets.message_bar import Notice
 
 SESSION = "session"
 MOST_NAMED = 5
-
-
-@dataclass(slots=True)
-class _Opening:
-    """A session that is being opened."""
-
-    path: Path
-    session: SavedSession
-    missing: tuple[str, ...] = ()
 
 
 class SessionFiles(QObject):
@@ -88,7 +73,7 @@ class SessionFiles(QObject):
         self._settings = settings
         self._selection: SavedSession | None = None  # Applied once its model is loaded.
         state.model_loaded.connect(self._select)
-        controller.model_refused.connect(self._forget_selection)
+        controller.models.refused.connect(self._forget_selection)
 
     # ---------------------------------------------------------------------------------------------- saving
 
@@ -99,7 +84,9 @@ class SessionFiles(QObject):
         except StudioError as error:
             self._tell(error.message, error.hint)
             return
-        keys = tuple(picture.key for picture in self._state.pictures if picture.path and is_file(picture.path))
+        keys = tuple(
+            picture.key for picture in self._state.opened.all if picture.path and is_file(picture.path)
+        )
         if keys:
             self._bridge.ask(
                 CheckPictures(panel=SESSION, images=keys, with_sha256=True),
@@ -114,7 +101,7 @@ class SessionFiles(QObject):
         if not isinstance(checked, CheckedPictures):
             return
         session = self._session(checked.sha256)
-        left_out = sum(not picture.path for picture in self._state.pictures)
+        left_out = sum(not picture.path for picture in self._state.opened.all)
         text = to_text(session, path.absolute().parent)
         self._controller.background.run(
             lambda: write_file(path, lambda file: file.write(text.encode())),
@@ -125,19 +112,21 @@ class SessionFiles(QObject):
 
     def _session(self, sha256: dict[str, str]) -> SavedSession:
         state = self._state
-        kept = [picture for picture in state.pictures if picture.path]
-        shown = [row for row, picture in enumerate(kept) if picture == state.chosen]
+        kept = [picture for picture in state.opened.all if picture.path]
+        shown = [row for row, picture in enumerate(kept) if picture == state.opened.chosen]
         second = self._controller.second.loaded_second
         return SavedSession(
-            model=None if self._controller.loaded is None else _saved_model(self._controller.loaded),
+            model=None
+            if self._controller.models.loaded is None
+            else _saved_model(self._controller.models.loaded),
             second=None if second is None else _saved_model(second),
             shown=state.second.shown,
             pictures=tuple(
                 SessionPicture(
                     path=_whole(picture.path),
                     sha256=sha256.get(picture.key, ""),
-                    box=state.box_of(picture.key),
-                    view=state.view_of(picture.key),
+                    box=state.opened.framings.box_of(picture.key),
+                    view=state.opened.framings.view_of(picture.key),
                 )
                 for picture in kept
             ),
@@ -147,14 +136,10 @@ class SessionFiles(QObject):
             channel=state.channel,
             unit=state.unit,
             target=state.target,
-            against=state.explaining.against,
-            panels={name: control_values(dock.panel) for name, dock in self._remembered() if dock.is_made},
-            measures={
-                name: measures
-                for name, dock in self._remembered()
-                if dock.is_made and (measures := measures_of(dock.panel))
-            },
-            bases=state.bases,
+            against=state.attributions.explaining.against,
+            panels=controls_of(self._layout.docks),
+            measures=measures_of(self._layout.docks),
+            bases=state.kept.bases,
             layout=self._layout.save(),
         )
 
@@ -188,11 +173,10 @@ class SessionFiles(QObject):
         self._open_second(session)
         self._controller.close_all_pictures()
         if session.pictures:
-            self._bridge.ask(
-                ListPictures(panel=SESSION, paths=tuple(picture.path for picture in session.pictures)),
-                partial(self._listed, _Opening(path, session)),
-                on_failure=self._refuse,
-            )
+            opener = self._controller.pictures
+            pictures = _SessionPictures(path, session, self._state, self._bridge, opener, self)
+            pictures.noticed.connect(self.noticed)
+            pictures.open()
 
     def _open_model(self, model: SessionModel) -> None:
         precision: Precision | None = model.precision or None
@@ -207,9 +191,9 @@ class SessionFiles(QObject):
                 self._forget_selection()
                 self._tell("The network that the session describes cannot be built.", "Open a model yourself.")
                 return
-            self._controller.build_model(config, model.seed, model.input_px, precision, labels=model.labels)
+            self._controller.models.build(config, model.seed, model.input_px, precision, labels=model.labels)
         else:
-            self._controller.reopen_model(
+            self._controller.models.reopen(
                 model.source,
                 model.stem_stride,
                 model.stem_padding,
@@ -239,7 +223,7 @@ class SessionFiles(QObject):
             except (StudioError, TypeError, ValueError, KeyError):
                 self._tell("The second network of the session cannot be built.", "Open one yourself.")
                 return
-        now = self._controller.loaded
+        now = self._controller.models.loaded
         opener.open(
             LoadModel(
                 source=second.source,
@@ -248,7 +232,7 @@ class SessionFiles(QObject):
                 input_px=second.input_px,
                 device="auto" if now is None else now.device,
                 precision=self._usable(second.precision or "float32"),
-                offline=self._controller.is_offline,
+                offline=self._controller.models.is_offline,
                 stem_stride=second.stem_stride,
                 stem_padding=second.stem_padding,
                 part=second.part,
@@ -264,7 +248,7 @@ class SessionFiles(QObject):
         session, self._selection = self._selection, None
         if session is None:
             return
-        self._state.set_bases(session.bases)
+        self._state.kept.set_bases(session.bases)
         names = {node.name for node in model.nodes}
         if session.node in names:
             self._state.set_node(session.node)
@@ -278,84 +262,13 @@ class SessionFiles(QObject):
         against = session.against if (session.against or 0) < len(model.labels) else None
         # The controls of the session may set “probability” after this.
         output: Output = "logit" if against is None else "difference"
-        self._state.set_explaining(replace(self._state.explaining, against=against, output=output))
-        for name, dock in self._remembered():
-            if values := session.panels.get(name):
-                set_controls(dock.panel, values)
-            if dock.is_made:
-                set_measures(dock.panel, session.measures.get(name, {}))
-
-    def _remembered(self) -> list[tuple[str, PanelDock]]:
-        return [(spec.name, self._layout.docks[spec.name]) for spec in PANELS if spec.keeps_controls]
+        self._state.attributions.set_explaining(
+            replace(self._state.attributions.explaining, against=against, output=output)
+        )
+        restore_panels(self._layout.docks, session.panels, session.measures)
 
     def _forget_selection(self) -> None:
         self._selection = None
-
-    def _listed(self, opening: _Opening, answer: Payload) -> None:
-        if not isinstance(answer, ListedPictures):
-            return
-        opening.missing = tuple(failure.path for failure in answer.failures)
-        self._tell_missing(opening, ())
-        if answer.pictures:
-            boxes = {picture.path: picture.box for picture in opening.session.pictures}
-            for picture in answer.pictures:
-                self._state.put_box(picture.key, boxes.get(picture.path))
-            chosen = opening.session.picture
-            path = None if chosen is None else opening.session.pictures[chosen].path
-            shown = [picture for picture in answer.pictures if picture.path == path]
-            self._controller.pictures.add(answer.pictures, (shown or list(answer.pictures))[0])
-            self._show_views(opening, answer)
-            self._bridge.ask(
-                CheckPictures(
-                    panel=SESSION,
-                    images=tuple(picture.key for picture in answer.pictures),
-                    decodes=len(answer.pictures) <= MOST_DECODED,
-                    with_sha256=any(picture.sha256 for picture in opening.session.pictures),
-                ),
-                partial(self._compare, opening, {picture.key: picture.path for picture in answer.pictures}),
-                on_failure=self._refuse,
-            )
-
-    def _show_views(self, opening: _Opening, answer: ListedPictures) -> None:
-        """Show the frames and bands of pictures that were shown when the session was saved."""
-        views = {picture.path: picture.view for picture in opening.session.pictures}
-        for number, picture in enumerate(answer.pictures):
-            view = views.get(picture.path, WHOLE)
-            if view != WHOLE:
-                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
-                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
-
-    def _viewed(self, key: str, answer: Payload) -> None:
-        if isinstance(answer, ImageInfo):
-            self._state.replace_picture(key, answer)
-
-    def _compare(self, opening: _Opening, paths: dict[str, str], answer: Payload) -> None:
-        """Report which picture files have changed since the session was saved."""
-        if not isinstance(answer, CheckedPictures):
-            return
-        opening.missing += tuple(failure.path for failure in answer.failures)
-        self._controller.pictures.close([failure.key for failure in answer.failures])
-        before = {picture.path: picture.sha256 for picture in opening.session.pictures}
-        changed = tuple(
-            paths[key]
-            for key, sha256 in answer.sha256.items()
-            if before.get(paths[key]) not in ("", None, sha256)
-        )
-        self._tell_missing(opening, changed)
-
-    def _tell_missing(self, opening: _Opening, changed: Sequence[str]) -> None:
-        said = [
-            f"{pluralize(len(paths), 'picture', is_grouped=True)} {what}: {_named(paths)}."
-            for paths, what in (
-                (opening.missing, "could not be opened"),
-                (changed, "changed since it was saved"),
-            )
-            if paths
-        ]
-        if said:
-            details = (*opening.missing, *changed)
-            message = f"The session {opening.path.name} was opened, but {' '.join(said)}"
-            self.noticed.emit(Notice(SESSION, message, "Everything else was restored.", details))
 
     def _remember(self, path: Path) -> None:
         recent = latest_first(str(path.absolute()), self._settings.values.recent_sessions)
@@ -366,6 +279,106 @@ class SessionFiles(QObject):
 
     def _tell(self, message: str, hint: str) -> None:
         self.noticed.emit(Notice(SESSION, message, hint))
+
+
+class _SessionPictures(QObject):
+    """Opens the pictures of a session, and tells which are missing or have changed since it was saved."""
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        path: Path,
+        session: SavedSession,
+        state: AppState,
+        bridge: EngineBridge,
+        opener: PictureOpener,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._path = path
+        self._session = session
+        self._state = state
+        self._bridge = bridge
+        self._opener = opener
+        self._missing: tuple[str, ...] = ()
+
+    def open(self) -> None:
+        """Have the engine list the pictures, then open and compare them."""
+        self._bridge.ask(
+            ListPictures(panel=SESSION, paths=tuple(picture.path for picture in self._session.pictures)),
+            self._listed,
+            on_failure=self._fail,
+        )
+
+    def _listed(self, answer: Payload) -> None:
+        if not isinstance(answer, ListedPictures):
+            return
+        self._missing = tuple(failure.path for failure in answer.failures)
+        self._tell_missing(())
+        if answer.pictures:
+            boxes = {picture.path: picture.box for picture in self._session.pictures}
+            for picture in answer.pictures:
+                self._state.opened.framings.put_box(picture.key, boxes.get(picture.path))
+            chosen = self._session.picture
+            path = None if chosen is None else self._session.pictures[chosen].path
+            shown = [picture for picture in answer.pictures if picture.path == path]
+            self._opener.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._show_views(answer)
+            self._bridge.ask(
+                CheckPictures(
+                    panel=SESSION,
+                    images=tuple(picture.key for picture in answer.pictures),
+                    decodes=len(answer.pictures) <= MOST_DECODED,
+                    with_sha256=any(picture.sha256 for picture in self._session.pictures),
+                ),
+                partial(self._compare, {picture.key: picture.path for picture in answer.pictures}),
+                on_failure=self._fail,
+            )
+
+    def _show_views(self, answer: ListedPictures) -> None:
+        """Show the frames and bands of pictures that were shown when the session was saved."""
+        views = {picture.path: picture.view for picture in self._session.pictures}
+        for number, picture in enumerate(answer.pictures):
+            view = views.get(picture.path, WHOLE)
+            if view != WHOLE:
+                request = ShowPicture(panel=f"{SESSION} view {number}", image=picture.key, view=view)
+                self._bridge.ask(request, partial(self._viewed, picture.key), on_failure=lambda _: None)
+
+    def _viewed(self, key: str, answer: Payload) -> None:
+        if isinstance(answer, ImageInfo):
+            self._state.opened.replace(key, answer)
+
+    def _compare(self, paths: dict[str, str], answer: Payload) -> None:
+        """Report which picture files have changed since the session was saved."""
+        if not isinstance(answer, CheckedPictures):
+            return
+        self._missing += tuple(failure.path for failure in answer.failures)
+        self._opener.close([failure.key for failure in answer.failures])
+        before = {picture.path: picture.sha256 for picture in self._session.pictures}
+        changed = tuple(
+            paths[key]
+            for key, sha256 in answer.sha256.items()
+            if before.get(paths[key]) not in ("", None, sha256)
+        )
+        self._tell_missing(changed)
+
+    def _tell_missing(self, changed: Sequence[str]) -> None:
+        said = [
+            f"{pluralize(len(paths), 'picture', is_grouped=True)} {what}: {_named(paths)}."
+            for paths, what in (
+                (self._missing, "could not be opened"),
+                (changed, "changed since it was saved"),
+            )
+            if paths
+        ]
+        if said:
+            details = (*self._missing, *changed)
+            message = f"The session {self._path.name} was opened, but {' '.join(said)}"
+            self.noticed.emit(Notice(SESSION, message, "Everything else was restored.", details))
+
+    def _fail(self, failed: Failed) -> None:
+        self.noticed.emit(Notice(SESSION, failed.message, failed.hint))
 
 
 def _saved_model(asked: LoadModel) -> SessionModel:
@@ -392,20 +405,3 @@ def _whole(path: str) -> str:
 def _named(paths: Sequence[str]) -> str:
     names = [Path(path).name for path in paths[:MOST_NAMED]]
     return ", ".join([*names, "…"] if len(paths) > MOST_NAMED else names)
-
-
-def measures_of(panel: QWidget) -> dict[str, Ends]:
-    """Return what is measured on a panel's views, by the number of the view and the tool."""
-    return {
-        f"{number} {tool}": ends
-        for number, view in enumerate(panel.findChildren(ImageView), start=1)
-        for tool, ends in view.measures.items()
-    }
-
-
-def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
-    """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
-    for number, view in enumerate(panel.findChildren(ImageView), start=1):
-        view.set_measures(
-            {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}
-        )

@@ -1,69 +1,46 @@
 """The main window, which creates the parts of the user interface and connects them."""
 
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.ui.lecture.entry import LateLecture
-from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from convnext_studio.ui.panels.base import Panel
-from convnext_studio.ui.panels.interventions.chips_bar import ChipsBar
-from convnext_studio.ui.panels.model.model_panel import ModelPanel
-from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
-from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
-from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
-from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.shell.actions.spec import TWO_NETWORKS_KEYS
 from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
-from convnext_studio.ui.shell.clipboard import Clipboard
-from convnext_studio.ui.shell.device_menu import DeviceMenu
+from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
+from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import DockLayout
+from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
+from convnext_studio.ui.shell.docks.panels import Panels
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
-from convnext_studio.ui.shell.map_zoom import MapZoom
-from convnext_studio.ui.shell.panel_defaults import PanelDefaults
-from convnext_studio.ui.shell.python_copy import PythonCopy
-from convnext_studio.ui.shell.recent_menu import RecentMenu
+from convnext_studio.ui.shell.network_bar import NetworkBar
+from convnext_studio.ui.shell.panel_controls import PanelDefaults
+from convnext_studio.ui.shell.panel_views import MapZoom, ViewRequests
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.shell.window_place import WindowPlace
 from convnext_studio.ui.state.activity import ActivityLog
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.dropped import describe_drop
-from convnext_studio.ui.state.folder_watch import FolderWatch
-from convnext_studio.ui.state.history import SelectionHistory
 from convnext_studio.ui.state.log_store import LogStore
+from convnext_studio.ui.state.opening.dropped import describe_drop
+from convnext_studio.ui.state.opening.folder_watch import FolderWatch
+from convnext_studio.ui.state.selection.history import SelectionHistory, Undo
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.drop_target import DropTarget
 from convnext_studio.ui.widgets.focus_ring import FocusRings
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
-from convnext_studio.ui.widgets.text_size import scaled
-from convnext_studio.ui.widgets.two_answers_choice import TwoAnswersChoice
-
-if TYPE_CHECKING:  # Imported only when the panels are first shown.
-    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
-    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
-    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
-    from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
 PROGRAM = "ConvNeXt Studio"
-_LOW_PX = 520  # For text of 9 points.
 
 
 class StudioWindow(QMainWindow):
@@ -76,18 +53,16 @@ class StudioWindow(QMainWindow):
     state, bridge, controller, settings
         What is open and selected, the connection to the engine, the controller that opens files and sends
         requests, and the saved settings.
-    strip
-        The network strip, above the panels.
-    two_networks
-        The choice between two open networks, their difference and a curtain, below the strip.
-    chips
-        The changes inside the network and on pictures, over the strip; hidden while there are none.
+    network_bar, strip
+        The bar above the panels, and the network strip in it.
     messages
         The message bar, which reports problems and successes.
-    dock_layout
-        The layout of the panels' docks.
-    appearance, zoom, history
-        Theme and text size, the zoom of the views, and undo for the selection.
+    dock_layout, panels
+        The layout of the panels' docks, and the panels by name.
+    appearance, zoom
+        Theme and text size, and the zoom of the views.
+    history, undoing
+        The selections before and after the present one, and undo for these and for closing pictures.
     log_store, activity_log
         The lines of the log, and the running and finished jobs.
     folder_watch, sessions, dialogs
@@ -96,6 +71,8 @@ class StudioWindow(QMainWindow):
     saving, exports, clipboard, python
         The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
         Python.
+    view_requests
+        The part that does what views ask for: a place in the figure, or how a value was made.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -108,14 +85,15 @@ class StudioWindow(QMainWindow):
     bridge: EngineBridge
     controller: Controller
     settings: SettingsFile
+    network_bar: NetworkBar
     strip: NetworkStrip
-    two_networks: TwoAnswersChoice
-    chips: ChipsBar
     messages: MessageBar
     dock_layout: DockLayout
+    panels: Panels
     appearance: Appearance
     zoom: MapZoom
     history: SelectionHistory
+    undoing: Undo
     log_store: LogStore
     activity_log: ActivityLog
     folder_watch: FolderWatch
@@ -125,6 +103,7 @@ class StudioWindow(QMainWindow):
     exports: Exports
     clipboard: Clipboard
     python: PythonCopy
+    view_requests: ViewRequests
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -153,12 +132,10 @@ class StudioWindow(QMainWindow):
 
     def _make_parts(self) -> None:
         state, bridge, controller, settings = self.state, self.bridge, self.controller, self.settings
-        self.strip = NetworkStrip(state, bridge)
         self.messages = MessageBar(self)
-        self.two_networks = TwoAnswersChoice("A", "B", TWO_NETWORKS_KEYS)
-        self.two_networks.hide()
-        self.chips = ChipsBar(state)
-        _top_bar(self, "network_bar", "Network", _stacked(self.chips, self.strip, self.two_networks))
+        self.network_bar = NetworkBar(self, state, bridge, controller.second)
+        self.strip = self.network_bar.strip
+        controller.changed_network.told.connect(self.network_bar.chips.say)
         self.log_store = LogStore(self)
         self.activity_log = ActivityLog(state, bridge, controller.background, TITLES, self)
         status = StatusBar(state, bridge, self)
@@ -166,21 +143,23 @@ class StudioWindow(QMainWindow):
         self.setStatusBar(status)
         self.messages.width_for = status.message_width
         status.rearranged.connect(self.messages.follow)
-        self._status = status
         self.lecture = LateLecture(self, state, bridge, controller)
         self.appearance = Appearance(state, settings, self)
         self.history = SelectionHistory(state, self)
+        self.undoing = Undo(self.history, controller.pictures)
         self.folder_watch = FolderWatch(bridge, controller.pictures, settings, self)
         self.saving = SaveDialogs(Path(settings.values.save_folder or Path.home()), self)
         self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
         self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
+        self.panels = Panels(self.dock_layout.docks)
         self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
+        self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
         self.actions_by_id = build_actions(self)
@@ -189,14 +168,14 @@ class StudioWindow(QMainWindow):
         menus["File"].insertMenu(menus["File/Samples"].menuAction(), self._recent_menu)
         recent = RecentMenu(self._recent_menu, self.settings, self.controller.background)
         recent.path_chosen.connect(lambda path: self.controller.open_paths([path]))
-        recent.model_chosen.connect(lambda source: self.controller.change_model(source=source))
+        recent.model_chosen.connect(lambda source: self.controller.models.change(source=source))
         for dock in self.dock_layout.docks.values():
             menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
         menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group)
-        self.device_menu.device_chosen.connect(lambda device: self.controller.change_model(device=device))
+        self.device_menu.device_chosen.connect(lambda device: self.controller.models.change(device=device))
         self.guide = Guide(
             self,
             self.strip,
@@ -224,6 +203,7 @@ class StudioWindow(QMainWindow):
             self.exports,
             self.clipboard,
             self.python,
+            self.view_requests,
             self.folder_watch,
             self.guide,
             self.lecture,
@@ -233,38 +213,29 @@ class StudioWindow(QMainWindow):
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
-            dock.made.connect(self._listen_to_views)
+            dock.made.connect(self.view_requests.listen)
             if dock.is_made:
-                self._listen_to_views(dock.panel)
+                self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
         state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
-        self.folder_watch.changed.connect(self.pictures_panel.show_watched)
+        self.folder_watch.changed.connect(self.panels.pictures.show_watched)
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
-        self.appearance.text_resized.connect(self._fit_strip)
+        self.appearance.text_resized.connect(self.network_bar.fit_window)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
-        for signal in (state.model_loaded, state.picture_selected):
+        for signal in (state.model_loaded, state.picture_selected, state.second.model_changed):
             signal.connect(self._show_title)
         state.model_loaded.connect(self._show_devices)
-        choice = state.second.choice
-        self.two_networks.chosen.connect(choice.choose)
-        self.two_networks.curtain_moved.connect(choice.move_curtain)
-        self.two_networks.closed.connect(controller.second.close)
-        choice.chosen.connect(self.two_networks.show_choice)
-        choice.renamed.connect(lambda: self.two_networks.rename(choice.first, choice.second))
-        controller.changed_network.told.connect(self.chips.say)
-        for signal in (state.model_loaded, state.second.model_changed):
-            signal.connect(self._show_two_networks)
         for signal in (
             state.second.shown_changed,
             state.model_loaded,
             state.picture_selected,
             state.prediction_made,
             state.unit_selected,
-            state.pinned,
-            controller.model_refused,
+            state.kept.pinned,
+            controller.models.refused,
             self.strip.costs_changed,
             self.history.changed,
             state.interventions.changed,
@@ -272,67 +243,7 @@ class StudioWindow(QMainWindow):
         ):
             signal.connect(self._update_actions)
 
-    def _listen_to_views(self, panel: QWidget) -> None:
-        for inside in (panel, *panel.findChildren(Panel)):
-            if isinstance(inside, Panel):
-                inside.python_asked.connect(self.python.copy)
-        for view in panel.findChildren(MapView):
-            view.noticed.connect(self.messages.tell)
-            view.measured.connect(self._status.show_measured)
-            view.value_asked.connect(self._ask_value)
-            view.saver.python_asked.connect(self.python.copy)
-            view.saver.figure_asked.connect(partial(self._add_to_figure, view))
-            view.saver.use(self.controller.background, self.saving)
-
-    def _ask_value(self, place: object) -> None:
-        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
-        if self.state.second.shown != "first":
-            hint = "Choose A in the panel of the two networks, then ask again."
-            self.messages.tell(Notice("number", "How a number was made is shown for network A.", hint))
-        elif isinstance(place, ValuePlace | MapValue):
-            self.state.ask_value(place)
-
-    def _add_to_figure(self, view: MapView) -> None:
-        """Add a view to the figure, and show the figure."""
-        cast("FigurePanel", self.dock_layout.docks["figure"].panel).add_view(view)
-        self.dock_layout.show_panel("figure")
-
     # --------------------------------------------------------------------------------------------- panels
-
-    @property
-    def model_panel(self) -> ModelPanel:
-        """The panel that shows the open model."""
-        return cast(ModelPanel, self.dock_layout.docks["model"].panel)
-
-    @property
-    def pictures_panel(self) -> PicturesPanel:
-        """The panel that lists the open pictures."""
-        return cast(PicturesPanel, self.dock_layout.docks["pictures"].panel)
-
-    @property
-    def predictions_panel(self) -> PredictionsPanel:
-        """The panel that shows the predictions."""
-        return cast(PredictionsPanel, self.dock_layout.docks["predictions"].panel)
-
-    @property
-    def receptive_field_panel(self) -> ReceptiveFieldPanel:
-        """The panel that shows the receptive field of the selected unit."""
-        return cast(ReceptiveFieldPanel, self.dock_layout.docks["receptive_field"].panel)
-
-    @property
-    def attribution_panel(self) -> AttributionPanel:
-        """The panel that shows the attribution map of a class."""
-        return cast(AttributionPanel, self.dock_layout.docks["attribution"].panel)
-
-    @property
-    def activity_panel(self) -> "ActivityPanel":
-        """The panel that lists running and finished jobs, and the log."""
-        return cast("ActivityPanel", self.dock_layout.docks["activity"].panel)
-
-    @property
-    def field_lab(self) -> "ReceptiveFieldLab":
-        """The panel of the receptive-field lab."""
-        return cast("ReceptiveFieldLab", self.dock_layout.docks["field_lab"].panel)
 
     @property
     def is_settled(self) -> bool:
@@ -361,31 +272,6 @@ class StudioWindow(QMainWindow):
         else:
             self.strip.go_up()
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether closed pictures can be brought back, or an earlier selection."""
-        return self.controller.pictures.can_reopen or self.history.can_undo
-
-    def undo(self) -> None:
-        """Bring back the pictures that were closed last, or else return to the selection before."""
-        if self.controller.pictures.can_reopen:
-            self.controller.pictures.reopen()
-        else:
-            self.history.undo()
-
-    def explain_value(self) -> None:
-        """Show how the value of the selected unit was made; without one, the explained class's probability."""
-        state, place = self.state, None
-        node = None if state.model is None else state.model.node(state.node)
-        if node is not None and state.unit is not None:
-            place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
-        elif state.explained_class is not None:
-            place = ValuePlace(PROBABILITIES, state.explained_class)
-        if place is None:
-            self.dock_layout.show_panel("number")
-        else:
-            state.ask_value(place)
-
     def stop_work(self) -> None:
         """Stop all computations, exports and hand-outs."""
         self.lecture.stop_saving()
@@ -395,12 +281,12 @@ class StudioWindow(QMainWindow):
     def choose_field(self) -> None:
         """Ask for a file of saved receptive fields, and show it in the lab."""
         self.dock_layout.show_panel("field_lab")
-        self.field_lab.choose_field()
+        self.panels.field_lab.choose_field()
 
     def _show_field(self, path: str) -> None:
         """Show a saved receptive field that was dropped or named on the command line."""
         self.dock_layout.show_panel("field_lab")
-        self.field_lab.open_field(path)
+        self.panels.field_lab.open_field(path)
 
     def _show_title(self) -> None:
         model, picture = self.state.model, self.state.picture
@@ -411,16 +297,8 @@ class StudioWindow(QMainWindow):
             parts.append(f"{self.state.second.choice.second}: {_named(self.state.second.model)}")
         self.setWindowTitle(" – ".join((*parts, PROGRAM)))
 
-    def _show_two_networks(self) -> None:
-        """Offer the choice between two networks as long as there are two."""
-        second = self.state.second
-        self.two_networks.show_names(second.title_of_both)
-        self.two_networks.setVisible(second.model is not None)
-        self.two_networks.close_button.setVisible(not second.is_changed_first)
-        self._show_title()
-
     def _show_devices(self, model: ModelInfo) -> None:
-        loaded = self.controller.loaded
+        loaded = self.controller.models.loaded
         self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
 
     def _update_actions(self) -> None:
@@ -431,10 +309,7 @@ class StudioWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the strip take less room in a low window."""
         super().resizeEvent(event)
-        self._fit_strip()
-
-    def _fit_strip(self) -> None:
-        self.strip.set_low(self.height() / scaled(1) < _LOW_PX)
+        self.network_bar.fit_window()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Share out the window among the panels, now that its size is known."""
@@ -456,17 +331,17 @@ class StudioWindow(QMainWindow):
     def search_published(self, text: str) -> None:
         """Show the list of published weights, with what has these words."""
         self.dock_layout.show_panel("catalogue")
-        cast("CataloguePanel", self.dock_layout.docks["catalogue"].panel).search_for(text)
+        self.panels.catalogue.search_for(text)
 
     def use_settings(self, values: Settings) -> None:
         """Replace all settings, and let the window follow them at once."""
         before = self.settings.values
         self.settings.values = values
         self.appearance.use(values)
-        self.state.link_zoom(values.linked_zoom)
+        self.state.views.link_zoom(values.linked_zoom)
         self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
         if (before.device, before.precision) != (values.device, values.precision):
-            self.controller.change_model(device=values.device, precision=values.precision)
+            self.controller.models.change(device=values.device, precision=values.precision)
         self._update_actions()
 
     def remember(self) -> None:
@@ -488,29 +363,6 @@ class StudioWindow(QMainWindow):
         super().closeEvent(event)
 
 
-def _stacked(*widgets: QWidget) -> QWidget:
-    """Return a widget with others below one another."""
-    stack = QWidget()
-    layout = QVBoxLayout(stack)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return stack
-
-
 def _named(model: ModelInfo) -> str:
     """Return the title of a network, and that its weights are random if they are."""
     return f"{model.title} (random weights)" if model.random_weights else model.title
-
-
-def _top_bar(window: QMainWindow, name: str, title: str, widget: QWidget) -> QToolBar:
-    """Add a fixed toolbar in a row of its own below the menu bar."""
-    bar = QToolBar(title, window)
-    bar.setObjectName(name)
-    bar.setMovable(False)
-    bar.setFloatable(False)
-    bar.addWidget(widget)
-    window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
-    window.addToolBarBreak(Qt.ToolBarArea.TopToolBarArea)
-    return bar

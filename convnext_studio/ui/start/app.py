@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convnext_studio.common.files import checked_ending
-from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.model.framing import TRAINED, Framing

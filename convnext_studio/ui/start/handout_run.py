@@ -30,8 +30,8 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     Parameters
     ----------
     options
-        Options as parsed by `convnext_studio.cli.handout`: out, image, lecture, model, device, precision,
-        offline, stem_stride, stem_padding, part, mean, std, notes.
+        Options as parsed by `convnext_studio.cli.commands.handout`: out, image, lecture, model, device,
+        precision, offline, stem_stride, stem_padding, part, mean, std, notes.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def make_handout(options: argparse.Namespace, client: EngineClient, needs_font: 
     path = Path(options.out)
     handout = Handout(state, bridge, controller.background, lecture, path, has_notes=options.notes)
     run = _Run(state, bridge, controller, handout)
-    controller.open_model(
+    controller.models.open(
         options.model,
         options.device,
         options.precision,

@@ -13,13 +13,13 @@ from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.garbage_collection import collecting_later
+from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
 from convnext_studio.render import load_colour_maps
 from convnext_studio.ui.plots.preloading import Preloader
-from convnext_studio.ui.shell.icon import application_icon
+from convnext_studio.ui.shell.appearance import application_icon
 from convnext_studio.ui.shell.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
 from convnext_studio.ui.shell.window import PROGRAM, StudioWindow
 from convnext_studio.ui.start.app import WindowOptions
@@ -77,7 +77,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     client.start()
     if options.size is not None:
         window.resize(*options.size)
-    controller.open_model(
+    controller.models.open(
         options.model,
         settings.values.device if options.device == "auto" else options.device,
         settings.values.precision if options.precision == "float32" else options.precision,

@@ -12,7 +12,7 @@ from convnext_studio.model.nodes import node_table
 from convnext_studio.model.presets import PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.receptive_fields import Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork
 
 MOST = 4
 _ANY_INPUT_PX = 224  # Node names do not depend on it.
@@ -42,11 +42,11 @@ class Entry:
     """
 
     title: str = ""
-    subject: Subject | None = None
+    subject: FieldNetwork | None = None
     path: str = ""
 
 
-OPEN_MODEL = Entry(subject=Subject())
+OPEN_MODEL = Entry(subject=FieldNetwork())
 
 
 def saved_field(path: str) -> Entry:
@@ -60,10 +60,10 @@ def network(source: str, offline: bool) -> Entry:
     title = name if kind in ("preset", "timm") else Path(source).name
     if kind == "road" and name in ROAD:
         title = ROAD[name].title
-    return Entry(title=title, subject=Subject(source=source, title=title, offline=offline))
+    return Entry(title=title, subject=FieldNetwork(source=source, title=title, offline=offline))
 
 
-def at_node(subject: Subject, node: str) -> Subject:
+def at_node(subject: FieldNetwork, node: str) -> FieldNetwork:
     """Return the subject, measured at its last stage if it is known to have no node of that name."""
     kind, _, name = subject.source.partition(":")
     if kind == "timm":
@@ -86,7 +86,7 @@ def suggestions() -> tuple[str, ...]:
 
 def untrained(config: ConvNeXtConfig, title: str) -> Entry:
     """Return an entry for an architecture with random weights."""
-    return Entry(title=title, subject=Subject(config=config, title=title))
+    return Entry(title=title, subject=FieldNetwork(config=config, title=title))
 
 
 def random_weights(model: ModelInfo) -> Entry:

@@ -59,14 +59,16 @@ class SheetPictures:
         on_cancel: Callable[[], None],
     ) -> None:
         self._state = state
-        self._explanations = {each.image: each for each in explanations if state.row(each.image) is not None}
+        self._explanations = {
+            each.image: each for each in explanations if state.opened.row(each.image) is not None
+        }
         self._pictures: dict[str, ImageInfo] = {}
         self._on_done = on_done
         self._on_failure = on_failure
         self._on_cancel = on_cancel
         self._is_over = False
         for key in self._explanations:
-            shown = state.preview(key)
+            shown = state.opened.preview(key)
             if shown is not None:
                 self._pictures[key] = msgspec.structs.replace(shown, key=key)
             else:
@@ -75,9 +77,9 @@ class SheetPictures:
         self._finish_if_complete()
 
     def _receive(self, key: str, payload: Payload) -> None:
-        row = self._state.row(key)
+        row = self._state.opened.row(key)
         if isinstance(payload, ThumbnailPixels) and row is not None:
-            picture = self._state.pictures[row]
+            picture = self._state.opened.all[row]
             self._pictures[key] = ImageInfo(
                 key=key,
                 name=picture.name,
@@ -153,22 +155,22 @@ class Exporter(QObject):
             return
         stages = state.model.config.stages
         measured = state.node.partition(".")[0]
-        explained = next(iter(state.explaining.nodes[-1:]), "").partition(".")[0]
+        explained = next(iter(state.attributions.explaining.nodes[-1:]), "").partition(".")[0]
         job = _Job(
             directory=directory,
             model=state.model,
             image=state.picture,
             prediction=state.prediction,
             cam_stage=explained if explained in stages else stages[-1],
-            explanation=state.explanation,
-            faithfulness=state.faithfulness,
+            explanation=state.attributions.explanation,
+            faithfulness=state.attributions.faithfulness,
             nodes=tuple(dict.fromkeys((*stages, state.node))),
         )
         # Every request has its own panel name: those of one panel replace one another, even across exports.
         panel = f"export {next(self._numbers)}"
         for node in job.nodes:
             self._ask(job, FeatureMaps(panel=f"{panel} {node}", image=job.image.key, node=node))
-        pictures = tuple(picture.key for picture in state.images)
+        pictures = tuple(picture.key for picture in state.opened.images)
         field = ReceptiveField(
             panel=panel,
             node=measured if measured in stages else stages[-1],
@@ -186,7 +188,7 @@ class Exporter(QObject):
     def export_map(self, directory: Path) -> None:
         """Write the attribution shown, with its numbers, to the picture's folder in the directory."""
         state = self._state
-        explanation, prediction = state.explanation, state.prediction
+        explanation, prediction = state.attributions.explanation, state.prediction
         if state.model is None or state.picture is None or prediction is None or explanation is None:
             self._tell("There is no map to save yet.", "")
             return
@@ -195,7 +197,7 @@ class Exporter(QObject):
             image=state.picture,
             prediction=prediction,
             explanation=explanation,
-            faithfulness=state.faithfulness,
+            faithfulness=state.attributions.faithfulness,
         )
         self._background.run(
             partial(export_map, directory, contents, explanation),

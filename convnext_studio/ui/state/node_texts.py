@@ -8,10 +8,9 @@ from typing import Literal, get_args
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, head_parameters
-from convnext_studio.protocol.costs import MeasuredCosts
 from convnext_studio.protocol.counterparts import Pair
 from convnext_studio.protocol.maps import ValueStatistics
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.models import MeasuredCosts, ModelInfo
 from convnext_studio.render import format_number, format_percent
 
 _ACTS = {"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}

@@ -14,6 +14,7 @@ from convnext_studio.protocol.attributions import (
     CheckSanity,
     CompareMethods,
     Explain,
+    ExplainEach,
     ExplainSeveral,
     MeasureFaithfulness,
 )
@@ -23,11 +24,9 @@ from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField
+from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, UnitField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.units import UnitField
 from convnext_studio.protocol.value_sums import ExplainValue
-from convnext_studio.protocol.walls import ExplainEach
 
 
 @dataclass(frozen=True, slots=True)

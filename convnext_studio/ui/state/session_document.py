@@ -12,13 +12,13 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.saved_paths import found_path, saved_path
+from convnext_studio.common.files import found_path, saved_path
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis
 
 Shown = Literal["first", "second", "difference", "curtain"]
-"""As in `convnext_studio.ui.state.two_answers`, which needs Qt."""
+"""As in `convnext_studio.ui.state.selection.two_answers`, which needs Qt."""
 
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"

@@ -55,7 +55,7 @@ class ThumbnailLoader(QObject):
             for number in range(AT_ONCE)
         ]
         self._asked: dict[int, str] = {}  # Picture keys, by the number of the query that requests them.
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
 
     @property
     def is_settled(self) -> bool:
@@ -67,7 +67,7 @@ class ThumbnailLoader(QObject):
         kept = self._kept.get(key)
         if kept is not None:
             return kept
-        preview = self._state.preview(key)
+        preview = self._state.opened.preview(key)
         if preview is not None and self._longest_px <= THUMBNAIL_PX:
             self._keep(key, preview.thumbnail)
             return preview.thumbnail
@@ -119,6 +119,8 @@ class ThumbnailLoader(QObject):
         self._ask()
 
     def _forget_closed(self) -> None:
-        self._kept.forget_where(lambda key, _: self._state.row(str(key)) is None)
-        self._failures = {key: why for key, why in self._failures.items() if self._state.row(key) is not None}
-        self._waiting = {key: None for key in self._waiting if self._state.row(key) is not None}
+        self._kept.forget_where(lambda key, _: self._state.opened.row(str(key)) is None)
+        self._failures = {
+            key: why for key, why in self._failures.items() if self._state.opened.row(key) is not None
+        }
+        self._waiting = {key: None for key in self._waiting if self._state.opened.row(key) is not None}

@@ -7,8 +7,8 @@ from PySide6.QtGui import QDoubleValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from convnext_studio.render import Limits, Range, RangeKind, format_number
+from convnext_studio.ui.widgets.choices import WordedBox
 from convnext_studio.ui.widgets.text_size import limit_width
-from convnext_studio.ui.widgets.worded_box import WordedBox
 
 _TITLES: dict[RangeKind, str] = {
     "data": "All values",

@@ -37,7 +37,7 @@ def main() -> None:
     state, bridge, background = AppState(), EngineBridge(client), Background()
     controller = Controller(state, bridge, SettingsFile(read_only=True))
     client.start()
-    controller.open_model(sys.argv[1])
+    controller.models.open(sys.argv[1])
     controller.open_paths([f"{SAMPLE_PREFIX}{FIRST_SAMPLE}"])
     _wait(application, lambda: state.prediction is not None)
     lecture = checked_lecture()

@@ -1,19 +1,21 @@
 """The similarity panel with 12 pictures at stage 2 of ConvNeXt-T, 192 channels of 28 × 28: a pointer moves."""
 
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.presets import PRESETS
-from convnext_studio.protocol.envelope import Done, Progress, Request
+from convnext_studio.protocol.envelope import Done, Message, Progress, Request
 from convnext_studio.protocol.similarity import PlacedMaps, PositionVectors, PositionVectorsResult
 from convnext_studio.render import load_colour_maps
 from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from tests.benchmarks.programs.noise_engine import NoiseEngine
 from tests.benchmarks.timing import report
 from tests.ui.desk import model, picture
 
@@ -22,35 +24,19 @@ SIZE = (640, 480)
 CROP = CropGeometry(picture_size=SIZE, resized_size=(299, 224), crop_origin=(37, 0), input_size=(224, 224))
 
 
-class NoiseEngine(EngineClient):
-    """Sends vectors of noise at once, and answers nothing else."""
-
-    def __init__(self, state: AppState) -> None:
-        super().__init__()
-        self._state = state
-        self._count = 0
-        self._tell: Listener = lambda _message: None
-
-    def listen(self, listener: Listener) -> None:
-        self._tell = listener
-
-    def ask(self, request: Request) -> int:
-        self._count += 1
-        if isinstance(request, PositionVectors) and self._state.model is not None:
-            node = self._state.model.node(request.node)
-            random = np.random.default_rng(0)
-            vectors = tuple(
-                PlacedMaps(image=image, maps=random.normal(size=node.shape).astype(np.float32), geometry=CROP)
-                for image in request.images
-            )
-            partial = PositionVectorsResult(node=node.name, vectors=vectors, field=node.field)
-            last = PositionVectorsResult(node=node.name, vectors=(), field=node.field)
-            self._tell(Progress(id=self._count, done=1, total=1, text="", partial=partial))
-            self._tell(Done(id=self._count, payload=last, seconds=0.0))
-        return self._count
-
-    def cancel(self, identifier: int) -> None:
-        pass
+def _noise(state: AppState, number: int, request: Request) -> Iterator[Message]:
+    """Answer questions about vectors."""
+    if isinstance(request, PositionVectors) and state.model is not None:
+        node = state.model.node(request.node)
+        random = np.random.default_rng(0)
+        vectors = tuple(
+            PlacedMaps(image=image, maps=random.normal(size=node.shape).astype(np.float32), geometry=CROP)
+            for image in request.images
+        )
+        partial_result = PositionVectorsResult(node=node.name, vectors=vectors, field=node.field)
+        last = PositionVectorsResult(node=node.name, vectors=(), field=node.field)
+        yield Progress(id=number, done=1, total=1, text="", partial=partial_result)
+        yield Done(id=number, payload=last, seconds=0.0)
 
 
 def main() -> None:
@@ -62,9 +48,9 @@ def main() -> None:
     state.set_node("stage2")
     state.set_model(model(PRESETS["convnext_tiny"].config, 224))
     for index in range(PICTURES):
-        state.add_picture(picture(f"picture {index}", SIZE), select=False)
-    state.select_picture("picture 0")
-    panel = SimilarityPanel(state, EngineBridge(NoiseEngine(state)))
+        state.opened.add(picture(f"picture {index}", SIZE), select=False)
+    state.opened.select("picture 0")
+    panel = SimilarityPanel(state, EngineBridge(NoiseEngine(partial(_noise, state))))
     panel.resize(1600, 1000)
     panel.show()
     panel.switch.choose("likeness")

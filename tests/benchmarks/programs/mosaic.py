@@ -1,20 +1,22 @@
 """The feature-map panel with the tutorial's last blocks, 768 channels of 27 × 27: shown again, and moved in."""
 
 import time
+from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, QTimer
 from PySide6.QtWidgets import QApplication
 
-from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.presets import PRESETS
-from convnext_studio.protocol.envelope import Done, Request
+from convnext_studio.protocol.envelope import Done, Message, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.render import Limits, load_colour_maps
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from tests.benchmarks.programs.noise_engine import NoiseEngine
 from tests.benchmarks.timing import report
 from tests.ui.desk import CROP, model, picture
 
@@ -24,31 +26,15 @@ MOUSE_MS = 16
 LONGEST_S = 60
 
 
-class NoiseEngine(EngineClient):
-    """Answers every question about maps with noise, at once."""
-
-    def __init__(self, state: AppState) -> None:
-        super().__init__()
-        self._state = state
-        self._count = 0
-        self._tell: Listener = lambda _message: None
-
-    def listen(self, listener: Listener) -> None:
-        self._tell = listener
-
-    def ask(self, request: Request) -> int:
-        self._count += 1
-        if isinstance(request, FeatureMaps) and self._state.model is not None:
-            node = self._state.model.node(request.node)
-            maps = np.random.default_rng(self._count).normal(size=node.shape).astype(np.float32)
-            result = FeatureMapsResult(
-                image=request.image, node=node.name, maps=maps, field=node.field, geometry=CROP
-            )
-            self._tell(Done(id=self._count, payload=result, seconds=0.0))
-        return self._count
-
-    def cancel(self, identifier: int) -> None:
-        pass
+def _noise(state: AppState, number: int, request: Request) -> Iterator[Message]:
+    """Answer questions about maps."""
+    if isinstance(request, FeatureMaps) and state.model is not None:
+        node = state.model.node(request.node)
+        maps = np.random.default_rng(number).normal(size=node.shape).astype(np.float32)
+        result = FeatureMapsResult(
+            image=request.image, node=node.name, maps=maps, field=node.field, geometry=CROP
+        )
+        yield Done(id=number, payload=result, seconds=0.0)
 
 
 def main() -> None:
@@ -58,8 +44,8 @@ def main() -> None:
     load_colour_maps()
     state = AppState()
     state.set_model(model(PRESETS["tutorial"].config, 224))
-    state.add_picture(picture())
-    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(state)))
+    state.opened.add(picture())
+    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(partial(_noise, state))))
     panel.resize(1600, 1000)
     panel.show()
     for node in NODES:

@@ -10,7 +10,7 @@ from convnext_studio.render import load_colour_maps
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.two_answers import SHOWN
+from convnext_studio.ui.state.selection.two_answers import SHOWN
 from tests.benchmarks.programs.mosaic import LONGEST_S, NoiseEngine
 from tests.benchmarks.timing import report
 from tests.ui.desk import model, picture
@@ -29,7 +29,7 @@ def main() -> None:
     config = PRESETS["convnext_tiny"].config
     state.set_model(model(config, 224))
     state.second.set_model(model(config, 224))
-    state.add_picture(picture())
+    state.opened.add(picture())
     panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(state)))
     panel.resize(1600, 1000)
     panel.show()

@@ -19,13 +19,13 @@ from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.worker import serve
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.protocol.connection.transport import Channel
 from convnext_studio.protocol.envelope import Order, Payload, Progress, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo, OpenImage, RestorePictures
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField
-from convnext_studio.protocol.transport import Channel
 
 ENTRY = f"{__name__}:main"
 CANNOT_START = f"{__name__}:cannot_start"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import sample_path
-from convnext_studio.engine.server.devices import computer_memory_bytes
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.hardware.devices import computer_memory_bytes
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.preprocessing import Preprocessing

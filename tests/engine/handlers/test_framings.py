@@ -28,7 +28,7 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult, NodeVa
 from convnext_studio.protocol.models import LoadModel, ModelInfo, SaveModel
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo, ShowPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from tests.engine.opening import Opener, open_picture
 from tests.networks import small_model, write_weights
 

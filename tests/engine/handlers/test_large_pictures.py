@@ -16,7 +16,7 @@ from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.channels import ChannelMap, ChannelStatistics, StrongestPatches
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult, NodeValues
 from convnext_studio.protocol.predictions import Classes, Classify, Predict, Prediction
-from convnext_studio.protocol.units import UnitField
+from convnext_studio.protocol.receptive_fields import UnitField
 from tests.engine.opening import Opener, all_steps, open_picture
 
 NATIVE = Framing(kind="native")

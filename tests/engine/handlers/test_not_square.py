@@ -16,8 +16,12 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import (
+    ReceptiveField,
+    ReceptiveFieldResult,
+    UnitField,
+    UnitFieldResult,
+)
 from tests.networks import small_model
 
 HEIGHT, WIDTH = 96, 160

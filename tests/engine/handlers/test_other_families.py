@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from convnext_studio.cli import export_pictures
+from convnext_studio.cli.commands import export_pictures
 from convnext_studio.cli.main import main
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.server.dispatch import Dispatcher

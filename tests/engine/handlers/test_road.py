@@ -16,12 +16,11 @@ from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.channels import Kernel, KernelResult
-from convnext_studio.protocol.costs import MeasureCosts
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
-from convnext_studio.protocol.models import LoadModel, ModelInfo
+from convnext_studio.protocol.models import LoadModel, MeasureCosts, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork, ReceptiveField, ReceptiveFieldResult
 
 SOURCE = "road:inverted"
 STAGES = ("stage1", "stage2", "stage3", "stage4")
@@ -84,7 +83,7 @@ def test_maps_are_those_of_a_plain_pass(dispatcher: Dispatcher, image: str) -> N
 
 
 def test_another_step_is_measured_beside_the_open_one(dispatcher: Dispatcher, image: str) -> None:
-    subject = Subject(source="road:patchify", title="Patches", node="stage1")
+    subject = FieldNetwork(source="road:patchify", title="Patches", node="stage1")
     result = dispatcher.run(
         ReceptiveField(node="stage1", images=(image,), count=1, input_px=64, subject=subject)
     )

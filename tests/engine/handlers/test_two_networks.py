@@ -16,7 +16,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLES
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.engine.server.memory_estimates import estimated_memory
+from convnext_studio.engine.server.hardware.memory_estimates import estimated_memory
 from convnext_studio.model.loaded import LoadedModel, load
 from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.comparison import CompareNodes, CompareWeights, NodeSimilarity, WeightDistances

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from torch import Tensor
 from torch.nn import functional
 
-from convnext_studio.analysis.value_sums import NetworkSteps
+from convnext_studio.analysis.value_breakdown import NetworkSteps
 from convnext_studio.common.attribution_methods import MethodName, Output
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import ValuePlace, ValueSum
+from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import LoadedModel

@@ -4,11 +4,11 @@ import io
 
 import pytest
 
-from convnext_studio.common.codec import encode
-from convnext_studio.common.frames import read_frame, write_frame
+from convnext_studio.common.processes.codec import encode
+from convnext_studio.common.processes.frames import read_frame, write_frame
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.protocol.connection.message_codec import decode_message, decode_order
 from convnext_studio.protocol.envelope import Done, Progress
-from convnext_studio.protocol.message_codec import decode_message, decode_order
 from tests.engine.opening import all_steps
 from tests.engine.server.test_out_of_memory import NAMES, new_dispatcher, of_pictures, same
 

@@ -15,7 +15,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.engine.handlers import prediction_handlers as predictions
-from convnext_studio.engine.handlers import receptive_field_handlers as fields
+from convnext_studio.engine.handlers.receptive_fields import receptive_field_handlers as fields
 from convnext_studio.engine.server import node_outputs as outputs
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.architecture import WeightsLayout

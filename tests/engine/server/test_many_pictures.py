@@ -15,7 +15,7 @@ from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import CloseImage, Thumbnail
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.units import UnitField
+from convnext_studio.protocol.receptive_fields import UnitField
 from tests.engine.opening import open_picture
 from tests.networks import SMALL, lively
 

@@ -20,12 +20,11 @@ from convnext_studio.protocol.attributions import (
     MeasureFaithfulness,
 )
 from convnext_studio.protocol.channels import ChannelMap, ChannelStatistics, Kernel, StrongestPatches
-from convnext_studio.protocol.costs import MeasureCosts
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps, NodeValues
-from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.models import LoadModel, MeasureCosts
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import FieldGrowth, ReceptiveField
+from convnext_studio.protocol.receptive_fields import FieldGrowth, ReceptiveField, UnitField
 from convnext_studio.protocol.similarity import (
     Components,
     FindParts,
@@ -33,7 +32,6 @@ from convnext_studio.protocol.similarity import (
     MostAlike,
     PositionVectors,
 )
-from convnext_studio.protocol.units import UnitField
 from tests.engine.opening import open_picture
 from tests.networks import SMALL, small_model
 

@@ -4,9 +4,9 @@ import pytest
 
 from convnext_studio.engine.server import dispatch
 from convnext_studio.engine.server.handler_registry import HANDLERS, handles
+from convnext_studio.protocol.connection.message_codec import requests
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.protocol.message_codec import requests
 
 CONCRETE = [kind for kind in requests().values() if not kind.__subclasses__()]
 

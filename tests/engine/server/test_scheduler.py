@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from convnext_studio import protocol
 from convnext_studio.engine.server.scheduler import SHORTEST_TURN_SECONDS, Job, Scheduler
 from convnext_studio.protocol.attributions import Explain, ExplainSeveral
-from convnext_studio.protocol.costs import MeasureCosts
 from convnext_studio.protocol.envelope import Payload, Progress, Request
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.models import LoadModel, MeasureCosts
 from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField

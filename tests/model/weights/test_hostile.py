@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
-from convnext_studio.analysis.folders import pictures_in
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.picture_folders import pictures_in
 from convnext_studio.erf.field_files import read_field
 from convnext_studio.model import load
 from tests.networks import SMALL, lively

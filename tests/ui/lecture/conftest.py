@@ -36,7 +36,7 @@ def background(qapp: QApplication) -> Iterator[Background]:
 def open_state(state: AppState) -> AppState:
     """With a model and a picture."""
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     return state
 
 

@@ -34,7 +34,7 @@ class LiveEngine:
         assert isinstance(info, ModelInfo)
         assert isinstance(picture, ImageInfo)
         state.set_model(info)
-        state.add_picture(picture)
+        state.opened.add(picture)
         prediction = self.dispatcher.run(Predict(image=picture.key))
         assert isinstance(prediction, Prediction)
         state.set_prediction(prediction)

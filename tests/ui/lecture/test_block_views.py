@@ -95,7 +95,7 @@ def test_a_view_says_what_is_missing_and_then_shows(
     QApplication.processEvents()
     if name not in ("kernels", "mixing-matrix"):
         assert "picture" in view.notice
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     QApplication.processEvents()
     assert not view.is_settled
     answer_all(engine, state)
@@ -109,7 +109,7 @@ def test_other_families_are_told_what_to_open(
     make: Maker, name: str, state: AppState, engine: FakeEngine
 ) -> None:
     state.set_model(swin())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     asked = len(engine.asked)
     view = make(name)
     assert "Open a ConvNeXt" in view.notice
@@ -135,7 +135,7 @@ def test_other_families_are_told_what_to_open(
 )
 def test_every_convnext_is_shown(make: Maker, name: str, state: AppState, config: ConvNeXtConfig) -> None:
     state.set_model(make_model(config=config, random_weights=True))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = make(name)
     assert view.shows_body
     assert "random weights" in view.caption().lower()
@@ -172,7 +172,7 @@ def test_another_picture_is_asked_for_and_answers_for_the_old_one_are_dropped(
     view = make("block-walk", answered=False)
     assert isinstance(view, BlockWalkView)
     (old,) = engine.open(WalkBlock)
-    open_state.add_picture(make_image("two"))
+    open_state.opened.add(make_image("two"))
     QApplication.processEvents()
     (new,) = engine.open(WalkBlock)
     assert new.image == "two"
@@ -223,7 +223,7 @@ def test_the_share_below_0_is_told(make: Maker) -> None:
 
 def test_the_network_s_own_curve_is_drawn_where_it_is_another(make: Maker, state: AppState) -> None:
     state.set_model(make_model(config=ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "act": "silu"})))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = make("activation")
     assert isinstance(view, ActivationView)
     assert view.curves() == ["gelu", "relu", "silu"]
@@ -233,7 +233,7 @@ def test_what_is_swapped_is_what_the_network_has(make: Maker, state: AppState, e
     state.set_model(
         make_model(config=ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "act": "relu", "norm": "batch"}))
     )
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = make("swapped-part", answered=False, stage="2")
     assert isinstance(view, SwappedPartView)
     request = asked_last(engine)
@@ -258,7 +258,7 @@ def test_the_stage_that_is_asked_for_is_the_one_that_the_slider_says(
 ) -> None:
     one_stage = ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "depths": (2,), "dims": (6,)})
     state.set_model(make_model(config=one_stage))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = make("swapped-part", stage="4", answered=False)
     assert isinstance(view, SwappedPartView)
     request = asked_last(engine)
@@ -298,7 +298,7 @@ def test_kernels_turn_pages_on_one_scale(make: Maker) -> None:
 
 def test_dense_convolutions_have_no_kernels_to_show(make: Maker, state: AppState) -> None:
     state.set_model(make_model(config=ConvNeXtConfig(**{**FOUR_STAGES.to_dict(), "depthwise": False})))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     for name in ("kernels", "sliding-kernel"):
         assert "dense" in make(name).notice
 

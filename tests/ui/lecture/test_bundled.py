@@ -7,7 +7,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.lecture.script import Step
+from convnext_studio.lecture.script import LectureStep
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
@@ -79,5 +79,5 @@ def test_every_view_is_shown_somewhere() -> None:
 
 
 @pytest.mark.parametrize("step", LECTURE.steps, ids=lambda step: step.title)
-def test_a_step_is_short(step: Step) -> None:
+def test_a_step_is_short(step: LectureStep) -> None:
     assert 1 <= len([sentence for sentence in step.text.split(". ") if sentence]) <= 5

@@ -268,7 +268,7 @@ def test_another_picture_meanwhile_is_refused(
     handout = make(tmp_path / "lecture.pdf")
     handout.start()
     with qtbot.waitSignal(handout.failed) as failed:
-        open_state.add_picture(make_image("two"))
+        open_state.opened.add(make_image("two"))
     assert "changed meanwhile" in str(failed.args[0])
     assert [file.name for file in tmp_path.iterdir()] == ["lecture"]
 

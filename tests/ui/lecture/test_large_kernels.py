@@ -48,7 +48,7 @@ def test_the_squares_are_the_theoretical_fields_of_the_middle_units(
     qtbot: QtBot, state: AppState, bridge: EngineBridge
 ) -> None:
     state.set_model(make_model(config=replace(TINY, num_classes=12)))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = kernel_field.SPEC.make(state, bridge, {"kernel": "3", "extent": "picture"})
     assert isinstance(view, KernelFieldView)
     qtbot.addWidget(view)

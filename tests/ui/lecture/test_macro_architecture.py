@@ -146,7 +146,7 @@ def test_networks_without_such_layers_say_so(
     state: AppState, bridge: EngineBridge, qtbot: QtBot, config: ConvNeXtConfig, words: str
 ) -> None:
     state.set_model(make_model(config=replace(config, num_classes=12)))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = downsampling.SPEC.make(state, bridge, defaults("downsampling"))
     assert isinstance(view, DownsamplingView)
     qtbot.addWidget(view)
@@ -231,7 +231,7 @@ def test_every_view_says_in_a_sentence_what_other_networks_lack(
         head_macs=512 * 12,
     )
     state.set_model(replace(make_model("A ResNet"), config=config))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     view = VIEWS[name].make(state, bridge, defaults(name))
     assert isinstance(view, AskingView)
     qtbot.addWidget(view)

@@ -117,7 +117,7 @@ def test_another_model_is_asked_again_and_old_answers_are_dropped(
 
 
 def test_nothing_is_asked_without_a_picture(views: StepViews, engine: FakeEngine, open_state: AppState) -> None:
-    open_state.remove_pictures(["one"])
+    open_state.opened.remove(["one"])
     view = views.show(0)
     assert isinstance(view, MapsView)
     assert (view.notice, view.is_settled) == ("Drop a picture here, or open one.", True)

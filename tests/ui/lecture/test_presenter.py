@@ -290,7 +290,7 @@ def test_a_new_picture_asks_for_the_current_step_first(
         engine.answer(request, None)
     qtbot.waitUntil(lambda: presenter.views.live == (1, 2, 3, 4))
     before = len(engine.asked)
-    open_state.add_picture(make_image("two"))
+    open_state.opened.add(make_image("two"))
     qtbot.waitUntil(lambda: len(engine.asked) == before + 4)
     new = [request for request in engine.asked[before:] if isinstance(request, FeatureMaps)]
     assert new[0].node == "stage3"
@@ -339,7 +339,7 @@ def test_nothing_that_is_pressed_breaks_it(
             QTest.mouseClick(presenter, Qt.MouseButton.LeftButton, pos=presenter.rect().center())
             QTest.mouseDClick(presenter.view, Qt.MouseButton.LeftButton)
         if turn % 50 == 0:
-            open_state.add_picture(make_image(f"picture {turn}"))
+            open_state.opened.add(make_image(f"picture {turn}"))
             for request in engine.open(FeatureMaps):
                 engine.answer(request, None)
         assert 0 <= presenter.index <= LAST

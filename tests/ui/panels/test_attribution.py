@@ -31,7 +31,7 @@ STAGES = ("stage1", "stage2", "stage3", "stage4")
 def desk(qtbot: QtBot) -> Desk:
     desk = Desk(qtbot)
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     return desk
 
 
@@ -142,7 +142,7 @@ def clip(panel: AttributionPanel, percentile: float) -> None:
 def test_until_there_is_one_it_says_so(desk: Desk, panel: AttributionPanel) -> None:
     assert panel.notice == "Computing …"
     assert not panel.is_settled
-    desk.state.remove_pictures({"cat"})
+    desk.state.opened.remove({"cat"})
     assert "picture" in panel.notice
     assert panel.is_settled
 
@@ -154,7 +154,7 @@ def test_without_a_picture_there_are_no_probabilities(
     rows, body = panel.target.this.rows, panel.target.this.list
     assert rows[0].isVisibleTo(body)
     assert panel.target.this.text() == "Why: tabby cat 86.0 %"
-    desk.state.remove_pictures({"cat"})
+    desk.state.opened.remove({"cat"})
     assert not any(row.isVisibleTo(body) for row in rows)
     assert panel.target.this.text() == "Why: –"
 
@@ -347,7 +347,7 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     desk.state.set_prediction(prediction(desk, target=2))
     assert not view.is_dimmed
     assert "rocket" in panel.caption
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     assert view.is_dimmed
     assert not panel.is_settled
 
@@ -360,7 +360,7 @@ def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: A
     assert panel.notice == ""
     desk.state.fail_prediction("The picture is too small.")
     assert panel.notice == "The picture is too small."
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     assert panel.notice == "Computing …"
 
 
@@ -491,7 +491,7 @@ def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     assert [each.line.ends for each in seen(panel)] == [("-8.00", "8.00"), ("-8.00", "8.00"), ("-4.00", "4.00")]
     assert "“tabby cat” and not “espresso” (logits differ by 2.00)" in panel.caption
     panel.target.nothing.click()
-    assert desk.state.explaining.against is None
+    assert desk.state.attributions.explaining.against is None
     assert len(seen(panel)) == 1
 
 
@@ -591,7 +591,7 @@ def test_areas_stand_under_the_map_they_belong_to(
         random_weights=False,
         seconds=1.0,
     )
-    desk.state.set_faithfulness(asked, measured)
+    desk.state.attributions.set_faithfulness(asked, measured)
     assert "insertion area 0.750, deletion area 0.250" in panel.caption
     panel.where.stages["stage3"].click()
     assert "insertion area" not in panel.caption

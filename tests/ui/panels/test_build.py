@@ -300,7 +300,7 @@ def test_rounding_up_moves_to_the_next_digits() -> None:
 def test_nothing_is_asked_while_typing_and_building_asks_once(
     filled_window: StudioWindow, engine: FakeEngine, controller: Controller, settings: SettingsFile
 ) -> None:
-    controller.open_model("preset:convnext_tiny", "cuda", "bfloat16")
+    controller.models.open("preset:convnext_tiny", "cuda", "bfloat16")
     engine.answer(engine.open(LoadModel)[0], make_model(device="cuda:0"))
     filled_window.actions_by_id["model_build"].trigger()
     panel = filled_window.dock_layout.docks["build"].panel
@@ -322,7 +322,7 @@ def test_nothing_is_asked_while_typing_and_building_asks_once(
 def test_what_was_built_moves_to_another_device_as_it_is(
     window: StudioWindow, engine: FakeEngine, controller: Controller, settings: SettingsFile
 ) -> None:
-    controller.open_model("preset:convnext_tiny")
+    controller.models.open("preset:convnext_tiny")
     window.dock_layout.docks["build"].panel.build.click()
     built = engine.open(LoadModel)[-1]
     engine.answer(built, replace(make_model(random_weights=True), source=BUILT))

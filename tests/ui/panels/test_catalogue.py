@@ -324,7 +324,7 @@ def test_offline_is_told_to_the_engine(
 def test_the_window_opens_the_list_by_key_and_loads_what_is_chosen(
     window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    controller.open_model("preset:small", device="cpu")
+    controller.models.open("preset:small", device="cpu")
     assert not window.dock_layout.docks["catalogue"].isVisible()
     assert engine.open(ListPretrained) == []
     window.actions_by_id["model_pretrained"].trigger()

@@ -79,10 +79,10 @@ def test_the_crosshair_is_at_the_same_place_of_the_photograph(qtbot: QtBot, on_p
     panel.choices.on_picture.setChecked(on_picture)
     view = panel.channel_map.view
     scene = (76.0, 24.0) if on_picture else (3.0, 1.0)
-    desk.state.point_at((76.0, 24.0))
+    desk.state.views.point_at((76.0, 24.0))
     assert view.crosshair == pytest.approx(scene)
     point_at(view, view.to_widget(*scene))
-    assert desk.state.pointed == pytest.approx((76.0, 24.0), abs=1.0)
+    assert desk.state.views.pointed == pytest.approx((76.0, 24.0), abs=1.0)
 
 
 def test_pointing_at_the_mosaic_points_at_the_photograph(qtbot: QtBot) -> None:
@@ -90,7 +90,7 @@ def test_pointing_at_the_mosaic_points_at_the_photograph(qtbot: QtBot) -> None:
     view = panel.mosaic_map.view
     x, y, _, _ = panel.mosaic_map.painting.mosaic.tile_box(5)
     point_at(view, view.to_widget(x + 3, y + 1))
-    assert desk.state.pointed == pytest.approx((76.0, 24.0), abs=1.0)
+    assert desk.state.views.pointed == pytest.approx((76.0, 24.0), abs=1.0)
     assert panel.channel_map.view.crosshair == pytest.approx((3.0, 1.0), abs=0.1)
     assert view.crosshair is None
 

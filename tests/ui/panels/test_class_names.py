@@ -12,7 +12,7 @@ from convnext_studio.protocol.models import LoadModel, NameClasses
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.dropped import describe_paths
+from convnext_studio.ui.state.opening.dropped import describe_paths
 from convnext_studio.ui.state.session_document import read_session
 from tests.ui.conftest import CLASSES, FakeEngine, answer_listing, make_image, make_model, make_prediction
 
@@ -22,7 +22,7 @@ NAMES = tuple(f"bird {index}" for index in range(CLASSES))
 @pytest.fixture
 def opened(window: StudioWindow, engine: FakeEngine) -> StudioWindow:
     """The window with a network that was asked for, a picture and its prediction."""
-    window.controller.open_model("preset:small")
+    window.controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[-1], make_model())
     window.controller.open_paths(["/pictures/one.png"])
     answer_listing(engine, make_image())
@@ -31,7 +31,7 @@ def opened(window: StudioWindow, engine: FakeEngine) -> StudioWindow:
 
 
 def test_a_double_click_edits_a_name(opened: StudioWindow, engine: FakeEngine, state: AppState) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     row, editor = panel.rows[1], panel.list.editor
     before, target = row.label, row.target
     state.set_unit(1, 2)
@@ -51,7 +51,7 @@ def test_a_double_click_edits_a_name(opened: StudioWindow, engine: FakeEngine, s
 
 
 def test_a_key_edits_and_escape_keeps_the_name(opened: StudioWindow, engine: FakeEngine) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     editor = panel.list.editor
     panel.rows[0].setFocus()
     QTest.keyClick(panel.rows[0], Qt.Key.Key_F2, Qt.KeyboardModifier.ShiftModifier)
@@ -69,7 +69,7 @@ def test_a_key_edits_and_escape_keeps_the_name(opened: StudioWindow, engine: Fak
 def test_the_editor_stays_while_the_answer_to_the_first_click_comes(
     opened: StudioWindow, engine: FakeEngine
 ) -> None:
-    panel = opened.predictions_panel
+    panel = opened.panels.predictions
     row = panel.rows[2]
     QTest.mouseDClick(row, Qt.MouseButton.LeftButton)
     row.click()
@@ -98,7 +98,7 @@ def test_a_dropped_file_names_the_classes(
     asked = engine.open(NameClasses)[-1]
     assert asked.labels == NAMES
     engine.answer(asked, replace(make_model(), labels=NAMES))
-    model = opened.controller.loaded
+    model = opened.controller.models.loaded
     assert model is not None
     assert model.labels == NAMES
 
@@ -124,9 +124,9 @@ def test_a_file_that_does_not_fit_is_refused_in_a_sentence(
 def test_a_session_brings_the_names_back(
     opened: StudioWindow, engine: FakeEngine, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    opened.controller.name_classes(NAMES)
+    opened.controller.models.name_classes(NAMES)
     engine.answer(engine.open(NameClasses)[-1], replace(make_model(), labels=NAMES))
-    opened.state.remove_pictures(["one"])
+    opened.state.opened.remove(["one"])
     path = tmp_path / "named.cnxsession"
     opened.sessions.save(path)
     qtbot.waitUntil(path.exists)
@@ -141,4 +141,4 @@ def test_a_session_brings_the_names_back(
 def test_sigmoids_are_said(opened: StudioWindow, state: AppState, engine: FakeEngine) -> None:
     state.set_model(replace(make_model(), is_multi_label=True))
     engine.answer(engine.open(Predict)[-1], make_prediction())
-    assert "sigmoid" in opened.predictions_panel.caption
+    assert "sigmoid" in opened.panels.predictions.caption

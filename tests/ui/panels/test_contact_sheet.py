@@ -30,8 +30,8 @@ def desk(qtbot: QtBot) -> Desk:
     desk = Desk(qtbot)
     desk.state.set_model(model())
     for key in ("cat", "dog"):
-        desk.state.add_picture(picture(key))
-    desk.state.set_explaining(Explain(image="", nodes=("stage4",)))
+        desk.state.opened.add(picture(key))
+    desk.state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))
     return desk
 
 
@@ -78,7 +78,9 @@ def test_one_question_is_asked_of_all_pictures(desk: Desk, panel: ContactSheetPa
 
 def test_all_stages_become_the_selected_one(desk: Desk, panel: ContactSheetPanel) -> None:
     desk.state.set_node("stage2")
-    desk.state.set_explaining(replace(desk.state.explaining, nodes=("stage1", "stage2", "stage3", "stage4")))
+    desk.state.attributions.set_explaining(
+        replace(desk.state.attributions.explaining, nodes=("stage1", "stage2", "stage3", "stage4"))
+    )
     desk.qtbot.waitUntil(lambda: len(desk.asked) == 2)
     question = desk.asked[-1]
     assert isinstance(question, ExplainSeveral)
@@ -146,7 +148,7 @@ def test_a_click_selects_the_picture_and_the_current_one_is_marked(
     panel.tiles.setCurrentRow(0)
     assert desk.state.picture is not None
     assert desk.state.picture.key == "cat"
-    desk.state.select_picture("dog")
+    desk.state.opened.select("dog")
     assert panel.tiles.currentRow() == 1
 
 
@@ -167,7 +169,7 @@ def test_another_picture_asks_anew_and_another_model_voids_the_classes(
     desk: Desk, panel: ContactSheetPanel
 ) -> None:
     desk.answer(Explanations(explanations=(explanation(desk, "cat"), explanation(desk, "dog"))))
-    desk.state.add_picture(picture("owl"))
+    desk.state.opened.add(picture("owl"))
     assert not panel.tiles.isEnabled()
     desk.qtbot.waitUntil(lambda: isinstance(desk.asked[-1], ExplainSeveral))
     question = desk.asked[-1]
@@ -178,14 +180,14 @@ def test_another_picture_asks_anew_and_another_model_voids_the_classes(
 
 
 def test_thousands_of_pictures_make_a_sheet_of_the_first_and_the_current_one_stays(desk: Desk) -> None:
-    desk.state.list_pictures(ListedPicture(str(row), f"{row}.png", f"/{row}.png") for row in range(2000))
+    desk.state.opened.list_pictures(ListedPicture(str(row), f"{row}.png", f"/{row}.png") for row in range(2000))
     current = picture("late")
-    desk.state.add_picture(current)
+    desk.state.opened.add(current)
     panel = ContactSheetPanel(desk.state, desk.bridge)
     desk.show(panel, 480, 400)
     [question] = [request for request in desk.asked if isinstance(request, ExplainSeveral)]
     assert len(question.images) == panel.tiles.count() == MOST
-    assert f"the first of {len(desk.state.pictures):,}" in panel.caption
+    assert f"the first of {len(desk.state.opened.all):,}" in panel.caption
     panel.tiles.setFocus()
     QApplication.processEvents()
     assert desk.state.picture is current
@@ -213,9 +215,9 @@ def test_thousands_of_pictures_make_a_sheet_of_the_first_and_the_current_one_sta
 @pytest.fixture
 def explained(state: AppState, controller: Controller, engine: FakeEngine) -> Explanation:
     """A picture with its prediction, and an attribution of it that is shown."""
-    controller.open_model("preset:small")
+    controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     made: Prediction = make_prediction()
     engine.answer(engine.open(Predict)[0], made)
     cam = made.cams["stage3"]
@@ -238,7 +240,9 @@ def explained(state: AppState, controller: Controller, engine: FakeEngine) -> Ex
         random_weights=False,
         seconds=0.1,
     )
-    state.set_explanation(Explain(image="one", method="layercam", nodes=("stage3",), target=3), answer)
+    state.attributions.set_explanation(
+        Explain(image="one", method="layercam", nodes=("stage3",), target=3), answer
+    )
     return answer
 
 
@@ -277,7 +281,7 @@ def test_the_contact_sheet_is_saved_as_a_picture(
 
 
 def test_what_the_maps_are_of_is_told_in_full(desk: Desk, panel: ContactSheetPanel) -> None:
-    desk.state.set_explaining(
+    desk.state.attributions.set_explaining(
         Explain(image="", nodes=("stage3", "stage4"), average=True, output="probability", target=0)
     )
     desk.qtbot.waitUntil(lambda: not panel.query.is_scheduled)
@@ -293,7 +297,7 @@ def test_a_contact_sheet_that_is_stopped_says_so_once(
     notices: list[Notice] = []
     controller.noticed.connect(notices.append)
     names = ("two", "three")
-    state.list_pictures(ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names)
+    state.opened.list_pictures(ListedPicture(name, f"{name}.png", f"/{name}.png") for name in names)
     sheet = (explained, *(replace(explained, image=name) for name in names))
     controller.exporter.export_sheet(tmp_path / "sheet.png", sheet)
     assert len(engine.open(Thumbnail)) == 2

@@ -31,10 +31,10 @@ NONE = np.full(5, np.nan)
 def desk(qtbot: QtBot) -> Desk:
     desk = Desk(qtbot)
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     made = prediction(desk)
     desk.state.set_prediction(made)
-    desk.state.set_explaining(Explain(image="", nodes=("stage4",)))
+    desk.state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))
     return desk
 
 
@@ -110,7 +110,7 @@ def test_curves_so_far_are_drawn_and_their_areas_still_open(desk: Desk, evidence
     assert [line.label for line in lines] == ["insertion", "deletion"]
     np.testing.assert_array_equal(lines[0].y[:2], [0, 0.25])
     assert evidence.curves.table.cells[0][0].text() == "…"
-    assert desk.state.faithfulness is None
+    assert desk.state.attributions.faithfulness is None
     assert not evidence.curves.verdict.isVisible()
 
 
@@ -342,7 +342,7 @@ def test_a_matrix_reads_the_cell_under_the_pointer(qtbot: QtBot) -> None:
 
 def test_one_map_of_several_is_the_selected_nodes(desk: Desk, evidence: EvidencePanels) -> None:
     stages = ("stage1", "stage2", "stage3", "stage4")
-    desk.state.set_explaining(replace(desk.state.explaining, nodes=stages))
+    desk.state.attributions.set_explaining(replace(desk.state.attributions.explaining, nodes=stages))
     desk.state.set_node("stage2")
     desk.qtbot.waitUntil(lambda: len(asked(desk, MeasureFaithfulness)) == 2)
     question = desk.asked[-1]

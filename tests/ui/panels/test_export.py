@@ -210,7 +210,7 @@ def test_a_screenshot_shows_the_window_without_the_panel(
 
 
 def test_buttons_elsewhere_open_it_with_their_item(filled_window: StudioWindow) -> None:
-    filled_window.attribution_panel.save_asked.emit()
+    filled_window.panels.attribution.save_asked.emit()
     assert filled_window.exports.panel.views.currentData() == "map"
     filled_window.actions_by_id["contact_sheet"].trigger()
     filled_window.dock_layout.docks["contact_sheet"].panel.save_asked.emit()

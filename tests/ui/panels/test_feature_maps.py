@@ -28,7 +28,7 @@ def panel(desk: Desk) -> FeatureMapsPanel:
     """Stage 3 of a small model on a picture: 8 channels of 4 × 4 units."""
     desk.state.set_node("stage3")
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = FeatureMapsPanel(desk.state, desk.bridge)
     desk.show(panel, 700, 400)
     return panel
@@ -44,7 +44,7 @@ def test_without_picture_or_model_it_says_so(desk: Desk) -> None:
     panel = FeatureMapsPanel(desk.state, desk.bridge)
     desk.show(panel)
     assert "picture" in panel.notice
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     assert "model" in panel.notice
     assert panel.is_settled
     assert desk.asked == []
@@ -209,7 +209,7 @@ def test_the_tutorials_stem_is_half_a_pixel_off(desk: Desk) -> None:
     """Unit 0 is centred on input coordinate 1 and drawn over 0.5..1.5: picture 28.5..29.5 by 8.5..9.5."""
     desk.state.set_node("stem")
     desk.state.set_model(model(TUTORIAL))
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = FeatureMapsPanel(desk.state, desk.bridge)
     desk.show(panel)
     maps = np.zeros((4, 63, 63))
@@ -289,7 +289,7 @@ def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMa
     filled.choices.on_picture.setChecked(True)
     desk.state.set_node("stage3.block2")
     answer(desk, filled, feature_maps(desk, "stage3.block2"))
-    desk.state.add_picture(picture("dog", size=(40, 60)))
+    desk.state.opened.add(picture("dog", size=(40, 60)))
     desk.state.set_channel(3)
     assert "Stage 3, block 2" in filled.caption
     assert "Channel 3" in filled.caption
@@ -305,12 +305,12 @@ def test_old_maps_keep_their_own_picture_and_names(desk: Desk, filled: FeatureMa
 
 def test_a_closed_picture_leaves_nothing_behind(desk: Desk, filled: FeatureMapsPanel) -> None:
     desk.qtbot.waitUntil(lambda: filled.is_settled)
-    desk.state.add_picture(picture("dog", size=(40, 60)))
-    desk.state.select_picture("cat")  # It is shown at once, because it was seen lately.
+    desk.state.opened.add(picture("dog", size=(40, 60)))
+    desk.state.opened.select("cat")  # It is shown at once, because it was seen lately.
     assert [request.image for request in desk.asked if isinstance(request, FeatureMaps)] == ["cat", "dog"]
-    desk.state.select_picture("dog")
-    desk.state.remove_pictures(["cat"])
-    desk.state.add_picture(picture())
+    desk.state.opened.select("dog")
+    desk.state.opened.remove(["cat"])
+    desk.state.opened.add(picture())
     asked = [request.image for request in desk.asked if isinstance(request, FeatureMaps)]
     assert asked[-1] == "cat"
 

@@ -155,8 +155,8 @@ def test_contributions_on_a_closed_picture_are_not_kept(qtbot: QtBot) -> None:
     reply(desk, ChannelStatistics, statistics(np.arange(8, dtype=np.float32), 0))
     picture = desk.state.picture
     assert picture is not None
-    desk.state.remove_pictures({picture.key})
-    desk.state.add_picture(picture)
+    desk.state.opened.remove({picture.key})
+    desk.state.opened.add(picture)
     desk.state.set_prediction(prediction(desk, target=0))
     answer(desk, panel, feature_maps(desk, "stage3", maps_of_means()))
     assert len(asked(desk, ChannelStatistics)) == 2

@@ -26,7 +26,7 @@ def panel(desk: Desk) -> PicturePanel:
     panel = PicturePanel(desk.state, desk.bridge)
     panel.resize(500, 420)
     desk.show(panel)
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
     return panel
 
@@ -50,10 +50,10 @@ def test_another_framing_is_another_image_of_the_same_picture(desk: Desk, panel:
     choose(panel, "whole")
     assert seen == [framed("cat", Framing(kind="whole"))]
     assert desk.state.prediction is None
-    assert desk.state.chosen is not None
-    assert desk.state.chosen.key == "cat"
-    assert [each.key for each in desk.state.pictures] == ["cat"]
-    assert [each.key for each in desk.state.images] == seen
+    assert desk.state.opened.chosen is not None
+    assert desk.state.opened.chosen.key == "cat"
+    assert [each.key for each in desk.state.opened.all] == ["cat"]
+    assert [each.key for each in desk.state.opened.images] == seen
     panel.framing.side.setValue(512)
     QTest.keyClick(panel.framing.side, Qt.Key.Key_Return)
     assert desk.state.framing == Framing(kind="whole", input_px=512)
@@ -134,10 +134,10 @@ def test_keys_move_and_resize_the_box(desk: Desk, panel: PicturePanel, qtbot: Qt
 def test_a_box_belongs_to_its_picture(desk: Desk, panel: PicturePanel) -> None:
     panel.framing.set_box((10, 10, 50, 40))
     assert not panel.framing.whole.isHidden()
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     assert desk.state.framing == Framing()
     assert panel.framing.whole.isHidden()
-    desk.state.select_picture("cat")
+    desk.state.opened.select("cat")
     assert desk.state.framing.box == (10, 10, 50, 40)
     panel.framing.whole.click()
     assert desk.state.framing == Framing()

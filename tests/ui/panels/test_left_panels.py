@@ -22,7 +22,7 @@ from tests.ui.desk import Desk, model, picture, prediction
 
 
 def shown_rows(window: StudioWindow) -> list[PredictionRow]:
-    return [row for row in window.predictions_panel.rows if row.isVisible()]
+    return [row for row in window.panels.predictions.rows if row.isVisible()]
 
 
 def test_the_rows_show_the_predictions_numbers(filled_window: StudioWindow, state: AppState) -> None:
@@ -46,13 +46,13 @@ def test_a_sure_answer_is_not_called_a_certain_one(filled_window: StudioWindow, 
     sure = np.full(CLASSES, 1e-5)
     sure[2] = 1 - sure.sum() + 1e-5
     state.set_prediction(replace(prediction, logits=np.log(sure), probabilities=sure))
-    panel = filled_window.predictions_panel
+    panel = filled_window.panels.predictions
     assert [row.percentage for row in panel.rows[:2]] == ["> 99.9 %", "< 0.1 %"]
     assert panel.explained.text().endswith("> 99.9 %")
 
 
 def test_a_bar_is_as_long_as_its_probability(filled_window: StudioWindow) -> None:
-    row = filled_window.predictions_panel.rows[1]
+    row = filled_window.panels.predictions.rows[1]
     row.show_class(1, "half", 0.5)
     picture = row.grab().toImage()
     empty = QColor(picture.pixelColor(picture.width() - 8, picture.height() - 5))
@@ -66,7 +66,7 @@ def test_a_bar_is_as_long_as_its_probability(filled_window: StudioWindow) -> Non
 def test_a_click_on_a_row_explains_its_class(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
-    panel = filled_window.predictions_panel
+    panel = filled_window.panels.predictions
     assert [row.isChecked() for row in panel.rows[:5]] == [True, False, False, False, False]
     qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
     assert state.target == panel.rows[2].target
@@ -81,7 +81,7 @@ def test_a_click_on_a_row_explains_its_class(
 def test_a_class_is_found_by_a_part_of_its_name(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
-    panel, prediction = filled_window.predictions_panel, state.prediction
+    panel, prediction = filled_window.panels.predictions, state.prediction
     assert prediction is not None
     before = len(shown_rows(filled_window))
     qtbot.keyClicks(panel.search, "CRA")
@@ -104,14 +104,14 @@ def test_a_class_is_found_by_a_part_of_its_name(
 def test_enter_takes_a_whole_name_or_a_number(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot, typed: str, target: int
 ) -> None:
-    search = filled_window.predictions_panel.search
+    search = filled_window.panels.predictions.search
     search.setText(typed)
     qtbot.keyClick(search, Qt.Key.Key_Return)
     assert state.target == target
 
 
 def test_an_unknown_class_is_told(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
-    panel = filled_window.predictions_panel
+    panel = filled_window.panels.predictions
     panel.search.setText("unicorn")
     qtbot.keyClick(panel.search, Qt.Key.Key_Return)
     assert state.target is None
@@ -120,18 +120,18 @@ def test_an_unknown_class_is_told(filled_window: StudioWindow, state: AppState, 
 
 def test_random_weights_are_marked(window: StudioWindow, state: AppState, engine: FakeEngine) -> None:
     state.set_model(make_model(random_weights=True))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[0], make_prediction())
-    assert window.predictions_panel.caption == MEANINGLESS
-    assert window.predictions_panel.marks_random_weights
+    assert window.panels.predictions.caption == MEANINGLESS
+    assert window.panels.predictions.marks_random_weights
 
 
 def test_a_failed_prediction_is_told_and_tried_again(
     window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
-    panel = window.predictions_panel
+    panel = window.panels.predictions
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert not panel.is_settled
     engine.refuse(engine.open(Predict)[0], "The picture is too small.")
     assert panel.notice == "The picture is too small."
@@ -145,7 +145,7 @@ def test_a_network_with_few_classes_has_few_rows(
     window: StudioWindow, state: AppState, engine: FakeEngine
 ) -> None:
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     full = make_prediction()
     few = type(full)(
         image="one",
@@ -158,7 +158,7 @@ def test_a_network_with_few_classes_has_few_rows(
     )
     state.set_target(1)
     engine.answer(engine.open(Predict)[0], few)
-    assert [row.isVisible() for row in window.predictions_panel.rows[:3]] == [True, True, False]
+    assert [row.isVisible() for row in window.panels.predictions.rows[:3]] == [True, True, False]
 
 
 def test_a_higher_panel_shows_more_classes(qtbot: QtBot) -> None:
@@ -166,7 +166,7 @@ def test_a_higher_panel_shows_more_classes(qtbot: QtBot) -> None:
     desk = Desk(qtbot)
     labels = tuple(f"thing {number}" for number in range(30))
     desk.state.set_model(replace(model(), labels=labels))
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = PredictionsPanel(desk.state, desk.bridge)
     desk.show(panel, 240, 300)
     logits = np.arange(30, 0, -1, dtype=np.float32)
@@ -191,42 +191,42 @@ def test_a_higher_panel_shows_more_classes(qtbot: QtBot) -> None:
 def test_the_strip_follows_the_state_and_steps_by_keys(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
-    strip = filled_window.pictures_panel.list
-    state.add_picture(make_image("two", "/pictures/two.png"), select=False)
-    state.add_picture(make_image("three", "/pictures/three.png"), select=False)
+    strip = filled_window.panels.pictures.list
+    state.opened.add(make_image("two", "/pictures/two.png"), select=False)
+    state.opened.add(make_image("three", "/pictures/three.png"), select=False)
     model = strip.model()
     names = [model.index(row, 0).data().splitlines()[0] for row in range(model.rowCount())]
     assert names == ["one", "two", "three"]
     assert strip.currentIndex().row() == 0
-    assert filled_window.pictures_panel.count.text() == "1 of 3 pictures"
+    assert filled_window.panels.pictures.count.text() == "1 of 3 pictures"
     strip.setFocus()
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     assert state.picture is not None
     assert state.picture.key == "two"
-    state.select_picture("three")
+    state.opened.select("three")
     assert strip.currentIndex().row() == 2
-    assert filled_window.pictures_panel.count.text() == "3 of 3 pictures"
+    assert filled_window.panels.pictures.count.text() == "3 of 3 pictures"
 
 
 def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:
-    state.add_picture(make_image("two"))
-    qtbot.keyClick(filled_window.pictures_panel.list, Qt.Key.Key_Delete)
-    assert [picture.key for picture in state.pictures] == ["one"]
-    assert filled_window.pictures_panel.list.model().rowCount() == 1
-    assert filled_window.pictures_panel.list.currentIndex().row() == 0
+    state.opened.add(make_image("two"))
+    qtbot.keyClick(filled_window.panels.pictures.list, Qt.Key.Key_Delete)
+    assert [picture.key for picture in state.opened.all] == ["one"]
+    assert filled_window.panels.pictures.list.model().rowCount() == 1
+    assert filled_window.panels.pictures.list.currentIndex().row() == 0
 
 
 def test_every_name_has_the_room_of_its_whole_cell(filled_window: StudioWindow, state: AppState) -> None:
-    state.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
-    thumbnails = filled_window.pictures_panel.list
-    for row in range(len(state.pictures)):
+    state.opened.list_pictures([make_image("i", "/i.png").listed, make_image("wide", "/astronaut.png").listed])
+    thumbnails = filled_window.panels.pictures.list
+    for row in range(len(state.opened.all)):
         assert (
             thumbnails.visualRect(thumbnails.model().index(row, 0)).width() >= thumbnails.gridSize().width() - 4
         )
 
 
 def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWindow) -> None:
-    tip = filled_window.pictures_panel.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    tip = filled_window.panels.pictures.list.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
     facts = ["/pictures/one.png", "90 × 60 px", "Alpha was composited on white.", "Predicted: thing 6 23.5 %"]
     assert tip.splitlines() == facts
 
@@ -235,7 +235,7 @@ def test_a_thumbnails_tooltip_says_what_was_done_to_it(filled_window: StudioWind
 
 
 def shown(window: StudioWindow) -> str:
-    labels = window.model_panel.findChildren(QLabel)
+    labels = window.panels.model.findChildren(QLabel)
     return "\n".join(label.text() for label in labels if not label.isHidden())
 
 
@@ -254,9 +254,9 @@ def test_the_models_facts_are_shown(window: StudioWindow, state: AppState) -> No
 def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
     window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    controller.open_model("preset:small", "cpu")
+    controller.models.open("preset:small", "cpu")
     engine.answer(engine.open(LoadModel)[0], make_model())
-    source, device, *_ = window.model_panel.findChildren(QComboBox)
+    source, device, *_ = window.panels.model.findChildren(QComboBox)
     source.setEditText("timm:nonsense")
     qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
     [request] = engine.open(LoadModel)
@@ -270,9 +270,9 @@ def test_a_typed_source_is_loaded_and_a_refused_one_taken_back(
 def test_a_listed_source_is_loaded_once(
     window: StudioWindow, controller: Controller, engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    controller.open_model("preset:tutorial", "cpu")
+    controller.models.open("preset:tutorial", "cpu")
     engine.answer(engine.open(LoadModel)[0], make_model())
-    source = window.model_panel.findChildren(QComboBox)[0]
+    source = window.panels.model.findChildren(QComboBox)[0]
     source.setEditText("preset:convnext_tiny")
     qtbot.keyClick(source, Qt.Key.Key_Return)  # It has the focus of its line.
     assert [request.source for request in engine.open(LoadModel)] == ["preset:convnext_tiny"]
@@ -281,13 +281,13 @@ def test_a_listed_source_is_loaded_once(
 def test_a_failed_first_model_is_settled_too(
     window: StudioWindow, controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("timm:nonsense")
-    assert not window.model_panel.is_settled
+    controller.models.open("timm:nonsense")
+    assert not window.panels.model.is_settled
     engine.refuse(engine.open(LoadModel)[0], "There is no such model.")
-    assert window.model_panel.is_settled
+    assert window.panels.model.is_settled
     assert "No model is open." in shown(window)
     assert window.is_settled
-    controller.change_model(source="preset:small")
+    controller.models.change(source="preset:small")
     [request] = engine.open(LoadModel)
     assert request.source == "preset:small"
     engine.answer(request, make_model())
@@ -295,7 +295,7 @@ def test_a_failed_first_model_is_settled_too(
 
 
 def test_no_fact_is_cut_off_when_another_model_needs_more_lines(window: StudioWindow, state: AppState) -> None:
-    panel = window.model_panel
+    panel = window.panels.model
     wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 40960), depths=(3, 3, 27, 3))
     for config in (FOUR_STAGES, wide, FOUR_STAGES, wide):
         state.set_model(replace(make_model(config=config), device_name="A processor of many words"))

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_sums import INPUT, PROBABILITIES, ValuePlace
+from convnext_studio.common.value_terms import INPUT, PROBABILITIES, ValuePlace
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.envelope import Done, Failed
@@ -39,7 +39,7 @@ class Numbers:
         assert isinstance(model, ModelInfo)
         assert isinstance(picture, ImageInfo)
         self.desk.state.set_model(model)
-        self.desk.state.add_picture(picture)
+        self.desk.state.opened.add(picture)
         self.panel = NumberPanel(self.desk.state, self.desk.bridge)
         self.desk.show(self.panel, 460, 620)
 
@@ -118,10 +118,10 @@ def test_a_window_says_its_products_under_the_pointer_and_names_its_colours(qtbo
     assert [row[0][0] for row in painting._pictures] == ["value, red", "value, green", "value, blue"]
     painted = painting._maps[2]  # The products of red.
     point = painted.box.topLeft() + QPointF(2, 2)
-    assert painting.text_at(point.x(), point.y()) == painting.row_text(0)
+    assert painting.text_at(point.x(), point.y()) == painting.terms.row_text(0)
     assert painting.place_at(point.x(), point.y()) == painting.made.source(0)
     numbers.panel.canvas.pointed.emit(point.x(), point.y())
-    assert numbers.desk.read_outs[-1].startswith(painting.row_text(0))
+    assert numbers.desk.read_outs[-1].startswith(painting.terms.row_text(0))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_is_painted_adds_up_and_can_be_copied(qtbot: QtBot) -> None:
     painting = panel.painting
     assert painting is not None
     made = painting.made
-    assert list(painting.order) == np.argsort(-np.abs(made.terms), kind="stable").tolist()
+    assert list(painting.terms.order) == np.argsort(-np.abs(made.terms), kind="stable").tolist()
     panel.copy.click()
     copied = QGuiApplication.clipboard().text().splitlines()
     assert copied[0] == "stage1.block1.pwconv1 · channel 2 · y 3, x 3"
@@ -176,14 +176,14 @@ def test_the_list_scrolls_to_its_end_and_says_what_is_left(qtbot: QtBot) -> None
     numbers.go(ValuePlace("stage1.block1.pwconv2", 2, 3, 3))
     painting = numbers.panel.painting
     assert painting is not None
-    assert 1 < painting.rows_shown < len(painting.order)
-    for _ in range(len(painting.order)):
+    assert 1 < painting.terms.rows_shown < len(painting.terms.order)
+    for _ in range(len(painting.terms.order)):
         QTest.keyClick(numbers.panel.canvas, Qt.Key.Key_Down)
-    assert painting.chosen == len(painting.order) - 1
-    assert painting.first == len(painting.order) - painting.rows_shown
+    assert painting.terms.chosen == len(painting.terms.order) - 1
+    assert painting.terms.first == len(painting.terms.order) - painting.terms.rows_shown
     place = painting.chosen_place
     assert place is not None
-    assert place.channel == painting.order[-1]
+    assert place.channel == painting.terms.order[-1]
 
 
 def test_another_picture_keeps_the_place_and_another_family_says_why_not(qtbot: QtBot) -> None:
@@ -193,7 +193,7 @@ def test_another_picture_keeps_the_place_and_another_family_says_why_not(qtbot: 
     assert before is not None
     coffee = numbers.engine.run(OpenImage(path="sample:coffee"))
     assert isinstance(coffee, ImageInfo)
-    numbers.desk.state.add_picture(coffee)
+    numbers.desk.state.opened.add(coffee)
     numbers.settle()
     after = numbers.panel.painting
     assert after is not None

@@ -101,7 +101,7 @@ def test_the_export_asks_for_that_stage_only(
 
 def test_in_block_downsampling_is_drawn_with_plain_arrows(window: StudioWindow, state: AppState) -> None:
     state.set_model(make_model(config=replace(FOUR_STAGES, downsample="block")))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     [strip] = window.findChildren(NetworkStrip)
     layout = strip.canvas.places
     assert isinstance(layout, NetworkLayout)

@@ -34,7 +34,7 @@ def filled(qtbot: QtBot) -> Fill:
 
     def filled(kind: type[Panel]) -> Panel:
         desk.state.set_model(model(random_weights=True))
-        desk.state.add_picture(picture())
+        desk.state.opened.add(picture())
         panel = kind(desk.state, desk.bridge)
         desk.show(panel, 520, 320)
         for request in list(desk.asked):
@@ -103,7 +103,7 @@ def test_no_panel_needs_more_room_than_a_small_screen_has(kind: type[Panel], fil
 def test_without_a_picture_one_panel_says_how_to_open_one(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
-    state.remove_pictures({picture.key for picture in state.pictures})
+    state.opened.remove({picture.key for picture in state.opened.all})
     docks = filled_window.dock_layout.docks
     names = ("picture", "predictions", "receptive_field", "feature_maps", "attribution")
     one, *others = [cast(Panel, docks[name].panel) for name in names]

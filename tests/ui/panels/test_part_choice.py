@@ -10,7 +10,7 @@ PAIR = replace(make_model(), part="teacher", other_parts=("student", "."))
 
 
 def test_it_is_seen_only_where_there_is_a_choice(window: StudioWindow) -> None:
-    choice = window.model_panel.part
+    choice = window.panels.model.part
     assert choice.isHidden()
     window.state.set_model(PAIR)
     assert not choice.isHidden()
@@ -20,21 +20,21 @@ def test_it_is_seen_only_where_there_is_a_choice(window: StudioWindow) -> None:
 
 
 def test_the_choice_is_opened_and_remembered_for_the_file(window: StudioWindow, engine: FakeEngine) -> None:
-    window.controller.open_model("/weights/pair.pth", "cpu")
+    window.controller.models.open("/weights/pair.pth", "cpu")
     engine.answer(engine.open(LoadModel)[-1], PAIR)
-    parts = window.model_panel.part.parts
+    parts = window.panels.model.part.parts
     parts.setCurrentIndex(1)
     parts.activated.emit(1)
     asked = engine.open(LoadModel)[-1]
     assert (asked.source, asked.device, asked.part) == ("/weights/pair.pth", "cpu", "student")
     engine.answer(asked, replace(PAIR, part="student", other_parts=("teacher",)))
-    window.controller.open_model("bundled")
+    window.controller.models.open("bundled")
     engine.answer(engine.open(LoadModel)[-1], make_model())
-    window.controller.open_model("/weights/pair.pth")
+    window.controller.models.open("/weights/pair.pth")
     assert engine.open(LoadModel)[-1].part == "student"
 
 
 def test_a_network_without_classes_is_told(window: StudioWindow) -> None:
     window.state.set_model(replace(make_model(), has_classes=False))
-    facts = window.model_panel.findChildren(type(window.model_panel._title))
+    facts = window.panels.model.findChildren(type(window.panels.model._title))
     assert any("none; " in label.text() and "features" in label.text() for label in facts)

@@ -29,7 +29,7 @@ def test_without_a_picture_it_says_what_to_do(panel: PicturePanel) -> None:
 
 
 def test_it_shows_the_picture_and_says_what_was_done_to_it(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     assert panel.notice == ""
     assert "cat.png: 120 × 80 px" in panel.caption
     assert "shown at a reduced size" in panel.caption
@@ -39,7 +39,7 @@ def test_it_shows_the_picture_and_says_what_was_done_to_it(desk: Desk, panel: Pi
 
 def test_the_crop_stays_bright_and_the_rest_steps_back(desk: Desk, panel: PicturePanel) -> None:
     """The crop covers 28..92 by 8..72."""
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
     for x, y in [(30, 10), (90, 70), (60, 40)]:
         assert colour_at(panel.view, x, y) == (100, 100, 100)
@@ -51,7 +51,7 @@ def test_the_crop_stays_bright_and_the_rest_steps_back(desk: Desk, panel: Pictur
 
 
 def test_the_read_out_is_in_picture_and_input_coordinates(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     point_at(panel.view, panel.view.to_widget(100.5, 60.5))
     assert desk.read_outs[-1] == "picture (100, 60)"
     desk.state.set_prediction(prediction(desk))
@@ -66,18 +66,18 @@ def test_the_read_out_is_in_picture_and_input_coordinates(desk: Desk, panel: Pic
 
 
 def test_another_picture_comes_without_the_old_ones_crop(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
-    desk.state.add_picture(picture("dog", size=(40, 60), colour=33))
+    desk.state.opened.add(picture("dog", size=(40, 60), colour=33))
     assert colour_at(panel.view, 1, 1) == (33, 33, 33)
     assert "cropped" not in panel.caption
-    desk.state.remove_pictures({"dog"})
-    desk.state.remove_pictures({"cat"})
+    desk.state.opened.remove({"dog"})
+    desk.state.opened.remove({"cat"})
     assert "Drop a picture" in panel.notice
 
 
 def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     squashed = CropGeometry((120, 80), (64, 64), (0, 0), (64, 64))
     desk.state.set_prediction(replace(prediction(desk), geometry=squashed))
     assert "resized to 64 × 64, not cropped" in panel.caption
@@ -87,7 +87,7 @@ def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: Pic
 def test_the_photograph_stays_where_it_is_when_a_unit_is_selected(
     desk: Desk, panel: PicturePanel, width: int
 ) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
     panel.resize(width, 420)
     desk.state.set_node("stage3")

@@ -32,7 +32,7 @@ def last(desk: Desk) -> ShowPicture:
 
 
 def test_usual_pictures_have_no_such_controls(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     controls = panel.shown_view
     for control in (controls.frame, *controls.bands, controls.contrast, controls.fitting):
         assert not control.isVisibleTo(panel)
@@ -40,7 +40,7 @@ def test_usual_pictures_have_no_such_controls(desk: Desk, panel: PicturePanel) -
 
 def test_bands_are_chosen_as_red_green_and_blue(desk: Desk, panel: PicturePanel) -> None:
     bands = replace(picture(), bands=8)
-    desk.state.add_picture(bands)
+    desk.state.opened.add(bands)
     desk.state.set_framing(Framing(kind="whole"))
     controls = panel.shown_view
     assert [box.currentText() for box in controls.bands] == ["Band 1", "Band 2", "Band 3"]
@@ -51,15 +51,15 @@ def test_bands_are_chosen_as_red_green_and_blue(desk: Desk, panel: PicturePanel)
     desk.answer(replace(bands, key="other", view=asked.view), asked.id)
     assert desk.state.picture is not None
     assert desk.state.picture.key == framed("other", Framing(kind="whole"))
-    assert [each.key for each in desk.state.pictures] == ["other"]
-    assert desk.state.view_of("other") == asked.view
+    assert [each.key for each in desk.state.opened.all] == ["other"]
+    assert desk.state.opened.framings.view_of("other") == asked.view
     controls.contrast.setCurrentIndex(3)
     asked = last(desk)
     assert asked.view == PictureView(bands=(4, 1, 2), contrast=(2.0, 98.0))
 
 
 def test_a_slider_goes_through_frames(desk: Desk, panel: PicturePanel, qtbot: QtBot) -> None:
-    desk.state.add_picture(replace(picture(), frames=12))
+    desk.state.opened.add(replace(picture(), frames=12))
     assert "frame 1 of 12" in panel.caption
     for frame in (3, 5, 7):
         panel.shown_view.frame.setValue(frame)
@@ -72,7 +72,7 @@ def test_a_slider_goes_through_frames(desk: Desk, panel: PicturePanel, qtbot: Qt
 
 
 def test_what_cannot_be_shown_is_said(desk: Desk, panel: PicturePanel) -> None:
-    desk.state.add_picture(replace(picture(), bands=4))
+    desk.state.opened.add(replace(picture(), bands=4))
     panel.shown_view.bands[2].setCurrentIndex(3)
     asked = last(desk)
     failure = PictureFailure(path="/tmp/cat.png", message="The file is gone.", hint="Open it again.", key="cat")

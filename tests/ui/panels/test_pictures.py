@@ -23,8 +23,8 @@ SHARES = {"one": (3, 0.9), "two": (1, 0.4), "three": (2, 0.99)}
 @pytest.fixture
 def panel(filled_window: StudioWindow, state: AppState) -> PicturesPanel:
     for name in NAMES[1:]:
-        state.add_picture(make_image(name), select=False)
-    return filled_window.pictures_panel
+        state.opened.add(make_image(name), select=False)
+    return filled_window.panels.pictures
 
 
 def classify(engine: FakeEngine) -> None:
@@ -96,8 +96,8 @@ def test_a_sorted_list_still_steps_through_the_pictures(
     panel.order.setCurrentIndex(panel.order.findData("name"))
     assert panel.list.currentIndex().row() == 0
     panel.list.setCurrentIndex(panel.shown.index(1, 0))
-    assert state.chosen is not None
-    assert state.chosen.key == "three"
+    assert state.opened.chosen is not None
+    assert state.opened.chosen.key == "three"
 
 
 def test_thumbnails_are_as_large_as_there_is_room(
@@ -124,19 +124,19 @@ def test_the_menu_copies_reveals_and_closes(
     triggered(panel.menu_about("two"), "Show in folder")
     assert opened == [str(Path("/pictures"))]
     triggered(panel.menu_about("three"), "Show")
-    assert state.chosen is not None
-    assert state.chosen.key == "three"
+    assert state.opened.chosen is not None
+    assert state.opened.chosen.key == "three"
     triggered(panel.menu_about("two"), "Close all others")
-    assert [picture.key for picture in state.pictures] == ["two"]
+    assert [picture.key for picture in state.opened.all] == ["two"]
 
 
 @pytest.mark.usefixtures("panel")
 def test_closing_all_pictures_is_undone_in_their_order(
     engine: FakeEngine, state: AppState, filled_window: StudioWindow
 ) -> None:
-    state.select_picture("two")
+    state.opened.select("two")
     filled_window.actions_by_id["close_all"].trigger()
-    assert state.pictures == ()
+    assert state.opened.all == ()
     assert set(engine.open(CloseImage)[-1].images) == set(NAMES)
     assert filled_window.messages.text == "3 pictures were closed. Ctrl+Z opens them again."
     assert filled_window.actions_by_id["undo"].isEnabled()
@@ -144,9 +144,9 @@ def test_closing_all_pictures_is_undone_in_their_order(
     [asked] = engine.open(ListPictures)
     assert asked.paths == tuple(f"/pictures/{name}.png" for name in NAMES)
     answer_listing(engine, *(make_image(name) for name in NAMES))
-    assert [picture.key for picture in state.pictures] == list(NAMES)
-    assert state.chosen is not None
-    assert state.chosen.key == "two"
+    assert [picture.key for picture in state.opened.all] == list(NAMES)
+    assert state.opened.chosen is not None
+    assert state.opened.chosen.key == "two"
     assert filled_window.messages.text == ""
 
 
@@ -154,14 +154,14 @@ def test_closing_all_pictures_is_undone_in_their_order(
 def test_a_pasted_picture_comes_back_too(
     engine: FakeEngine, state: AppState, filled_window: StudioWindow
 ) -> None:
-    state.add_picture(replace(make_image("pasted"), path=""), select=False)
+    state.opened.add(replace(make_image("pasted"), path=""), select=False)
     filled_window.actions_by_id["close_all"].trigger()
     assert "pasted" not in engine.open(CloseImage)[-1].images
     filled_window.actions_by_id["undo"].trigger()
     answer_listing(engine, *(make_image(name) for name in NAMES))
-    assert [picture.key for picture in state.pictures] == [*NAMES, "pasted"]
+    assert [picture.key for picture in state.opened.all] == [*NAMES, "pasted"]
     filled_window.actions_by_id["close_all"].trigger()
-    state.add_picture(make_image("two"))
+    state.opened.add(make_image("two"))
     filled_window.actions_by_id["close_all"].trigger()  # The first ones are gone for good.
     assert any("pasted" in request.images for request in engine.open(CloseImage))
 

@@ -26,7 +26,7 @@ def desk(qtbot: QtBot) -> Desk:
 def panel(desk: Desk) -> ReceptiveFieldPanel:
     desk.state.set_node("stage2")
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)
     desk.show(panel, 640, 400)
     return panel
@@ -85,7 +85,7 @@ def test_without_pictures_or_for_the_head_it_says_why_there_is_nothing(desk: Des
     desk.show(panel)
     assert "picture" in panel.notice
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_node("head.norm")
     settle(desk, panel)
     assert "no receptive field" in panel.notice
@@ -94,7 +94,7 @@ def test_without_pictures_or_for_the_head_it_says_why_there_is_nothing(desk: Des
 
 def test_many_changes_ask_once(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     for key in ("dog", "owl", "fox"):
-        desk.state.add_picture(picture(key))
+        desk.state.opened.add(picture(key))
     desk.state.set_node("stage3")
     filled.fields.protocol.setCurrentIndex(1)
     assert not filled.is_settled
@@ -109,7 +109,7 @@ def test_pictures_beyond_the_count_change_nothing(desk: Desk, filled: ReceptiveF
     filled.fields.count.setValue(1)
     settle(desk, filled)
     desk.answer(receptive_field(desk, "stage2"))
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     settle(desk, filled)
     assert [request.count for request in asked(desk)] == [16, 1]
     assert filled.is_settled

@@ -84,7 +84,7 @@ def test_only_devices_that_are_there_are_offered(
     panel: SettingsPanel, state: AppState, engine: FakeEngine, controller: Controller, settings: SettingsFile
 ) -> None:
     assert offered(panel) == ["auto", "cpu"]
-    controller.open_model("preset:convnext_tiny")
+    controller.models.open("preset:convnext_tiny")
     engine.answer(engine.open(LoadModel)[-1], replace(make_model(device="cuda:0"), devices=DEVICES))
     assert [panel.device.itemData(row) for row in range(panel.device.count())] == [
         "auto",
@@ -110,16 +110,16 @@ def test_a_default_is_used_at_once_and_by_the_next_window(
     assert isinstance(protocol, QComboBox)
     choose(method, "SmoothGrad")
     choose(protocol, "RepLKNet")
-    assert filled_window.attribution_panel.bar.method.title == "SmoothGrad"
-    filled_window.attribution_panel.bar.choose_method("occlusion")
+    assert filled_window.panels.attribution.bar.method.title == "SmoothGrad"
+    filled_window.panels.attribution.bar.choose_method("occlusion")
     settings.save()
     assert SettingsFile().values.panel_defaults == {
         "attribution": {"Method": "SmoothGrad"},
         "receptive_field": {"Protocol": "RepLKNet"},
     }
     another = make_window()
-    assert another.attribution_panel.bar.method.title == "SmoothGrad"
-    assert another.receptive_field_panel.fields.settings.protocol == "replknet"
+    assert another.panels.attribution.bar.method.title == "SmoothGrad"
+    assert another.panels.receptive_field.fields.settings.protocol == "replknet"
 
 
 @pytest.fixture
@@ -154,11 +154,11 @@ def test_a_reset_is_taken_back(
         layout=changed.layout,
         places=changed.places,
     )
-    assert filled_window.attribution_panel.bar.method.title == "Grad-CAM"
+    assert filled_window.panels.attribution.bar.method.title == "Grad-CAM"
     assert panel.theme.currentText() == "As the system"
     panel.undo.click()
     assert settings.values == changed
-    assert filled_window.attribution_panel.bar.method.title == "SmoothGrad"
+    assert filled_window.panels.attribution.bar.method.title == "SmoothGrad"
     assert not panel.undo.isVisible()
 
 
@@ -174,7 +174,7 @@ def test_a_device_that_is_gone_is_told_and_replaced(
     window: StudioWindow, controller: Controller, settings: SettingsFile, engine: FakeEngine
 ) -> None:
     settings.update(device="cuda:1")
-    controller.open_model("bundled", "cuda:1")
+    controller.models.open("bundled", "cuda:1")
     engine.refuse(engine.open(LoadModel)[0], "There is no device “cuda:1” on this computer.")
     [request] = engine.open(LoadModel)
     assert (request.source, request.device) == ("bundled", "auto")

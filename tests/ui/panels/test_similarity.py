@@ -24,8 +24,8 @@ from convnext_studio.protocol.similarity import (
     MostAlikeResult,
     NormsResult,
     Outlier,
-    Part,
     Parts,
+    PicturePart,
     PictureParts,
     PlacedMaps,
     PositionVectors,
@@ -65,8 +65,8 @@ def desk(qtbot: QtBot) -> Desk:
     desk.state.set_node("stage3")
     desk.state.set_model(model())
     for key in KEYS:
-        desk.state.add_picture(picture(key), select=False)
-    desk.state.select_picture("cat")
+        desk.state.opened.add(picture(key), select=False)
+    desk.state.opened.select("cat")
     return desk
 
 
@@ -165,19 +165,19 @@ def test_a_basis_is_kept_named_used_and_forgotten(desk: Desk, panel: SimilarityP
     page = panel.components
     page.keep_name.setText("Monday")
     page.keep_button.click()
-    assert [(kept.name, kept.basis) for kept in desk.state.bases] == [("Monday", BASIS)]
+    assert [(kept.name, kept.basis) for kept in desk.state.kept.bases] == [("Monday", BASIS)]
     assert page.basis.currentText() == "Monday"
     settle(desk, Components, 2)
     assert asked(desk, Components)[-1].kept == BASIS
     desk.state.set_node("stage2")
-    desk.state.select_picture("dog")
+    desk.state.opened.select("dog")
     settle(desk, Components, 3)
     request = asked(desk, Components)[-1]
     assert (request.image, request.node, request.kept) == ("dog", "stage3", BASIS)
     reply(desk, Components, components(desk, "dog"))
     assert "“Monday”, kept" in panel.caption
     page.forget_button.click()
-    assert desk.state.bases == ()
+    assert desk.state.kept.bases == ()
     assert page.basis.currentText() == "This picture"
 
 
@@ -328,7 +328,7 @@ def test_a_click_keeps_a_position_and_two_show_their_difference(desk: Desk, pane
 def test_a_kept_position_may_be_of_another_picture(desk: Desk, panel: SimilarityPanel) -> None:
     alike(desk, panel)
     panel.likeness.choose((1, 1))
-    desk.state.select_picture("dog")
+    desk.state.opened.select("dog")
     desk.qtbot.waitUntil(lambda: panel.query.is_current)
     np.testing.assert_allclose(shown_values(panel), expected("dog", 1, 1), atol=1e-5)
     assert len(asked(desk, PositionVectors)) == 1  # All vectors are here already.
@@ -411,9 +411,9 @@ def parts_of(desk: Desk, shares: tuple[float, ...] = (0.5, 0.375, 0.125)) -> Par
         method="kmeans",
         vectors="direction",
         parts=(
-            Part(area=0.625, pictures=2, patches=(patch("dog", 1, 1, 0.9),)),
-            Part(area=0.2, pictures=1),
-            Part(area=0.175, pictures=1),
+            PicturePart(area=0.625, pictures=2, patches=(patch("dog", 1, 1, 0.9),)),
+            PicturePart(area=0.2, pictures=1),
+            PicturePart(area=0.175, pictures=1),
         ),
         pictures=tuple(
             PictureParts(image=key, labels=LABELS[key], geometry=CROP, cam_shares=shares, target=1)
@@ -483,7 +483,7 @@ def test_other_parts_have_no_old_names(desk: Desk, panel: SimilarityPanel) -> No
 
 def test_another_picture_of_the_same_parts_asks_nothing(desk: Desk, panel: SimilarityPanel) -> None:
     with_parts(desk, panel)
-    desk.state.select_picture("dog")
+    desk.state.opened.select("dog")
     desk.qtbot.wait(100)
     assert len(asked(desk, FindParts)) == 1
     scene = panel.map.view.scene
@@ -575,7 +575,7 @@ def test_pages_come_and_go(desk: Desk, panel: SimilarityPanel) -> None:
 
 def test_only_the_small_pictures_in_view_are_coloured(desk: Desk, panel: SimilarityPanel) -> None:
     for index in range(60):
-        desk.state.add_picture(picture(f"more {index}"), select=False)
+        desk.state.opened.add(picture(f"more {index}"), select=False)
     desk.qtbot.waitUntil(lambda: panel.gallery.count() == 62)
     answered_by = asked(desk, Components)[-1]
     desk.tell(Done(id=answered_by.id, payload=components(desk), seconds=0.1))

@@ -15,7 +15,7 @@ def untold(config: ConvNeXtConfig = FOUR_STAGES) -> ModelInfo:
 
 
 def test_it_is_seen_only_where_the_file_is_silent(window: StudioWindow) -> None:
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     assert stem.isHidden()
     window.state.set_model(untold())
     assert not stem.isHidden()
@@ -25,10 +25,10 @@ def test_it_is_seen_only_where_the_file_is_silent(window: StudioWindow) -> None:
 
 
 def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine) -> None:
-    window.controller.open_model("/weights/tutorial.pth", "cpu")
+    window.controller.models.open("/weights/tutorial.pth", "cpu")
     first = engine.open(LoadModel)[-1]
     engine.answer(first, untold())
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     assert not stem.apply.isEnabled()
     stem.stride.setValue(1)
     stem.padding.setValue(1)
@@ -40,14 +40,14 @@ def test_applying_opens_the_file_again(window: StudioWindow, engine: FakeEngine)
     engine.answer(again, untold(replace(FOUR_STAGES, stem_stride=1, stem_padding=1)))
     assert (stem.stride.value(), stem.padding.value()) == (1, 1)
     assert not stem.apply.isEnabled()
-    window.controller.change_model(device="auto")
+    window.controller.models.change(device="auto")
     assert engine.open(LoadModel)[-1].stem_stride == 1  # A change of the device does not forget them.
 
 
 def test_a_refusal_shows_the_open_networks_numbers_again(window: StudioWindow, engine: FakeEngine) -> None:
-    window.controller.open_model("/weights/tutorial.pth", "cpu")
+    window.controller.models.open("/weights/tutorial.pth", "cpu")
     engine.answer(engine.open(LoadModel)[-1], untold())
-    stem = window.model_panel.stem
+    stem = window.panels.model.stem
     stem.stride.setValue(1)
     stem.apply.click()
     engine.refuse(engine.open(LoadModel)[-1], "No.")

@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import head_parameters
-from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
+from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.strip.strip_layout import NetworkLayout, RowLayout, rect_of
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
@@ -77,7 +77,7 @@ def answer_values(desk: Desk) -> NodeValues:
 
 
 def predicted(desk: Desk) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
 
 
@@ -206,7 +206,7 @@ def test_the_selection_is_seen_and_said(desk: Desk, strip: NetworkStrip) -> None
 
 
 def test_the_mean_activation_is_in_each_stage(desk: Desk, strip: NetworkStrip) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     made = prediction(desk)
     made.stage_means["stage4"][-1, -1] = 5
     desk.state.set_prediction(made)
@@ -221,7 +221,7 @@ def test_the_mean_activation_is_in_each_stage(desk: Desk, strip: NetworkStrip) -
 def test_a_picture_that_cannot_be_predicted_leaves_none_of_the_one_before(
     desk: Desk, strip: NetworkStrip
 ) -> None:
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     bare = strip.canvas.grab().toImage()
     desk.state.set_prediction(prediction(desk))
     place = network(strip).stages[3].thumbnail.center().toPoint()
@@ -298,7 +298,7 @@ def test_values_before_and_after_are_printed_and_forgotten_with_the_picture(
     assert "after: min 11.0 · mean 12.0 · max 14.0" in numbers
     point_at(strip.canvas, centre(strip, "stage2"))
     assert "max 14.0" in desk.read_outs[-1]
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     assert strip.header.numbers.text() == "192 × 28 × 28"
 
 
@@ -309,7 +309,7 @@ def test_values_that_are_refused_are_not_asked_for_again_and_again(desk: Desk, s
     asked = len(desk.asked)
     desk.state.set_node("stage1.block1.act")
     assert len(desk.asked) == asked
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     desk.state.set_prediction(prediction(desk))
     assert len(desk.asked) == asked + 1
 

@@ -40,7 +40,7 @@ def result(*patches: Patch, seen: int = 2) -> StrongestPatchesResult:
 def desk_and_panel(qtbot: QtBot) -> tuple[Desk, FeatureMapsPanel]:
     """Two pictures are open, the first is shown, and the patches are seen."""
     desk, panel = filled_panel(qtbot)
-    desk.state.add_picture(picture("dog"), select=False)
+    desk.state.opened.add(picture("dog"), select=False)
     panel.tabs.setCurrentWidget(panel.patches)
     qtbot.waitUntil(lambda: bool(asked(desk, StrongestPatches)) and not panel.patches._soon.isActive())
     return desk, panel

@@ -15,7 +15,7 @@ from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMap
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.two_answers import SHOWN
+from convnext_studio.ui.state.selection.two_answers import SHOWN
 from tests.engine.opening import input_of
 from tests.networks import small_model, write_weights
 from tests.ui.stepped_engine import SteppedEngine
@@ -58,7 +58,7 @@ def both(
 ) -> StudioWindow:
     """A window with two networks and a picture open."""
     window.resize(1900, 1000)
-    controller.open_model(files[0], "cpu")
+    controller.models.open(files[0], "cpu")
     controller.open_paths([SAMPLES[0]])
     controller.second.open(LoadModel(source=files[1], device="cpu"))
     settle()
@@ -104,7 +104,7 @@ def test_feature_maps_are_those_of_plain_networks(both: StudioWindow, settle: Se
 
 
 def test_attribution_shows_both_on_one_scale(both: StudioWindow, settle: Settle) -> None:
-    panel, choice = both.attribution_panel, both.state.second.choice
+    panel, choice = both.panels.attribution, both.state.second.choice
     cell = panel.figure.cells[0]
     answers = panel.query.answer, panel.query.second.answer if panel.query.second is not None else None
     assert isinstance(answers[0], Explanation)
@@ -127,7 +127,7 @@ def test_attribution_shows_both_on_one_scale(both: StudioWindow, settle: Settle)
 def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> None:
     both.state.second.choice.choose("curtain")
     settle()
-    view = both.attribution_panel.figure.cells[0].map.view
+    view = both.panels.attribution.figure.cells[0].map.view
 
     def edges() -> list[float]:
         assert view.scene is not None
@@ -138,7 +138,7 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
     assert view.scene is not None
     width = view.scene.size[0]
     assert edges() == [pytest.approx(width / 2)] * 2
-    both.two_networks.slider.setValue(50)
+    both.network_bar.two_networks.slider.setValue(50)
     assert edges() == [pytest.approx(width / 4)] * 2
     settle()
     assert both.state.second.choice.curtain == 0.25
@@ -147,7 +147,7 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
 def test_predictions_show_both_probabilities(
     both: StudioWindow, controller: Controller, settle: Settle, tmp_path: Path
 ) -> None:
-    panel = both.predictions_panel
+    panel = both.panels.predictions
     a, b = both.state.prediction, both.state.second.prediction
     assert a is not None
     assert b is not None
@@ -203,7 +203,7 @@ def test_the_field_of_the_corresponding_unit_is_shown(both: StudioWindow, settle
 
 
 def test_receptive_fields_are_compared_with_their_areas(both: StudioWindow, settle: Settle) -> None:
-    panel = both.receptive_field_panel
+    panel = both.panels.receptive_field
     panel.fields.count.setValue(2)
     both.state.second.choice.choose("difference")
     settle()
@@ -221,18 +221,18 @@ def test_closing_either_leaves_the_other(
     both.state.second.choice.choose("difference")
     settle()
     first, second = both.state.model, both.state.second.model
-    assert both.two_networks.isVisible()
+    assert both.network_bar.two_networks.isVisible()
     controller.second.swap()
     settle()
     assert (both.state.model, both.state.second.model) == (second, first)
-    assert controller.loaded is not None
-    assert controller.loaded.source == files[1]
+    assert controller.models.loaded is not None
+    assert controller.models.loaded.source == files[1]
     controller.second.close_first()
     settle()
     assert (both.state.model, both.state.second.model) == (first, None)
-    assert not both.two_networks.isVisible()
+    assert not both.network_bar.two_networks.isVisible()
     assert not maps_panel(both).caption.startswith("A")
-    assert controller.loaded.source == files[0]
+    assert controller.models.loaded.source == files[0]
 
 
 def test_memory_is_said_before_a_network_is_opened(both: StudioWindow, settle: Settle) -> None:

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.plots.scene import Scene
@@ -28,7 +28,7 @@ def open_panel(qtbot: QtBot, config: ConvNeXtConfig = TINY) -> tuple[Desk, Pictu
     desk.state.set_node("stage1")
     panel = PicturePanel(desk.state, desk.bridge)
     desk.show(panel)
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
     panel.opacity.setValue(100)
     return desk, panel
@@ -258,7 +258,7 @@ def test_another_picture_has_another_field(opened: tuple[Desk, PicturePanel]) ->
     desk, panel = opened
     desk.state.set_unit(7, 8)
     answer(desk, fields(desk)[-1], one_pixel(20, 24, 1.0))
-    desk.state.add_picture(picture("dog"))
+    desk.state.opened.add(picture("dog"))
     assert len(scene_of(panel).layers) == 1
     assert len(fields(desk)) == 1  # the prediction goes first
     desk.state.set_prediction(prediction(desk))
@@ -296,9 +296,9 @@ def test_the_read_out_tells_channel_unit_value_and_position(opened: tuple[Desk, 
 
 def test_what_is_pointed_at_elsewhere_is_shown_here(opened: tuple[Desk, PicturePanel]) -> None:
     desk, panel = opened
-    desk.state.point_at((50.0, 40.0))
+    desk.state.views.point_at((50.0, 40.0))
     assert panel.view.crosshair == (50, 40)
     point_at(panel.view, panel.view.to_widget(60, 30))
-    assert desk.state.pointed == pytest.approx((60, 30))
+    assert desk.state.views.pointed == pytest.approx((60, 30))
     point_at(panel.view, panel.view.to_widget(-3, 30))
-    assert desk.state.pointed is None
+    assert desk.state.views.pointed is None

@@ -8,9 +8,17 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.attribution_methods import METHODS
-from convnext_studio.protocol.attributions import INPUT, Explain, ExplainSeveral, Explanation
+from convnext_studio.protocol.attributions import (
+    INPUT,
+    Explain,
+    ExplainEach,
+    ExplainedEach,
+    ExplainSeveral,
+    Explanation,
+    RankedMaps,
+    RankMaps,
+)
 from convnext_studio.protocol.envelope import Done, Progress
-from convnext_studio.protocol.walls import ExplainEach, ExplainedEach, RankedMaps, RankMaps
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.contact_sheet.wall_tiles import seconds_text
 from tests.ui.desk import CROP, Desk, model, picture, prediction
@@ -21,9 +29,9 @@ from tests.ui.features import asked
 def desk(qtbot: QtBot) -> Desk:
     desk = Desk(qtbot)
     desk.state.set_model(model())
-    desk.state.add_picture(picture("cat"))
+    desk.state.opened.add(picture("cat"))
     desk.state.set_prediction(replace(prediction(desk), image="cat"))
-    desk.state.set_explaining(Explain(image="", nodes=("stage4",)))
+    desk.state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))
     return desk
 
 
@@ -108,7 +116,7 @@ def test_a_click_opens_a_method_large_and_asks_nothing_again(desk: Desk, panel: 
     row = panel.tiles.order.index("layercam")
     place = panel.tiles.visualItemRect(panel.tiles.item(row)).center()
     QTest.mouseClick(panel.tiles.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert desk.state.explaining.method == "layercam"
+    assert desk.state.attributions.explaining.method == "layercam"
     assert opened == [True]
     desk.qtbot.wait(300)
     assert len(asked(desk, ExplainEach)) == count
@@ -156,7 +164,7 @@ def test_all_pictures_are_still_one_contact_sheet(desk: Desk, panel: ContactShee
 def test_where_a_map_of_a_node_means_nothing_the_methods_on_pixels_remain(
     desk: Desk, panel: ContactSheetPanel
 ) -> None:
-    desk.state.set_explaining(Explain(image="", nodes=("stage1.block1.act",)))
+    desk.state.attributions.set_explaining(Explain(image="", nodes=("stage1.block1.act",)))
     kinds = {method.name: method.kind for method in METHODS}
     desk.qtbot.waitUntil(lambda: {kinds[each.method] for each in last(desk).questions} == {"input"})
     assert panel.tiles.count() == sum(method.kind == "input" for method in METHODS)

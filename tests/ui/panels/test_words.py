@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.widgets.worded_box import WordedBox
+from convnext_studio.ui.widgets.choices import WordedBox
 
 KINDS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 FARTHEST_PX = 400  # A label of a row of controls, such as “Stage” before its numbers.

@@ -341,8 +341,8 @@ def test_titles_are_not_scaled_and_small_values_are_written_out(qtbot: QtBot) ->
     plot = shown(qtbot, Axes(x="", y="weight"))
     plot.show_curves([Curve(label="w", x=np.array([0.0, 1.0]), y=np.array([-0.2, 0.2]))])
     plot.grab()
-    assert "x0.001" not in plot.view._up.labelString()
-    assert "0.2" in [text for ticks in plot.view._up._tickLevels for _, text in ticks]
+    assert "x0.001" not in plot.view._axes._up.labelString()
+    assert "0.2" in [text for ticks in plot.view._axes._up._tickLevels for _, text in ticks]
 
 
 def test_lines_are_as_thick_as_the_text_is_large(qtbot: QtBot) -> None:
@@ -379,4 +379,4 @@ def test_small_numbers_have_no_factor_beside_the_title(qtbot: QtBot) -> None:
     plot.show()
     plot.show_curves([Curve(label="small", x=np.arange(3.0), y=np.array([0.001, 0.002, 0.003]))])
     plot.grab()
-    assert plot.view._up.labelString().count("0.001") == 0
+    assert plot.view._axes._up.labelString().count("0.001") == 0

@@ -110,7 +110,7 @@ def open_window(engine: FakeEngine) -> tuple[StudioWindow, Controller, tuple[QOb
     window.resize(1366, 768)
     window.show()
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[-1], make_prediction())
     return window, controller, (window, controller, bridge, state)
 

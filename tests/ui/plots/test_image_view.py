@@ -257,13 +257,13 @@ def test_the_pointer_in_one_view_shows_in_another_in_the_picture_s_pixels(qtbot:
         to_scene=lambda x, y: ((x - 10) / 2, y / 2) if x >= 10 else None,
     )
     point_at(second, second.to_widget(3, 4))
-    assert state.pointed == pytest.approx((16, 8))
+    assert state.views.pointed == pytest.approx((16, 8))
     assert first.crosshair == pytest.approx((16, 8))
     assert second.crosshair == pytest.approx((3, 4))
     point_at(first, first.to_widget(4, 4))
     assert second.crosshair is None
     point_at(first, first.to_widget(-2, 4))
-    assert state.pointed is None
+    assert state.views.pointed is None
     assert first.crosshair is None
 
 

@@ -42,7 +42,7 @@ def views(qtbot: QtBot, state: AppState) -> tuple[ImageView, ImageView]:
     second = make_view(qtbot, (40.0, 40.0), 200, 250)
     LinkedZoom(state, first)
     LinkedZoom(state, second, to_picture, to_scene)
-    state.link_zoom(True)
+    state.views.link_zoom(True)
     return first, second
 
 
@@ -69,7 +69,7 @@ def test_a_linked_view_shows_the_same_place_as_far_as_its_shape_allows(
 
 def test_views_that_are_not_linked_are_left_alone(views: tuple[ImageView, ImageView], state: AppState) -> None:
     first, second = views
-    state.link_zoom(False)
+    state.views.link_zoom(False)
     first.look(80, 60, 5.0)
     first.moved.emit()
     assert second.is_fitted
@@ -83,7 +83,7 @@ def test_another_scene_of_the_same_picture_keeps_the_place_and_another_picture_d
     first.moved.emit()
     second.set_scene(Scene(size=(41.0, 41.0)))
     assert to_picture(*second.centre) == pytest.approx((80, 60))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert first.is_fitted
     assert second.is_fitted
 
@@ -119,6 +119,6 @@ def test_the_toggle_is_remembered_and_reset_shows_all(filled_window: StudioWindo
     actions["zoom_reset"].trigger()
     assert all(view.is_fitted for view in views)
     actions["zoom_linked"].trigger()
-    assert not state.zoom_is_linked
+    assert not state.views.zoom_is_linked
     filled_window.close()
     assert not SettingsFile().values.linked_zoom

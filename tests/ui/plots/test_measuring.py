@@ -16,7 +16,7 @@ from convnext_studio.ui.plots.map_texts import map_layer, numbers_of
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, profile_of, region_numbers
 from convnext_studio.ui.plots.scene import Scene
-from convnext_studio.ui.shell.session_files import measures_of, set_measures
+from convnext_studio.ui.shell.panel_controls import measures_on, set_measures
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.session_document import SavedSession, from_bytes, to_text
 
@@ -185,7 +185,7 @@ def test_a_profile_is_plotted_below_the_map(shown: MapView) -> None:
     assert curve.x[-1] == pytest.approx(60)
     assert curve.y[0] == pytest.approx(PIXELS[22, 4])
     assert shown.picture().height() > 0
-    shown.view.undo_measure()
+    QTest.keyClick(shown.view, Qt.Key.Key_Escape)
     assert not shown.profile.isVisible()
 
 
@@ -249,7 +249,7 @@ def test_levels_about_0_stay_so(shown: MapView) -> None:
 
 
 def test_a_range_that_was_dragged_is_restored(filled_window: StudioWindow) -> None:
-    panel = filled_window.receptive_field_panel
+    panel = filled_window.panels.receptive_field
     panel.range.take(Limits(0.25, 0.5))
     assert panel.range.value.hand == Limits(0.25, 0.5)
     panel.range.restore()
@@ -261,9 +261,9 @@ def test_a_range_that_was_dragged_is_restored(filled_window: StudioWindow) -> No
 def test_the_window_reads_a_measurement_in_its_status_bar_and_by_its_actions(
     filled_window: StudioWindow,
 ) -> None:
-    filled_window.attribution_panel.figure.cells[0].map.view.setFocus()
+    filled_window.panels.attribution.figure.cells[0].map.view.setFocus()
     filled_window.actions_by_id["measure_region"].trigger()
-    view = filled_window.attribution_panel.figure.cells[0].map.view
+    view = filled_window.panels.attribution.figure.cells[0].map.view
     assert "region" in view.measures
     text = filled_window.statusBar().hover.text()
     assert text.startswith("region")
@@ -277,10 +277,10 @@ def test_the_window_reads_a_measurement_in_its_status_bar_and_by_its_actions(
 def test_a_session_keeps_what_is_measured(
     filled_window: StudioWindow, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    panel = filled_window.attribution_panel
+    panel = filled_window.panels.attribution
     view = panel.figure.cells[0].map.view
     view.set_measures({"region": (3.0, 4.0, 20.0, 30.0), "distance": (1.5, 2.0, 30.0, 40.0)})
-    saved = measures_of(panel)
+    saved = measures_on(panel)
     folder = tmp_path_factory.mktemp("sessions")
     session = SavedSession(measures={"attribution": saved})
     again = from_bytes(to_text(session, folder).encode(), folder / "a.cnxsession")

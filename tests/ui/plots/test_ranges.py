@@ -42,7 +42,7 @@ def test_the_control_shows_what_the_kind_needs_and_says_mistakes(qtbot: QtBot) -
 def test_a_field_is_coloured_by_the_range_and_the_bar_marks_what_lies_beyond(qtbot: QtBot) -> None:
     desk = Desk(qtbot)
     desk.state.set_model(model())
-    desk.state.add_picture(picture())
+    desk.state.opened.add(picture())
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)
     desk.show(panel)
     panel.scale.setCurrentIndex(panel.scale.findData("linear"))

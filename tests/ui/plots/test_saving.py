@@ -254,7 +254,7 @@ def test_the_window_says_where_a_view_was_saved(
     qtbot: QtBot, filled_window: StudioWindow, tmp_path: Path
 ) -> None:
     """Any panel's; the file says which model it is of."""
-    attribution = filled_window.attribution_panel.figure.cells[0].map
+    attribution = filled_window.panels.attribution.figure.cells[0].map
     attribution.saver.write_png(tmp_path / "cam.png")
     qtbot.waitUntil(lambda: "cam.png" in filled_window.messages.text)
     with Image.open(tmp_path / "cam.png") as picture:
@@ -332,9 +332,9 @@ def test_ctrl_and_the_button_drag_and_do_not_move_the_map(
 def test_what_is_saved_and_copied_is_listed_among_the_activities(
     qtbot: QtBot, filled_window: StudioWindow, tmp_path: Path
 ) -> None:
-    shown = filled_window.attribution_panel.figure.cells[0].map
+    shown = filled_window.panels.attribution.figure.cells[0].map
     shown.saver.write_npy(tmp_path / "cam.npy")
     shown.saver.copy_numbers()
     qtbot.waitUntil(lambda: not shown.saver.is_busy and "copied" in filled_window.messages.text)
-    over = [activity.what for activity in filled_window.activity_panel.activities._log.over]
+    over = [activity.what for activity in filled_window.panels.activity.activities._log.over]
     assert sorted(over[:2]) == ["Copying numbers", "Saving a view"]

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene, clipped_layer, split_scene
-from convnext_studio.ui.state.two_answers import TwoAnswers
+from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 SIZE = (100.0, 60.0)
 RED, BLUE = (200, 0, 0), (0, 0, 200)

@@ -94,7 +94,7 @@ def test_stages_are_reached_by_keys(
 
 
 def test_pictures_are_stepped_through(filled_window: StudioWindow, state: AppState) -> None:
-    state.add_picture(make_image("two"), select=False)
+    state.opened.add(make_image("two"), select=False)
     step = filled_window.actions_by_id
     for action, key in [("next_picture", "two"), ("next_picture", "two"), ("previous_picture", "one")]:
         step[action].trigger()
@@ -120,7 +120,7 @@ def test_bfloat16_is_offered_on_cuda_only(window: StudioWindow, state: AppState)
 def test_model_actions_load_the_model_with_one_thing_changed(
     window: StudioWindow, controller: Controller, engine: FakeEngine, action: str, changed: dict[str, str]
 ) -> None:
-    controller.open_model("preset:convnext_tiny", "cuda", "float32")
+    controller.models.open("preset:convnext_tiny", "cuda", "float32")
     engine.answer(engine.open(LoadModel)[0], make_model(device="cuda:0"))
     window.actions_by_id[action].trigger()
     [request] = engine.open(LoadModel)

@@ -14,7 +14,7 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.two_answers import SHOWN
+from convnext_studio.ui.state.selection.two_answers import SHOWN
 from tests.networks import small_model, write_weights
 from tests.ui.stepped_engine import SteppedEngine
 
@@ -87,9 +87,9 @@ class Onlooker(QObject):
 
     def _look_at_facts(self) -> None:
         """The Model panel shows one network's name and numbers, or those of none."""
-        panel, model = self._window.model_panel, self._window.state.model
+        panel, model = self._window.panels.model, self._window.state.model
         texts = {label.accessibleName(): label.text() for label in panel._facts.values()}
-        is_loading = self._window.controller._asked_model is not self._window.controller.loaded
+        is_loading = self._window.controller.models._asked is not self._window.controller.models.loaded
         if is_loading or model is None:
             if set(texts.values()) != {"–"} or panel._title.text() == (model and model.title):
                 self.faults.append(f"Model: {panel._title.text()} with {texts} while another one is loading")
@@ -141,7 +141,7 @@ def test_content_caption_and_badge_belong_together(
     onlooker = Onlooker(window, engine)
     qapp.installEventFilter(onlooker)
     try:
-        controller.open_model(sources[seed % 3], "cpu")
+        controller.models.open(sources[seed % 3], "cpu")
         controller.open_paths(paths)
         engine.finish()
         for _ in range(12):
@@ -178,7 +178,7 @@ def test_what_is_shown_of_two_networks_is_that_of_the_two(
     onlooker = Onlooker(window, engine)
     qapp.installEventFilter(onlooker)
     try:
-        controller.open_model(sources[seed % 3], "cpu")
+        controller.models.open(sources[seed % 3], "cpu")
         controller.open_paths(paths)
         controller.second.open(LoadModel(source=sources[(seed + 1) % 3], device="cpu"))
         engine.finish()
@@ -224,9 +224,9 @@ def act(rng: random.Random, window: StudioWindow, sources: list[str], docks: tup
         case "panel":
             window.dock_layout.show_panel(rng.choice(docks))
         case "model":
-            controller.open_model(rng.choice(sources), "cpu")
+            controller.models.open(rng.choice(sources), "cpu")
         case "picture":
-            state.step_picture(rng.choice((-1, 1)))
+            state.opened.step(rng.choice((-1, 1)))
         case "node":
             name = rng.choice(NODES)
             if state.model is not None and any(node.name == name for node in state.model.nodes):

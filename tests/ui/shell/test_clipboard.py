@@ -36,7 +36,7 @@ def test_they_are_in_the_edit_menu_with_their_keys(window: StudioWindow) -> None
 
 @pytest.mark.parametrize("by_key", [False, True])
 def test_text_is_selected_copied_and_pasted(filled_window: StudioWindow, qtbot: QtBot, by_key: bool) -> None:
-    search = filled_window.predictions_panel.search
+    search = filled_window.panels.predictions.search
     focus(search, qtbot)
     search.setText("crane")
 
@@ -59,7 +59,7 @@ def test_text_is_selected_copied_and_pasted(filled_window: StudioWindow, qtbot: 
 def test_the_view_of_the_focused_panel_is_copied(
     filled_window: StudioWindow, qtbot: QtBot, by_key: bool
 ) -> None:
-    look = filled_window.attribution_panel.look.more
+    look = filled_window.panels.attribution.look.more
     focus(look, qtbot)
     if by_key:
         QTest.keyClick(look, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
@@ -89,7 +89,7 @@ def test_files_are_opened_even_from_a_text_field(
 
 def test_rows_are_copied_with_tabs(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["activity"].trigger()
-    table = filled_window.activity_panel.findChild(QTableWidget)
+    table = filled_window.panels.activity.findChild(QTableWidget)
     assert table.rowCount() >= 1
     focus(table, qtbot)
     filled_window.actions_by_id["select_all"].trigger()

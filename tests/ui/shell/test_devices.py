@@ -27,17 +27,17 @@ def checked(window: StudioWindow) -> list[str]:
 def test_without_a_gpu_only_the_cpu_is_offered(
     window: StudioWindow, controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("bundled")
+    controller.models.open("bundled")
     engine.answer(engine.open(LoadModel)[0], replace(make_model(), devices=(CPU,)))
     assert offered(window) == ["Automatic", "cpu"]
-    box = window.model_panel._device
+    box = window.panels.model._device
     assert [box.itemText(row) for row in range(box.count())] == ["auto", "cpu"]
 
 
 def test_every_gpu_is_offered_and_chosen(
     window: StudioWindow, controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("bundled")
+    controller.models.open("bundled")
     there = replace(make_model(device="cuda:0"), devices=(*GPUS, CPU))
     engine.answer(engine.open(LoadModel)[0], there)
     names = ["cuda:0: GPU 0, 8 GB", "cuda:1: GPU 1, 8 GB"]
@@ -48,7 +48,7 @@ def test_every_gpu_is_offered_and_chosen(
     assert request.device == "cuda:1"
     engine.answer(request, replace(there, device="cuda:1"))
     assert checked(window) == [names[1]]
-    box = window.model_panel._device
+    box = window.panels.model._device
     assert [box.itemText(row) for row in range(box.count())] == ["auto", "cuda:0", "cuda:1", "cpu"]
     assert box.currentText() == "cuda:1"
 
@@ -57,10 +57,10 @@ def test_every_gpu_is_offered_and_chosen(
 def test_the_cpu_is_offered_where_a_gpus_memory_runs_out_and_never_taken_silently(
     window: StudioWindow, controller: Controller, bridge: EngineBridge, engine: FakeEngine, of_model: bool
 ) -> None:
-    controller.open_model("preset:convnext_tiny", "cuda", "bfloat16")
+    controller.models.open("preset:convnext_tiny", "cuda", "bfloat16")
     engine.answer(engine.open(LoadModel)[0], replace(make_model(device="cuda"), devices=(*GPUS, CPU)))
     if of_model:
-        controller.change_model(source="preset:convnext_xlarge")
+        controller.models.change(source="preset:convnext_xlarge")
         [request] = engine.open(LoadModel)
     else:
         bridge.ask(FeatureMaps(image="one", node="stage1"), lambda _: None, on_failure=lambda _: None)

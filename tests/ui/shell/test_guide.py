@@ -106,8 +106,8 @@ def test_titles_are_those_of_the_panels(window: StudioWindow) -> None:
 def test_the_page_of_the_panel_with_the_keyboard_opens(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.activateWindow()
     help_panel = filled_window.guide.help_panel
-    filled_window.predictions_panel.search.setFocus()
-    qtbot.waitUntil(filled_window.predictions_panel.search.hasFocus)
+    filled_window.panels.predictions.search.setFocus()
+    qtbot.waitUntil(filled_window.panels.predictions.search.hasFocus)
     filled_window.actions_by_id["panel_help"].trigger()
     assert help_panel.isVisible()
     assert help_panel.page == "predictions"
@@ -260,7 +260,7 @@ def test_the_first_tour_begins_when_there_is_something_to_see(
 ) -> None:
     window.guide.offer_tour()
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert window.guide.tour is None
     engine.answer(engine.open(Predict)[-1], make_prediction())
     qtbot.waitUntil(lambda: window.guide.tour is not None)
@@ -274,7 +274,7 @@ def test_who_has_seen_the_tour_is_left_alone(
     settings.update(is_tour_over=True)
     window.guide.offer_tour()
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[-1], make_prediction())
     assert window.guide.tour is None
 
@@ -298,10 +298,10 @@ def test_undo_is_enabled_where_there_is_something_to_undo(filled_window: StudioW
 def test_failures_are_in_the_log_and_the_report_is_written(
     filled_window: StudioWindow, engine: FakeEngine, state: AppState, tmp_path: Path
 ) -> None:
-    state.add_picture(make_image("two", "/pictures/secret.png"))
+    state.opened.add(make_image("two", "/pictures/secret.png"))
     engine.refuse(engine.open(Predict)[-1], "secret.png has no pixels.", "Open another.")
     filled_window.actions_by_id["log"].trigger()
-    panel = filled_window.activity_panel
+    panel = filled_window.panels.activity
     assert panel.log.isVisible()
     assert "has no pixels" in panel.log.text.toPlainText()
     filled_window.guide.write_report(tmp_path / "report.txt")

@@ -106,7 +106,7 @@ def test_a_ring_shows_where_the_keys_are_heard(
     active_window: StudioWindow, qapp: QApplication, look: theme.Theme
 ) -> None:
     theme.apply(qapp, look)
-    control = active_window.predictions_panel.search
+    control = active_window.panels.predictions.search
     control.setFocus()
     [ring] = active_window.findChildren(FocusRing)
     assert ring.around is control

@@ -15,9 +15,9 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.strip.strip_canvas import LOW_BOXES_PX
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName
+from convnext_studio.ui.shell.docks.layout import screens_text
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.shell.window_place import screens_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -187,14 +187,18 @@ def test_large_text_reaches_every_panel_and_the_window_still_fits(
         # The strip leaves room to the panels: only names, in the large text.
         low_px = round(textsize.scaled(LOW_BOXES_PX))
         qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == low_px)
-        for widget in (filled_window.strip, filled_window.predictions_panel.rows[0], filled_window.statusBar()):
+        for widget in (
+            filled_window.strip,
+            filled_window.panels.predictions.rows[0],
+            filled_window.statusBar(),
+        ):
             assert widget.font().pointSizeF() == 28
         qtbot.waitUntil(lambda: filled_window.size() == QSize(1920, 1080))
     finally:
         filled_window.actions_by_id["text_system"].trigger()
         qtbot.waitUntil(lambda: textsize.current_pt() == textsize.system_size_pt())
     qtbot.waitUntil(lambda: filled_window.strip.canvas.height() == strip_px)
-    assert filled_window.predictions_panel.rows[0].font().pointSizeF() == textsize.system_size_pt()
+    assert filled_window.panels.predictions.rows[0].font().pointSizeF() == textsize.system_size_pt()
 
 
 def test_of_quick_steps_of_the_text_size_only_the_last_is_taken_and_each_is_told(
@@ -233,7 +237,7 @@ def test_a_long_caption_scrolls_in_its_own_panel_and_moves_no_other(
     monkeypatch.setattr(filled_window, "screen", lambda: screen)
     filled_window.resize(1366, 768)
     filled_window.dock_layout.reset()
-    attribution = cast(AttributionPanel, filled_window.attribution_panel)
+    attribution = cast(AttributionPanel, filled_window.panels.attribution)
     area = filled_window.dock_layout.docks["attribution"].findChildren(QScrollArea)[0]
     assert area.widget() is attribution
     qtbot.wait(50)

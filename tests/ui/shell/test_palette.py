@@ -15,7 +15,7 @@ from convnext_studio.ui.shell.actions.spec import SEPARATOR
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
 from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Entry, Palette, Row, ranked
-from convnext_studio.ui.shell.find.panel_options import MOST_ITEMS
+from convnext_studio.ui.shell.find.palette_entries import MOST_ITEMS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
@@ -272,7 +272,7 @@ def test_presets_and_recent_models_are_found(
     engine: FakeEngine,
 ) -> None:
     settings.update(recent_models=("timm:convnext_nano.in12k",))
-    filled_window.controller.open_model("preset:convnext_tiny")
+    filled_window.controller.models.open("preset:convnext_tiny")
     palette = opened()
     QTest.keyClicks(palette.line, "nano.in12k")
     press(palette.line, Qt.Key.Key_Return)
@@ -314,7 +314,7 @@ def test_what_was_chosen_is_remembered_and_comes_first(
 def test_escape_and_a_click_elsewhere_close_it_and_stop_nothing(
     filled_window: StudioWindow, opened: Callable[[], Palette], engine: FakeEngine, qtbot: QtBot
 ) -> None:
-    search = filled_window.predictions_panel.search
+    search = filled_window.panels.predictions.search
     search.setFocus()
     palette = opened()
     before = list(engine.cancelled)

@@ -53,7 +53,7 @@ def test_both_networks_are_kept(
     tmp_path: Path,
     qtbot: QtBot,
 ) -> None:
-    controller.open_model("preset:small")
+    controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
     controller.second.open(LoadModel(source="timm:other", untrained=True, seed=3))
     engine.answer(engine.open(LoadModel)[0], make_model("Other"))
@@ -93,17 +93,17 @@ def test_what_is_open_is_written(
     tmp_path: Path,
     qtbot: QtBot,
 ) -> None:
-    controller.open_model("preset:small", stem_stride=1)
+    controller.models.open("preset:small", stem_stride=1)
     engine.answer(engine.open(LoadModel)[0], make_model())
     inside = make_image("one", str(tmp_path / "one.png"))
     for image in (inside, make_image("two", "/far/two.png"), make_image("cat", "sample:cat")):
-        state.add_picture(image)
-    state.select_picture("two")
+        state.opened.add(image)
+    state.opened.select("two")
     state.set_node("stage2")
     state.set_channel(3)
     state.set_unit(1, 2)
     state.set_target(5)
-    state.set_explaining(replace(state.explaining, against=7, output="difference"))
+    state.attributions.set_explaining(replace(state.attributions.explaining, against=7, output="difference"))
     path = tmp_path / "monday.cnxsession"
     window.sessions.save(path)
     [check] = engine.open(CheckPictures)
@@ -127,7 +127,7 @@ def test_what_is_open_is_written(
 def test_a_session_whose_saving_is_stopped_says_so(
     window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    state.add_picture(make_image("one", str(tmp_path / "one.png")))
+    state.opened.add(make_image("one", str(tmp_path / "one.png")))
     path = tmp_path / "monday.cnxsession"
     window.sessions.save(path)
     [check] = engine.open(CheckPictures)
@@ -158,7 +158,7 @@ def test_model_selection_and_pictures_come_back(
     assert listing.paths == ("/a.png", "/b.png")
     engine.answer(model, make_model("Other"))
     assert (state.node, state.channel, state.unit, state.target) == ("stage2", 3, (1, 2), 5)
-    assert (state.explaining.against, state.explaining.output) == (7, "difference")
+    assert (state.attributions.explaining.against, state.attributions.explaining.output) == (7, "difference")
     pictures = make_image("a", "/a.png"), make_image("b", "/b.png")
     engine.answer(listing, ListedPictures(pictures=tuple(each.listed for each in pictures), checked=2))
     assert [request.image for request in engine.open(ShowPicture)] == ["b"]
@@ -186,7 +186,7 @@ def test_what_is_missing_or_changed_is_named_and_the_rest_is_there(
     engine.answer(engine.open(CheckPictures)[0], CheckedPictures(failures=(broken,), sha256=sha256))
     assert "2 pictures could not be opened: gone.png, broken.png." in window.messages.text
     assert "1 picture changed since it was saved: changed.png." in window.messages.text
-    assert [picture.name for picture in state.pictures] == ["same.png", "changed.png", "unknown.png"]
+    assert [picture.name for picture in state.opened.all] == ["same.png", "changed.png", "unknown.png"]
 
 
 def test_a_built_network_is_built_again(
@@ -220,7 +220,7 @@ def test_a_selection_that_the_model_does_not_have_is_left_out(
 def test_panels_are_set_as_they_were(
     filled_window: StudioWindow, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    panel = filled_window.attribution_panel
+    panel = filled_window.panels.attribution
     method = next(box for box in panel.findChildren(QComboBox) if box.accessibleName())
     name, before = method.accessibleName(), method.currentText()
     other = next(method.itemText(row) for row in range(method.count()) if method.itemText(row) != before)
@@ -262,14 +262,14 @@ def test_without_a_class_against_it_the_output_is_the_sessions(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot, saved: str
 ) -> None:
     """Also where the control says already what the session has, while a difference of classes is explained."""
-    output = filled_window.attribution_panel.target.output
+    output = filled_window.panels.attribution.target.output
     output.setCurrentIndex(output.findData("probability"))
-    state.set_explaining(replace(state.explaining, against=7, output="difference"))
+    state.attributions.set_explaining(replace(state.attributions.explaining, against=7, output="difference"))
     text = output.itemText(output.findData(saved))
     session = SavedSession(panels={"attribution": {output.accessibleName(): text}}, node="stage3")
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     qtbot.waitUntil(lambda: state.node == "stage3")
-    assert (state.explaining.against, state.explaining.output) == (None, saved)
+    assert (state.attributions.explaining.against, state.attributions.explaining.output) == (None, saved)
     assert output.currentData() == saved
 
 
@@ -279,13 +279,17 @@ def test_a_class_that_the_model_has_not_is_left_out(
     session = SavedSession(target=500, against=500, node="stage3")
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     qtbot.waitUntil(lambda: state.node == "stage3")
-    assert (state.target, state.explaining.against, state.explaining.output) == (None, None, "logit")
+    assert (state.target, state.attributions.explaining.against, state.attributions.explaining.output) == (
+        None,
+        None,
+        "logit",
+    )
 
 
 def test_the_pinned_stage_and_the_look_of_the_map_are_restored(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    panel = filled_window.attribution_panel
+    panel = filled_window.panels.attribution
     panel.where.pin_stage("stage2")
     panel.look.resolution.choose(False)
     panel.look.part.choose("signed")
@@ -297,7 +301,7 @@ def test_the_pinned_stage_and_the_look_of_the_map_are_restored(
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
     qtbot.waitUntil(lambda: state.node == "stage3")
     assert panel.where.pinned == "stage2"
-    assert state.explaining.nodes == ("stage2",)
+    assert state.attributions.explaining.nodes == ("stage2",)
     assert (panel.look.shading.smooth, panel.look.shading.part) == (False, "signed")
 
 
@@ -321,7 +325,7 @@ def test_the_precision_comes_back_where_the_device_has_it(
     asked: str,
     is_told: bool,
 ) -> None:
-    controller.open_model("preset:small", precision="bfloat16" if device != "cpu" else "float32")
+    controller.models.open("preset:small", precision="bfloat16" if device != "cpu" else "float32")
     engine.answer(engine.open(LoadModel)[0], make_model(device=device))
     session = SavedSession(model=SessionModel(source="other.pth", precision=saved))
     opened(filled_window, write(tmp_path / "s.cnxsession", session), engine, qtbot)
@@ -338,7 +342,7 @@ def test_kept_components_come_back(
     tmp_path: Path,
     qtbot: QtBot,
 ) -> None:
-    controller.open_model("preset:small")
+    controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
     basis = Basis(
         node="stage2",
@@ -350,13 +354,13 @@ def test_kept_components_come_back(
         positions=9,
     )
     kept = KeptBasis(name="Monday", basis=basis)
-    state.set_bases((kept,))
+    state.kept.set_bases((kept,))
     path = tmp_path / "monday.cnxsession"
     window.sessions.save(path)
     qtbot.waitUntil(path.exists)
     assert read_session(path).bases == (kept,)
-    state.set_bases(())
+    state.kept.set_bases(())
     window.controller.open_paths([str(path)])
     qtbot.waitUntil(lambda: bool(engine.open(LoadModel)))
     engine.answer(engine.open(LoadModel)[-1], make_model())
-    assert state.bases == (kept,)
+    assert state.kept.bases == (kept,)

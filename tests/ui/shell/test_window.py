@@ -63,16 +63,16 @@ def test_files_are_dropped_on_the_window_and_on_floating_panels(
 def test_a_saved_field_that_is_dropped_opens_in_the_lab(
     filled_window: StudioWindow, engine: FakeEngine
 ) -> None:
-    assert not filled_window.field_lab.isVisible()
+    assert not filled_window.panels.field_lab.isVisible()
     assert drop(filled_window, files("/fields/erf.npy", "/a.png"))
-    assert filled_window.field_lab.isVisible()
+    assert filled_window.panels.field_lab.isVisible()
     assert [request.path for request in engine.open(OpenField)] == ["/fields/erf.npy"]
     assert [request.paths for request in engine.open(ListPictures)] == [("/a.png",)]
 
 
 def test_the_lab_opens_by_its_shortcut_and_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     filled_window.actions_by_id["field_lab"].trigger()
-    lab = filled_window.field_lab
+    lab = filled_window.panels.field_lab
     assert lab.isVisible()
     qtbot.waitUntil(lambda: lab.ready_made.hasFocus())
     filled_window.actions_by_id["reset"].trigger()
@@ -144,7 +144,7 @@ def test_the_title_names_picture_and_model_and_marks_random_weights(
     window: StudioWindow, state: AppState
 ) -> None:
     state.set_model(make_model("Small", random_weights=True))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     assert window.windowTitle() == "one.png – Small (random weights) – ConvNeXt Studio"
 
 
@@ -235,7 +235,7 @@ def test_it_is_settled_when_nothing_is_awaited(
         return filled_window.is_settled
 
     qtbot.waitUntil(settle)
-    state.add_picture(make_image("two"))
+    state.opened.add(make_image("two"))
     assert not filled_window.is_settled
     qtbot.waitUntil(settle)
 
@@ -273,10 +273,10 @@ def test_unit_and_pin_are_let_go_from_the_menu(filled_window: StudioWindow, stat
     actions["clear_unit"].trigger()
     assert state.unit is None
     actions["pin"].trigger()
-    assert state.pin is not None
+    assert state.kept.pin is not None
     assert actions["pin"].isChecked()
     actions["pin"].trigger()
-    assert state.pin is None
+    assert state.kept.pin is None
     assert not actions["pin"].isChecked()
 
 
@@ -302,7 +302,7 @@ def test_the_attribution_leads_to_its_evidence_and_its_sheet(
 ) -> None:
     dock = filled_window.dock_layout.docks[aside]
     assert not dock.isVisible()
-    getattr(filled_window.attribution_panel.bar, button).click()
+    getattr(filled_window.panels.attribution.bar, button).click()
     assert dock.isVisible()
 
 

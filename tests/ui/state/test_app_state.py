@@ -4,8 +4,8 @@ import pytest
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.pictures import ListedPicture
-from convnext_studio.ui.state import app_state as state_module
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.selection import open_pictures
 from tests.ui.desk import TUTORIAL, model, picture
 
 
@@ -13,7 +13,7 @@ from tests.ui.desk import TUTORIAL, model, picture
 def told(state: AppState) -> list[object]:
     """What the state said of unit, pointer and pin."""
     collected: list[object] = []
-    for signal in (state.unit_selected, state.pointed_at, state.pinned):
+    for signal in (state.unit_selected, state.views.pointed_at, state.kept.pinned):
         signal.connect(collected.append)
     return collected
 
@@ -56,29 +56,29 @@ def test_another_models_units_are_others(state: AppState) -> None:
 
 
 def test_a_pointed_place_belongs_to_its_picture(state: AppState, told: list[object]) -> None:
-    state.add_picture(picture())
-    state.point_at((3.5, 4.25))
-    assert state.pointed == (3.5, 4.25)
-    state.add_picture(picture("dog"))
-    assert state.pointed is None
+    state.opened.add(picture())
+    state.views.point_at((3.5, 4.25))
+    assert state.views.pointed == (3.5, 4.25)
+    state.opened.add(picture("dog"))
+    assert state.views.pointed is None
     assert told == [(3.5, 4.25), None]
 
 
 def test_a_pin_is_kept_until_its_picture_is_closed(state: AppState, told: list[object]) -> None:
     state.pin_selection()
-    assert state.pin is None
+    assert state.kept.pin is None
     loaded, opened = model(), picture()
     state.set_model(loaded)
-    state.add_picture(opened)
+    state.opened.add(opened)
     state.set_node("stage2")
     state.pin_selection()
     state.set_node("stage3")
-    assert state.pin is not None
-    assert (state.pin.model, state.pin.picture, state.pin.node) == (loaded, opened, "stage2")
-    assert told == [state.pin]
-    state.remove_pictures({"cat"})
-    assert state.pin is None
-    state.unpin()
+    assert state.kept.pin is not None
+    assert (state.kept.pin.model, state.kept.pin.picture, state.kept.pin.node) == (loaded, opened, "stage2")
+    assert told == [state.kept.pin]
+    state.opened.remove({"cat"})
+    assert state.kept.pin is None
+    state.kept.unpin()
     assert told[1:] == [None]
 
 
@@ -88,21 +88,21 @@ def listed(*names: str) -> list[ListedPicture]:
 
 def test_a_listed_picture_is_chosen_at_once_and_shown_when_it_comes(state: AppState) -> None:
     told: list[ListedPicture] = []
-    state.picture_chosen.connect(told.append)
+    state.opened.picture_chosen.connect(told.append)
     cat, dog = listed("cat", "dog")
-    state.list_pictures([cat, dog])
-    state.select_picture("dog")
-    assert (told, state.chosen, state.picture) == ([dog], dog, None)
-    state.add_picture(picture("dog"), select=True)
+    state.opened.list_pictures([cat, dog])
+    state.opened.select("dog")
+    assert (told, state.opened.chosen, state.picture) == ([dog], dog, None)
+    state.opened.add(picture("dog"), select=True)
     assert state.picture is not None
     assert state.picture.key == "dog"
-    state.select_picture("dog")
+    state.opened.select("dog")
     assert told == [dog]
-    state.give_up_choice()
-    assert state.chosen is not None
-    assert state.chosen.key == "dog"
+    state.opened.give_up_choice()
+    assert state.opened.chosen is not None
+    assert state.opened.chosen.key == "dog"
     with pytest.raises(KeyError):
-        state.select_picture("owl")
+        state.opened.select("owl")
 
 
 @pytest.mark.parametrize(
@@ -112,34 +112,34 @@ def test_a_listed_picture_is_chosen_at_once_and_shown_when_it_comes(state: AppSt
 def test_when_pictures_go_the_next_that_is_left_is_chosen(
     state: AppState, chosen: str, removed: str, next_one: str | None
 ) -> None:
-    state.list_pictures(listed(*"abcd"))
-    state.select_picture(chosen)
-    state.remove_pictures(set(removed))
-    assert [each.key for each in state.pictures] == [key for key in "abcd" if key not in removed]
-    assert (None if state.chosen is None else state.chosen.key) == next_one
-    assert [state.row(each.key) for each in state.pictures] == list(range(len(state.pictures)))
+    state.opened.list_pictures(listed(*"abcd"))
+    state.opened.select(chosen)
+    state.opened.remove(set(removed))
+    assert [each.key for each in state.opened.all] == [key for key in "abcd" if key not in removed]
+    assert (None if state.opened.chosen is None else state.opened.chosen.key) == next_one
+    assert [state.opened.row(each.key) for each in state.opened.all] == list(range(len(state.opened.all)))
 
 
 def test_previews_are_bounded_and_the_shown_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = picture("0")
-    monkeypatch.setattr(state_module, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
+    monkeypatch.setattr(open_pictures, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
     state = AppState()
-    state.add_picture(shown)
+    state.opened.add(shown)
     for number in range(1, 10):
-        state.add_picture(picture(str(number)), select=False)
-    kept = [key for key in map(str, range(10)) if state.preview(key) is not None]
+        state.opened.add(picture(str(number)), select=False)
+    kept = [key for key in map(str, range(10)) if state.opened.preview(key) is not None]
     assert kept == ["7", "8", "9"]
     assert state.picture is shown
-    state.select_picture("0")  # It is shown: nobody has to decode it.
+    state.opened.select("0")  # It is shown: nobody has to decode it.
     assert state.picture is shown
 
 
 def test_stepping_stops_at_the_ends(state: AppState) -> None:
-    state.step_picture(1)
-    assert state.chosen is None
-    state.list_pictures(listed(*"abc"))
-    state.select_picture("b")
+    state.opened.step(1)
+    assert state.opened.chosen is None
+    state.opened.list_pictures(listed(*"abc"))
+    state.opened.select("b")
     for step, key in ((1, "c"), (1, "c"), (-9, "a")):
-        state.step_picture(step)
-        assert state.chosen is not None
-        assert state.chosen.key == key
+        state.opened.step(step)
+        assert state.opened.chosen is not None
+        assert state.opened.chosen.key == key

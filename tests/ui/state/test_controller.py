@@ -27,7 +27,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller, encode_png
-from convnext_studio.ui.state.opening import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import (
@@ -50,7 +50,7 @@ def notices(controller: Controller) -> list[Notice]:
 @pytest.fixture
 def ready(controller: Controller, state: AppState, engine: FakeEngine) -> Predict:
     """A model and a picture are open; the prediction that was asked for."""
-    controller.open_model("preset:small")
+    controller.models.open("preset:small")
     engine.answer(engine.open(LoadModel)[0], make_model())
     controller.open_paths(["/pictures/one.png"])
     answer_listing(engine, make_image())
@@ -73,7 +73,7 @@ def test_several_pictures_keep_their_order_and_only_the_first_is_decoded(
     controller.open_paths(paths)
     assert engine.open(ListPictures)[0].paths == tuple(paths)
     answer_listing(engine, *(make_image(path, path) for path in paths))
-    assert [picture.path for picture in state.pictures] == paths
+    assert [picture.path for picture in state.opened.all] == paths
     assert [request.image for request in engine.asked if isinstance(request, ShowPicture)] == paths[:1]
     assert state.picture is not None
     assert state.picture.path == paths[0]
@@ -104,7 +104,7 @@ def test_a_broken_picture_makes_way_for_the_next(
     [second] = engine.open(ShowPicture)
     engine.answer(second, good)
     assert state.picture is good
-    assert [picture.key for picture in state.pictures] == ["good"]
+    assert [picture.key for picture in state.opened.all] == ["good"]
 
 
 def test_what_is_found_broken_later_is_added_to_the_summary(
@@ -129,7 +129,7 @@ def test_what_is_found_broken_later_is_added_to_the_summary(
     engine.answer(check, CheckedPictures(failures=found))
     assert notices[-1].message == "2 of 5 could not be opened: x.png is empty."
     assert notices[-1].details == ("x.png is empty.", "2.png is damaged.")
-    assert [picture.key for picture in state.pictures] == ["0", "1", "3"]
+    assert [picture.key for picture in state.opened.all] == ["0", "1", "3"]
 
 
 def test_of_many_pictures_the_first_are_decoded_and_of_the_others_the_headers_are_read(
@@ -158,7 +158,7 @@ def test_what_its_thumbnail_shows_to_be_broken_is_told_once(
     for _ in range(2):
         controller.pictures.refuse(failure("/2.png", "2.png is cut off.", key="2"))
     assert [notice.message for notice in notices] == ["1 of 3 could not be opened: 2.png is cut off."]
-    assert len(state.pictures) == 2
+    assert len(state.opened.all) == 2
 
 
 def test_an_engine_in_trouble_costs_no_picture(
@@ -166,11 +166,11 @@ def test_an_engine_in_trouble_costs_no_picture(
 ) -> None:
     controller.open_paths(["/one.png", "/two.png"])
     answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
-    state.step_picture(1)
+    state.opened.step(1)
     engine.refuse(engine.open(ShowPicture)[0], "No engine can be started.")
     assert notices[-1].message == "No engine can be started."
-    assert len(state.pictures) == 2
-    assert state.chosen == state.pictures[0]
+    assert len(state.opened.all) == 2
+    assert state.opened.chosen == state.opened.all[0]
 
 
 def test_stepping_shows_the_last_picture_stepped_to(
@@ -180,12 +180,12 @@ def test_stepping_shows_the_last_picture_stepped_to(
     controller.open_paths(["/folder"])
     answer_listing(engine, *images)
     for _ in range(3):
-        state.step_picture(1)
+        state.opened.step(1)
     assert state.picture is images[0]
     for request in engine.open(ShowPicture):
         engine.answer(request, images[int(request.image)])
     assert state.picture is images[3]
-    state.step_picture(-2)
+    state.opened.step(-2)
     assert state.picture is images[1]  # It is kept: nobody is asked.
     assert engine.open(ShowPicture) == []
 
@@ -195,10 +195,10 @@ def test_a_changed_file_takes_its_place_under_its_new_key(
 ) -> None:
     controller.open_paths(["/one.png", "/two.png"])
     answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
-    state.select_picture("two")
+    state.opened.select("two")
     newer = make_image("newer", "/two.png")
     engine.answer(engine.open(ShowPicture)[0], newer)
-    assert [picture.key for picture in state.pictures] == ["one", "newer"]
+    assert [picture.key for picture in state.opened.all] == ["one", "newer"]
     assert state.picture is newer
 
 
@@ -208,7 +208,7 @@ def test_opening_an_open_picture_again_shows_it(
     for key in ("one", "two", "one"):
         controller.open_paths([f"/pictures/{key}.png"])
         answer_listing(engine, make_image(key, f"/pictures/{key}.png"))
-    assert [picture.key for picture in state.pictures] == ["one", "two"]
+    assert [picture.key for picture in state.opened.all] == ["one", "two"]
     assert state.picture is not None
     assert state.picture.key == "one"
 
@@ -277,12 +277,12 @@ def test_all_pictures_are_closed_at_once(controller: Controller, state: AppState
     answer_listing(engine, make_image("one", "/one.png"), make_image("two", "/two.png"))
     controller.close_all_pictures()
     assert [request.images for request in engine.open(CloseImage)] == [("one", "two")]
-    assert (state.pictures, state.picture, state.chosen) == ((), None, None)
+    assert (state.opened.all, state.picture, state.opened.chosen) == ((), None, None)
     assert engine.open(ShowPicture) == []
 
 
 def test_a_weights_file_is_opened_as_a_model(controller: Controller, engine: FakeEngine) -> None:
-    controller.open_model("preset:small", device="cpu")
+    controller.models.open("preset:small", device="cpu")
     controller.open_paths(["/models/mine.PTH"])
     request = engine.open(LoadModel)[-1]
     assert (request.source, request.device) == ("/models/mine.PTH", "cpu")
@@ -345,17 +345,17 @@ def test_an_empty_picture_cannot_be_encoded() -> None:
 def test_a_failed_model_leaves_the_open_one(
     controller: Controller, state: AppState, engine: FakeEngine, notices: list[Notice]
 ) -> None:
-    controller.open_model("preset:small", "cpu")
+    controller.models.open("preset:small", "cpu")
     model = make_model()
     engine.answer(engine.open(LoadModel)[0], model)
     refused: list[bool] = []
-    controller.model_refused.connect(lambda: refused.append(True))
-    controller.change_model(source="timm:nonsense")
+    controller.models.refused.connect(lambda: refused.append(True))
+    controller.models.change(source="timm:nonsense")
     engine.refuse(engine.open(LoadModel)[0], "timm has no model 'nonsense'.")
     assert refused == [True]
     assert state.model is model
     assert "nonsense" in notices[-1].message
-    controller.change_model(device="cuda")
+    controller.models.change(device="cuda")
     [request] = engine.open(LoadModel)
     assert (request.source, request.device) == ("preset:small", "cuda")
 
@@ -363,9 +363,9 @@ def test_a_failed_model_leaves_the_open_one(
 def test_what_was_said_of_a_models_stem_stays_with_that_model(
     controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("weights.pth", stem_stride=1, stem_padding=2)
-    controller.change_model(device="cpu")
-    controller.change_model(source="other.pth")
+    controller.models.open("weights.pth", stem_stride=1, stem_padding=2)
+    controller.models.change(device="cpu")
+    controller.models.change(source="other.pth")
     first, same, other = engine.open(LoadModel)
     assert (first.stem_stride, first.stem_padding) == (same.stem_stride, same.stem_padding) == (1, 2)
     assert (same.device, other.stem_stride, other.stem_padding) == ("cpu", None, None)
@@ -374,8 +374,8 @@ def test_what_was_said_of_a_models_stem_stays_with_that_model(
 def test_only_the_model_asked_for_last_is_taken(
     controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:
-    controller.open_model("preset:small")
-    controller.open_model("preset:other")
+    controller.models.open("preset:small")
+    controller.models.open("preset:other")
     first, second = engine.open(LoadModel)
     other = make_model("Other")
     engine.answer(second, other)
@@ -387,8 +387,8 @@ def test_a_model_that_was_loading_comes_where_the_one_asked_for_instead_is_refus
     controller: Controller, engine: FakeEngine, notices: list[Notice]
 ) -> None:
     refused: list[bool] = []
-    controller.model_refused.connect(lambda: refused.append(True))
-    controller.open_model("bundled")
+    controller.models.refused.connect(lambda: refused.append(True))
+    controller.models.open("bundled")
     for name in ("rubbish.pth", "more.pth"):
         before = engine.open(LoadModel)[-1]
         controller.open_paths([name])
@@ -407,8 +407,8 @@ def test_cancelling_a_model_leaves_the_open_one(
     controller: Controller, bridge: EngineBridge, engine: FakeEngine
 ) -> None:
     refused: list[bool] = []
-    controller.model_refused.connect(lambda: refused.append(True))
-    controller.open_model("preset:small")
+    controller.models.refused.connect(lambda: refused.append(True))
+    controller.models.open("preset:small")
     bridge.cancel_all()
     engine.send(EngineReady())
     assert refused == [True]
@@ -417,7 +417,7 @@ def test_cancelling_a_model_leaves_the_open_one(
 def test_offline_is_passed_on(
     state: AppState, bridge: EngineBridge, settings: SettingsFile, engine: FakeEngine
 ) -> None:
-    Controller(state, bridge, settings, offline=True).open_model("timm:convnext_tiny")
+    Controller(state, bridge, settings, offline=True).models.open("timm:convnext_tiny")
     assert engine.open(LoadModel)[0].offline
 
 
@@ -593,28 +593,28 @@ def load_requested(engine: FakeEngine) -> LoadModel:
 def test_a_model_opened_for_a_while_gives_way_to_the_one_before(
     controller: Controller, engine: FakeEngine
 ) -> None:
-    controller.open_model("mine.pth", "cpu", stem_stride=1)
+    controller.models.open("mine.pth", "cpu", stem_stride=1)
     load_requested(engine)
     for key in ("recipe", "width"):
-        controller.open_for_a_while(f"road:{key}")
+        controller.models.open_for_a_while(f"road:{key}")
         assert load_requested(engine).source == f"road:{key}"
-    controller.change_model(device="cuda")
+    controller.models.change(device="cuda")
     assert load_requested(engine).source == "road:width"
-    controller.reopen_left_model()
+    controller.models.reopen_left()
     back = load_requested(engine)
     assert (back.source, back.stem_stride, back.device) == ("mine.pth", 1, "cuda")
 
 
 def test_there_is_always_a_way_back(controller: Controller, engine: FakeEngine) -> None:
-    controller.reopen_left_model()
+    controller.models.reopen_left()
     assert not engine.open(LoadModel)  # Nothing was ever open.
-    controller.open_model("road:width")
+    controller.models.open("road:width")
     load_requested(engine)
-    controller.reopen_left_model()
+    controller.models.reopen_left()
     assert load_requested(engine).source == default_model()
-    controller.open_for_a_while("road:recipe")
+    controller.models.open_for_a_while("road:recipe")
     load_requested(engine)
-    controller.open_model("other.pth")  # A person's choice: there is nothing to go back to.
+    controller.models.open("other.pth")  # A person's choice: there is nothing to go back to.
     load_requested(engine)
-    controller.reopen_left_model()
+    controller.models.reopen_left()
     assert load_requested(engine).source == default_model()

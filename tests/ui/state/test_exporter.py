@@ -13,7 +13,7 @@ from convnext_studio.common.stopping import Stopped
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
-from convnext_studio.protocol.similarity import Part, Parts, PictureParts
+from convnext_studio.protocol.similarity import Parts, PicturePart, PictureParts
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -24,7 +24,7 @@ from tests.ui.conftest import INPUT_PX, FakeEngine, make_geometry, make_image, m
 @pytest.fixture
 def filled(controller: Controller, state: AppState, engine: FakeEngine) -> Controller:
     state.set_model(make_model())
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     engine.answer(engine.open(Predict)[0], make_prediction())
     return controller
 
@@ -93,7 +93,7 @@ def test_what_changes_meanwhile_does_not_mix_into_it(
     filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
     filled.exporter.export(tmp_path)
-    state.add_picture(make_image("two", "/pictures/two.png"))
+    state.opened.add(make_image("two", "/pictures/two.png"))
     answer_maps(engine)
     answer_field(engine)
     qtbot.waitUntil(lambda: not filled.background.is_busy, timeout=30_000)
@@ -104,7 +104,7 @@ def test_two_exports_in_a_row_are_both_written(
     filled: Controller, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
 ) -> None:
     filled.exporter.export(tmp_path)
-    state.add_picture(make_image("two", "/pictures/two.png"))
+    state.opened.add(make_image("two", "/pictures/two.png"))
     engine.answer(engine.open(Predict)[0], make_prediction("two"))
     filled.exporter.export(tmp_path)
     # Of one panel's requests, the engine answers the last only.
@@ -221,7 +221,7 @@ def test_parts_are_written_as_a_label_image(filled: Controller, tmp_path: Path, 
         node="stage4",
         method="kmeans",
         vectors="direction",
-        parts=tuple(Part(area=0.25, pictures=1) for _ in range(3)),
+        parts=tuple(PicturePart(area=0.25, pictures=1) for _ in range(3)),
         pictures=(shown,),
         field=make_model().node("stage4").field,
         error=0.0,

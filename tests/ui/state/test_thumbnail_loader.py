@@ -23,7 +23,9 @@ COUNT = 2000
 
 @pytest.fixture
 def many(state: AppState) -> AppState:
-    state.list_pictures(ListedPicture(str(row), f"scan{row}.png", f"/scan{row}.png") for row in range(COUNT))
+    state.opened.list_pictures(
+        ListedPicture(str(row), f"scan{row}.png", f"/scan{row}.png") for row in range(COUNT)
+    )
     return state
 
 
@@ -97,7 +99,7 @@ def test_a_picture_that_was_shown_needs_no_asking(
     small: ThumbnailLoader, many: AppState, engine: FakeEngine
 ) -> None:
     shown = make_image("shown")
-    many.add_picture(shown, select=False)
+    many.opened.add(shown, select=False)
     assert small.get("shown") is shown.thumbnail
     assert engine.open(Thumbnail) == []
 
@@ -116,7 +118,7 @@ def test_a_panel_asks_only_for_what_can_be_seen(
     seen = {int(key) for key in first} - {COUNT - 1}
     assert 4 <= len(seen) <= 24
     assert seen == set(range(len(seen)))
-    many.select_picture("1900")
+    many.opened.select("1900")
     qtbot.waitUntil(lambda: bool(engine.open(Thumbnail)))
     later = [int(key) for key in reply(engine)]
     assert 1900 in later
@@ -127,16 +129,16 @@ def test_a_panel_asks_only_for_what_can_be_seen(
 
 def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBridge) -> None:
     model = PicturesModel(state, bridge)
-    state.pictures_changed.connect(model.show)
+    state.opened.changed.connect(model.show)
     for key in ("closed", "left"):
-        state.add_picture(make_image(key))
-    shown = state.preview("closed")
+        state.opened.add(make_image(key))
+    shown = state.opened.preview("closed")
     assert shown is not None
     kept = [weakref.ref(model.data(model.index(0), Qt.ItemDataRole.DecorationRole))]
     kept += [weakref.ref(shown.preview), weakref.ref(shown.thumbnail)]
     del shown
     assert all(each() is not None for each in kept)
-    state.remove_pictures({"closed"})
+    state.opened.remove({"closed"})
     gc.collect()
     assert all(each() is None for each in kept)
 
@@ -144,7 +146,7 @@ def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBrid
 def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
     state: AppState, bridge: EngineBridge, engine: FakeEngine
 ) -> None:
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     large = ThumbnailLoader(state, bridge, 256)
     assert large.get("one") is None
     [request] = engine.open(Thumbnail)

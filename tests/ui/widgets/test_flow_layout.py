@@ -6,8 +6,8 @@ from PySide6.QtCore import QCoreApplication, QEvent, QSize
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
+from convnext_studio.ui.widgets.control_row import FlowLayout
 
 
 class Brick(QWidget):

@@ -42,7 +42,7 @@ Leaf = Tensor | StoredTensor | StoredArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class FileContents:
     """What a file holds.
 
     Attributes
@@ -63,7 +63,7 @@ class Contents:
     size_bytes: int = 0
 
 
-def read_zip(path: Path) -> Contents:
+def read_zip(path: Path) -> FileContents:
     """Read the format of torch.save since 2020, or a TorchScript program, of which only the data are read.
 
     Raises
@@ -77,7 +77,7 @@ def read_zip(path: Path) -> Contents:
             members = archive.infolist()
             _check_sizes(members, path)
             if any(member.filename.endswith(WEIGHTS_LIST) for member in members):
-                return Contents(values=read_pt2(members, mapped, path))
+                return FileContents(values=read_pt2(members, mapped, path))
             pickled = _pickle_among(members, path)
             is_big_endian = _is_big_endian(archive, pickled)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -94,20 +94,20 @@ def read_zip(path: Path) -> Contents:
         member = by_name.get(f"{folder}/data/{key}" if folder else f"data/{key}")
         if member is not None:
             place(storage, mapped, member)
-    return Contents(values=values, names=tuple(reader.names))
+    return FileContents(values=values, names=tuple(reader.names))
 
 
-def read_legacy(path: Path) -> Contents:
+def read_legacy(path: Path) -> FileContents:
     """Read torch.save's format before 2020: several pickles, then the tensors; raises as `read_zip` does."""
     mapped = mapped_file(path)
     reader, values = _run_legacy(mapped, path)
-    return Contents(values=values, names=tuple(reader.names))
+    return FileContents(values=values, names=tuple(reader.names))
 
 
-def read_plain_pickle(path: Path) -> Contents:
+def read_plain_pickle(path: Path) -> FileContents:
     """Read what pickle.dump wrote, with arrays of numpy or tensors in it; raises as `read_zip` does."""
     reader, values = _run(PickleReader(mapped_file(path), load_storage=_storage_in_pickle), path)
-    return Contents(values=values, names=tuple(reader.names))
+    return FileContents(values=values, names=tuple(reader.names))
 
 
 def make_tensor(leaf: Leaf, name: str) -> Tensor:

@@ -13,7 +13,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
 from convnext_studio.model.weights.names.finding import (
     NamedTensors,
-    Part,
+    NetworkInFile,
     find_parts,
     holds_tensors,
     name_tensors,
@@ -93,11 +93,11 @@ class Converted:
 class _Found:
     """One network among the tensors: the full names of its trunk by our names, and what lies beside it."""
 
-    part: Part
+    part: NetworkInFile
     trunk: Mapping[str, str]
     beside: Mapping[str, str]
     heads: tuple[Head, ...] = ()
-    others: tuple[Part, ...] = field(default=())
+    others: tuple[NetworkInFile, ...] = field(default=())
 
     @property
     def features(self) -> str:
@@ -158,7 +158,7 @@ def convert(
 # ------------------------------------------------------------------------------- which network, which head
 
 
-def _chosen(named: NamedTensors, parts: list[Part], wanted: str) -> tuple[_Found, Head | None]:
+def _chosen(named: NamedTensors, parts: list[NetworkInFile], wanted: str) -> tuple[_Found, Head | None]:
     """Return the network to open and its head, as was wanted or as its makers would rather have it."""
     is_top = wanted.strip() == TOP
     wanted = wanted.strip().strip(".")
@@ -187,7 +187,7 @@ def _is_named(name: str, wanted: str) -> bool:
     return name == wanted or name.startswith(f"{wanted}.") or name.endswith(f".{wanted}")
 
 
-def _whole(named: NamedTensors, parts: list[Part]) -> list[_Found]:
+def _whole(named: NamedTensors, parts: list[NetworkInFile]) -> list[_Found]:
     """Return the first network from whose tensors an architecture can be inferred, if there are several."""
     if len(parts) > 1:
         for part in parts:
@@ -206,7 +206,7 @@ def _has_architecture(leaves: Mapping[str, Leaf], found: _Found) -> bool:
     return True
 
 
-def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
+def _around(named: NamedTensors, part: NetworkInFile, parts: list[NetworkInFile]) -> _Found:
     """Sort the tensors of a file into the trunk of one network, and what lies beside it."""
     others = tuple(other for other in parts if other is not part)
     _check_patches(named.leaves, part)
@@ -231,7 +231,9 @@ def _around(named: NamedTensors, part: Part, parts: list[Part]) -> _Found:
     return _Found(part=part, trunk=trunk, beside=beside, heads=tuple(heads), others=others)
 
 
-def _split(named: NamedTensors, part: Part, others: tuple[Part, ...]) -> tuple[dict[str, str], dict[str, str]]:
+def _split(
+    named: NamedTensors, part: NetworkInFile, others: tuple[NetworkInFile, ...]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the names of the trunk by our names, and those beside it, each with the module that it is in."""
     trunk: dict[str, str] = {}
     beside: dict[str, str] = {}
@@ -255,14 +257,14 @@ def _split(named: NamedTensors, part: Part, others: tuple[Part, ...]) -> tuple[d
     return trunk, beside
 
 
-def _branch(part: Part, other: Part) -> str:
+def _branch(part: NetworkInFile, other: NetworkInFile) -> str:
     """Return the prefix of all that belongs to another network and not to this one."""
     shared = next(way for way in ways_up(part.prefix) if other.prefix.startswith(way))
     rest = other.prefix[len(shared) :]
     return shared + rest.partition(".")[0] + "." if rest else shared
 
 
-def _add_norm(trunk: dict[str, str], beside: dict[str, str], part: Part) -> None:
+def _add_norm(trunk: dict[str, str], beside: dict[str, str], part: NetworkInFile) -> None:
     """Add the last norm where it has another place: as that of the last stage's output, or outside."""
     last = max((int(found[1]) for name in trunk if (found := _LAST_OF_STAGE.fullmatch(name))), default=0)
     above = ways_up(part.prefix)[1:2]
@@ -288,7 +290,7 @@ def _refuse_called(named: NamedTensors, found: _Found) -> None:
                 )
 
 
-def _check_patches(leaves: Mapping[str, Leaf], part: Part) -> None:
+def _check_patches(leaves: Mapping[str, Leaf], part: NetworkInFile) -> None:
     """Refuse patches of 2 × 2, after which timm's first stage halves the map as well."""
     if part.format in _OF_TIMM:
         stage = "stages_0" if part.format is TIMM_FEATURES else "stages.0"
@@ -299,7 +301,7 @@ def _check_patches(leaves: Mapping[str, Leaf], part: Part) -> None:
             )
 
 
-def _output_stride(leaves: Mapping[str, Leaf], part: Part) -> int:
+def _output_stride(leaves: Mapping[str, Leaf], part: NetworkInFile) -> int:
     """Return the stride from which on timm dilates: with patches of 8 × 8 and more, the last stages do."""
     stem = "stem_" if part.format is TIMM_FEATURES else "stem."
     first = leaves.get(f"{part.prefix}{stem}0.weight")
@@ -307,7 +309,7 @@ def _output_stride(leaves: Mapping[str, Leaf], part: Part) -> int:
     return 32 if part.format in _OF_TIMM and is_patch and first is not None and first.shape[-1] >= 8 else 0
 
 
-def _is_norm_first(leaves: Mapping[str, Leaf], part: Part) -> bool:
+def _is_norm_first(leaves: Mapping[str, Leaf], part: NetworkInFile) -> bool:
     return f"{part.prefix}norm_pre.weight" in leaves
 
 

@@ -33,7 +33,7 @@ _SECOND = re.compile(r"(?:^|[._])(?:student|predictor)(?:[._]|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class NetworkInFile:
     """A network in a file.
 
     Attributes
@@ -140,9 +140,9 @@ def _children(value: Any) -> Iterator[tuple[str, Any]] | None:
     return None
 
 
-def find_parts(names: Mapping[str, object]) -> list[Part]:
+def find_parts(names: Mapping[str, object]) -> list[NetworkInFile]:
     """Return the networks among tensors of these names, the one to be opened first."""
-    found: dict[str, Part] = {}
+    found: dict[str, NetworkInFile] = {}
     for known in FORMATS:
         for name in names:
             if not name.endswith(known.marker):
@@ -151,7 +151,7 @@ def find_parts(names: Mapping[str, object]) -> list[Part]:
             if (prefix and not prefix.endswith(".")) or prefix in found or not prefix.endswith(known.within):
                 continue
             if not known.also or prefix + known.also in names:
-                found[prefix] = Part(prefix=prefix, format=known)
+                found[prefix] = NetworkInFile(prefix=prefix, format=known)
     place = {name: at for at, name in enumerate(names)}
     # Those of the same rank stay in the order of the file.
     return sorted(found.values(), key=lambda part: (-part.rank, place[part.prefix + part.format.marker]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtGui import QImage
 
 from convnext_studio.lecture.formula import Outline
-from convnext_studio.lecture.script import Step
+from convnext_studio.lecture.script import LectureStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class HandoutStep:
 
     number: int
     chapter: int
-    step: Step
+    step: LectureStep
     image: QImage | None
     caption: str
     is_wide: bool

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import written_whole
-from convnext_studio.lecture.script import Lecture, Step
+from convnext_studio.lecture.script import Lecture, LectureStep
 from convnext_studio.ui.lecture.handout.handout_contents import HandoutContents, HandoutStep
 from convnext_studio.ui.lecture.handout.handout_html import handout_html
 from convnext_studio.ui.lecture.handout.handout_pdf import handout_pdf
@@ -129,7 +129,7 @@ class Handout(QObject):
     # ------------------------------------------------------------------------------------ rendering views
 
     @property
-    def _steps(self) -> Sequence[Step]:
+    def _steps(self) -> Sequence[LectureStep]:
         return self._lecture.steps
 
     def _next(self) -> None:

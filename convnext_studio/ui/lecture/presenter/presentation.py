@@ -17,7 +17,7 @@ from convnext_studio.ui.lecture.views.registry import check_lecture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.dropped import describe_drop
+from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.drop_target import DropTarget
 
@@ -142,8 +142,8 @@ class Presentation(QObject):
         presenter = Presenter(self._state, self._bridge, lecture, self._formulas, self._place)
         self.presenter = presenter
         presenter.stepped.connect(self._stepped)
-        presenter.views.network_chosen.connect(self._controller.open_for_a_while)
-        presenter.views.network_left.connect(self._controller.reopen_left_model)
+        presenter.views.network_chosen.connect(self._controller.models.open_for_a_while)
+        presenter.views.network_left.connect(self._controller.models.reopen_left)
         presenter.asked.connect(self._do)
         presenter.left.connect(self.leave)
         self._controller.noticed.connect(presenter.tell)

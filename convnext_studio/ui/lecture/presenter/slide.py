@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.lecture.markup import join_sizes, to_html, to_plain
-from convnext_studio.lecture.script import Lecture, Step
+from convnext_studio.lecture.script import Lecture, LectureStep
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook, FormulaView
 from convnext_studio.ui.lecture.views.live_view import Arrangement
 from convnext_studio.ui.state.app_state import AppState
@@ -60,7 +60,7 @@ class Slide(QWidget):
         """The step that is shown."""
         return self._title.text()
 
-    def show_step(self, step: Step, arrangement: Arrangement = "beside") -> None:
+    def show_step(self, step: LectureStep, arrangement: Arrangement = "beside") -> None:
         """Show another step, with the view where `arrangement` says."""
         self._arrangement = arrangement
         self._title.setText(join_sizes(step.title))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_percent
@@ -20,7 +20,7 @@ _ROW_LINES = 2.4  # Height of a row, in lines of text.
 _BAR_LINES = 0.5
 
 
-class PictureView(LectureView):
+class ShownPicture(LectureView):
     """The picture with the part that the network sees, and the most likely classes as bars."""
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
@@ -141,7 +141,7 @@ class PictureView(LectureView):
 SPEC = ViewSpec(
     name="picture",
     title="The current picture, the part that the network sees, and the predictions",
-    make=PictureView,
+    make=ShownPicture,
     settings={
         "classes": Whole(help="How many of the most likely classes to show", default="5", least=1, most=8)
     },

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 
-from convnext_studio.lecture.script import Lecture, Step, mistake
+from convnext_studio.lecture.script import Lecture, LectureStep, mistake
 from convnext_studio.ui.lecture import views as views_package
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 
@@ -28,14 +28,14 @@ def check_lecture(lecture: Lecture, views: Mapping[str, ViewSpec] = VIEWS) -> No
         _check_step(step, views)
 
 
-def complete_settings(step: Step, views: Mapping[str, ViewSpec] = VIEWS) -> dict[str, str]:
+def complete_settings(step: LectureStep, views: Mapping[str, ViewSpec] = VIEWS) -> dict[str, str]:
     """Return the settings of a checked step, with defaults for those that it leaves out."""
     return {
         name: step.settings.get(name, setting.default) for name, setting in views[step.view].settings.items()
     }
 
 
-def _check_step(step: Step, views: Mapping[str, ViewSpec]) -> None:
+def _check_step(step: LectureStep, views: Mapping[str, ViewSpec]) -> None:
     def line_of(name: str) -> int:
         return step.lines.get(name, step.line)
 

@@ -18,22 +18,21 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.attribution_methods import METHODS, Method, Output, Parameter, Value, method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Rgb, Shading, format_percent
 from convnext_studio.ui.panels.base import choice, opacity_slider
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
-from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.search.class_search import ClassSearch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import SHARP, thumbnail
 
 Field = QComboBox | QSpinBox | QDoubleSpinBox
 

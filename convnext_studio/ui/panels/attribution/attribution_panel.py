@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.comparison import MapPlace, difference_of
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
@@ -56,7 +56,7 @@ from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.flow_layout import FlowLayout
+from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 MOST_MAPS = 4
@@ -331,8 +331,8 @@ class AttributionPanel(Panel):
         state.prediction_made.connect(self._take_prediction)
         state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
-        state.explaining_changed.connect(self._follow_explaining)
-        state.faithfulness_measured.connect(lambda _measured: self._describe())
+        state.attributions.explaining_changed.connect(self._follow_explaining)
+        state.attributions.faithfulness_measured.connect(lambda _measured: self._describe())
         self.query.changed.connect(self._follow_query)
         self.bar.changed.connect(self._choose)
         self.target.output_chosen.connect(self._choose)
@@ -363,12 +363,12 @@ class AttributionPanel(Panel):
     def _choose(self) -> None:
         """Copy the choices from the controls to the state."""
         method, model, where = self.bar.method, self.state.model, self.where.where
-        against = self.state.explaining.against
+        against = self.state.attributions.explaining.against
         nodes: tuple[str, ...] = ()
         if method.kind == "cam" and model is not None:
             of = {"node": (self.node,), "stages": model.config.stages, "average": self.where.averaged}
             nodes = of[where]
-        self.state.set_explaining(
+        self.state.attributions.set_explaining(
             Explain(
                 image="",
                 method=method.name,
@@ -382,18 +382,19 @@ class AttributionPanel(Panel):
         self._show_where()
 
     def _explain(self, target: int) -> None:
-        if target == self.state.explaining.against:
+        if target == self.state.attributions.explaining.against:
             self._set_against(None)
         self.state.set_target(target)
         self._show_classes()  # Even if the target is the same: the click unchecked its row.
 
     def _set_against(self, against: int | None) -> None:
         output = "difference" if against is not None else self.target.chosen_output
-        self.state.set_explaining(replace(self.state.explaining, against=against, output=output))
+        attributions = self.state.attributions
+        attributions.set_explaining(replace(attributions.explaining, against=against, output=output))
         self._show_classes()
 
     def _show_model(self) -> None:
-        model, against = self.state.model, self.state.explaining.against
+        model, against = self.state.model, self.state.attributions.explaining.against
         if model is not None:
             self.where.show_model(model)
             self.target.set_labels(model.labels)
@@ -456,12 +457,12 @@ class AttributionPanel(Panel):
     def _show(self, payload: Payload) -> None:
         question = self.question()
         if isinstance(payload, Explanation) and self.query.is_current and isinstance(question, Explain):
-            self.state.set_explanation(question, payload)
+            self.state.attributions.set_explanation(question, payload)
         self._paint()
 
     def _follow_query(self) -> None:
         if not self.query.is_current:
-            self.state.drop_explanation()
+            self.state.attributions.drop_explanation()
         progress, is_long = self.query.progress, self.query.is_running and self.bar.method.is_long
         done_of = (0, 0) if progress is None else (progress.done, progress.total)
         self.bar.show_progress(done_of if is_long else None)
@@ -504,7 +505,8 @@ class AttributionPanel(Panel):
         explanation, model = now.explanation, now.model
         shown = placed_maps(explanation, model)
         said = caption(explanation, shown, self.look.shading, model, now.prediction)
-        areas = areas_text(self.state.faithfulness, model) if self.state.second.shown == "first" else ""
+        is_first = self.state.second.shown == "first"
+        areas = areas_text(self.state.attributions.faithfulness, model) if is_first else ""
         notes = " · ".join(self.query.second.notes) if self.query.second is not None else ""
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
@@ -529,7 +531,8 @@ class AttributionPanel(Panel):
         state = self.state
         target = state.explained_class
         if state.model is not None and state.prediction is not None and target is not None:
-            self.target.show_classes(state.model, state.prediction, target, state.explaining.against)
+            against = state.attributions.explaining.against
+            self.target.show_classes(state.model, state.prediction, target, against)
         elif state.picture is None:  # With a picture, new classes will soon replace these.
             self.target.hide_classes()
 

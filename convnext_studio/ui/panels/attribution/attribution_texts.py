@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import (
     AVERAGE,
@@ -34,7 +34,7 @@ def explain_question(state: AppState, panel: str) -> Explain | str:
         return NO_MODEL
     if state.prediction is None:
         return state.prediction_failure or WAITING
-    explaining, target = state.explaining, state.explained_class
+    explaining, target = state.attributions.explaining, state.explained_class
     if explaining.output == "difference" and explaining.against == target:
         return "A class cannot be compared with itself: choose another one."
     if not explaining.average:
@@ -56,7 +56,7 @@ def map_name(state: AppState, question: Explain) -> str:
 
 def explained_node(state: AppState) -> str:
     """Return the node whose map is explained: of several, the selected one, or else the last of them."""
-    nodes = state.explaining.nodes
+    nodes = state.attributions.explaining.nodes
     return state.node if state.node in nodes or not nodes else nodes[-1]
 
 

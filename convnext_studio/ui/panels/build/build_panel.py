@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.model.presets import PRESETS, Published
+from convnext_studio.model.presets import PRESETS, PublishedFigures
 from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.build.config_form import ConfigForm
@@ -127,7 +127,7 @@ class BuildPanel(QWidget):
     # --------------------------------------------------------------------------------------------- numbers
 
     @property
-    def published(self) -> Published | None:
+    def published(self) -> PublishedFigures | None:
         """The paper's numbers for exactly this architecture; None if a field was changed or it has none."""
         return None if self.form.changed_fields else PRESETS[self.preset.currentText()].published
 
@@ -182,7 +182,7 @@ class BuildPanel(QWidget):
         return facts
 
 
-def _published_texts(published: Published, ours: dict[str, str], input_px: int) -> dict[str, str]:
+def _published_texts(published: PublishedFigures, ours: dict[str, str], input_px: int) -> dict[str, str]:
     texts = {
         "Parameters": f"{ours['Parameters']} (published: {published.parameters / 1e6:g} M)",
         "Accuracy": f"{published.accuracy:.1f} % top-1 as published, trained on {published.training}",

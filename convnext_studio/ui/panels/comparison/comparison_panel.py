@@ -42,10 +42,10 @@ from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import suggestions
-from convnext_studio.ui.state.second_opener import SecondOpener
+from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 NO_B_OPEN = "No second network is open. Choose one: all views then show both."
@@ -93,7 +93,7 @@ class CkaPanel(Panel):
         self.map.view.clicked.connect(self._choose)
         self.set_body(self.map)
         self.count.valueChanged.connect(self.query.schedule)
-        for changed in (state.model_loaded, state.pictures_changed, state.framing_changed):
+        for changed in (state.model_loaded, state.opened.changed, state.framing_changed):
             changed.connect(self.query.schedule)
         state.second.model_changed.connect(self.query.start_over)
         for changed in (state.node_selected, state.second.nodes_paired):
@@ -105,7 +105,7 @@ class CkaPanel(Panel):
         """Return the request to compare all nodes on the open pictures, or why there is none."""
         if self.state.second.model is None:
             return NO_SECOND
-        images = tuple(image.key for image in self.state.images[: self.count.value()])
+        images = tuple(image.key for image in self.state.opened.images[: self.count.value()])
         if len(images) < LEAST_PICTURES:
             return f"CKA needs at least {LEAST_PICTURES} open pictures; there are {len(images)}."
         return CompareNodes(images=images, panel="comparison")

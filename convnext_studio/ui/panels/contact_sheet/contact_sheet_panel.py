@@ -5,7 +5,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QSpinBox, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
@@ -59,7 +59,7 @@ class ContactSheetPanel(Panel):
             [("All pictures", "pictures"), ("All methods", "methods"), ("Likeliest classes", "classes")],
             word="Show",
         )
-        if len(self.state.pictures) < 2:  # A wall of one picture would be one map.
+        if len(self.state.opened.all) < 2:  # A wall of one picture would be one map.
             self.of.setCurrentIndex(self.of.findData("methods"))
         self.count = QSpinBox()
         self.count.setRange(2, _MOST_CLASSES)
@@ -90,11 +90,11 @@ class ContactSheetPanel(Panel):
         self._ranking.scored.connect(self.maps.label_all)
         self._ranking.ranked.connect(self._put_in_order)
         self._ranking.failed.connect(self.set_caption)
-        state.pictures_changed.connect(self.query.schedule)
+        state.opened.changed.connect(self.query.schedule)
         state.framing_changed.connect(self.query.schedule)
         state.picture_selected.connect(self._mark_current)
         state.target_selected.connect(self._mark_current)
-        state.explaining_changed.connect(self._mark_current)
+        state.attributions.explaining_changed.connect(self._mark_current)
         self.tiles.currentItemChanged.connect(self._tile_chosen)
         self.tiles.itemClicked.connect(self._tile_clicked)
         self.tiles.itemActivated.connect(lambda _item: self.large_asked.emit())
@@ -207,7 +207,7 @@ class ContactSheetPanel(Panel):
         picture: ImageInfo | None = state.picture
         current = "" if picture is None else picture.key
         if self.kind == "methods":
-            current = state.explaining.method
+            current = state.attributions.explaining.method
         elif self.kind == "classes":
             current = str(state.explained_class)
         self.tiles.choose(current)
@@ -219,12 +219,13 @@ class ContactSheetPanel(Panel):
         if tile is None:
             return
         if self.kind == "pictures":
-            if self.state.row(tile.key) is not None:
-                self.state.select_picture(tile.key)
+            if self.state.opened.row(tile.key) is not None:
+                self.state.opened.select(tile.key)
         elif self.kind == "methods":
             question = tile.question
-            self.state.set_explaining(
-                replace(self.state.explaining, method=question.method, parameters=question.parameters)
+            attributions = self.state.attributions
+            attributions.set_explaining(
+                replace(attributions.explaining, method=question.method, parameters=question.parameters)
             )
         else:
             self.state.set_target(tile.question.target)

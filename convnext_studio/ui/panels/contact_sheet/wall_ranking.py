@@ -5,8 +5,8 @@ from math import isfinite
 
 from PySide6.QtCore import QObject, Signal
 
+from convnext_studio.protocol.attributions import RankBy, RankedMaps, RankMaps
 from convnext_studio.protocol.envelope import Payload, Progress
-from convnext_studio.protocol.walls import RankBy, RankedMaps, RankMaps
 from convnext_studio.render import format_number
 from convnext_studio.ui.panels.contact_sheet.wall_subject import PANEL, WallTile
 from convnext_studio.ui.state.app_state import AppState

@@ -6,11 +6,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from convnext_studio.common.attribution_methods import METHODS
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
-from convnext_studio.protocol.attributions import Explain, ExplainSeveral
+from convnext_studio.protocol.attributions import Explain, ExplainEach, ExplainSeveral
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.walls import ExplainEach
 from convnext_studio.ui.panels.attribution.attribution_texts import WAITING, explained_node
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, NOTHING_OPEN, AppState
 
@@ -51,7 +50,7 @@ class Wall:
 
 def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
     """Return what is on the wall, or a sentence that says why there is none (yet)."""
-    if of == "pictures" and not state.pictures:
+    if of == "pictures" and not state.opened.all:
         return NO_PICTURE
     if of != "pictures" and state.picture is None:
         return NOTHING_OPEN
@@ -69,14 +68,14 @@ def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
 
 def base_question(state: AppState) -> Explain:
     """Return what the attribution panel explains, at one place."""
-    question = replace(state.explaining, target=state.target)
+    question = replace(state.attributions.explaining, target=state.target)
     if question.nodes and not question.average:
         question = replace(question, nodes=(explained_node(state),))
     return question
 
 
 def _of_pictures(state: AppState, question: Explain) -> Wall:
-    pictures = state.images[:MOST]
+    pictures = state.opened.images[:MOST]
     tiles = tuple(WallTile(each.key, each.name, replace(question, image=each.key)) for each in pictures)
     images = tuple(picture.key for picture in pictures)
     return Wall("pictures", tiles, ExplainSeveral(images=images, question=question, panel=PANEL))

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.contents import label_of
-from convnext_studio.protocol.attributions import INPUT, Explanation, Explanations
+from convnext_studio.export.export_contents import label_of
+from convnext_studio.protocol.attributions import INPUT, ExplainedEach, Explanation, Explanations
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
-from convnext_studio.protocol.walls import ExplainedEach
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
 from convnext_studio.render.shading import PIXEL_PERCENTILE
 from convnext_studio.ui.panels.attribution.attribution_controls import LookControls
@@ -27,9 +26,8 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import device_px, thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import device_px, thumbnail
 
 TILE_PX = 128
 LINES = 3
@@ -251,8 +249,8 @@ class WallMaps(QObject):
         if shown is None:
             return []
         said = [f"{len(self._explanations)} of {len(shown.tiles)} {shown.of}"]
-        if shown.of == "pictures" and len(self._state.pictures) > MOST:
-            said.append(f"the first of {len(self._state.pictures):,}")
+        if shown.of == "pictures" and len(self._state.opened.all) > MOST:
+            said.append(f"the first of {len(self._state.opened.all):,}")
         if shown.of != "pictures" and self._explanations:
             seconds = sum(each.seconds for each in self._explanations.values())
             said.append(f"{seconds_text(seconds)} in all")
@@ -294,7 +292,7 @@ class WallMaps(QObject):
 
     def _bare(self, key: str) -> Rgb | None:
         """Return a picture's thumbnail without its map if it is cached."""
-        preview = self._state.preview(key)
+        preview = self._state.opened.preview(key)
         return None if preview is None else preview.thumbnail
 
     def _tiles_of(self, picture: str) -> list[WallTile]:

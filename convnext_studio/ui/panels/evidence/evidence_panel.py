@@ -207,7 +207,7 @@ class CurvesPanel(Panel):
         said = " · ".join((said, *notes)) if shown == "second" else said
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
         if not math.isnan(payload.of_map.insertion_area) and self.query.is_current:
-            self.state.set_faithfulness(asked.question, payload)
+            self.state.attributions.set_faithfulness(asked.question, payload)
 
     def _dim(self, dimmed: bool) -> None:
         self.plot.setEnabled(not dimmed)

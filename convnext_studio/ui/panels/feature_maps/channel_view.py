@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps

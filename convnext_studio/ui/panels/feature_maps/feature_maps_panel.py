@@ -136,7 +136,7 @@ class FeatureMapsPanel(Panel):
         state.model_loaded.connect(self._forget)
         state.second.model_changed.connect(self._forget_second)
         state.second.choice.curtain_moved.connect(self._draw_curtain)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
         state.picture_selected.connect(self.query.refresh)
         state.node_selected.connect(self.query.refresh)
         state.channel_selected.connect(self._show_channel)
@@ -145,7 +145,7 @@ class FeatureMapsPanel(Panel):
         choices.look_changed.connect(self._paint)
         choices.options_changed.connect(self._show_options)
         choices.unit_cleared.connect(state.clear_unit)
-        choices.pin_asked.connect(lambda: state.unpin() if state.pin is not None else state.pin_selection())
+        choices.pin_asked.connect(state.toggle_pin)
         self.pinned.changed.connect(self._show_pin)
         for mosaic, other in ((self.mosaic_map, self.pinned.map), (self.pinned.map, self.mosaic_map)):
             mosaic.channel_chosen.connect(state.set_channel)
@@ -201,7 +201,7 @@ class FeatureMapsPanel(Panel):
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""
-        opened = {picture.key for picture in self.state.pictures}
+        opened = {picture.key for picture in self.state.opened.all}
         self._kept.forget_all_but(opened)
         self._painter.forget_all_but(opened)
 
@@ -376,12 +376,12 @@ class FeatureMapsPanel(Panel):
     def _show_pin(self) -> None:
         """Show the pinned maps once they have arrived, or hide their tab."""
         is_pinned = self.pinned.subject is not None
-        self.choices.set_pinned(self.state.pin is not None)
+        self.choices.set_pinned(self.state.kept.pin is not None)
         self.tabs.show_pinned(is_pinned)
         self._paint()
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         self.state.set_unit(patch.y, patch.x)
         self.tabs.show_map()
 

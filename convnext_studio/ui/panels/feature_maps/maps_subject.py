@@ -19,7 +19,7 @@ from convnext_studio.render import ChannelNumbers, Limits, channel_numbers, robu
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 
 Scaling = Literal["channel", "layer", "robust", "fixed"]
 

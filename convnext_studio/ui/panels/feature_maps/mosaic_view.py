@@ -13,7 +13,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
@@ -26,9 +26,10 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Mark, Scene
-from convnext_studio.ui.state.app_state import AppState, Pin
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.selection.kept_results import Pin
 from convnext_studio.ui.widgets import theme
 
 KEPT_BYTES = 192 << 20
@@ -62,7 +63,7 @@ class MosaicNumbers(QObject):
         self._question = Query(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
         for changed in (state.target_selected, state.prediction_made):
             changed.connect(self._follow_target)
 
@@ -149,7 +150,7 @@ class MosaicNumbers(QObject):
             self._on_known(self._subject)
 
     def _forget_closed(self) -> None:
-        self._known.forget_where(lambda _, known: self._state.row(known.image) is None)
+        self._known.forget_where(lambda _, known: self._state.opened.row(known.image) is None)
 
     def _forget(self, _model: object) -> None:
         self._subject = None
@@ -319,7 +320,7 @@ class MosaicView(MapView):
 
     def follow(self, other: "MosaicView") -> None:
         """Show the same part as another mosaic."""
-        self.view.set_viewpoint(other.view.viewpoint)
+        self.view.look_as(other.view)
 
     def to_picture(self, x: float, y: float) -> Point | None:
         """Convert a point of a tile to the photograph's pixels; None between the tiles."""
@@ -422,7 +423,7 @@ class PinnedView(QWidget):
         self.text = plain_label("muted")
         unpin = QPushButton("Unpin")
         unpin.setToolTip("End the comparison")
-        unpin.clicked.connect(state.unpin)
+        unpin.clicked.connect(state.kept.unpin)
         row = QHBoxLayout()
         row.addWidget(self.text, 1)
         row.addWidget(unpin)
@@ -431,7 +432,7 @@ class PinnedView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.map, 1)
         layout.addLayout(row)
-        state.pinned.connect(self._follow)
+        state.kept.pinned.connect(self._follow)
 
     @property
     def subject(self) -> MapsSubject | None:

@@ -24,9 +24,8 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 
 COUNT = 12
 _ICON_PX = 72
@@ -65,7 +64,7 @@ class PatchesView(QWidget):
         layout.addWidget(self.list, 1)
         layout.addWidget(self.progress)
         layout.addLayout(row)
-        for changed in (state.pictures_changed, state.framing_changed, state.node_selected):
+        for changed in (state.opened.changed, state.framing_changed, state.node_selected):
             changed.connect(self._schedule)
         state.model_loaded.connect(self._forget)
         self._show_running(False)
@@ -99,9 +98,9 @@ class PatchesView(QWidget):
         self._soon.stop()
         state = self._state
         node = None if state.model is None else state.model.node(state.node)
-        if not self.isVisible() or node is None or self._channel is None or not state.pictures:
+        if not self.isVisible() or node is None or self._channel is None or not state.opened.all:
             return
-        images = tuple(picture.key for picture in state.images)
+        images = tuple(picture.key for picture in state.opened.images)
         channel = min(self._channel, node.shape[0] - 1)
         self._question.ask(
             StrongestPatches(node=node.name, channel=channel, images=images, count=COUNT, panel="patches")
@@ -145,7 +144,7 @@ class PatchesView(QWidget):
 
     def _list_patches(self, result: StrongestPatchesResult) -> None:
         self.list.clear()
-        pictures = {picture.key: picture for picture in self._state.images}
+        pictures = {picture.key: picture for picture in self._state.opened.images}
         for patch in result.patches:
             self.list.addItem(_item(patch, pictures.get(patch.image)))
 

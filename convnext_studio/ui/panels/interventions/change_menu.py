@@ -48,8 +48,8 @@ def add_effects(menu: QMenu, state: AppState, part: Change, use: OnChange) -> No
         action = menu.addAction(text)
         action.setToolTip(EFFECT_TIPS[changed.effect])
         action.triggered.connect(partial(_call, use, changed))
-    chosen = state.chosen
-    others = [each for each in state.pictures if chosen is None or each.key != chosen.key]
+    chosen = state.opened.chosen
+    others = [each for each in state.opened.all if chosen is None or each.key != chosen.key]
     patches = menu.addMenu("&Take from another picture")
     patches.setToolTipsVisible(True)
     patches.setEnabled(bool(others))

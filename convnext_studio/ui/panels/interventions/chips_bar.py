@@ -153,7 +153,7 @@ class ChipsBar(QWidget):
             layout.addWidget(button)
         self._interventions.changed.connect(self._show)
         state.model_loaded.connect(self._show)
-        state.pictures_changed.connect(self._show)
+        state.opened.changed.connect(self._show)
         self._show()
 
     def say(self, sentence: str) -> None:
@@ -194,13 +194,13 @@ class ChipsBar(QWidget):
             self.chips.append(chip)
 
     def _show_change(self, chip: Chip, change: Change) -> None:
-        text = f"{part_text(change, self._state.model)} · {effect_text(change, self._state.pictures)}"
+        text = f"{part_text(change, self._state.model)} · {effect_text(change, self._state.opened.all)}"
         chip.show_text(text, "Apply this change, or only keep it here", change.enabled)
         chip.show_factor(change.factor if change.effect == "factor" else None)
         chip.more.show()
 
     def _show_retouch(self, chip: Chip, key: str, retouch: Retouch) -> None:
-        names = {each.key: each.name for each in self._state.pictures}
+        names = {each.key: each.name for each in self._state.opened.all}
         text = f"{names.get(key, 'picture')} · {retouch.text}"
         chip.show_text(text, "Apply this change of the picture, or only keep it here", retouch.enabled)
         chip.show_factor(None)

@@ -27,7 +27,7 @@ from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.popup import PopupButton
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 Numbers = tuple[float, ...]
 _TOP = {".": "the top of the file", "": "the top of the file"}

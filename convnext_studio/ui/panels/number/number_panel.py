@@ -5,15 +5,15 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from convnext_studio.common.value_sums import LOGITS, PROBABILITIES, ValuePlace
-from convnext_studio.export.contents import label_of
+from convnext_studio.common.value_terms import LOGITS, PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 from convnext_studio.ui.panels.base import Panel, PanelQuery
 from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
-from convnext_studio.ui.plots.values.value_painting import ValuePainting
+from convnext_studio.ui.plots.values.value_painting import ValuePainting, operand_name
 from convnext_studio.ui.plots.values.value_texts import formula_text, map_value_text, place_text, step_words
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -243,9 +243,10 @@ class NumberPanel(Panel):
         if painting is None:
             return ""
         made = painting.made
-        rows = [f"{painting.name_of(index)}\t{painting.row_text(index)}" for index in painting.order]
+        terms = painting.terms
+        rows = [f"{operand_name(made, index)}\t{terms.row_text(index)}" for index in terms.order]
         if made.operation in ("softmax", "sigmoid"):
-            rows = [f"{self._class_of(index)}\t{painting.row_text(index)}" for index in painting.order]
+            rows = [f"{self._class_of(index)}\t{terms.row_text(index)}" for index in terms.order]
         place = self.journey.place
         head = place_text(made.place, made.shape, self._class_name(made.place))
         if isinstance(place, MapValue):
@@ -285,7 +286,7 @@ class NumberPanel(Panel):
 
     def _scroll(self, rows: int) -> None:
         if self._painting is not None:
-            self._painting.scroll(rows)
+            self._painting.terms.scroll(rows)
             self.canvas.update()
 
     def _press(self, event: QKeyEvent) -> None:
@@ -293,15 +294,16 @@ class NumberPanel(Panel):
         painting = self._painting
         if painting is None:
             return
+        terms = painting.terms
         shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         match event.key():
             case Qt.Key.Key_Backspace:
                 self.step(1 if shift else -1)
             case Qt.Key.Key_Up | Qt.Key.Key_Down:
-                painting.choose(1 if event.key() == Qt.Key.Key_Down else -1)
+                terms.choose(1 if event.key() == Qt.Key.Key_Down else -1)
             case Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
                 down = event.key() == Qt.Key.Key_PageDown
-                painting.choose(painting.rows_shown if down else -painting.rows_shown)
+                terms.choose(terms.rows_shown if down else -terms.rows_shown)
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if painting.chosen_place is not None:
                 self.go(self._meant(painting.chosen_place))
             case _:

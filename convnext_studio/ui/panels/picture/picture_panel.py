@@ -7,14 +7,14 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
-from convnext_studio.common.value_sums import ValuePlace
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.units import UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
 from convnext_studio.ui.panels.interventions.retouch_bar import RetouchBar
 from convnext_studio.ui.panels.interventions.retoucher import Retoucher

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.units import UnitField, UnitFieldResult
+from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import (
     ALL_VALUES,
     OVER_PICTURE,
@@ -25,7 +25,7 @@ from convnext_studio.render import (
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.plots.map_texts import Placement, veil_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Spot
-from convnext_studio.ui.state.two_answers import Shown
+from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice

@@ -269,7 +269,7 @@ class ViewControls(QObject):
         if isinstance(payload, PictureFailure):
             self._fail(f"{payload.message} {payload.hint}".rstrip())
         elif isinstance(payload, ImageInfo) and picture is not None:
-            self._state.replace_picture(picture_of(picture.key), payload)
+            self._state.opened.replace(picture_of(picture.key), payload)
 
     def _fail(self, reason: str) -> None:
         self._show(self._state.picture)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QApplication, QStyle
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.samples import SAMPLE_PREFIX
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
@@ -32,9 +32,8 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 
 ICON_PX = 56
 KEY_ROLE = Qt.ItemDataRole.UserRole
@@ -60,7 +59,7 @@ class PictureClasses(QObject):
         self._query = Query(bridge, self._receive, lambda _reason: None, self._advance, parent=self)
         state.model_loaded.connect(self._forget)
         state.prediction_made.connect(self._learn)
-        state.pictures_changed.connect(self._forget_closed)
+        state.opened.changed.connect(self._forget_closed)
 
     @property
     def is_settled(self) -> bool:
@@ -74,7 +73,7 @@ class PictureClasses(QObject):
 
     def of(self, key: str) -> TopClass | None:
         """Return the top class of a picture; None while it is not known."""
-        return self._known.get(self._state.image_of(key))
+        return self._known.get(self._state.opened.framings.image_of(key))
 
     def name_of(self, key: str) -> str:
         """Return the name of a picture's class; empty while it is not known."""
@@ -83,7 +82,7 @@ class PictureClasses(QObject):
 
     def _ask(self) -> None:
         """Ask for the pictures without a class, after the prediction of the current one, which goes first."""
-        pictures = self._state.images
+        pictures = self._state.opened.images
         missing = tuple(each.key for each in pictures if each.key not in self._known)
         is_possible = self._state.prediction is not None and 1 < len(pictures) <= MOST
         if self._is_wanted and is_possible and missing and not self._query.is_running:
@@ -203,7 +202,7 @@ class PicturesModel(QAbstractListModel):
             self.beginResetModel()
             self._pictures = pictures
             self.endResetModel()
-        self._icons.forget_where(lambda key, _: self._state.row(str(key)) is None)
+        self._icons.forget_where(lambda key, _: self._state.opened.row(str(key)) is None)
 
     @property
     def icon_px(self) -> int:
@@ -251,7 +250,7 @@ class PicturesModel(QAbstractListModel):
 
     def _facts(self, picture: ListedPicture) -> list[str]:
         facts = [picture.path or picture.name]
-        shown = self._state.preview(picture.key)
+        shown = self._state.opened.preview(picture.key)
         if shown is not None:
             facts += [f"{shown.size[0]} × {shown.size[1]} px", *shown.notes]
         if said := self._class_text(picture.key):
@@ -279,7 +278,7 @@ class PicturesModel(QAbstractListModel):
         return thumbnail(empty, side)
 
     def _thumbnail_arrived(self, key: str) -> None:
-        row = self._state.row(key)
+        row = self._state.opened.row(key)
         if row is not None and row < len(self._pictures):
             self.dataChanged.emit(self.index(row), self.index(row), [Qt.ItemDataRole.DecorationRole])
 

@@ -93,9 +93,9 @@ class PicturesPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.count)
         layout.addWidget(self.list, 1)
-        state.pictures_changed.connect(self._show_all)
-        state.picture_chosen.connect(self._mark_chosen)
-        self._show_all(state.pictures)
+        state.opened.changed.connect(self._show_all)
+        state.opened.picture_chosen.connect(self._mark_chosen)
+        self._show_all(state.opened.all)
 
     def _make_controls(self) -> None:
         self.order = choice(
@@ -135,7 +135,7 @@ class PicturesPanel(QWidget):
     def _filter(self, _changed: object = None) -> None:
         least, most = self.confidence.currentData()
         self.shown.show_matching(self.search.text(), least, most)
-        self._mark_chosen(self._state.chosen)
+        self._mark_chosen(self._state.opened.chosen)
 
     @property
     def is_settled(self) -> bool:
@@ -156,12 +156,12 @@ class PicturesPanel(QWidget):
         """Return the context menu of a picture."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        row = self._state.row(key)
+        row = self._state.opened.row(key)
         if row is None:
             return menu
-        picture = self._state.pictures[row]
+        picture = self._state.opened.all[row]
         is_file = bool(picture.path) and not picture.path.startswith(SAMPLE_PREFIX)
-        menu.addAction("&Show").triggered.connect(lambda: self._state.select_picture(key))
+        menu.addAction("&Show").triggered.connect(lambda: self._state.opened.select(key))
         folder = menu.addAction("Show in &folder")
         folder.triggered.connect(lambda: show_in_folder(picture.path))
         copy = menu.addAction("&Copy path")
@@ -172,11 +172,11 @@ class PicturesPanel(QWidget):
             lambda: QGuiApplication.clipboard().setText(picture.name)
         )
         menu.addSeparator()
-        others = tuple(each for each in self._state.pictures if each.key != key)
+        others = tuple(each for each in self._state.opened.all if each.key != key)
         for text, closed in (
             ("C&lose", (picture,)),
             ("Close all &others", others),
-            ("Close &all", self._state.pictures),
+            ("Close &all", self._state.opened.all),
         ):
             action = menu.addAction(text)
             action.setEnabled(bool(closed))
@@ -192,12 +192,12 @@ class PicturesPanel(QWidget):
         """Say which folder is watched; an empty text means none."""
         self._watched = Path(folder).name if folder else ""
         self.count.setToolTip(f"New pictures in {folder} are opened as they appear" if folder else "")
-        self._mark_chosen(self._state.chosen)
+        self._mark_chosen(self._state.opened.chosen)
 
     def _select(self, current: QModelIndex) -> None:
-        key, chosen = current.data(KEY_ROLE), self._state.chosen
+        key, chosen = current.data(KEY_ROLE), self._state.opened.chosen
         if isinstance(key, str) and (chosen is None or chosen.key != key):
-            self._state.select_picture(key)
+            self._state.opened.select(key)
 
     def _show_all(self, pictures: tuple[ListedPicture, ...]) -> None:
         self._empty.setVisible(not pictures)
@@ -207,11 +207,11 @@ class PicturesPanel(QWidget):
         was_blocked = selection.blockSignals(True)  # Qt's changes with the rows are not the user's choice.
         self._model.show(pictures)
         selection.blockSignals(was_blocked)
-        self._mark_chosen(self._state.chosen)
+        self._mark_chosen(self._state.opened.chosen)
 
     def _mark_chosen(self, picture: ListedPicture | None) -> None:
-        row = None if picture is None else self._state.row(picture.key)
-        total = len(self._state.pictures)
+        row = None if picture is None else self._state.opened.row(picture.key)
+        total = len(self._state.opened.all)
         said = [f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures"]
         if self._watched:
             said.append(f"watching {self._watched}")

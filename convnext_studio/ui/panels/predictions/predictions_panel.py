@@ -7,8 +7,8 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.common.value_sums import PROBABILITIES, ValuePlace
-from convnext_studio.export.contents import label_of
+from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
@@ -19,9 +19,9 @@ from convnext_studio.ui.panels.second_answer import waiting_for
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
-from convnext_studio.ui.state.two_answers import Shown
-from convnext_studio.ui.widgets.class_search import ClassSearch
+from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
 MOST_ROWS = 20
 _LEAST_ROWS, _USUAL_ROWS = 3, 5

@@ -15,10 +15,10 @@ from convnext_studio.model.framing import TRAINED
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
     FieldGrowth,
+    FieldNetwork,
     Inputs,
     Protocol,
     ReceptiveField,
-    Subject,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
@@ -63,13 +63,13 @@ class FieldSettings:
 
     def why_not(self, state: AppState) -> str:
         """Return a sentence that says why nothing can be measured; empty if something can."""
-        if self._takes_pictures and not state.pictures:
+        if self._takes_pictures and not state.opened.all:
             return NOTHING_OPEN
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
             return "First choose the folder of pictures."
         return ""
 
-    def field_request(self, state: AppState, panel: str, subject: Subject) -> ReceptiveField:
+    def field_request(self, state: AppState, panel: str, subject: FieldNetwork) -> ReceptiveField:
         """Return the request for the field of the selected node on a subject."""
         return ReceptiveField(
             panel=panel,
@@ -87,7 +87,7 @@ class FieldSettings:
             subject=subject,
         )
 
-    def growth_request(self, state: AppState, panel: str, subject: Subject, most: int) -> FieldGrowth:
+    def growth_request(self, state: AppState, panel: str, subject: FieldNetwork, most: int) -> FieldGrowth:
         """Return the request for all stages and blocks of a subject, on at most `most` pictures."""
         count = min(self.count, most)
         return FieldGrowth(
@@ -116,7 +116,7 @@ class FieldSettings:
         """Return the keys of the pictures measured on; other pictures can come and go without a new request."""
         if not self._takes_pictures:
             return ()
-        return tuple(picture.key for picture in state.pictures[: self.count])
+        return tuple(picture.key for picture in state.opened.all[: self.count])
 
 
 class FieldControls(ControlRow):

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from convnext_studio.common.geometry import Box
 from convnext_studio.erf import DECADES, ShownScale, scaled_field, usual_scale
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork, FieldView, ReceptiveFieldResult
 from convnext_studio.render import limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
@@ -41,8 +41,8 @@ from convnext_studio.ui.plots.field_scene import (
 from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.range_choice import RangeChoice
-from convnext_studio.ui.widgets.switch import Switch
 
 SCALES: tuple[tuple[str, ShownScale], ...] = (
     ("Logarithmic", "decades"),
@@ -107,7 +107,7 @@ class ReceptiveFieldPanel(Panel):
         state = self.state
         self.fields.follow_unit(state)
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
-        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
         for changed in (
             self.scale.currentIndexChanged,
@@ -133,7 +133,7 @@ class ReceptiveFieldPanel(Panel):
             return NO_MODEL
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
-        return settings.field_request(self.state, "receptive_field", Subject())
+        return settings.field_request(self.state, "receptive_field", FieldNetwork())
 
     @property
     def _other(self) -> FieldView | None:

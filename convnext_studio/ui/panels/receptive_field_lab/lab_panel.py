@@ -29,10 +29,10 @@ from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import (
     FieldGrowthResult,
+    FieldNetwork,
     FieldView,
     GrowthPoint,
     ReceptiveFieldResult,
-    Subject,
 )
 from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice, colormap_choice
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls, FieldSettings
@@ -64,7 +64,7 @@ from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
-from convnext_studio.ui.widgets.source_completer import SourceCompleter
+from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
 OPEN_TEXT, RANDOM_TEXT = "The open model", "Random weights in its architecture"
 ONE_SCALE, OWN_SCALE = "One scale for all", "Each to its maximum"
@@ -102,7 +102,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("Subject", "The network whose growth is shown", ())
+        self.subject = choice("FieldNetwork", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -111,7 +111,7 @@ class GrowthPage(Panel):
         self.subject.currentIndexChanged.connect(self.query.schedule)
         self.plot.pointed.connect(state.hovered)
 
-    def offer(self, subjects: Sequence[tuple[str, Subject]]) -> None:
+    def offer(self, subjects: Sequence[tuple[str, FieldNetwork]]) -> None:
         """Offer these subjects by title, and keep the chosen one."""
         chosen = self.subject.currentData()
         self.subject.blockSignals(True)
@@ -131,7 +131,7 @@ class GrowthPage(Panel):
             return sentence
         if self.state.model is None:
             return NO_MODEL
-        if not isinstance(subject, Subject):
+        if not isinstance(subject, FieldNetwork):
             return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)
 
@@ -444,7 +444,7 @@ class ReceptiveFieldLab(QWidget):
     def _connect(self) -> None:
         state = self._state
         state.node_selected.connect(self.fields.reset_unit)
-        for changed in (state.model_loaded, state.pictures_changed, state.node_selected, self.fields.changed):
+        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)

@@ -51,8 +51,8 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
-from convnext_studio.ui.widgets.switch import Switch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 COLOUR_NAMES = ("red", "green", "blue")
@@ -127,8 +127,8 @@ class ComponentsPage(Page):
         self.singles = [SingleComponent(index) for index in range(3)]
         self._make_controls()
         self._make_side()
-        state.bases_changed.connect(self._offer_bases)
-        state.pictures_changed.connect(self._forget_closed)
+        state.kept.bases_changed.connect(self._offer_bases)
+        state.opened.changed.connect(self._forget_closed)
         self._offer_bases()
 
     # ------------------------------------------------------------------------------------------- the parts
@@ -206,7 +206,7 @@ class ComponentsPage(Page):
             ("Marked foreground", "foreground"),
         ):
             self.basis.addItem(text, value)
-        for kept in self.state.bases:
+        for kept in self.state.kept.bases:
             self.basis.addItem(kept.name, kept)
         index = max(0, self.basis.findText(chosen))
         self.basis.setCurrentIndex(index)
@@ -238,17 +238,17 @@ class ComponentsPage(Page):
     def _keep(self) -> None:
         if self._result is None:
             return
-        number = len(self.state.bases) + 1
+        number = len(self.state.kept.bases) + 1
         basis = self._result.basis
         name = self.keep_name.text().strip() or f"{basis.node}, {basis.origin} ({number})"
-        self.state.set_bases((*self.state.bases, KeptBasis(name=name, basis=basis)))
+        self.state.kept.set_bases((*self.state.kept.bases, KeptBasis(name=name, basis=basis)))
         self.basis.setCurrentIndex(self.basis.findText(name))
         self.keep_name.clear()
         self.keep.sheet.hide()
 
     def _forget_kept(self) -> None:
         kept = self._kept
-        self.state.set_bases(each for each in self.state.bases if each is not kept)
+        self.state.kept.set_bases(each for each in self.state.kept.bases if each is not kept)
         self.keep.sheet.hide()
 
     # ------------------------------------------------------------------------------------------ the brush
@@ -294,12 +294,14 @@ class ComponentsPage(Page):
     def marked(self) -> tuple[Marked, ...]:
         """The marks of all pictures that have some."""
         return tuple(
-            Marked.of(self.state.image_of(key), mask) for key, mask in self._marks.items() if mask.any()
+            Marked.of(self.state.opened.framings.image_of(key), mask)
+            for key, mask in self._marks.items()
+            if mask.any()
         )
 
     def _forget_closed(self, _pictures: object = None) -> None:
-        open_keys = {picture.key for picture in self.state.images}
-        open_pictures = {picture.key for picture in self.state.pictures}
+        open_keys = {picture.key for picture in self.state.opened.images}
+        open_pictures = {picture.key for picture in self.state.opened.all}
         self._marks = {key: mask for key, mask in self._marks.items() if key in open_pictures}
         self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
 

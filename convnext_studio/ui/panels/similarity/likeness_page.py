@@ -49,7 +49,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.switch import Switch
+from convnext_studio.ui.widgets.choices import Switch
 
 Map = NDArray[np.float32]
 NAMES = ("A", "B")
@@ -90,7 +90,7 @@ class LikenessPage(Page):
         self._search = Query(bridge, self._take_patches, self._say_failure, self._advance, parent=self)
         self._make_controls()
         self._make_side()
-        for changed in (state.pictures_changed, state.framing_changed):
+        for changed in (state.opened.changed, state.framing_changed):
             changed.connect(self._forget_closed)
 
     # ------------------------------------------------------------------------------------------- the parts
@@ -195,7 +195,7 @@ class LikenessPage(Page):
 
     def _forget_closed(self, _changed: object = None) -> None:
         """Forget the vectors and positions of closed pictures, and of other framings."""
-        open_keys = {picture.key for picture in self.state.images}
+        open_keys = {picture.key for picture in self.state.opened.images}
         self._vectors = {key: placed for key, placed in self._vectors.items() if key in open_keys}
         self.kept = [point for point in self.kept if point.image in open_keys]
         self._prepared.forget_where(lambda key, _maps: isinstance(key, tuple) and key[0] not in open_keys)
@@ -363,7 +363,7 @@ class LikenessPage(Page):
         self.words.setText(reason)
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         if self._node == self.state.node:
             self.state.set_unit(patch.y, patch.x)
 

@@ -22,8 +22,8 @@ from convnext_studio.protocol.similarity import (
     FEWEST_PARTS,
     MOST_PARTS,
     FindParts,
-    Part,
     Parts,
+    PicturePart,
     PictureParts,
 )
 from convnext_studio.render import (
@@ -88,7 +88,7 @@ class PartCard(QWidget):
         self.is_shown.toggled.connect(lambda _on: self.shown_changed.emit())
         self.patches.patch_chosen.connect(self.patch_chosen)
 
-    def show_part(self, part: Part, texts: str) -> None:
+    def show_part(self, part: PicturePart, texts: str) -> None:
         """Show the numbers and patches of the part."""
         self.numbers.setText(texts)
         if part.patches or not self.patches.count():
@@ -182,7 +182,7 @@ class PartsPage(Page):
         self.names[index] = name.strip()
 
     def _show_patch(self, patch: Patch) -> None:
-        self.state.select_picture(patch.image)
+        self.state.opened.select(patch.image)
         if self._result is not None and self._result.node == self.state.node:
             self.state.set_unit(patch.y, patch.x)
 
@@ -265,7 +265,7 @@ class PartsPage(Page):
                 card.show_part(part, self._card_text(card.index, part))
         self.changed.emit()
 
-    def _card_text(self, index: int, part: Part) -> str:
+    def _card_text(self, index: int, part: PicturePart) -> str:
         said = [
             f"{format_percent(part.area)} of all positions, in {pluralize(part.pictures, 'picture')}",
         ]

@@ -9,9 +9,8 @@ from convnext_studio.protocol.channels import Patch
 from convnext_studio.render import format_number
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.qimage import to_qimage
+from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
-from convnext_studio.ui.widgets.thumbnail_icon import thumbnail
 
 
 class PatchList(QListWidget):
@@ -56,7 +55,7 @@ class PatchList(QListWidget):
     def show_patches(self, patches: Sequence[Patch]) -> None:
         """Show these patches in place of the previous ones."""
         self.clear()
-        pictures = {picture.key: picture for picture in self._state.images}
+        pictures = {picture.key: picture for picture in self._state.opened.images}
         side = scaled_px(self._icon_px)
         for patch in patches:
             picture = pictures.get(patch.image)

@@ -25,8 +25,8 @@ from convnext_studio.ui.plots.scene import Layer, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
-from convnext_studio.ui.widgets.switch import Switch
 
 _WAIT_MS = 60
 _OPACITY_PERCENT = 80
@@ -121,7 +121,7 @@ class SimilarityPanel(Panel):
             state.picture_selected,
             state.framing_changed,
             state.node_selected,
-            state.pictures_changed,
+            state.opened.changed,
         ):
             changed.connect(self._await)
         for page in self.pages:
@@ -131,7 +131,7 @@ class SimilarityPanel(Panel):
         self.switch.changed.connect(self._show_page)
         self.resolution.changed.connect(self._follow_look)
         self.opacity.valueChanged.connect(self._follow_look)
-        self.gallery.chosen.connect(state.select_picture)
+        self.gallery.chosen.connect(state.opened.select)
         self.gallery.scrolled.connect(self._paint_small)
         self.thumbnails.arrived.connect(self._show_thumbnail)
         self.parts.save_asked.connect(self.labels_save_asked)
@@ -175,7 +175,7 @@ class SimilarityPanel(Panel):
         node = state.model.node(state.node)
         if not node.has_positions:
             return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
-        images = tuple(picture.key for picture in state.images)
+        images = tuple(picture.key for picture in state.opened.images)
         return SimilaritySubject(model=state.model, picture=state.picture, images=images, node=node)
 
     def _recall(self, question: Request) -> Payload | None:
@@ -191,7 +191,7 @@ class SimilarityPanel(Panel):
             self.parts.show_subject(subject)
 
     def _fill_gallery(self) -> None:
-        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.images])
+        self.gallery.show_pictures([(picture.key, short_name(picture)) for picture in self.state.opened.images])
         if self.state.picture is not None:
             self.gallery.select(self.state.picture.key)
         self._paint_small()

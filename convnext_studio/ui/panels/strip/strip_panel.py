@@ -7,10 +7,9 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.costs import MeasureCosts, MeasuredCosts
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts, ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import colorize, limits_of
 from convnext_studio.ui.panels.base import changed_badge, choice, random_badge

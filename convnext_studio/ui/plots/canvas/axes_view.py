@@ -34,6 +34,116 @@ TicksBetween = Callable[[Limits], Ticks]
 """Returns the positions and texts of the ticks between the ends of an axis."""
 
 
+class AxisPair:
+    """The axes on the left and below a view box, with their titles, ticks and grid lines.
+
+    Parameters
+    ----------
+    widget
+        The widget that shows them, whose font they have.
+    box
+        pyqtgraph's view box, whose range they show.
+    titles
+        Titles of the x axis and the y axis, with units.
+    ticks
+        Functions that choose the ticks of the x axis and the y axis.
+    """
+
+    def __init__(
+        self, widget: QWidget, box: Any, titles: tuple[str, str], ticks: tuple[TicksBetween, TicksBetween]
+    ) -> None:
+        self._widget = widget
+        self._box = box
+        self._titles = titles
+        self._ticks = ticks
+        self._numbers = ""
+        self._across: Any = pg.AxisItem("bottom")
+        self._up: Any = pg.AxisItem("left")
+        # The grid has its own axes, because pyqtgraph omits the numbers at the ends of an axis with a grid.
+        self._rules: tuple[Any, Any] = (pg.AxisItem("top"), pg.AxisItem("right"))
+        box.sigRangeChanged.connect(self.show_ticks)
+        box.sigResized.connect(self.show_ticks)
+
+    def place(self, grid: QGraphicsGridLayout) -> None:
+        """Put the box into a layout, with the axes around it."""
+        for item, row, column in (
+            (self._rules[0], 1, 1),
+            (self._up, 2, 0),
+            (self._box, 2, 1),
+            (self._rules[1], 2, 2),
+            (self._across, 3, 1),
+        ):
+            grid.addItem(item, row, column)
+        grid.setRowStretchFactor(2, 1)
+        grid.setColumnStretchFactor(1, 1)
+        for axis in (self._across, self._up, *self._rules):
+            axis.linkToView(self._box)
+            axis.enableAutoSIPrefix(False)  # It would scale the title for its own ticks, which are not shown.
+            axis.setZValue(-1000)  # Draw the grid below the curves.
+
+    @property
+    def left_px(self) -> float:
+        """The width of the axis on the left."""
+        return float(self._up.width())
+
+    def set_x_ticks(self, ticks: TicksBetween) -> None:
+        """Set the function that chooses the ticks of the x axis."""
+        self._ticks = ticks, self._ticks[1]
+        self.show_ticks()
+
+    def set_axes(self, axes: Axes) -> None:
+        """Set titles and the ticks of the y axis."""
+        self._titles = axes.x, axes.y
+        self._ticks = self._ticks[0], axes.ticks
+        self._numbers = axes.numbers
+        self.follow_look()
+
+    def follow_look(self) -> None:
+        """Apply the colours of the theme and the size of the font."""
+        look, metrics = theme.current(), self._widget.fontMetrics()
+        for axis, title in zip((self._across, self._up), self._titles, strict=True):
+            axis.setPen(look.outline)
+            axis.setTextPen(look.muted)
+            axis.setTickFont(self._widget.font())
+            # How far the numbers at the ends may reach beyond the axis, for which there is room.
+            axis.setStyle(tickLength=0, tickTextOffset=_GAP_PX, hideOverlappingLabels=6 * metrics.height())
+            # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
+            axis.enableAutoSIPrefix(False)
+            if title:
+                axis.setLabel(
+                    plain(title),
+                    **{"color": look.text, "font-size": f"{self._widget.fontInfo().pixelSize()}px"},
+                )
+        for rule in self._rules:
+            rule.setPen(look.outline)
+            rule.setTickPen(look.border)
+            rule.setGrid(255)
+            rule.setStyle(tickLength=0, showValues=False)
+        self._rules[0].setHeight(_GAP_PX + metrics.height() // 3)
+        self._across.setHeight((2 if self._titles[0] else 1) * metrics.height() + 2 * _GAP_PX)
+        self.show_ticks()
+
+    def show_ticks(self, *_changed: object) -> None:
+        """Set ticks and grid lines for the current zoom, and the room for the numbers of both axes.
+
+        Otherwise pyqtgraph would find that room only while painting, and lay everything out again.
+        """
+        limits = [Limits(*ends) for ends in self._box.viewRange()]
+        chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, limits, strict=True)]
+        metrics = self._widget.fontMetrics()
+        chosen[1] = _apart(chosen[1], limits[1], self._box.height(), metrics.height())
+        for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
+            axis.setTicks([ticks])
+            rule.setTicks([[(place, "") for place, _ in ticks]])
+        texts = [self._numbers, *(text for _, text in chosen[1])]
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
+        self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
+        last = max(chosen[0], default=(0.0, ""))[1]
+        self._rules[1].setWidth(
+            max(metrics.horizontalAdvance(text) for text in ("0.00", last[: len(last) // 2]))
+        )
+
+
 class AxesView(QWidget):
     """A widget that shows curves on one pair of axes.
 
@@ -63,26 +173,20 @@ class AxesView(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._titles = x_title, y_title
-        self._ticks = x_ticks, y_ticks
         self._limits = Limits(0.0, 1.0), Limits(0.0, 1.0)
         self._is_fitted = True
-        self._numbers = ""
         self._pressed: QPointF | None = None
         self._lines: list[Any] = []
         self._box: Any = pg.ViewBox(enableMenu=False)
-        self._across: Any = pg.AxisItem("bottom")
-        self._up: Any = pg.AxisItem("left")
-        # The grid has its own axes, because pyqtgraph omits the numbers at the ends of an axis with a grid.
-        self._rules: tuple[Any, Any] = (pg.AxisItem("top"), pg.AxisItem("right"))
         self._whole: Any = pg.GraphicsWidget()
         self._canvas: Any = pg.GraphicsView(self)
         self._grid = QGraphicsGridLayout(self._whole)
+        self._grid.setSpacing(0)
         self._legend = Legend(self._whole, self._grid)
-        self._place_items()
+        self._axes = AxisPair(self, self._box, (x_title, y_title), (x_ticks, y_ticks))
+        self._axes.place(self._grid)
+        self._canvas.setCentralWidget(self._whole)
         self._box.sigRangeChangedManually.connect(self._unfit)
-        self._box.sigRangeChanged.connect(self._show_ticks)
-        self._box.sigResized.connect(self._show_ticks)
         self._canvas.viewport().installEventFilter(self)
         self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -90,24 +194,6 @@ class AxesView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._canvas)
         self.follow_look()
-
-    def _place_items(self) -> None:
-        self._grid.setSpacing(0)
-        for item, row, column in (
-            (self._rules[0], 1, 1),
-            (self._up, 2, 0),
-            (self._box, 2, 1),
-            (self._rules[1], 2, 2),
-            (self._across, 3, 1),
-        ):
-            self._grid.addItem(item, row, column)
-        self._grid.setRowStretchFactor(2, 1)
-        self._grid.setColumnStretchFactor(1, 1)
-        for axis in (self._across, self._up, *self._rules):
-            axis.linkToView(self._box)
-            axis.enableAutoSIPrefix(False)  # It would scale the title for its own ticks, which are not shown.
-            axis.setZValue(-1000)  # Draw the grid below the curves.
-        self._canvas.setCentralWidget(self._whole)
 
     # ---------------------------------------------------------------------------------------- what is shown
 
@@ -147,15 +233,11 @@ class AxesView(QWidget):
 
     def set_ticks(self, x: TicksBetween) -> None:
         """Set the function that chooses the ticks of the x axis."""
-        self._ticks = x, self._ticks[1]
-        self._show_ticks()
+        self._axes.set_x_ticks(x)
 
     def set_axes(self, axes: Axes) -> None:
         """Set titles and the ticks of the y axis."""
-        self._titles = axes.x, axes.y
-        self._ticks = self._ticks[0], axes.ticks
-        self._numbers = axes.numbers
-        self.follow_look()
+        self._axes.set_axes(axes)
 
     def link_x(self, other: "AxesView") -> None:
         """Show the same part of the x axis as another view."""
@@ -218,7 +300,7 @@ class AxesView(QWidget):
         return bool(self._lines[index].isVisible())
 
     def _spread_legend(self) -> None:
-        self._legend.spread(self.width() - self._up.width(), self.fontMetrics())
+        self._legend.spread(self.width() - self._axes.left_px, self.fontMetrics())
 
     # ------------------------------------------------------------------------------------------------- look
 
@@ -238,46 +320,10 @@ class AxesView(QWidget):
 
     def follow_look(self) -> None:
         """Apply the colours of the theme and the size of the font."""
-        look, metrics = theme.current(), self.fontMetrics()
+        look = theme.current()
         self._canvas.setBackground(look.surface)
         self._box.setBorder(look.outline)
-        for axis, title in zip((self._across, self._up), self._titles, strict=True):
-            axis.setPen(look.outline)
-            axis.setTextPen(look.muted)
-            axis.setTickFont(self.font())
-            # How far the numbers at the ends may reach beyond the axis, for which there is room.
-            axis.setStyle(tickLength=0, tickTextOffset=_GAP_PX, hideOverlappingLabels=6 * metrics.height())
-            # Its numbers are ours; pyqtgraph would write “(x0.001)” beside the title without dividing them.
-            axis.enableAutoSIPrefix(False)
-            if title:
-                axis.setLabel(plain(title), **{"color": look.text, "font-size": f"{self._font_px}px"})
-        for rule in self._rules:
-            rule.setPen(look.outline)
-            rule.setTickPen(look.border)
-            rule.setGrid(255)
-            rule.setStyle(tickLength=0, showValues=False)
-        self._rules[0].setHeight(_GAP_PX + metrics.height() // 3)
-        self._across.setHeight((2 if self._titles[0] else 1) * metrics.height() + 2 * _GAP_PX)
-        self._show_ticks()
-
-    def _show_ticks(self, *_changed: object) -> None:
-        """Set ticks and grid lines for the current zoom, and the room for the numbers of both axes.
-
-        Otherwise pyqtgraph would find that room only while painting, and lay everything out again.
-        """
-        chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, self.shown_limits, strict=True)]
-        metrics = self.fontMetrics()
-        chosen[1] = _apart(chosen[1], self.shown_limits[1], self._box.height(), metrics.height())
-        for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
-            axis.setTicks([ticks])
-            rule.setTicks([[(place, "") for place, _ in ticks]])
-        texts = [self._numbers, *(text for _, text in chosen[1])]
-        widest = max(metrics.horizontalAdvance(text) for text in texts)
-        self._up.setWidth(widest + (metrics.height() if self._titles[1] else 0) + 3 * _GAP_PX)
-        last = max(chosen[0], default=(0.0, ""))[1]
-        self._rules[1].setWidth(
-            max(metrics.horizontalAdvance(text) for text in ("0.00", last[: len(last) // 2]))
-        )
+        self._axes.follow_look()
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Dim the contents while newer ones are being computed, or undo that."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box
+from convnext_studio.ui.plots.scene import Scene
 
 MARGIN_PX = 6
 LEADER_PX = 18.0
@@ -69,23 +70,6 @@ class Projection:
 _LARGEST_ZOOM = 400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Viewpoint:
-    """The visible part of a scene, independent of the sizes of the scene and the view.
-
-    Attributes
-    ----------
-    x, y
-        Centre of the view, as fractions of the scene's width and height.
-    zoom
-        Scale relative to the scale at which the scene fits.
-    """
-
-    x: float
-    y: float
-    zoom: float
-
-
 class SceneZoom:
     """The scale and the position of a scene in a view; numbers alone, which the view shows.
 
@@ -135,15 +119,6 @@ class SceneZoom:
         """The point of the scene at the centre of the view."""
         return self.projection.to_scene(self._middle)
 
-    @property
-    def viewpoint(self) -> Viewpoint | None:
-        """The visible part of the scene; None if the scene is fitted."""
-        if self._is_fitted or self.scene_size is None:
-            return None
-        x, y = self.centre
-        width, height = self.scene_size
-        return Viewpoint(x / width, y / height, self._scale / self._fitting_scale)
-
     def fit(self) -> None:
         """Show the whole scene as large as possible."""
         self._is_fitted = True
@@ -164,11 +139,22 @@ class SceneZoom:
         """Centre a point of the scene at a scale, which is limited as for the wheel and the keys."""
         self._put(x, y, self._middle, self._within(scale))
 
-    def show(self, viewpoint: Viewpoint) -> None:
-        """Show this part of the scene, as another view does."""
-        width, height = self.scene_size or (1.0, 1.0)
-        scale = self._fitting_scale * viewpoint.zoom
-        self._put(viewpoint.x * width, viewpoint.y * height, self._middle, scale)
+    def follow(self, other: "SceneZoom") -> None:
+        """Show the same part, in shares of the scene, as another view shows of its own scene."""
+        if other.is_fitted or other.scene_size is None or self.scene_size is None:
+            self.fit()
+            return
+        (x, y), (wide, high), (width, height) = other.centre, other.scene_size, self.scene_size
+        scale = self._fitting_scale * other.scale / other._fitting_scale
+        self._put(x / wide * width, y / high * height, self._middle, scale)
+
+    def column_for(self, scene: Scene | None) -> float:
+        """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
+        if scene is None:
+            return 0.0
+        texts = [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()
+        widest = max((self.projection.text_px(text) for text in texts), default=0.0)
+        return widest + LEADER_PX if 0 < widest < self._view.width() / 2 else 0.0
 
     def drag(self, by: QPointF) -> None:
         """Move the scene by pixels of the view."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor
 
-from convnext_studio.common.value_sums import INPUT, ValuePlace, ValueSum
+from convnext_studio.common.value_terms import INPUT, ValuePlace, ValueSum
 from convnext_studio.ui.plots.ink import Ink, MapPicture, grid, is_wide, map_picture, shared_columns
 from convnext_studio.ui.plots.values.value_texts import Line, formula_lines, number
 
@@ -143,6 +143,124 @@ class PaintedMap:
     text_of: Callable[[int, int], str] | None = None
 
 
+class TermList:
+    """The terms of a value as rows, the largest first, which are scrolled and chosen from.
+
+    Parameters
+    ----------
+    made
+        The value and its terms.
+    name_of
+        Returns how an operand is called, by its index.
+
+    Attributes
+    ----------
+    order
+        The operands, by the size of their terms.
+    first
+        The number of rows that are scrolled out at the top.
+    chosen
+        The row that the keyboard has chosen, or None.
+    rows_shown
+        The number of rows that were painted.
+    """
+
+    def __init__(self, made: ValueSum, name_of: Callable[[int], str]) -> None:
+        self.order: tuple[int, ...] = tuple(np.argsort(-np.abs(_sizes(made)), kind="stable").tolist())
+        self.first = 0
+        self.chosen: int | None = None
+        self.rows_shown = 0
+        self._made = made
+        self._name_of = name_of
+
+    @property
+    def chosen_place(self) -> ValuePlace | None:
+        """The place of the operand in the chosen row, or None."""
+        return None if self.chosen is None else self._made.source(self.order[self.chosen])
+
+    def scroll(self, rows: int) -> None:
+        """Scroll the list by so many rows."""
+        last = max(len(self.order) - self.rows_shown, 0)
+        self.first = min(max(self.first + rows, 0), last)
+
+    def choose(self, step: int) -> None:
+        """Choose the next or the previous row, and scroll to it."""
+        chosen = self.first if self.chosen is None else self.chosen + step
+        self.chosen = min(max(chosen, 0), len(self.order) - 1)
+        if self.chosen < self.first:
+            self.first = self.chosen
+        elif self.chosen >= self.first + self.rows_shown:
+            self.first = self.chosen - self.rows_shown + 1
+
+    def paint(self, ink: Ink, room: QRectF) -> list[tuple[QRectF, ValuePlace]]:
+        """Paint the largest terms as rows with bars, and what all others add up to.
+
+        Return the rows that lead to another value, with its place.
+        """
+        line = ink.line(ink.small) * 1.25
+        sizes = _sizes(self._made)
+        fitting = max(int(room.height() // line) - 2, 1)
+        self.rows_shown = min(fitting, len(self.order))
+        self.scroll(0)
+        shown = self.order[self.first : self.first + self.rows_shown]
+        largest = float(np.abs(sizes).max(initial=0.0)) or 1.0
+        targets: list[tuple[QRectF, ValuePlace]] = []
+        head = QRectF(room.left(), room.top(), room.width(), line)
+        ink.text(head, self._title(), px=ink.small, colour=ink.look.muted)
+        for row, index in enumerate(shown):
+            place = QRectF(room.left(), room.top() + (row + 1) * line, room.width(), line)
+            self._paint_row(ink, place, index, float(sizes[index]) / largest, row + self.first == self.chosen)
+            source = self._made.source(index)
+            if source is not None:
+                targets.append((place, source))
+        rest = [index for index in self.order if index not in set(shown)]
+        if rest:
+            foot = QRectF(room.left(), room.top() + (len(shown) + 1) * line, room.width(), line)
+            added = number(float(self._made.terms[rest].sum()))
+            ink.text(foot, f"the other {len(rest):,}: {added} (scroll)", px=ink.small, colour=ink.look.muted)
+        return targets
+
+    def _title(self) -> str:
+        operation = self._made.operation
+        if operation == "norm":
+            return "the channels at this position"
+        if operation == "sigmoid":
+            return "logit, and the exponential of minus it"
+        if operation == "softmax":
+            return "logit, and its exponential after the largest logit is taken off"
+        return "value × weight = product, the largest first"
+
+    def _paint_row(self, ink: Ink, place: QRectF, index: int, share: float, is_chosen: bool) -> None:
+        if is_chosen:
+            ink.painter.fillRect(place, QColor(ink.look.raised))
+        middle = place.left() + place.width() * 0.72
+        reach = place.right() - middle
+        half = reach / 2
+        bar = QRectF(middle + half, place.top() + place.height() * 0.2, half * share, place.height() * 0.6)
+        colour = ink.look.accent if share >= 0 else ink.look.warning
+        ink.painter.fillRect(bar.normalized(), QColor(colour))
+        source = self._made.source(index)
+        name = QRectF(place.left(), place.top(), place.width() * 0.3, place.height())
+        ink.text(
+            name,
+            self._name_of(index),
+            px=ink.small,
+            colour=ink.look.text if source is None else ink.look.accent,
+        )
+        said = QRectF(name.right(), place.top(), middle - name.right() - ink.small * 0.5, place.height())
+        ink.text(said, self.row_text(index), px=ink.small, align="right")
+
+    def row_text(self, index: int) -> str:
+        """Return the numbers of an operand: value, weight and product."""
+        made = self._made
+        operand, term = number(made.operands[index]), number(made.terms[index])
+        if made.operation == "norm":
+            return operand
+        if made.operation in ("softmax", "sigmoid"):
+            return f"{operand} → {term}"
+        return f"{operand} × {number(made.factors[index])} = {term}"
+
+
 class ValuePainting:
     """Everything that is painted about a value: maps, the list of its terms, and the formula.
 
@@ -157,24 +275,16 @@ class ValuePainting:
 
     Attributes
     ----------
-    order
-        The operands in the list, by the size of their terms.
-    first
-        The number of rows of the list that are scrolled out at its top.
-    chosen
-        The row that the keyboard has chosen, or None.
+    terms
+        The list of the terms, which is painted where `has_list`.
     """
 
     def __init__(
         self, made: ValueSum, name_of: Callable[[int], str] | None = None, precision: str = "float32"
     ) -> None:
         self.made = made
-        self.order: tuple[int, ...] = tuple(np.argsort(-np.abs(_sizes(made)), kind="stable").tolist())
-        self.first = 0
-        self.chosen: int | None = None
-        self._name_of = name_of or self.name_of
+        self.terms = TermList(made, name_of or partial(operand_name, made))
         self._lines = formula_lines(made, precision)
-        self._rows_shown = 0
         self._targets: list[tuple[QRectF, ValuePlace]] = []
         self._maps: list[PaintedMap] = []
         self._windows: WindowMaps | None = None
@@ -213,40 +323,10 @@ class ValuePainting:
         return self._windows is None and not self._pictures and len(self.made.terms) > 2
 
     @property
-    def rows_shown(self) -> int:
-        """The number of rows of the list that were painted."""
-        return self._rows_shown
-
-    def name_of(self, index: int) -> str:
-        """Return how an operand is called: by its channel, or by its row and column where that differs."""
-        step, channel, y, x = self.made.sources[index].tolist()
-        if step >= 0 and self.made.steps[step] == INPUT and self.made.operation == "cam":
-            return colour_name(self.made.source(index), len(self.made.terms)) or f"channel {channel}"
-        if self.made.operation == "pool":
-            return f"y {y}, x {x}"
-        return f"channel {channel} · y {y}, x {x}" if self.made.window[1] > 1 else f"channel {channel}"
-
-    def scroll(self, rows: int) -> None:
-        """Scroll the list by so many rows."""
-        last = max(len(self.order) - self._rows_shown, 0)
-        self.first = min(max(self.first + rows, 0), last)
-
-    def choose(self, step: int) -> None:
-        """Choose the next or the previous row, and scroll to it."""
-        if not self.has_list:
-            return
-        chosen = self.first if self.chosen is None else self.chosen + step
-        self.chosen = min(max(chosen, 0), len(self.order) - 1)
-        if self.chosen < self.first:
-            self.first = self.chosen
-        elif self.chosen >= self.first + self._rows_shown:
-            self.first = self.chosen - self._rows_shown + 1
-
-    @property
     def chosen_place(self) -> ValuePlace | None:
         """The place of the chosen row; without a list, that of the first number of the formula with one."""
         if self.has_list:
-            return None if self.chosen is None else self.made.source(self.order[self.chosen])
+            return self.terms.chosen_place
         places = (piece.place for line in self._lines for piece in line if piece.place is not None)
         return next(places, None)
 
@@ -307,7 +387,7 @@ class ValuePainting:
         return self.made.source(self._index(row, column, channel))
 
     def _term_text(self, row: int, column: int, channel: int = 0) -> str:
-        return self.row_text(self._index(row, column, channel))
+        return self.terms.row_text(self._index(row, column, channel))
 
     def _sister(self, row: int, column: int) -> ValuePlace:
         """Return the place of another unit of the same channel."""
@@ -347,69 +427,7 @@ class ValuePainting:
             ink.frame(cell_box(box, self.made.after.shape, self.made.place.y, self.made.place.x))
             self._maps.append(PaintedMap(box, self.made.after.shape, self._sister))
         if self.has_list:
-            self._paint_list(ink, list_room)
-
-    def _paint_list(self, ink: Ink, room: QRectF) -> None:
-        """Paint the largest terms as rows with bars, and what all others add up to."""
-        line = ink.line(ink.small) * 1.25
-        sizes = _sizes(self.made)
-        fitting = max(int(room.height() // line) - 2, 1)
-        self._rows_shown = min(fitting, len(self.order))
-        self.scroll(0)
-        shown = self.order[self.first : self.first + self._rows_shown]
-        largest = float(np.abs(sizes).max(initial=0.0)) or 1.0
-        head = QRectF(room.left(), room.top(), room.width(), line)
-        ink.text(head, self._list_title(), px=ink.small, colour=ink.look.muted)
-        for row, index in enumerate(shown):
-            place = QRectF(room.left(), room.top() + (row + 1) * line, room.width(), line)
-            self._paint_row(ink, place, index, float(sizes[index]) / largest, row + self.first == self.chosen)
-        rest = [index for index in self.order if index not in set(shown)]
-        if rest:
-            foot = QRectF(room.left(), room.top() + (len(shown) + 1) * line, room.width(), line)
-            added = number(float(self.made.terms[rest].sum()))
-            ink.text(foot, f"the other {len(rest):,}: {added} (scroll)", px=ink.small, colour=ink.look.muted)
-
-    def _list_title(self) -> str:
-        operation = self.made.operation
-        if operation == "norm":
-            return "the channels at this position"
-        if operation == "sigmoid":
-            return "logit, and the exponential of minus it"
-        if operation == "softmax":
-            return "logit, and its exponential after the largest logit is taken off"
-        return "value × weight = product, the largest first"
-
-    def _paint_row(self, ink: Ink, place: QRectF, index: int, share: float, is_chosen: bool) -> None:
-        if is_chosen:
-            ink.painter.fillRect(place, QColor(ink.look.raised))
-        middle = place.left() + place.width() * 0.72
-        reach = place.right() - middle
-        half = reach / 2
-        bar = QRectF(middle + half, place.top() + place.height() * 0.2, half * share, place.height() * 0.6)
-        colour = ink.look.accent if share >= 0 else ink.look.warning
-        ink.painter.fillRect(bar.normalized(), QColor(colour))
-        source = self.made.source(index)
-        name = QRectF(place.left(), place.top(), place.width() * 0.3, place.height())
-        ink.text(
-            name,
-            self._name_of(index),
-            px=ink.small,
-            colour=ink.look.text if source is None else ink.look.accent,
-        )
-        said = QRectF(name.right(), place.top(), middle - name.right() - ink.small * 0.5, place.height())
-        ink.text(said, self.row_text(index), px=ink.small, align="right")
-        if source is not None:
-            self._targets.append((place, source))
-
-    def row_text(self, index: int) -> str:
-        """Return the numbers of an operand: value, weight and product."""
-        made = self.made
-        operand, term = number(made.operands[index]), number(made.terms[index])
-        if made.operation == "norm":
-            return operand
-        if made.operation in ("softmax", "sigmoid"):
-            return f"{operand} → {term}"
-        return f"{operand} × {number(made.factors[index])} = {term}"
+            self._targets += self.terms.paint(ink, list_room)
 
     def _lines_height(self, ink: Ink, width: float) -> float:
         return sum(len(rows) for rows in self._flowed(ink, width)) * ink.line() * 1.1
@@ -455,6 +473,16 @@ class ValuePainting:
 def _sizes(made: ValueSum) -> NDArray[np.float64]:
     """Return by what the operands are ordered: their terms, but for a norm the values themselves."""
     return made.operands if made.operation == "norm" else made.terms
+
+
+def operand_name(made: ValueSum, index: int) -> str:
+    """Return how an operand is called: by its channel, or by its row and column where that differs."""
+    step, channel, y, x = made.sources[index].tolist()
+    if step >= 0 and made.steps[step] == INPUT and made.operation == "cam":
+        return colour_name(made.source(index), len(made.terms)) or f"channel {channel}"
+    if made.operation == "pool":
+        return f"y {y}, x {x}"
+    return f"channel {channel} · y {y}, x {x}" if made.window[1] > 1 else f"channel {channel}"
 
 
 def colour_name(place: ValuePlace | None, channels: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.common.value_sums import INPUT, LOGITS, PROBABILITIES, ValuePlace, ValueSum
+from convnext_studio.common.value_terms import INPUT, LOGITS, PROBABILITIES, ValuePlace, ValueSum
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig, Norm
 from convnext_studio.protocol.value_sums import MapValue

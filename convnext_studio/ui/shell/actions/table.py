@@ -7,14 +7,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
-from convnext_studio.ui.shell.actions.edit import EDIT
-from convnext_studio.ui.shell.actions.file import FILE
-from convnext_studio.ui.shell.actions.help import HELP
 from convnext_studio.ui.shell.actions.intervene import INTERVENE
-from convnext_studio.ui.shell.actions.model import MODEL
-from convnext_studio.ui.shell.actions.navigate import NAVIGATE
+from convnext_studio.ui.shell.actions.network_menus import MODEL, NAVIGATE
+from convnext_studio.ui.shell.actions.program_menus import EDIT, FILE, HELP, VIEW
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
-from convnext_studio.ui.shell.actions.view import VIEW
 
 if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow

@@ -62,18 +62,18 @@ class PanelSpec:
 def _make_model(window: "StudioWindow") -> QWidget:
     controller = window.controller
     panel = ModelPanel(window.state, window.bridge)
-    panel.source_chosen.connect(lambda source: controller.change_model(source=source))
-    panel.device_chosen.connect(lambda device: controller.change_model(device=device))
-    panel.stem_chosen.connect(controller.change_stem)
-    panel.normalisation_chosen.connect(controller.change_normalisation)
-    panel.part_chosen.connect(controller.open_part)
+    panel.source_chosen.connect(lambda source: controller.models.change(source=source))
+    panel.device_chosen.connect(lambda device: controller.models.change(device=device))
+    panel.stem_chosen.connect(controller.models.change_stem)
+    panel.normalisation_chosen.connect(controller.models.change_normalisation)
+    panel.part_chosen.connect(controller.models.open_part)
     panel.search_asked.connect(window.search_published)
-    controller.model_asked.connect(panel.show_asked)
-    controller.model_refused.connect(lambda: panel.show_refused(controller.loaded))
+    controller.models.asked.connect(panel.show_asked)
+    controller.models.refused.connect(lambda: panel.show_refused(controller.models.loaded))
     panel.offer(window.settings.values.recent_models)
 
     def offer_loaded() -> None:
-        loaded = controller.loaded
+        loaded = controller.models.loaded
         if loaded is not None and loaded.config is None:  # A built network has no source to reopen.
             panel.offer((loaded.source,))
 
@@ -92,7 +92,7 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
 def _make_predictions(window: "StudioWindow") -> QWidget:
     panel = PredictionsPanel(window.state, window.bridge)
     panel.again_asked.connect(window.controller.predict)
-    panel.names_given.connect(window.controller.name_classes)
+    panel.names_given.connect(window.controller.models.name_classes)
     return panel
 
 
@@ -116,15 +116,15 @@ def _make_build(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.build.build_panel import BuildPanel
 
     panel = BuildPanel(window.state, window.bridge)
-    panel.build_asked.connect(window.controller.build_model)
+    panel.build_asked.connect(window.controller.models.build)
     return panel
 
 
 def _make_catalogue(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
 
-    panel = CataloguePanel(window.state, window.bridge, window.controller.is_offline)
-    panel.open_asked.connect(lambda name: window.controller.change_model(source=f"timm:{name}"))
+    panel = CataloguePanel(window.state, window.bridge, window.controller.models.is_offline)
+    panel.open_asked.connect(lambda name: window.controller.models.change(source=f"timm:{name}"))
     return panel
 
 
@@ -133,7 +133,7 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
 
     controller = window.controller
     lab = ReceptiveFieldLab(
-        window.state, window.bridge, controller.background, controller.is_offline, window.saving
+        window.state, window.bridge, controller.background, controller.models.is_offline, window.saving
     )
     lab.noticed.connect(window.messages.tell)
     lab.search_asked.connect(window.search_published)
@@ -194,8 +194,8 @@ def _make_settings(window: "StudioWindow") -> QWidget:
     panel.theme_chosen.connect(appearance.use_theme)
     panel.text_size_chosen.connect(appearance.use_text_size)
     panel.animation_chosen.connect(appearance.use_animation)
-    panel.device_chosen.connect(lambda device: controller.change_model(device=device))
-    panel.precision_chosen.connect(lambda precision: controller.change_model(precision=precision))
+    panel.device_chosen.connect(lambda device: controller.models.change(device=device))
+    panel.precision_chosen.connect(lambda precision: controller.models.change(precision=precision))
     panel.recent_cleared.connect(window.settings.clear_recent)
     panel.all_replaced.connect(window.use_settings)
     appearance.changed.connect(panel.show_values)
@@ -339,7 +339,7 @@ PANELS: tuple[PanelSpec, ...] = (
             "Navigate",
             "&How was this number made?",
             "Show the sum that made the value of the selected unit, or the probability of the explained class",
-            lambda window: window.explain_value(),
+            lambda window: window.view_requests.explain_selected(),
             "Ctrl+H",
         ),
     ),

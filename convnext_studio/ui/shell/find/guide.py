@@ -225,7 +225,7 @@ class Guide(QObject):
         """Write the problem report, and notify the user of success or failure."""
         from convnext_studio.ui.shell.problem_report import problem_report
 
-        names = [picture.name for picture in self._state.pictures if picture.path]
+        names = [picture.name for picture in self._state.opened.all if picture.path]
         text = problem_report(self._state.model, self._settings.values, self._log_store.lines, names)
         try:
             write_file(path, lambda file: file.write(text.encode()))

@@ -28,8 +28,8 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.shell.find.palette_entries import Entry
-from convnext_studio.ui.widgets.fuzzy import Match, match
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
+from convnext_studio.ui.widgets.search.fuzzy import Match, match
 
 ROW_ROLE = Qt.ItemDataRole.UserRole
 MARGIN_PX = 8

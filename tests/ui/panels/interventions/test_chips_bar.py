@@ -23,8 +23,8 @@ OFF = Change(node="stage2", channels=(3,))
 def state() -> AppState:
     state = AppState()
     state.set_model(make_model())
-    state.add_picture(make_image("one"))
-    state.add_picture(make_image("two"), select=False)
+    state.opened.add(make_image("one"))
+    state.opened.add(make_image("two"), select=False)
     return state
 
 

@@ -24,7 +24,7 @@ def background() -> Iterator[Background]:
 def lab(qtbot: QtBot, state: AppState, bridge: EngineBridge, background: Background) -> ReceptiveFieldLab:
     """The lab, shown, with a model and a picture; the open model is its only subject."""
     state.set_model(make_model("Trained"))
-    state.add_picture(make_image())
+    state.opened.add(make_image())
     lab = ReceptiveFieldLab(state, bridge, background)
     qtbot.addWidget(lab)
     lab.resize(1280, 720)

@@ -8,9 +8,9 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.protocol.receptive_fields import (
     FieldGrowth,
     FieldGrowthResult,
+    FieldNetwork,
     GrowthPoint,
     ReceptiveField,
-    Subject,
 )
 from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 from convnext_studio.ui.state.app_state import AppState
@@ -56,7 +56,7 @@ def test_growth_is_measured_when_it_is_seen(
     assert engine.open(FieldGrowth) == []
     lab.pages.setCurrentWidget(lab.growth)
     (request,) = engine.open(FieldGrowth)
-    assert (request.subject, request.images, request.count) == (Subject(), ("one",), 4)
+    assert (request.subject, request.images, request.count) == (FieldNetwork(), ("one",), 4)
     engine.answer(request, growth(state))
     theory, most, half, side = lab.growth.plot.curves
     # Stem 4; stage 1: 4 + 24; stage 2: 32 + 48; stage 3: 88 + 96, and 96 more; stage 4: 296 + 192.

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.nodes import node_table
-from convnext_studio.protocol.receptive_fields import Subject
+from convnext_studio.protocol.receptive_fields import FieldNetwork
 from convnext_studio.ui.panels.receptive_field_lab.lab_panel import OPEN_TEXT, RANDOM_TEXT, ReceptiveFieldLab
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
@@ -23,7 +23,7 @@ from tests.ui.panels.receptive_field_lab.told import TITLES, asked, compare, set
 
 def test_it_begins_with_the_open_model_at_the_selected_node(lab: ReceptiveFieldLab, engine: FakeEngine) -> None:
     (request,) = asked(engine)
-    assert request.subject == Subject()
+    assert request.subject == FieldNetwork()
     assert (request.node, request.images) == ("stage2", ("one",))
     assert [subject.name for subject in lab.compare.subjects] == ["Trained"]
 

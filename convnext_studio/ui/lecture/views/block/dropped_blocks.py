@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtWidgets import QBoxLayout
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import DropBlocks, DroppedBlocks
 from convnext_studio.render import Limits, format_percent

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QRectF
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.activations import CURVES
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import Act, ConvNeXtConfig, Norm

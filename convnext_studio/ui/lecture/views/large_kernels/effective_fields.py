@@ -12,7 +12,12 @@ from convnext_studio.erf import DECADES, scaled_field
 from convnext_studio.lecture.setting import OneOf, Whole
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Payload, Request
-from convnext_studio.protocol.receptive_fields import THRESHOLDS, ReceptiveField, ReceptiveFieldResult, Subject
+from convnext_studio.protocol.receptive_fields import (
+    THRESHOLDS,
+    FieldNetwork,
+    ReceptiveField,
+    ReceptiveFieldResult,
+)
 from convnext_studio.render import Limits, format_percent
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
@@ -39,7 +44,7 @@ class MeasuredNetwork:
     """
 
     title: str
-    subject: Subject
+    subject: FieldNetwork
 
 
 class EffectiveFieldsView(NetworkView):
@@ -70,28 +75,30 @@ class EffectiveFieldsView(NetworkView):
         self.add_button(
             "Measure again", "Measure with new noise, and watch the fields become sharper", self._again
         )
-        state.pictures_changed.connect(self.follow)
+        state.opened.changed.connect(self.follow)
 
     def compared(self) -> tuple[MeasuredNetwork, ...]:
         """Return the compared networks from left to right; the open model is the last."""
-        here = MeasuredNetwork("The open model", Subject())
+        here = MeasuredNetwork("The open model", FieldNetwork())
         scaled = with_layer_scale(self.config, 1.0)  # With less, untrained blocks have almost no effect.
         if self.settings["compare"] == "kernels":
             random = [
-                MeasuredNetwork(f"{side} × {side} kernels", Subject(config=replace(scaled, kernel_size=side)))
+                MeasuredNetwork(
+                    f"{side} × {side} kernels", FieldNetwork(config=replace(scaled, kernel_size=side))
+                )
                 for side in (3, 7)
             ]
             return *random, here
         configs = dict.fromkeys((with_layer_scale(self.config, PAPER_SCALE), scaled))
-        return *(MeasuredNetwork(_title(config), Subject(config=config)) for config in configs), here
+        return *(MeasuredNetwork(_title(config), FieldNetwork(config=config)) for config in configs), here
 
     def network_questions(self) -> Sequence[Request] | str:
         """Ask for the field of each network."""
         takes_pictures = self.inputs.currentData() == "pictures"
-        if takes_pictures and not self.state.pictures:
+        if takes_pictures and not self.state.opened.all:
             return NO_PICTURE
         count = int(self.settings["count"])
-        images = tuple(picture.key for picture in self.state.pictures[:count]) if takes_pictures else ()
+        images = tuple(picture.key for picture in self.state.opened.all[:count]) if takes_pictures else ()
         return [
             ReceptiveField(
                 panel=f"{self.panel} {place}",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.nodes import HEAD_NORM, head_parameters
 from convnext_studio.protocol.envelope import Payload, Request

@@ -5,7 +5,7 @@ from math import ceil
 
 from PySide6.QtCore import QPointF, QRectF
 
-from convnext_studio.export.contents import label_of
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request

@@ -1,0 +1,1 @@
+"""Change parts of a network and see what it decides."""

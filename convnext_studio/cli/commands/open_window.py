@@ -1,0 +1,125 @@
+"""`convnext-studio` without a command: opens the window."""
+
+import argparse
+from importlib import import_module
+
+from convnext_studio import __version__
+from convnext_studio.cli.command_table import COMMANDS
+from convnext_studio.cli.options import (
+    LARGEST,
+    add_framing_options,
+    add_model_options,
+    framing,
+    picture_view,
+    positive,
+)
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.garbage_collection import collecting_later
+
+_BEFORE_QT = (
+    "convnext_studio.engine.client.client",
+    "convnext_studio.erf",
+    "convnext_studio.export.export_contents",
+    "convnext_studio.export.field_exports",
+    "convnext_studio.export.views",
+    "convnext_studio.lecture.script",
+    "convnext_studio.model.road.steps",
+    "convnext_studio.model.timm.known_models",
+    "convnext_studio.model.weights.weights_files",
+    "convnext_studio.render",
+)
+"""What the window needs of the rooms without Qt. PySide reads the source of every module that is imported after
+it, to find out whether it uses Qt."""
+
+EXAMPLES = (
+    ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
+    ("--model timm:convnext_tiny.fb_in1k cat.jpg", "use published weights, which are downloaded once"),
+    (
+        "--model weights.pth --stem-stride 1 --stem-padding 1",
+        "open a weights file, and give what it does not state",
+    ),
+    ("cat.jpg --present", "present the lecture, full screen"),
+    (
+        "cat.jpg --screenshot window.png --size 1920x1080",
+        "save a picture of the window; this needs no display",
+    ),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the program without a command; its help lists the commands."""
+    parser = argparse.ArgumentParser(
+        prog="convnext-studio",
+        description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
+        epilog=_epilog(),
+    )
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="pictures, folders of any number of pictures, or a saved session (.cnxsession)",
+    )
+    add_model_options(parser)
+    add_framing_options(parser)
+    parser.add_argument(
+        "--screenshot",
+        metavar="FILE.png",
+        help="save a picture of the window as soon as every panel shows its result, then quit",
+    )
+    parser.add_argument(
+        "--present",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help=(
+            "present the lecture, or your own lecture in FOLDER, full screen; put pictures before this option"
+        ),
+    )
+    parser.add_argument(
+        "--step", type=positive, metavar="N", help="first step of the lecture to show (default: 1)"
+    )
+    parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
+    parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the window until it is closed."""
+    with collecting_later():
+        for name in _BEFORE_QT:
+            import_module(name)
+        # Imported here, because --help does not need Qt, which may be missing.
+        from convnext_studio.ui.start.app import WindowOptions, run
+
+    if options.step is not None and options.present is None:
+        raise StudioError("--step needs a lecture.", "Add --present.")
+    values = vars(options) | {
+        "images": tuple(options.images),
+        "framing": framing(options),
+        "view": picture_view(options),
+    }
+    for name in ("input_px", "frame", "bands", "contrast"):
+        del values[name]
+    return run(WindowOptions(**values))
+
+
+def _epilog() -> str:
+    lines = [
+        f"  {name:<11} {text}" if len(name) <= 11 else f"  {name}\n{'':14}{text}"
+        for name, text in COMMANDS.items()
+    ]
+    return "\n".join(
+        (
+            "commands, each with a --help of its own:",
+            *lines,
+            "",
+            "To open a picture that is called like a command, write its folder as well, as in ./export.",
+        )
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not all(side.isdecimal() and 1 <= int(side) <= LARGEST for side in (width, height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
+    return int(width), int(height)

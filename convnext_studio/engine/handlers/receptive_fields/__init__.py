@@ -1,0 +1,1 @@
+"""Handlers for receptive fields: of one unit, averaged over pictures, through depth, from a file."""

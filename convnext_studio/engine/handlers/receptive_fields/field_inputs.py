@@ -1,0 +1,213 @@
+"""The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+import numpy as np
+from torch import Tensor
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.decoding.images import DecodedImage, PictureReader
+from convnext_studio.decoding.picture_folders import pictures_in, shuffled
+from convnext_studio.model.framing import framing_of
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.protocol.receptive_fields import FieldRequest
+
+
+class Opened(Interface):
+    """The interface of what holds the opened pictures and decodes others."""
+
+    reader: PictureReader
+
+    def picture(self, key: str) -> DecodedImage:
+        """Return the picture of that key; raise StudioError if it is not available."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input that was used: its name, and its position in the list of all candidates."""
+
+    name: str
+    position: int
+
+
+@dataclass(slots=True)
+class FieldInputs:
+    """The inputs of one measurement, which are read lazily.
+
+    Attributes
+    ----------
+    request, model, preprocessing
+        The request, the network to measure, and the preprocessing that brings pictures to their size.
+    opened, candidates
+        The holder of the opened pictures; their keys, or the paths of a folder's pictures, in the order in
+        which they are tried.
+    total
+        How many inputs there will be, unless some cannot be read.
+    is_noise
+        Whether the inputs are noise, for which nothing is read.
+    fills_up
+        Whether noise fills up what the pictures lack of `total`.
+    given
+        The inputs used so far, in order.
+    unreadable
+        One sentence for each candidate that could not be read.
+    pictures_given
+        The number of pictures among the inputs used, after which noise fills up; None while there is no noise.
+    geometry
+        The geometry of the last picture.
+    """
+
+    request: FieldRequest
+    model: LoadedModel
+    preprocessing: Preprocessing
+    opened: Opened
+    candidates: tuple[str | Path, ...]
+    total: int
+    is_noise: bool
+    fills_up: bool
+    given: list[Given] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    pictures_given: int | None = None
+    geometry: CropGeometry | None = None
+
+    def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
+        """Yield the inputs, each (1, C, H, W) float32, normalised, on the model's device.
+
+        Parameters
+        ----------
+        after
+            The number of candidates (pictures or noise inputs) to skip first.
+        count
+            The number of inputs to yield; `total` if None.
+        """
+        count = self.total if count is None else count
+        if self.is_noise:
+            yield from self._noises(after, count)
+            return
+        yield from self._pictures(after, count)
+        if self.fills_up:
+            self.pictures_given = len(self.given)
+            yield from self._noises(0, count - len(self.given))
+
+    def _pictures(self, after: int, count: int) -> Iterator[Tensor]:
+        given = 0
+        for position, candidate in enumerate(self.candidates[after:], after):
+            if given == count:
+                return
+            try:
+                picture = self._read(candidate)
+            except StudioError as error:
+                if str(error) not in self.unreadable:  # A continued measurement may try it again.
+                    self.unreadable.append(str(error))
+                continue
+            geometry = self._geometry_of(candidate, picture)
+            if geometry is None:
+                self.unreadable.append(f"“{picture.name}” has another shape in this framing.")
+                continue
+            array, self.geometry = self.preprocessing(picture.for_networks, geometry)
+            self.given.append(Given(picture.name, position))
+            given += 1
+            yield self.model.to_tensor(array)
+
+    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry | None:
+        """Return where the input lies in a picture; None if it cannot be averaged with the first one's."""
+        if self.preprocessing.squash:
+            return squashed_geometry(picture.size, (self.request.input_px, self.request.height_px))
+        if isinstance(candidate, Path):
+            return self.preprocessing.geometry(picture.size)
+        geometry, first = self.model.geometry(picture.size, framing_of(candidate)), self.geometry
+        if first is None or (first.input_size, first.padding) == (geometry.input_size, geometry.padding):
+            return geometry
+        return None
+
+    def _read(self, candidate: str | Path) -> DecodedImage:
+        return (
+            self.opened.reader.decode(str(candidate))
+            if isinstance(candidate, Path)
+            else self.opened.picture(candidate)
+        )
+
+    def _noises(self, after: int, count: int) -> Iterator[Tensor]:
+        noise = np.random.default_rng(self.request.seed)
+        shape = (self.model.config.in_chans, self.request.height_px, self.request.input_px)
+        for position in range(after + count):
+            array = noise.standard_normal(shape, dtype=np.float32)
+            if position >= after:
+                self.given.append(Given(f"noise {position + 1}", position))
+                yield self.model.to_tensor(array)
+
+    def averaged(self, used: int, skipped: Sequence[int]) -> tuple[int, int]:
+        """Return how many pictures and how many noise inputs an average consists of.
+
+        Parameters
+        ----------
+        used
+            The number of inputs in the average.
+        skipped
+            The indices of those that were left out, among all that were measured.
+        """
+        if self.is_noise:
+            return 0, used
+        if self.pictures_given is None:
+            return used, 0
+        tried = min(used + len(skipped), self.pictures_given)
+        pictures = tried - sum(index < self.pictures_given for index in skipped)
+        return pictures, used - pictures
+
+    def nothing_read(self) -> StudioError:
+        """Return the error to raise if no candidate could be read."""
+        first = self.unreadable[0] if self.unreadable else ""
+        return StudioError(f"None of the {len(self.candidates)} pictures can be read.", first)
+
+    def notes(self) -> list[str]:
+        """Return sentences on what is missing, once all inputs were measured."""
+        said = []
+        found = len(self.candidates)
+        if self.request.inputs == "folder" and not self.is_noise and found < self.request.count:
+            said.append(f"The folder has only {found} picture{'' if found == 1 else 's'}.")
+        if self.unreadable:
+            named = " ".join(self.unreadable[:3])
+            more = f" And {len(self.unreadable) - 3} more." if len(self.unreadable) > 3 else ""
+            files = "1 file was" if len(self.unreadable) == 1 else f"{len(self.unreadable)} files were"
+            said.append(f"{files} left out: {named}{more}")
+        return said
+
+
+def squashed_geometry(picture_size: tuple[int, int], size: tuple[int, int]) -> CropGeometry:
+    """Return the geometry of a whole picture that is squashed to a width and height."""
+    return CropGeometry(picture_size, size, (0, 0), size)
+
+
+def inputs_of(
+    opened: Opened,
+    model: LoadedModel,
+    request: FieldRequest,
+    preprocessing: Preprocessing,
+    *,
+    takes_noise: bool,
+) -> FieldInputs:
+    """Find the inputs that a measurement is averaged over.
+
+    Raises
+    ------
+    StudioError
+        If there are none.
+    """
+    is_noise = takes_noise or request.inputs == "noise"
+    candidates: tuple[str | Path, ...] = ()
+    if request.inputs == "folder" and not is_noise:
+        candidates = tuple(shuffled(pictures_in(request.folder), request.seed))
+    elif not is_noise:
+        candidates = request.images
+        if not candidates:
+            raise StudioError(
+                "There is no open picture to measure.", "Open pictures, or choose a folder or noise."
+            )
+    fills_up = request.fills_up and request.inputs == "pictures" and not is_noise
+    total = request.count if is_noise or fills_up else min(request.count, len(candidates))
+    return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise, fills_up)

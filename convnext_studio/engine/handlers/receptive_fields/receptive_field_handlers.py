@@ -1,0 +1,266 @@
+"""The handler that measures the effective receptive field of a node's unit."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import cast
+
+import msgspec
+
+from convnext_studio.analysis.attribution.grids import PIXELS
+from convnext_studio.analysis.features import without_padding
+from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.engine.handlers.receptive_fields.field_inputs import (
+    FieldInputs,
+    inputs_of,
+    squashed_geometry,
+)
+from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.hardware.devices import resolve_device
+from convnext_studio.engine.server.workspace import ShouldStop, Workspace
+from convnext_studio.erf import (
+    Field,
+    MeasurementSettings,
+    Protocol,
+    curves_of,
+    definition,
+    field_notes,
+    fit_gaussian,
+    protocol_text,
+    squares,
+)
+from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import check_input_px
+from convnext_studio.protocol.envelope import Progress
+from convnext_studio.protocol.receptive_fields import (
+    THRESHOLDS,
+    FieldRequest,
+    ReceptiveField,
+    ReceptiveFieldResult,
+    Scale,
+    Square,
+)
+
+SCALES: tuple[Scale, Scale] = ("linear", "log")
+DEFAULT_INPUT_PX = 224
+LAST = "last"
+
+
+@handles(ReceptiveField)
+def receptive_field(
+    workspace: Workspace, request: ReceptiveField, should_stop: ShouldStop
+) -> Generator[Progress, None, ReceptiveFieldResult]:
+    """Average the field over its inputs, with partial answers as it sharpens."""
+    model = yield from subject_of(workspace, request, should_stop)
+    measurement = Measurement.of(workspace, model, request)
+    request = measurement.request
+    # Results for a folder are not cached, because its contents may change.
+    key = (
+        None
+        if request.inputs == "folder"
+        else workspace.key("erf", msgspec.structs.replace(request, id=0, panel=""))
+    )
+    kept = workspace.results.get(key)
+    if kept is not None:
+        return cast("ReceptiveFieldResult", kept)
+    is_pointless = until_another_model(workspace, request, should_stop)
+    inputs = measurement.inputs
+    average: FieldSoFar | None = None
+    for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
+        if average.done < inputs.total:
+            text = f"Receptive field: {average.done} of {inputs.total}"
+            partial = measurement.result(average) if average.used else None
+            yield Progress(id=request.id, done=average.done, total=inputs.total, text=text, partial=partial)
+    result = measurement.final(average)
+    if key is not None:
+        workspace.results.put(key, result)
+    return result
+
+
+def subject_of(
+    workspace: Workspace, request: FieldRequest, should_stop: ShouldStop
+) -> Generator[Progress, None, LoadedModel]:
+    """Return the network that a request is about, opening it beside the current one if it is another.
+
+    Raises
+    ------
+    StudioError
+        If it cannot be loaded or built.
+    """
+    subject = request.subject
+    if subject.is_current:
+        model = workspace.model
+        return replace(model, title=subject.title) if subject.title else model
+    device = workspace.model.device if workspace.has_model else resolve_device("auto")
+    input_px = workspace.model.preprocessing.input_px if workspace.has_model else DEFAULT_INPUT_PX
+    return (yield from workspace.compared.open(subject, device, input_px, request.id, should_stop))
+
+
+def until_another_model(workspace: Workspace, request: FieldRequest, should_stop: ShouldStop) -> ShouldStop:
+    """Return a `should_stop` that is also true once the open model, if it is the one measured, was replaced."""
+    return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
+
+
+def check_request(model: LoadedModel, request: FieldRequest) -> tuple[int, int]:
+    """Check a request, and return width and height of the input in pixels.
+
+    Raises
+    ------
+    StudioError
+        If the request cannot be met.
+    """
+    definition(request.protocol)
+    if request.count < 1:
+        raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
+    width = request.input_px or model.preprocessing.input_px
+    height = request.height_px or width
+    if width == height:
+        check_input_px(model.config, width)
+    else:
+        model.check_input(squashed_geometry((width, height), (width, height)))
+    return width, height
+
+
+class Measurement:
+    """A field that is being measured: its network, its request with all defaults filled in, and its inputs."""
+
+    def __init__(self, model: LoadedModel, request: ReceptiveField, inputs: FieldInputs) -> None:
+        self.model, self.request, self.inputs = model, request, inputs
+        self.signal = Signal(
+            node=request.node, unit=request.unit, target=request.target, protocol=request.protocol
+        )
+
+    @classmethod
+    def of(cls, workspace: Workspace, model: LoadedModel, request: ReceptiveField) -> "Measurement":
+        """Fill in what a request leaves open, and find its inputs.
+
+        Raises
+        ------
+        StudioError
+            If the request cannot be met.
+        """
+        width, height = check_request(model, request)
+        is_own = request.framing == "own"
+        preprocessing = model.preprocessing if is_own else model.preprocessing.squashed(width)
+        node = request.subject.node or request.node
+        if node == LAST or request.target is not None:
+            node = model.config.stages[-1]
+        if not model.node(node).has_positions:
+            raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
+        takes_noise = definition(request.protocol).takes_noise
+        images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
+        if is_own:
+            width, height = preprocessing.input_size
+        settled = msgspec.structs.replace(request, node=node, images=images, input_px=width, height_px=height)
+        return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
+
+    def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
+        """Return the final result.
+
+        Raises
+        ------
+        StudioError
+            If no picture could be read, or all were skipped.
+        """
+        if average is None:
+            raise self.inputs.nothing_read()
+        if average.used == 0:
+            raise no_gradient()
+        result = self.result(average)
+        return msgspec.structs.replace(result, notes=(*self.inputs.notes(), *result.notes))
+
+    def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
+        """Return the result for the inputs averaged so far."""
+        request, model = self.request, self.model
+        field_map = average.field
+        if self.inputs.geometry is not None:
+            field_map = without_padding(field_map, PIXELS, self.inputs.geometry)
+        size = (field_map.shape[1], field_map.shape[0])
+        theoretical, centre = self._geometry(average.unit, size)
+        found = squares_of(field_map, request.protocol, centre)
+        scale = definition(request.protocol).scale
+        is_noise, has_one = self.inputs.is_noise, average.used == 1 and self.inputs.total == 1
+        pictures, noises = self.inputs.averaged(average.used, average.skipped)
+        measured = MeasurementSettings(
+            protocol=request.protocol,
+            node=request.node,
+            unit=average.unit,
+            target=request.target,
+            is_last_map=request.node in last_map(model),
+            input_size=size,
+            is_cropped=not self.inputs.preprocessing.squash,
+            pictures=pictures,
+            noises=noises,
+        )
+        return ReceptiveFieldResult(
+            node=request.node,
+            protocol=request.protocol,
+            protocol_text=protocol_text(measured),
+            field_map=field_map,
+            squares=found,
+            curves=curves_of(field_map, centre),
+            gaussian=fit_gaussian(field_map, centre),
+            centre_px=centre,
+            theoretical=theoretical,
+            unit=average.unit,
+            pictures=pictures,
+            noises=noises,
+            skipped=len(average.skipped),
+            count=request.count,
+            target=request.target,
+            unreadable=tuple(self.inputs.unreadable),
+            notes=(*field_notes(field_map, scale, found[scale]), *self._notes(average, theoretical)),
+            title=model.title,
+            source=model.source,
+            geometry=self.inputs.geometry if has_one and not is_noise else None,
+            random_weights=model.random_weights,
+        )
+
+    def _geometry(
+        self, unit: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[FieldGeometry, tuple[float, float]]:
+        """Return the theoretical field, and x and y of the point around which squares grow."""
+        width, height = size
+        field = self.model.node(self.request.node).field
+        if definition(self.request.protocol).published_centre:
+            centre = (width // 2 + 0.5, height // 2 + 0.5)
+        elif self.request.target is not None:
+            centre = (width / 2, height / 2)
+        else:
+            centre = (field.centre_px(unit[1]), field.centre_px(unit[0]))
+        # A class score pools over the whole map.
+        return (field if self.request.target is None else replace(field, is_global=True)), centre
+
+    def _notes(self, average: FieldSoFar, theoretical: FieldGeometry) -> list[str]:
+        said = []
+        if average.skipped:
+            lost = len(average.skipped)
+            said.append(
+                f"{lost} input{' was' if lost == 1 else 's were'} skipped, because the gradient was not finite."
+            )
+        if theoretical.is_global and self.request.target is None:
+            said.append("The theoretical field is the whole input, because the network pools over its maps.")
+        return said
+
+
+def no_gradient() -> StudioError:
+    """Return the error to raise if every picture was skipped."""
+    return StudioError(
+        "No picture gave a finite gradient.", "The weights or the pictures contain extreme values."
+    )
+
+
+def last_map(model: LoadedModel) -> tuple[str, str]:
+    """Return the names of the last map before the head: the last stage, and its last block."""
+    stage = model.config.stages[-1]
+    inside = [node.name for node in model.nodes if node.name.startswith(f"{stage}.") and node.kind == "block"]
+    return stage, inside[-1] if inside else stage
+
+
+def squares_of(
+    field_map: Field, protocol: Protocol, centre: tuple[float, float]
+) -> dict[Scale, tuple[Square, ...]]:
+    """Return the squares of a field by scale, around the centre that its protocol defines."""
+    around = "replknet" if definition(protocol).published_centre else centre
+    return {scale: tuple(squares(field_map, THRESHOLDS, scale, around)) for scale in SCALES}

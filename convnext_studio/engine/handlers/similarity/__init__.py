@@ -1,0 +1,1 @@
+"""Handlers for what the positions of pictures have in common."""

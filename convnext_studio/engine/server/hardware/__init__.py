@@ -1,0 +1,1 @@
+"""What the computer has to compute with, and how much memory a network takes there."""

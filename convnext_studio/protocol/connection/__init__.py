@@ -1,0 +1,1 @@
+"""The connection between window and engine: messages over two byte streams."""

@@ -1,0 +1,166 @@
+"""Has the engine open the changed network as B whenever the chain of changes is another one."""
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, Intervene
+from convnext_studio.protocol.models import CloseModel, ModelInfo
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.following_query import FollowingQuery
+from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.selection.interventions import Chain
+
+_PANEL = "interventions"
+_PAUSE_MS = 150
+"""How long a hand that holds a slider has to rest until all views follow; the prediction follows at once."""
+
+
+class ChangedNetwork(QObject):
+    """Keeps the network B what the changes make of A, and its prediction up to date while a change is dragged.
+
+    Attributes
+    ----------
+    failure
+        Why the changes cannot be made; empty if they are.
+    """
+
+    told = Signal(str)  # Why the changes cannot be made; empty if they are.
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._bridge = bridge
+        self._query = Query(bridge, self._opened, self._refuse, parent=self)
+        self._live = FollowingQuery(bridge, self._follow_live, self._refuse, self)
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._pause.timeout.connect(self._apply)
+        self.failure = ""
+        interventions = state.interventions
+        interventions.changed.connect(self._follow)
+        interventions.released.connect(self._apply)
+        state.model_loaded.connect(self._begin_anew)
+        state.picture_selected.connect(self._apply)
+        state.opened.changed.connect(self._forget_closed)
+        state.second.model_changed.connect(self._see_other)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the network B is what the chain of changes says."""
+        return not (self._query.is_running or self._live.is_running or self._pause.isActive())
+
+    # ------------------------------------------------------------------------------------------- what to ask
+
+    def request(self) -> Intervene | None:
+        """Return the request that opens the changed network; None if nothing is changed."""
+        chain, picture = self._state.interventions.chain, self._state.picture
+        changes = tuple(change for change in chain.changes if change.enabled)
+        applied = tuple(
+            (key, tuple(each for each in made if each.enabled))
+            for key, made in chain.retouched
+            if any(each.enabled for each in made)
+        )
+        if not changes and not applied:
+            return None
+        fits_picture = any(change.region is not None or change.effect == "patch" for change in changes)
+        averages = any(change.effect == "picture mean" for change in changes)
+        return Intervene(
+            panel=_PANEL,
+            network="B",
+            changes=changes,
+            retouched=applied,
+            image=picture.key if picture is not None and fits_picture else "",
+            images=tuple(each.key for each in self._state.opened.all) if averages else (),
+        )
+
+    def live_request(self) -> ChangedLogits | None:
+        """Return the request for the prediction on the current picture alone; None if there is none."""
+        wanted, picture = self.request(), self._state.picture
+        if wanted is None or picture is None or self._state.model is None:
+            return None
+        return ChangedLogits(
+            panel=_PANEL,
+            image=picture.key,
+            changes=wanted.changes,
+            retouched=wanted.retouched,
+            images=wanted.images,
+        )
+
+    # ------------------------------------------------------------------------------------------------ asking
+
+    def _follow(self, _chain: Chain) -> None:
+        if not self._state.interventions.is_held:
+            self._apply()
+            return
+        live = self.live_request()
+        if live is not None:
+            self._live.ask(live)
+        self._pause.start()
+
+    def _apply(self, _changed: object = None) -> None:
+        """Open the changed network, unless that is what is open; close it if nothing is changed."""
+        self._pause.stop()
+        wanted, model = self.request(), self._state.model
+        if wanted is not None and model is not None:
+            self._query.ask(wanted, of=model)
+            return
+        self._query.drop()
+        self._live.drop()
+        self._say("")
+        if self._state.second.is_changed_first:
+            self._close()
+
+    def _opened(self, answer: Payload) -> None:
+        if not isinstance(answer, ModelInfo):
+            return
+        second = self._state.second
+        is_first = not second.is_changed_first
+        self._say("")
+        second.set_model(answer, is_changed_first=True)
+        if is_first and second.choice.shown == "first":
+            second.choice.choose("second")  # Who changes something wants to see what it does.
+
+    def _refuse(self, sentence: str) -> None:
+        """Show nothing as changed, because the changes cannot be made."""
+        self._query.drop()
+        self._say(sentence)
+        if self._state.second.is_changed_first:
+            self._close()
+
+    def _close(self) -> None:
+        self._state.second.set_model(None)
+        self._bridge.ask(CloseModel(panel=_PANEL, network="B"), lambda _: None)
+
+    def _follow_live(self, answer: Payload) -> None:
+        picture = self._state.picture
+        if not isinstance(answer, ChangedLogitsResult) or picture is None or answer.image != picture.key:
+            return
+        if not self._query.is_running:
+            self._state.second.show_live(answer.probabilities)
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self.failure:
+            self.failure = sentence
+            self.told.emit(sentence)
+
+    # ------------------------------------------------------------------------------------- what else happens
+
+    def _begin_anew(self, _model: ModelInfo) -> None:
+        """Make the same changes in another network A."""
+        if self._state.second.is_changed_first:  # Nobody is to compare the new network with the old one.
+            self._state.second.set_model(None)
+        self._apply()
+
+    def _see_other(self, model: ModelInfo | None) -> None:
+        """Keep the changes as a list only, once a person has opened another network as B."""
+        if model is not None and not self._state.second.is_changed_first:
+            self._query.drop()
+            self._state.interventions.switch_all_off()
+
+    def _forget_closed(self, _pictures: object) -> None:
+        """Forget the changes of pictures that are open no longer; the mean over all pictures is another one."""
+        keys = {picture.key for picture in self._state.opened.all}
+        chain = self._state.interventions.chain
+        self._state.interventions.forget_pictures({key for key, _ in chain.retouched} - keys)
+        if any(change.effect == "picture mean" for change in chain.changes):
+            self._apply()

@@ -1,0 +1,1 @@
+"""Searching by a few typed letters, and the fields that complete what is typed."""

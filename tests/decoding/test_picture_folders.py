@@ -1,0 +1,30 @@
+"""The pictures of a folder are found, and sampled in a reproducible order."""
+
+from pathlib import Path
+
+import pytest
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.picture_folders import pictures_in, shuffled
+
+
+def test_sub_folders_are_searched_and_hidden_files_are_not(tmp_path: Path) -> None:
+    wanted = ["a.png", "b/c.JPG", "b/d/e.tiff"]
+    for name in [*wanted, "notes.txt", ".f.png", ".g/h.png", "b/i"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "back").symlink_to(tmp_path)
+    assert pictures_in(str(tmp_path)) == [tmp_path / name for name in wanted]
+    with pytest.raises(StudioError, match="no folder"):
+        pictures_in(str(tmp_path / "a.png"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudioError, match="no pictures"):
+        pictures_in(str(tmp_path / "empty"))
+
+
+def test_a_larger_sample_begins_with_a_smaller_one_and_another_seed_gives_another() -> None:
+    paths = [Path(str(number)) for number in range(100)]
+    order = shuffled(paths, 3)
+    assert order == shuffled(paths, 3)
+    assert sorted(order) == sorted(paths)
+    assert order[:10] not in (paths[:10], shuffled(paths, 4)[:10])
