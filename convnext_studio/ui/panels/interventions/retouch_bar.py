@@ -9,9 +9,9 @@ from convnext_studio.common.retouches import FILLS, Fill
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
-from convnext_studio.ui.widgets.switch import Switch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 Tool = Literal["brush", "rectangle", "superpixel", "part"]
@@ -134,8 +134,8 @@ class RetouchBar(QWidget):
 
     @property
     def _others(self) -> list[ListedPicture]:
-        chosen = self._state.chosen
-        return [each for each in self._state.pictures if chosen is None or each.key != chosen.key]
+        chosen = self._state.opened.chosen
+        return [each for each in self._state.opened.all if chosen is None or each.key != chosen.key]
 
     def _list_pictures(self) -> None:
         self._pictures.clear()

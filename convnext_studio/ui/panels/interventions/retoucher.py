@@ -47,7 +47,7 @@ class ChangedPixels:
         scale = picture.preview.shape[1] / picture.size[0]
 
         def pasted(other: str) -> NDArray[np.uint8]:
-            info = state.preview(other)
+            info = state.opened.preview(other)
             return picture.preview if info is None else info.preview
 
         first = retouches[:-1]
@@ -141,9 +141,9 @@ class Retoucher(QObject):
         elif bar.shown_tool == "part":
             node = model.node(self._state.node)
             if node.has_positions:
-                images = tuple(each.key for each in self._state.images)
+                images = tuple(each.key for each in self._state.opened.images)
                 self._ask_regions(FindParts(panel=_PANEL, images=images, node=node.name))
-        if bar.fill_kind == "paste" and bar.pasted and self._state.preview(bar.pasted) is None:
+        if bar.fill_kind == "paste" and bar.pasted and self._state.opened.preview(bar.pasted) is None:
             self._paste_query.ask(ShowPicture(panel=_PANEL, image=bar.pasted))
 
     def _ask_regions(self, request: FindSuperpixels | FindParts) -> None:
@@ -162,7 +162,7 @@ class Retoucher(QObject):
 
     def _take_pasted(self, answer: Payload) -> None:
         if isinstance(answer, ImageInfo):
-            self._state.add_picture(answer, select=False)
+            self._state.opened.add(answer, select=False)
             self.changed.emit()
 
     # -------------------------------------------------------------------------------------- what is shown

@@ -53,10 +53,10 @@ class RetouchedPictures(QObject):
             del self._asked[key]
             self._close(self._entries.pop(key, ""))
         for key, retouches in wanted.items():
-            row = self._state.row(key)
+            row = self._state.opened.row(key)
             if row is not None and self._asked.get(key) != retouches:
                 self._asked[key] = retouches
-                name = f"{self._state.pictures[row].name}, {pluralize(len(retouches), 'change')}"
+                name = f"{self._state.opened.all[row].name}, {pluralize(len(retouches), 'change')}"
                 self._bridge.ask(
                     OpenRetouched(panel=f"retouched {key}", image=key, retouches=retouches, name=name),
                     partial(self._opened, key, retouches),
@@ -69,14 +69,14 @@ class RetouchedPictures(QObject):
             self._close(answer.key)
             return
         former, self._entries[key] = self._entries.get(key, ""), answer.key
-        if former and self._state.row(former) is not None:
-            self._state.replace_picture(former, answer)
+        if former and self._state.opened.row(former) is not None:
+            self._state.opened.replace(former, answer)
             if former != answer.key:
                 self._bridge.ask(CloseImage(images=(former,)), lambda _: None)
         else:
-            self._state.add_picture(answer, select=False)
+            self._state.opened.add(answer, select=False)
 
     def _close(self, entry: str) -> None:
         if entry and entry not in self._entries.values():
             self._bridge.ask(CloseImage(images=(entry,)), lambda _: None)
-            self._state.remove_pictures({entry})
+            self._state.opened.remove({entry})
