@@ -262,7 +262,7 @@ class Workspace:
         own_key = retouched_key(key, retouches)
         kept = self._pictures.get(own_key)
         if kept is not None:
-            return kept
+            return replace(kept, name=name or kept.name)
         base = self._unchanged_picture(key)
         made = with_retouches(base, retouches, lambda other: self._unchanged_picture(other).pixels)
         changed = replace(made, key=own_key, name=name or base.name)

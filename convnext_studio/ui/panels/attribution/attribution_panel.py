@@ -50,6 +50,7 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     value_of_map,
 )
 from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
@@ -264,6 +265,7 @@ class AttributionPanel(Panel):
         super().__init__(state, bridge, parent)
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
+        self._photographs = Photographs(state)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,
@@ -480,7 +482,12 @@ class AttributionPanel(Panel):
             )
             if explanation.image == picture.key:
                 self.figure.show_explanation(
-                    explanation, picture, now.model, self.look.shading, now.others, now.beyond
+                    explanation,
+                    self._photographs.shown(picture),
+                    now.model,
+                    self.look.shading,
+                    now.others,
+                    now.beyond,
                 )
             self._describe()
         self._show_where()

@@ -9,7 +9,6 @@ from convnext_studio.common.retouches import FILLS, Fill
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -56,7 +55,12 @@ class RetouchBar(QWidget):
         super().__init__(parent)
         self._state = state
         self.pasted = ""
-        self.tool = Switch("Tool", [(text, tool, tip) for tool, (text, tip) in TOOLS.items()])
+        self.tool = choice(
+            "Tool",
+            "\n".join(f"{text}: {tip}" for text, tip in TOOLS.values()),
+            [(text, tool) for tool, (text, _) in TOOLS.items()],
+            word="",
+        )
         self.fill = choice("Fill", _FILL_TIP, [(FILL_TEXTS[fill], fill) for fill in FILLS])
         self.paste = QToolButton()
         self.paste.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -81,17 +85,17 @@ class RetouchBar(QWidget):
         self.save = _button("Save…", "Save the changed picture at its full size", self.save_asked)
         self.close_button = _button("Done", "Stop changing the picture; its changes stay (Esc)", self.closed)
         row = ControlRow("More controls of the brush")
-        row.add(self.tool)
+        row.add(self.tool, kept=True)
         row.add(self.fill, kept=True)
         row.add(self.paste)
         row.add(self.width_slider, word="Width")
         for part in (self.inverted, self.undo, self.redo, self.clear, self.save):
             row.add(part)
-        row.add(self.close_button, kept=True)
+        row.add(self.close_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(row)
-        self.tool.changed.connect(self._follow)
+        self.tool.currentIndexChanged.connect(self._follow)
         self.fill.currentIndexChanged.connect(self._follow)
         state.picture_selected.connect(self._follow)
         state.interventions.changed.connect(self._follow)
@@ -101,7 +105,7 @@ class RetouchBar(QWidget):
     @property
     def shown_tool(self) -> Tool:
         """The tool."""
-        return cast("Tool", self.tool.value)
+        return cast("Tool", self.tool.currentData())
 
     @property
     def fill_kind(self) -> Fill:
@@ -127,7 +131,7 @@ class RetouchBar(QWidget):
         interventions = self._state.interventions
         self.undo.setEnabled(interventions.can_undo)
         self.redo.setEnabled(interventions.can_redo)
-        has_changes = bool(interventions.chain.retouched)
+        has_changes = bool(interventions.recipe.retouched)
         for button in (self.clear, self.save):
             button.setEnabled(has_changes)
         self.tool_changed.emit()

@@ -1,5 +1,7 @@
 """Changes the picture that a view shows: strokes, rectangles and clicks become changes of the picture."""
 
+from dataclasses import replace
+
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
@@ -14,10 +16,11 @@ from convnext_studio.protocol.interventions import FindSuperpixels, Superpixels
 from convnext_studio.protocol.pictures import ImageInfo, ShowPicture
 from convnext_studio.protocol.similarity import FindParts, Parts
 from convnext_studio.render.positions import seen_map
-from convnext_studio.render.retouching import retouched
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.panels.interventions.retouch_bar import RetouchBar
 from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
+from convnext_studio.ui.plots.map_texts import picture_layer
+from convnext_studio.ui.plots.scene import Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
@@ -30,34 +33,6 @@ _WIDTH_KEYS = {Qt.Key.Key_BracketLeft: -2, Qt.Key.Key_BracketRight: 2}
 _STEPS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
 _UNDO = Qt.KeyboardModifier.ControlModifier
 _REDO = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
-
-
-class ChangedPixels:
-    """The changed pixels of a picture, of which only the last change is made again while it grows."""
-
-    def __init__(self) -> None:
-        self._before: tuple[str, tuple[Retouch, ...], NDArray[np.uint8]] | None = None
-        self._made: tuple[str, tuple[Retouch, ...], Layer] | None = None
-
-    def layer(self, picture: ImageInfo, retouches: tuple[Retouch, ...], state: AppState) -> Layer:
-        """Return a layer with the changed picture."""
-        key = picture_of(picture.key)
-        if self._made is not None and self._made[:2] == (key, retouches):
-            return self._made[2]
-        scale = picture.preview.shape[1] / picture.size[0]
-
-        def pasted(other: str) -> NDArray[np.uint8]:
-            info = state.opened.preview(other)
-            return picture.preview if info is None else info.preview
-
-        first = retouches[:-1]
-        if self._before is None or self._before[:2] != (key, first):
-            self._before = key, first, retouched(picture.preview, first, pasted, scale)
-        pixels = retouched(self._before[2], retouches[-1:], pasted, scale)
-        width, height = picture.size
-        layer = Layer(Bitmap(pixels), (0.0, 0.0, float(width), float(height)))
-        self._made = key, retouches, layer
-        return layer
 
 
 class Retoucher(QObject):
@@ -80,7 +55,7 @@ class Retoucher(QObject):
         self._bridge = bridge
         self._view = view
         self._bar = bar
-        self._pixels = ChangedPixels()
+        self._photographs = Photographs(state)
         self._pointer: tuple[float, float] | None = None
         self._start: tuple[float, float] | None = None
         self._is_stretching = False
@@ -171,32 +146,29 @@ class Retoucher(QObject):
     def retouches(self) -> tuple[Retouch, ...]:
         """The changes of the current picture."""
         picture = self._state.picture
-        return () if picture is None else self._state.interventions.chain.of_picture(picture_of(picture.key))
-
-    @property
-    def _applied(self) -> tuple[Retouch, ...]:
-        return tuple(each for each in self.retouches if each.enabled)
+        return () if picture is None else self._state.interventions.recipe.of_picture(picture_of(picture.key))
 
     def layers(self, original: Layer) -> list[Layer]:
         """Return the layers of the photograph: as it was, as it is changed, or both beside a line."""
-        picture, applied, second = self._state.picture, self._applied, self._state.second
-        if picture is None or not applied:
+        picture, second = self._state.picture, self._state.second
+        if picture is None or not self._photographs.applied(picture):
             return [original]
-        shown = second.shown
-        if shown == "curtain":
+        changed = picture_layer(self._photographs.changed(picture))
+        if second.shown == "curtain":
             width, height = float(picture.size[0]), float(picture.size[1])
             line = second.choice.curtain * width
-            changed = self._pixels.layer(picture, applied, self._state)
             left, right = (0.0, 0.0, line, height), (line, 0.0, width - line, height)
-            return [_clipped(original, left), _clipped(changed, right)]
+            return [replace(original, clip=left), replace(changed, clip=right)]
         # Who holds the brush looks at what it does, also before the engine has answered for the first time.
-        is_shown = shown == "second" or self._state.interventions.is_held or second.model is None
-        return [self._pixels.layer(picture, applied, self._state)] if is_shown else [original]
+        is_shown = second.shown == "second" or self._state.interventions.is_held or second.model is None
+        return [changed if is_shown else original]
 
     @property
     def has_curtain(self) -> bool:
         """Whether the photograph is shown on both sides of a line."""
-        return self._state.second.shown == "curtain" and bool(self._applied)
+        picture = self._state.picture
+        is_changed = picture is not None and bool(self._photographs.applied(picture))
+        return is_changed and self._state.second.shown == "curtain"
 
     @property
     def lines(self) -> tuple[Lines, ...]:
@@ -368,10 +340,6 @@ def _history_step(event: QKeyEvent) -> int:
     if event.key() != Qt.Key.Key_Z:
         return 0
     return {_UNDO: -1, _REDO: 1}.get(event.modifiers(), 0)
-
-
-def _clipped(layer: Layer, box: Box) -> Layer:
-    return Layer(layer.bitmap, layer.box, layer.opacity, layer.smooth, box, layer.numbers)
 
 
 def _outline(cells: Cells) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ def _has_model(window: "StudioWindow") -> bool:
 
 
 def _has_changes(window: "StudioWindow") -> bool:
-    return not window.state.interventions.chain.is_empty
+    return not window.state.interventions.recipe.is_empty
 
 
 def _toggle_brush(window: "StudioWindow") -> None:

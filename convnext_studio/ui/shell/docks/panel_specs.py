@@ -167,6 +167,12 @@ def _make_comparison(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_interventions(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.interventions.interventions_panel import InterventionsPanels
+
+    return InterventionsPanels(window.state, window.bridge)
+
+
 def _make_similarity(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 
@@ -356,6 +362,20 @@ PANELS: tuple[PanelSpec, ...] = (
             "Open a second network beside this one, and compare both in all views",
             lambda window: window.dock_layout.show_panel("comparison"),
             "Ctrl+Shift+M",
+        ),
+    ),
+    PanelSpec(
+        name="interventions",
+        title="Interventions",
+        make=_make_interventions,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "interventions",
+            "Model",
+            "W&hat matters…",
+            "Change parts of the network one by one, rank what that does to the class, and apply any change",
+            lambda window: window.dock_layout.show_panel("interventions"),
+            "Ctrl+Shift+I",
         ),
     ),
     PanelSpec(

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from convnext_studio.common.recipes import Recipe
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, Intervene
 from convnext_studio.protocol.models import CloseModel, ModelInfo
@@ -9,7 +10,6 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.following_query import FollowingQuery
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.selection.interventions import Chain
 
 _PANEL = "interventions"
 _PAUSE_MS = 150
@@ -53,7 +53,7 @@ class ChangedNetwork(QObject):
 
     def request(self) -> Intervene | None:
         """Return the request that opens the changed network; None if nothing is changed."""
-        chain, picture = self._state.interventions.chain, self._state.picture
+        chain, picture = self._state.interventions.recipe, self._state.picture
         changes = tuple(change for change in chain.changes if change.enabled)
         applied = tuple(
             (key, tuple(each for each in made if each.enabled))
@@ -88,7 +88,7 @@ class ChangedNetwork(QObject):
 
     # ------------------------------------------------------------------------------------------------ asking
 
-    def _follow(self, _chain: Chain) -> None:
+    def _follow(self, _chain: Recipe) -> None:
         if not self._state.interventions.is_held:
             self._apply()
             return
@@ -160,7 +160,7 @@ class ChangedNetwork(QObject):
     def _forget_closed(self, _pictures: object) -> None:
         """Forget the changes of pictures that are open no longer; the mean over all pictures is another one."""
         keys = {picture.key for picture in self._state.opened.all}
-        chain = self._state.interventions.chain
+        chain = self._state.interventions.recipe
         self._state.interventions.forget_pictures({key for key, _ in chain.retouched} - keys)
         if any(change.effect == "picture mean" for change in chain.changes):
             self._apply()

@@ -46,7 +46,7 @@ class RetouchedPictures(QObject):
             return
         made = {
             key: tuple(each for each in retouches if each.enabled)
-            for key, retouches in self._state.interventions.chain.retouched
+            for key, retouches in self._state.interventions.recipe.retouched
         }
         wanted = {key: retouches for key, retouches in made.items() if retouches}
         for key in [key for key in self._asked if key not in wanted]:
