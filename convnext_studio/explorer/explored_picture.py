@@ -1,30 +1,20 @@
-"""A picture that is open in an `Explorer`."""
+"""What an `Explorer` computes for an open picture."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import cast
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from PIL import Image
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
-from convnext_studio.engine.server.dispatch import Answers
+from convnext_studio.explorer.opened_picture import OpenedPicture
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
-from convnext_studio.model.framing import (
-    FRAMING_KINDS,
-    Framing,
-    FramingKind,
-    PictureBox,
-    framed,
-    framing_of,
-)
 from convnext_studio.model.labels import find_class
 from convnext_studio.protocol.attributions import (
     AVERAGE,
@@ -40,8 +30,6 @@ from convnext_studio.protocol.attributions import (
     Sanity,
 )
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
-from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.protocol.similarity import (
@@ -65,55 +53,8 @@ Class = str | int
 """A class, by its name or its index."""
 
 
-class Picture:
-    """An open picture and the results of the network for it; returned by `Explorer.open`.
-
-    Attributes
-    ----------
-    info
-        Name, size in pixels, notes about decoding, and a preview (h, w, 3) uint8.
-    """
-
-    def __init__(self, dispatcher: Answers, model: ModelInfo, info: ImageInfo) -> None:
-        self._dispatcher = dispatcher
-        self._model = model
-        self.info = info
-
-    @property
-    def key(self) -> str:
-        """The key of the picture in the engine."""
-        return self.info.key
-
-    @property
-    def framing(self) -> Framing:
-        """What the network is shown of the picture."""
-        return framing_of(self.key)
-
-    def framed(
-        self, framing: FramingKind = "trained", *, input_px: int = 0, box: PictureBox | None = None
-    ) -> "Picture":
-        """Return the same picture, of which the network is shown another part or at another size.
-
-        Parameters
-        ----------
-        framing
-            ``trained``: resized and cropped as in the network's training. ``whole``: the whole picture, padded
-            with the mean colour to a multiple of the network's stride. ``native``: the same at its own size.
-        input_px
-            The side of the crop, or the longer side of the whole picture; 0 for the network's own.
-        box
-            x, y, width and height of the only part to show, in pixels of the picture.
-
-        Raises
-        ------
-        StudioError
-            If there is no such framing.
-        """
-        if framing not in FRAMING_KINDS:
-            raise StudioError(f"There is no framing “{framing}”.", f"There are: {', '.join(FRAMING_KINDS)}.")
-        chosen = Framing(kind=framing, input_px=input_px, box=box)
-        info = replace(self.info, key=framed(self.key, chosen))
-        return Picture(self._dispatcher, self._model, info)
+class Picture(OpenedPicture):
+    """An open picture and the results of the network for it; returned by `Explorer.open`."""
 
     @property
     def predictions(self) -> Predictions:
@@ -165,7 +106,8 @@ class Picture:
         StudioError
             If there is no such method, node, class or parameter.
         """
-        asked = self._question(method, node, target, against, output, parameters)
+        options = {"target": target, "against": against, "output": output, **parameters}
+        asked = self._question(method, node, options)
         explanation = cast(Explanation, self._dispatcher.run(asked))
         name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
         return AttributionMap(self._contents(explanation.target), explanation, name)
@@ -175,25 +117,24 @@ class Picture:
         method: MethodName = "gradcam",
         node: str | Sequence[str] = (),
         *,
-        target: Class | None = None,
-        against: Class | None = None,
-        output: Output = "logit",
         fill: RemovalFill = "blur",
         steps: int = 32,
         orders: int = RANDOM_ORDERS,
         order_seed: int = 0,
-        **parameters: Value,
+        **options: Value | None,
     ) -> Faithfulness:
         """Measure insertion and deletion by an attribution map, and by random orders for comparison.
 
         Parameters
         ----------
+        method, node
+            What is measured, as in `attribution`.
         fill, steps, orders, order_seed
             What replaces removed pixels, the number of steps, and the number and the first seed of the orders.
-
-        The others are those of `attribution`.
+        **options
+            All that `attribution` takes by name.
         """
-        question = self._question(method, node, target, against, output, parameters)
+        question = self._question(method, node, options)
         asked = MeasureFaithfulness(question=question, fill=fill, steps=steps, orders=orders, seed=order_seed)
         return cast(Faithfulness, self._dispatcher.run(asked))
 
@@ -202,55 +143,53 @@ class Picture:
         method: MethodName = "gradcam",
         node: str | Sequence[str] = (),
         *,
-        target: Class | None = None,
-        against: Class | None = None,
-        output: Output = "logit",
         randomisation_seed: int = 0,
-        **parameters: Value,
+        **options: Value | None,
     ) -> Sanity:
-        """Randomise the weights from the head down, and watch an attribution map; see `attribution`."""
-        question = self._question(method, node, target, against, output, parameters)
+        """Randomise the weights from the head down, and watch a map; the options are those of `attribution`."""
+        question = self._question(method, node, options)
         return cast(Sanity, self._dispatcher.run(CheckSanity(question=question, seed=randomisation_seed)))
 
-    def agreement(
-        self,
-        methods: Sequence[MethodName],
-        node: str = "",
-        *,
-        target: Class | None = None,
-        against: Class | None = None,
-        output: Output = "logit",
-    ) -> Agreement:
-        """Measure how much methods agree, by the rank correlations of their maps on the grid of a node."""
+    def agreement(self, methods: Sequence[MethodName], node: str = "", **options: Value | None) -> Agreement:
+        """Measure how much methods agree, by the rank correlations of their maps on the grid of a node.
+
+        Parameters
+        ----------
+        methods
+            The names of the methods, which have their usual parameters.
+        **options
+            ``target``, ``against`` and ``output``, as in `attribution`.
+        """
+        question = self._question("gradcam", node, options)
+        if question.parameters:
+            raise StudioError(f"There is no option {question.parameters[0][0]!r} of an agreement.")
         asked = CompareMethods(
             image=self.key,
             methods=tuple(methods),
             node=node,
-            target=self._class(target),
-            against=self._class(against),
-            output=output if against is None else "difference",
+            target=question.target,
+            against=question.against,
+            output=question.output,
         )
         return cast(Agreement, self._dispatcher.run(asked))
 
     def _question(
-        self,
-        method: MethodName,
-        node: str | Sequence[str],
-        target: Class | None,
-        against: Class | None,
-        output: Output,
-        parameters: Mapping[str, Value],
+        self, method: MethodName, node: str | Sequence[str], options: Mapping[str, Value | None]
     ) -> Explain:
+        """Return the question for a map; `options` are what `attribution` takes by name."""
         nodes = (node,) if isinstance(node, str) else tuple(node) or (self._model.config.stages[-1],)
+        parameters = dict(options)
+        target, against = (self._class(parameters.pop(name, None)) for name in ("target", "against"))
+        output = cast(Output, parameters.pop("output", "logit"))
         return Explain(
             image=self.key,
             method=method,
             nodes=nodes,
             average=len(nodes) > 1,
-            target=self._class(target),
-            against=self._class(against),
+            target=target,
+            against=against,
             output=output if against is None else "difference",
-            parameters=tuple(parameters.items()),
+            parameters=tuple((name, value) for name, value in parameters.items() if value is not None),
         )
 
     def unit(self, node: str, channel: int, y: int, x: int) -> UnitView:
@@ -401,17 +340,7 @@ class Picture:
         asked = MeasureNorms(image=self.key, node=node or self._model.config.stages[-1])
         return NormMap(self._model, self.info, cast(NormsResult, self._dispatcher.run(asked)))
 
-    def __repr__(self) -> str:
-        width, height = self.info.size
-        said = [f"{self.info.name}, {width} × {height} px", self.framing.text]
-        return f"<Picture: {', '.join(text for text in said if text)}>"
-
-    def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        Image.fromarray(self.info.preview).save(buffer, "PNG")
-        return buffer.getvalue()
-
-    def _class(self, given: Class | None) -> int | None:
+    def _class(self, given: Value | None) -> int | None:
         return None if given is None else find_class(str(given), self._model.labels)
 
     def _prediction(self, target: int | None = None) -> Prediction:

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from copy import copy
-from io import BytesIO
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change
@@ -17,8 +15,9 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
+from convnext_studio.explorer.opened_picture import PictureSource, picture_info
 from convnext_studio.explorer.results import FieldAverage
-from convnext_studio.explorer.tables import html_table
+from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.framing import FramingKind, PictureBox
 from convnext_studio.model.nodes import NodeInfo
@@ -26,7 +25,6 @@ from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.channels import Kernel, KernelResult
 from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
-from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
     Framing,
@@ -36,9 +34,6 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import format_count
-
-PictureSource = str | Path | Image.Image | NDArray[np.uint8]
-_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 
 
 class Explorer:
@@ -242,17 +237,7 @@ class Explorer:
         StudioError
             If it is not a picture.
         """
-        if isinstance(picture, str | Path):
-            request = OpenImage(path=str(picture), name=name)
-        else:
-            image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-            request = OpenImage(data=_encoded(image), name=name or "picture")
-        info = cast(ImageInfo, self._dispatcher.run(request))
-        if view != WHOLE:
-            answer = self._dispatcher.run(ShowPicture(image=info.key, view=view))
-            if isinstance(answer, PictureFailure):
-                raise StudioError(answer.message, answer.hint)
-            info = cast(ImageInfo, answer)
+        info = picture_info(self._dispatcher, picture, name, view)
         opened = Picture(self._dispatcher, self.model, info)
         return opened.framed(framing, input_px=input_px, box=box)
 
@@ -317,14 +302,7 @@ class Explorer:
         StudioError
             If there is no such node or unit, or nothing to average.
         """
-        kind: Inputs
-        images: tuple[str, ...] = ()
-        folder = ""
-        if isinstance(inputs, str | Path):
-            kind = "noise" if str(inputs) == "noise" else "folder"
-            folder = "" if kind == "noise" else str(inputs)
-        else:
-            kind, images = "pictures", tuple(picture.key for picture in inputs)
+        kind, images, folder = _averaged_inputs(inputs)
         asked = ReceptiveField(
             node=node,
             inputs=kind,
@@ -351,23 +329,11 @@ class Explorer:
         )
 
     def _repr_html_(self) -> str:
-        head = ("node", "shape", "parameters", "MACs", "theoretical field")
-        rows = [
-            (
-                node.name,
-                " × ".join(map(str, node.shape)),
-                format_count(node.parameters),
-                format_count(node.macs),
-                node.field.extent,
-            )
-            for node in self.nodes
-            if node.kind in ("stem", "stage")
-        ]
-        return html_table(repr(self).strip("<>"), head, rows)
+        return nodes_table(repr(self).strip("<>"), self.nodes)
 
 
-def _encoded(image: Image.Image) -> bytes:
-    """Encode an image as PNG, which is lossless."""
-    buffer = BytesIO()
-    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, "PNG")
-    return buffer.getvalue()
+def _averaged_inputs(inputs: Sequence[Picture] | str | Path) -> tuple[Inputs, tuple[str, ...], str]:
+    """Return what a receptive field is averaged over: its kind, the keys of pictures, and a folder."""
+    if isinstance(inputs, str | Path):
+        return ("noise", (), "") if str(inputs) == "noise" else ("folder", (), str(inputs))
+    return "pictures", tuple(picture.key for picture in inputs), ""

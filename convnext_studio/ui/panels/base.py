@@ -29,7 +29,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.choices import WordedBox
+from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -611,6 +611,17 @@ def opacity_slider() -> QSlider:
     slider.setAccessibleName("Opacity")
     slider.setToolTip("Opacity of the largest value; that of any other is proportional to its size")
     return slider
+
+
+def resolution_switch() -> Switch:
+    """Return a switch between maps that are interpolated, for which its value is True, and their true grid."""
+    return Switch(
+        "Resolution",
+        (
+            ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
+            ("True grid", False, "Show each unit as a square of one colour"),
+        ),
+    )
 
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"

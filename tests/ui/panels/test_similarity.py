@@ -163,8 +163,8 @@ def test_the_basis_can_be_all_pictures(desk: Desk, panel: SimilarityPanel) -> No
 def test_a_basis_is_kept_named_used_and_forgotten(desk: Desk, panel: SimilarityPanel) -> None:
     answered(desk)
     page = panel.components
-    page.keep_name.setText("Monday")
-    page.keep_button.click()
+    page.keep.name.setText("Monday")
+    page.keep.keep.click()
     assert [(kept.name, kept.basis) for kept in desk.state.kept.bases] == [("Monday", BASIS)]
     assert page.basis.currentText() == "Monday"
     settle(desk, Components, 2)
@@ -176,7 +176,7 @@ def test_a_basis_is_kept_named_used_and_forgotten(desk: Desk, panel: SimilarityP
     assert (request.image, request.node, request.kept) == ("dog", "stage3", BASIS)
     reply(desk, Components, components(desk, "dog"))
     assert "“Monday”, kept" in panel.caption
-    page.forget_button.click()
+    page.keep.forget.click()
     assert desk.state.kept.bases == ()
     assert page.basis.currentText() == "This picture"
 
@@ -370,7 +370,7 @@ def test_the_most_alike_patches_are_listed_and_lead_to_their_pictures(
         total=1,
     )
     reply(desk, MostAlike, result)
-    patches = panel.likeness.patches
+    patches = panel.likeness.patches.list
     texts = [patches.item(row).text() for row in range(patches.count())]
     assert texts == ["0.910\ndog", "0.500\ndog"]
     patches.itemActivated.emit(patches.item(0))

@@ -186,8 +186,8 @@ def test_the_field_of_the_corresponding_unit_is_shown(both: StudioWindow, settle
     assert isinstance(panel, PicturePanel)
     both.state.set_unit(3, 4)
     settle()
-    assert panel._seen_by_b is not None
-    assert (panel._seen_by_b[0].y, panel._seen_by_b[0].x) == (3, 4)
+    assert panel._field.seen_by_b is not None
+    assert (panel._field.seen_by_b[0].y, panel._field.seen_by_b[0].x) == (3, 4)
     captions = set()
     for shown in SHOWN:
         both.state.second.choice.choose(shown)

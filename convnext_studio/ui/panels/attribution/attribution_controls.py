@@ -23,7 +23,7 @@ from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Rgb, Shading, format_percent
-from convnext_studio.ui.panels.base import choice, opacity_slider
+from convnext_studio.ui.panels.base import choice, opacity_slider, resolution_switch
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
@@ -56,13 +56,7 @@ class LookControls(QObject):
         self._ranges: dict[bool, str] = {False: "data", True: "percentile"}
         self._parts: dict[bool, Part] = {False: "positive", True: "signed"}
         self._chosen: dict[Part, str] = {part: names[0] for part, names in COLORMAPS.items()}
-        self.resolution = Switch(
-            "Resolution",
-            (
-                ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
-                ("True grid", False, "Show each unit as a square of one colour"),
-            ),
-        )
+        self.resolution = resolution_switch()
         self.part = Switch(
             "Part",
             (

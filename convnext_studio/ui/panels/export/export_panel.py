@@ -121,6 +121,159 @@ class ExportItem:
     python: Callable[[], PythonLines | None] = lambda: None
 
 
+class ExportChoices(QWidget):
+    """The form in which people choose what to export, in which format, and how wide a picture is.
+
+    Parameters
+    ----------
+    all_views
+        Returns all views of the window; those that are visible and not empty are offered.
+    items
+        What else is offered.
+
+    Attributes
+    ----------
+    views, formats, width_px
+        The controls for what to export, the format, and the width of a PNG picture in pixels.
+    kinds
+        The formats that are offered; empty for several files in a folder.
+    """
+
+    def __init__(self, all_views: Callable[[], Sequence[MapView]], items: Sequence[ExportItem]) -> None:
+        super().__init__()
+        self._all_views = all_views
+        self._items = tuple(items)
+        self._shown: list[MapView] = []
+        self.kinds: tuple[FileKind, ...] = ()
+        self.views, self.formats, self.width_px = QComboBox(), QComboBox(), QSpinBox()
+        self.width_px.setRange(100, 16000)
+        self.width_px.setSingleStep(100)
+        self.width_px.setValue(WIDTHS_PX[1])
+        self.width_px.setSuffix(" px wide")
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        for word, control, name, tip in (
+            (
+                "What",
+                self.views,
+                "What to export",
+                "A visible map or picture, or everything about this picture",
+            ),
+            ("As", self.formats, "Format of the file", "The kind of file to write"),
+            (
+                "Width",
+                self.width_px,
+                "Width of the picture",
+                "Width of a PNG picture, including the colour bar",
+            ),
+        ):
+            control.setAccessibleName(name)
+            control.setToolTip(tip)
+            # Not `setMaximumWidth` of the panel, whose preview may use all the room.
+            follow_text(control, partial(lambda each: each.setMaximumWidth(scaled_px(_MOST_PX)), control))
+            self._form.addRow(word, control)
+
+    def choose(self, what: "str | MapView | None") -> None:
+        """Choose a view, or an item by its key; keep the choice if it is not offered."""
+        self._list_views()
+        row = -1
+        if isinstance(what, str):
+            row = self.views.findData(what)
+        elif what in self._shown:
+            row = self._shown.index(what)
+        if row >= 0:
+            self.views.setCurrentIndex(row)
+
+    def refresh(self) -> None:
+        """Offer what is visible now and its formats, and keep what is chosen."""
+        self._list_views()
+        self._list_formats()
+        chosen = self.format
+        is_png = self.view is not None and chosen is not None and chosen.suffix == "png"
+        self._form.setRowVisible(self.width_px, is_png)
+        self._form.setRowVisible(self.formats, len(self.kinds) > 1)
+        self.views.setEnabled(chosen is not ALL_VIEWS)
+
+    @property
+    def view(self) -> MapView | None:
+        """The chosen view, or None if an item is chosen."""
+        row = self.views.currentIndex()
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    @property
+    def item(self) -> ExportItem | None:
+        """The chosen item, or None if a view is chosen."""
+        key = self.views.currentData()
+        return next((item for item in self._items if item.key == key), None)
+
+    @property
+    def format(self) -> FileKind | None:
+        """The chosen format; None for several files in a folder."""
+        row = self.formats.currentIndex()
+        return self.kinds[row] if 0 <= row < len(self.kinds) else None
+
+    @property
+    def numbered(self) -> list[ViewContents]:
+        """The contents of the visible views that have values."""
+        shown = (view.contents for view in self._shown)
+        return [contents for contents in shown if contents is not None and contents.values is not None]
+
+    def why_not(self) -> str:
+        """Return why the choice cannot be saved; empty if it can."""
+        item, chosen, view = self.item, self.format, self.view
+        if item is not None:
+            return item.why_not()
+        if view is None or view.contents is None:
+            return NOTHING
+        if chosen is ALL_VIEWS:
+            return "" if self.numbered else NO_VALUES_AT_ALL
+        has_numbers = view.contents.values is not None
+        return "" if has_numbers or chosen is None or not chosen.is_numbers else NO_VALUES
+
+    def possible_formats(self) -> list[FileKind]:
+        """Return the formats in which the chosen view, or the values of all views, can be saved."""
+        view = self.view
+        has_numbers = view is not None and view.contents is not None and view.contents.values is not None
+        return [
+            kind
+            for kind in FORMATS
+            if not kind.is_numbers or (self.numbered if kind is ALL_VIEWS else has_numbers)
+        ]
+
+    def _list_formats(self) -> None:
+        """Offer the formats of what is chosen, and keep the chosen one if it is among them."""
+        item, before = self.item, self.format
+        kinds = FORMATS if item is None else item.kinds
+        if kinds == self.kinds:
+            return
+        self.kinds = kinds
+        was_blocked = self.formats.blockSignals(True)
+        self.formats.clear()
+        for kind in kinds:
+            self.formats.addItem(kind.name)
+            self.formats.setItemData(self.formats.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole)
+        if kinds:
+            self.formats.setCurrentIndex(kinds.index(before) if before in kinds else 0)
+        self.formats.blockSignals(was_blocked)
+
+    def _list_views(self) -> None:
+        """List the visible views and keep the current choice."""
+        before, item = self.view, self.item
+        shown = [view for view in self._all_views() if view.isVisible() and view.contents is not None]
+        names = [view.contents.name for view in shown if view.contents is not None]
+        was_blocked = self.views.blockSignals(True)
+        names += [each.title for each in self._items]
+        if shown != self._shown or names != [self.views.itemText(row) for row in range(self.views.count())]:
+            self._shown = shown
+            self.views.clear()
+            self.views.addItems(names[: len(shown)])
+            for each in self._items:
+                self.views.addItem(each.title, each.key)
+            kept = -1 if item is None else self.views.findData(item.key)
+            self.views.setCurrentIndex(max(kept, shown.index(before) if before in shown else 0))
+        self.views.blockSignals(was_blocked)
+
+
 class ExportPanel(QWidget):
     """A panel to choose what to export and in which format; it says what will be written, and where.
 
@@ -154,15 +307,13 @@ class ExportPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._state = state
-        self._views = views
-        self._items = tuple(items)
         self._dialogs = dialogs or SaveDialogs(parent=self)
-        self._chosen_kinds: tuple[FileKind, ...] = ()
-        self._shown: list[MapView] = []
         self._watched: MapView | None = None
         self._soon = QTimer(self, singleShot=True, interval=_PREVIEW_MS)
         self._soon.timeout.connect(self._refresh)
-        self.views, self.formats, self.width_px = QComboBox(), QComboBox(), QSpinBox()
+        self._choices = ExportChoices(views, items)
+        self.views, self.formats = self._choices.views, self._choices.formats
+        self.width_px = self._choices.width_px
         self.preview = ExportPreview(self)
         self.facts = QLabel()
         self.place = QLabel()
@@ -192,14 +343,7 @@ class ExportPanel(QWidget):
 
     def choose(self, what: "str | MapView | None") -> None:
         """Choose a view, or an item by its key; keep the choice if it is not offered."""
-        self._list_views()
-        row = -1
-        if isinstance(what, str):
-            row = self.views.findData(what)
-        elif what in self._shown:
-            row = self._shown.index(what)
-        if row >= 0:
-            self.views.setCurrentIndex(row)
+        self._choices.choose(what)
         self._refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -221,18 +365,11 @@ class ExportPanel(QWidget):
     # ------------------------------------------------------------------------------------------ the parts
 
     def _lay_out(self) -> None:
-        self.width_px.setRange(100, 16000)
-        self.width_px.setSingleStep(100)
-        self.width_px.setValue(WIDTHS_PX[1])
-        self.width_px.setSuffix(" px wide")
         for label in (self.facts, self.place):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.facts.setProperty("muted", True)
         for control, name, tip in (
-            (self.views, "What to export", "A visible map or picture, or everything about this picture"),
-            (self.formats, "Format of the file", "The kind of file to write"),
-            (self.width_px, "Width of the picture", "Width of a PNG picture, including the colour bar"),
             (self.preview, "Preview", "The contents of the file"),
             (self.place, "What will be written", ""),
             (self.save, "Save", "Choose where to save; the ending that you type decides the format"),
@@ -242,58 +379,30 @@ class ExportPanel(QWidget):
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
-        for control in (self.views, self.formats, self.width_px):
-            # Not `setMaximumWidth` of the panel, whose preview may use all the room.
-            follow_text(control, partial(lambda each: each.setMaximumWidth(scaled_px(_MOST_PX)), control))
-        form = QFormLayout()
-        form.addRow("What", self.views)
-        form.addRow("As", self.formats)
-        form.addRow("Width", self.width_px)
-        self._form = form
         row = QHBoxLayout()
         for button in (self.save, self.copy, self.numbers, self.python):
             row.addWidget(button)
         row.addStretch()
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
+        layout.addWidget(self._choices)
         layout.addWidget(self.preview, 1)
         layout.addWidget(self.facts)
         layout.addWidget(self.place)
         layout.addLayout(row)
         self.setFocusProxy(self.views)
 
-    @property
-    def _view(self) -> MapView | None:
-        row = self.views.currentIndex()
-        return self._shown[row] if 0 <= row < len(self._shown) else None
-
-    @property
-    def _item(self) -> ExportItem | None:
-        key = self.views.currentData()
-        return next((item for item in self._items if item.key == key), None)
-
-    @property
-    def _format(self) -> FileKind | None:
-        """The chosen format; None for several files in a folder."""
-        row = self.formats.currentIndex()
-        return self._chosen_kinds[row] if 0 <= row < len(self._chosen_kinds) else None
-
     # ---------------------------------------------------------------------------------------- the preview
 
     def _refresh(self) -> None:
         self._soon.stop()
-        self._list_views()
-        self._list_formats()
-        view, item, chosen = self._view, self._item, self._format
-        is_png = view is not None and chosen is not None and chosen.suffix == "png"
-        self._form.setRowVisible(self.width_px, is_png)
-        self._form.setRowVisible(self.formats, len(self._chosen_kinds) > 1)
-        self.views.setEnabled(chosen is not ALL_VIEWS)
+        self._choices.refresh()
+        self._watch_view()
+        view, item, chosen = self._choices.view, self._choices.item, self._choices.format
         contents = None if view is None else view.contents
         self.copy.setEnabled(view is not None)
         self.numbers.setEnabled(contents is not None and contents.values is not None)
         self.python.setEnabled(self._python_lines is not None)
-        why_not = self._why_not()
+        why_not = self._choices.why_not()
         self.save.setEnabled(not why_not)
         self.place.setText(why_not or self._promise())
         if item is not None:
@@ -305,83 +414,35 @@ class ExportPanel(QWidget):
         else:
             self._show_view(view, contents, chosen)
 
-    def _why_not(self) -> str:
-        """Return why the choice cannot be saved; empty if it can."""
-        item, chosen, view = self._item, self._format, self._view
-        if item is not None:
-            return item.why_not()
-        if view is None or view.contents is None:
-            return NOTHING
-        if chosen is ALL_VIEWS:
-            return "" if self._numbered else NO_VALUES_AT_ALL
-        has_numbers = view.contents.values is not None
-        return "" if has_numbers or chosen is None or not chosen.is_numbers else NO_VALUES
+    def _watch_view(self) -> None:
+        """Learn when the chosen view is repainted."""
+        if self._choices.view is not self._watched:
+            if self._watched is not None:
+                self._watched.view.removeEventFilter(self)
+            self._watched = self._choices.view
+            if self._watched is not None:
+                self._watched.view.installEventFilter(self)
 
     def _promise(self) -> str:
         """Return what will be written and where, which is said before a file is asked for."""
-        chosen, folder = self._format, self._dialogs.folder
+        chosen, folder = self._choices.format, self._dialogs.folder
         if chosen is None:
             return f"Will be written to a folder that you choose, such as {folder / self._stem()}."
         return f"Will be written as {folder / self._stem()}.{chosen.suffix}, or where you choose."
 
     def _stem(self) -> str:
         """Return the suggested name, without an ending."""
-        item, view, picture = self._item, self._view, self._state.picture
+        item, view, picture = self._choices.item, self._choices.view, self._state.picture
         if item is not None:
             return safe_stem(f"{item.stem()}.x")
-        if self._format is ALL_VIEWS and picture is not None:
+        if self._choices.format is ALL_VIEWS and picture is not None:
             return safe_stem(f"{picture.name} views.x")
         return safe_stem(f"{view.contents.name}.x" if view is not None and view.contents is not None else "x")
-
-    def _list_formats(self) -> None:
-        """Offer the formats of what is chosen, and keep the chosen one if it is among them."""
-        item, before = self._item, self._format
-        kinds = FORMATS if item is None else item.kinds
-        if kinds == self._chosen_kinds:
-            return
-        self._chosen_kinds = kinds
-        was_blocked = self.formats.blockSignals(True)
-        self.formats.clear()
-        for kind in kinds:
-            self.formats.addItem(kind.name)
-            self.formats.setItemData(self.formats.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole)
-        if kinds:
-            self.formats.setCurrentIndex(kinds.index(before) if before in kinds else 0)
-        self.formats.blockSignals(was_blocked)
-
-    def _list_views(self) -> None:
-        """List the visible views and keep the current choice."""
-        before, item = self._view, self._item
-        shown = [view for view in self._views() if view.isVisible() and view.contents is not None]
-        names = [view.contents.name for view in shown if view.contents is not None]
-        was_blocked = self.views.blockSignals(True)
-        names += [each.title for each in self._items]
-        if shown != self._shown or names != [self.views.itemText(row) for row in range(self.views.count())]:
-            self._shown = shown
-            self.views.clear()
-            self.views.addItems(names[: len(shown)])
-            for each in self._items:
-                self.views.addItem(each.title, each.key)
-            kept = -1 if item is None else self.views.findData(item.key)
-            self.views.setCurrentIndex(max(kept, shown.index(before) if before in shown else 0))
-        self.views.blockSignals(was_blocked)
-        if self._view is not self._watched:
-            if self._watched is not None:
-                self._watched.view.removeEventFilter(self)
-            self._watched = self._view
-            if self._watched is not None:
-                self._watched.view.installEventFilter(self)
-
-    @property
-    def _numbered(self) -> list[ViewContents]:
-        """The contents of the visible views that have values."""
-        shown = (view.contents for view in self._shown)
-        return [contents for contents in shown if contents is not None and contents.values is not None]
 
     def _show_view(self, view: MapView, contents: ViewContents, chosen: FileKind) -> None:
         """Preview one view in the chosen format, or the values of all views."""
         if chosen is ALL_VIEWS:
-            self.preview.show_arrays(self._numbered)
+            self.preview.show_arrays(self._choices.numbered)
             self.facts.setText("The arrays have these names, and the captions are under “about”.")
         elif not chosen.is_numbers:
             self.preview.show_picture(view.picture())
@@ -396,17 +457,17 @@ class ExportPanel(QWidget):
     # -------------------------------------------------------------------------------------------- saving
 
     def _copy(self) -> None:
-        if self._view is not None:
-            self._view.saver.copy()
+        if self._choices.view is not None:
+            self._choices.view.saver.copy()
 
     def _copy_numbers(self) -> None:
-        if self._view is not None:
-            self._view.saver.copy_numbers()
+        if self._choices.view is not None:
+            self._choices.view.saver.copy_numbers()
 
     @property
     def _python_lines(self) -> PythonLines | None:
         """The lines of Python that give the numbers of what is chosen, or None."""
-        item, view = self._item, self._view
+        item, view = self._choices.item, self._choices.view
         if item is not None:
             return item.python()
         return None if view is None else view.saver.python
@@ -417,37 +478,27 @@ class ExportPanel(QWidget):
 
     def _save(self) -> None:
         """Ask for a file or a folder, and write what is chosen to it."""
-        if self._why_not():
+        if self._choices.why_not():
             return
-        item, chosen = self._item, self._format
+        item, chosen = self._choices.item, self._choices.format
         title = "Export the view" if item is None else f"Export: {item.title}"
         if item is not None and chosen is None:
             path = self._dialogs.ask_folder(self, title)
         else:
-            kinds = self._chosen_kinds if item is not None else self._possible_formats()
+            kinds = self._choices.kinds if item is not None else self._choices.possible_formats()
             path = self._dialogs.ask_file(self, title, self._stem(), kinds, chosen)
         if path is not None:
             self.write(path)
-
-    def _possible_formats(self) -> list[FileKind]:
-        """Return the formats in which the chosen view, or the values of all views, can be saved."""
-        view = self._view
-        has_numbers = view is not None and view.contents is not None and view.contents.values is not None
-        return [
-            kind
-            for kind in FORMATS
-            if not kind.is_numbers or (self._numbered if kind is ALL_VIEWS else has_numbers)
-        ]
 
     def write(self, path: Path) -> None:
         """Write what is chosen; the ending of the path decides the format.
 
         An ``.npz`` has the values of all visible views.
         """
-        item, view = self._item, self._view
+        item, view = self._choices.item, self._choices.view
         if item is not None:
             item.write(path)
         elif view is not None and path.suffix.lower() == f".{ALL_VIEWS.suffix}":
-            view.saver.write_npz(path, self._numbered)
+            view.saver.write_npz(path, self._choices.numbered)
         elif view is not None:
             view.saver.write(path, self.width_px.value())

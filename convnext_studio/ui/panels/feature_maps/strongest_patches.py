@@ -1,30 +1,25 @@
 """Show where in the opened pictures a channel is strongest."""
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QListView,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from convnext_studio.model.framing import framing_of
-from convnext_studio.protocol.channels import Patch, StrongestPatches, StrongestPatchesResult
+from convnext_studio.protocol.channels import StrongestPatches, StrongestPatchesResult
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ListedPicture
-from convnext_studio.render import format_number, pluralize
+from convnext_studio.render import pluralize
 from convnext_studio.ui.panels.base import plain_label
-from convnext_studio.ui.panels.pictures.pictures_model import short_name
+from convnext_studio.ui.panels.patch_list import PatchList
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
-from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 COUNT = 12
@@ -41,15 +36,12 @@ class PatchesView(QWidget):
         super().__init__(parent)
         self._state = state
         self._channel: int | None = None
-        self._result: StrongestPatchesResult | None = None
         self._question = Query(bridge, self._receive, self._fail, self._advance, parent=self)
         # While the channels are stepped through, only the last one is asked for.
         self._soon = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._soon.timeout.connect(self._ask)
-        self.list = _patch_list()
-        follow_text(self.list, self._fit_text)
-        self.list.itemActivated.connect(self._choose)
-        self.list.itemClicked.connect(self._choose)
+        self.list = PatchList("Strongest patches", state, _ICON_PX, word="unit")
+        self.list.patch_chosen.connect(self.patch_chosen)
         self.progress = ProgressBar("Pictures searched")
         follow_text(self.progress, lambda: self.progress.setFixedHeight(scaled_px(12)))
         self.stop = QPushButton("Stop")
@@ -137,25 +129,9 @@ class PatchesView(QWidget):
         self.stop.setToolTip("Stop searching" if running else "Search again")
 
     def _show(self, result: StrongestPatchesResult) -> None:
-        self._result = result
         self.list.setEnabled(True)
-        self._list_patches(result)
+        self.list.show_patches(result.patches)
         self.text.setText(_describe(result, self._state.model))
-
-    def _list_patches(self, result: StrongestPatchesResult) -> None:
-        self.list.clear()
-        pictures = {picture.key: picture for picture in self._state.opened.images}
-        for patch in result.patches:
-            self.list.addItem(_item(patch, pictures.get(patch.image)))
-
-    def _fit_text(self) -> None:
-        """Draw the patches in the size that goes with the text."""
-        self.list.setIconSize(QSize(scaled_px(_ICON_PX), scaled_px(_ICON_PX)))
-        if self._result is not None:
-            self._list_patches(self._result)
-
-    def _choose(self, item: QListWidgetItem) -> None:
-        self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
 def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
@@ -176,32 +152,3 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     if result.skipped:
         said.append(f"{pluralize(len(result.skipped), 'picture')} could not be read")
     return " · ".join(said)
-
-
-def _patch_list() -> QListWidget:
-    patches = QListWidget()
-    patches.setViewMode(QListView.ViewMode.IconMode)
-    patches.setMovement(QListView.Movement.Static)
-    patches.setResizeMode(QListView.ResizeMode.Adjust)
-    patches.setUniformItemSizes(True)
-    patches.setSpacing(2)
-    patches.setWordWrap(True)
-    patches.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-    patches.setFrameShape(QListWidget.Shape.NoFrame)
-    patches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    patches.setAccessibleName("Strongest patches")
-    patches.setToolTip("Click a patch, or press Enter on it, to see that picture and unit")
-    return patches
-
-
-def _item(patch: Patch, picture: ListedPicture | None) -> QListWidgetItem:
-    name, short = ("", "") if picture is None else (picture.name, short_name(picture))
-    item = QListWidgetItem(
-        thumbnail(to_qimage(patch.pixels), scaled_px(_ICON_PX)), f"{format_number(patch.value)}\n{short}"
-    )
-    item.setData(Qt.ItemDataRole.UserRole, patch)
-    item.setSizeHint(QSize(scaled_px(_ICON_PX + 10), scaled_px(_ICON_PX + 38)))
-    where = f"{name}, unit (y {patch.y}, x {patch.x}), value {format_number(patch.value)}"
-    item.setToolTip(where)
-    item.setData(Qt.ItemDataRole.AccessibleTextRole, where)
-    return item

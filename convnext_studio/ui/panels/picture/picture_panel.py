@@ -1,52 +1,40 @@
 """The picture as it was opened, with the part that the network sees and what the selected unit sees."""
 
-from dataclasses import replace
-
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.common.value_terms import ValuePlace
-from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
-from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.receptive_fields import UnitFieldResult
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
 from convnext_studio.ui.panels.interventions.retouch_bar import RetouchBar
 from convnext_studio.ui.panels.interventions.retoucher import Retoucher
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
-    Heat,
+    ChannelUnits,
     HeatLook,
     SelectedUnit,
+    UnitFields,
     UnitLookButton,
-    compared_heat,
-    result_text,
-    values_text,
 )
 from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
-from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import (
-    Placement,
     padding_layers,
     padding_margin,
     picture_layer,
     point_text,
-    value_text,
 )
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
-from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
 
@@ -69,15 +57,8 @@ class PicturePanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._layer: Layer | None = None
-        self._crop: CropGeometry | None = None
-        self._result: UnitFieldResult | None = None
-        self._heat: Heat | None = None
-        self._heat_beyond: Layer | None = None  # That of B, right of the curtain's line.
-        self._failure = ""
-        self._channel: ChannelMapResult | None = None
-        self._field_question = Query(bridge, self._receive_field, self._fail_field, parent=self)
-        self._second = SecondAnswer(state, bridge, self)
-        self._channel_question = Query(bridge, self._receive_channel, lambda _: None, parent=self)
+        self._field = UnitFields(state, bridge, self)
+        self._units = ChannelUnits(state, bridge, self)
         self._add_controls()
         self.map = MapView("Picture")
         self.view = self.map.view
@@ -142,7 +123,7 @@ class PicturePanel(Panel):
         state.picture_selected.connect(self._show_picture)
         state.prediction_made.connect(self._show_crop)
         state.model_loaded.connect(self._forget_crop)
-        self._second.changed.connect(self._colour)
+        self._field.changed.connect(self._colour)
         state.second.shown_changed.connect(self._colour)
         state.second.choice.curtain_moved.connect(self._paint)
         for signal in (
@@ -153,7 +134,7 @@ class PicturePanel(Panel):
             signal.connect(self._refresh)
 
     def _has_line(self) -> bool:
-        return self._heat_beyond is not None or self.retoucher.has_curtain
+        return self._field.has_line or self.retoucher.has_curtain
 
     @property
     def is_of_networks(self) -> bool:
@@ -163,35 +144,17 @@ class PicturePanel(Panel):
     @property
     def is_settled(self) -> bool:
         """Whether the unit's field has arrived, if one is to be shown."""
-        is_awaited = self._field_question.is_running or self._second.is_running
-        return not (self.isVisible() and is_awaited) and self.shown_view.is_settled
+        return not (self.isVisible() and self._field.is_running) and self.shown_view.is_settled
 
     # --------------------------------------------------------------------------------- what the state says
 
     @property
-    def _node(self) -> NodeInfo | None:
-        """The selected node if its units have positions in the picture, otherwise None."""
-        model = self.state.model
-        node = None if model is None else self.state.sized(model.node(self.state.node))
-        return node if node is not None and node.has_positions else None
-
-    @property
     def unit(self) -> SelectedUnit | None:
         """The selected unit if it has a position in this picture, otherwise None."""
-        node, unit, crop = self._node, self.state.unit, self._crop
-        if node is None or unit is None or crop is None:
-            return None
-        _, height, width = node.shape
-        if unit[0] >= height or unit[1] >= width:
-            return None
-        return SelectedUnit(node, self._channel_of(node), *unit, crop)
-
-    def _channel_of(self, node: NodeInfo) -> int:
-        """Return the channel shown: the selected one, or the last one if the node has fewer."""
-        return min(self.state.channel, node.shape[0] - 1)
+        return self._units.selected
 
     def _show_picture(self, picture: ImageInfo | None) -> None:
-        self._crop = None
+        self._units.crop = None
         self._layer = None if picture is None else picture_layer(picture)
         if picture is None:
             self.view.set_scene(None)
@@ -203,19 +166,18 @@ class PicturePanel(Panel):
     def _show_crop(self, prediction: Prediction | None) -> None:
         # Without a prediction, the crop of the last one stays: for another class it is the same.
         if prediction is not None and self.state.picture is not None:
-            self._crop = prediction.geometry
+            self._units.crop = prediction.geometry
         self._refresh()
 
     def _forget_crop(self, _model: ModelInfo) -> None:
         """Draw no box until the new network's prediction says what that network sees."""
-        self._crop = None
+        self._units.crop = None
         self._refresh()
 
     def _refresh(self, _changed: object = None) -> None:
         """Ask for what is to be shown now, and show what is already known."""
-        unit, picture, result = self.unit, self.state.picture, self._result
-        if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
-            self._result = None
+        unit, picture = self.unit, self.state.picture
+        self._field.forget_all_but(unit, picture)
         self._ask(unit, picture)
         for control in self._unit_controls:
             control.setVisible(unit is not None)
@@ -225,44 +187,16 @@ class PicturePanel(Panel):
     def _ask(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
         # The prediction goes first: it determines the crop, and it is what the user waits for.
         if picture is None or self.state.prediction is None or not self.isVisible():
-            self._field_question.drop()
-            self._second.drop()
-            self._channel_question.drop()
-            self._result, self._channel, self._failure = None, None, ""
+            self._field.forget()
+            self._units.forget()
             return
-        if unit is None:
-            self._field_question.drop()
-            self._second.drop()
-        else:
-            self._field_question.ask(unit.question(picture.key))
-            # Where that unit is in B depends on the part of the picture that B sees.
-            if self.state.second.prediction is not None:
-                self._second.ask(unit.question(picture.key))
-        node = self._node
-        if node is not None:
-            channel = self._channel_of(node)
-            question = ChannelMap(image=picture.key, node=node.name, channel=channel, panel="picture")
-            self._channel_question.ask(question)
+        self._field.ask(unit, picture)
+        self._units.ask(picture)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while the panel was hidden."""
         super().showEvent(event)
         self._refresh()
-
-    # ------------------------------------------------------------------------------------------ the engine
-
-    def _receive_field(self, payload: Payload) -> None:
-        if isinstance(payload, UnitFieldResult):
-            self._result = payload
-            self._colour()
-
-    def _fail_field(self, reason: str) -> None:
-        self._failure = reason
-        self._paint()
-
-    def _receive_channel(self, payload: Payload) -> None:
-        if isinstance(payload, ChannelMapResult):
-            self._channel = payload
 
     # --------------------------------------------------------------------------------------------- display
 
@@ -270,42 +204,23 @@ class PicturePanel(Panel):
     def _is_log(self) -> bool:
         return bool(self.scale.currentData())
 
-    @property
-    def _seen_by_b(self) -> tuple[SelectedUnit, UnitFieldResult] | None:
-        """The unit of B that corresponds to the selected one, with its field; None until it is known."""
-        result, model = self._second.answer, self.state.second.model
-        if not isinstance(result, UnitFieldResult) or model is None:
-            return None
-        node = self.state.second.sized(model.node(result.node))
-        return SelectedUnit(node, result.channel, result.y, result.x, result.geometry), result
-
     def _colour(self, _changed: object = None) -> None:
-        unit = self.unit
-        self._heat, self._heat_beyond = None, None
-        if unit is not None and self._result is not None:
-            colormap = str(self.look.colormap.currentData())
-            heats = compared_heat(
-                (unit, self._result),
-                self._seen_by_b,
-                self.state.second.shown,
-                HeatLook(self._is_log, colormap, self.look.range.value),
-            )
-            self._heat, self._heat_beyond = heats
-        if self._heat is None:
+        colormap = str(self.look.colormap.currentData())
+        heat = self._field.colour(self.unit, HeatLook(self._is_log, colormap, self.look.range.value))
+        if heat is None:
             self.map.bar.set_scale(None)
         else:
-            heat = self._heat
             scale = ColorScale(heat.colormap, heat.limits, clipping=heat.clipping, zero=heat.zero)
             self.map.bar.set_scale(scale)
             self.look.range.propose(heat.limits)
         self._paint()
 
     def _paint(self) -> None:
-        picture, crop, unit = self.state.picture, self._crop, self.unit
+        picture, crop, unit = self.state.picture, self._units.crop, self.unit
         if picture is None or self._layer is None:
             return
-        layers = self.retoucher.layers(self._layer)
-        layers += self._heat_layers(picture.size)
+        opacity = self.opacity.value() / 100
+        layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
         crop, unit = self._shown_place(crop, unit)
         # The label would take room that the unit's field needs.
         words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
@@ -321,7 +236,7 @@ class PicturePanel(Panel):
         marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=not is_changing),)
         if unit is not None:
             marks = (*marks, *unit.marks())
-        if self._heat_beyond is not None or self.retoucher.has_curtain:
+        if self._has_line():
             line = self.state.second.choice.curtain * picture.size[0]
             marks = (*marks, line_mark(line, picture.size[1]))
         model = self.state.model
@@ -338,23 +253,10 @@ class PicturePanel(Panel):
         )
         self.view.set_scene(scene)
         self._keep_caption_room(picture, crop)
-        self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._unit_facts(unit)))
-        effective = None if unit is None or self._result is None else self._result.effective
+        self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._field.facts(unit)))
+        result = None if unit is None else self._field.result
+        effective = None if result is None else result.effective
         self.map.set_contents(self.contents(picture.name, effective, self.python))
-
-    def _heat_layers(self, size: tuple[int, int]) -> list[Layer]:
-        """Return the field over the picture, on both sides of the curtain's line if there is one."""
-        if self._heat is None:
-            return []
-        opacity = self.opacity.value() / 100
-        if self._heat_beyond is None:
-            return [replace(self._heat.layer, opacity=opacity)]
-        width, height = float(size[0]), float(size[1])
-        line = self.state.second.choice.curtain * width
-        return [
-            replace(self._heat.layer, opacity=opacity, clip=(0.0, 0.0, line, height)),
-            replace(self._heat_beyond, opacity=opacity, clip=(line, 0.0, width - line, height)),
-        ]
 
     def _shown_place(
         self, crop: CropGeometry | None, unit: SelectedUnit | None
@@ -363,7 +265,7 @@ class PicturePanel(Panel):
         second = self.state.second
         if second.shown != "second":
             return crop, unit
-        seen = self._seen_by_b
+        seen = self._field.seen_by_b
         crop_b = None if second.prediction is None else second.prediction.geometry
         return crop_b, None if unit is None or seen is None else seen[0]
 
@@ -382,10 +284,10 @@ class PicturePanel(Panel):
     def _keep_caption_room(self, picture: ImageInfo, crop: CropGeometry | None) -> None:
         """Keep room for what is said of a unit, so that selecting one does not move the photograph."""
         texts = [" · ".join(self._facts(picture, crop))]
-        node = self._node
+        node = self._units.node
         if node is not None and crop is not None:
             _, height, width = node.shape
-            unit = SelectedUnit(node, self._channel_of(node), height - 1, width - 1, crop)
+            unit = SelectedUnit(node, self._units.channel_of(node), height - 1, width - 1, crop)
             texts.append(f"{unit.describe()} · value -0.0000123 · {RESULT_TEXTS[self._is_log]}")
         self.keep_caption_room(*texts)
 
@@ -393,24 +295,6 @@ class PicturePanel(Panel):
         """Keep room for the captions at this width."""
         super().resizeEvent(event)
         self._paint()
-
-    def _unit_facts(self, unit: SelectedUnit) -> list[str]:
-        if self.state.second.shown != "first" and self._seen_by_b is None:
-            return [unit.describe(), self._second.lacking_text]
-        if self._result is not None:
-            said = [unit.describe(), *self._value_texts(self._result), self.look.range.value.text]
-            return [text for text in (*said, *self._second.notes) if text]
-        is_awaited = self._field_question.is_running
-        return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
-
-    def _value_texts(self, result: UnitFieldResult) -> list[str]:
-        """Describe the field that is shown, and the values of the unit in both networks."""
-        seen, shown = self._seen_by_b, self.state.second.shown
-        if seen is None or shown == "first":
-            return [result_text(result, self._is_log)]
-        if shown == "second":
-            return [result_text(seen[1], self._is_log)]
-        return [values_text(result, seen[1], shown)]
 
     def _facts(self, picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
         facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
@@ -424,15 +308,8 @@ class PicturePanel(Panel):
 
     # -------------------------------------------------------------------------------------------- pointing
 
-    def _unit_at(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return row and column of the selected node's unit at a point of the picture, or None."""
-        node, crop = self._node, self._crop
-        if node is None or crop is None:
-            return None
-        return Placement(node.field, crop).unit_at(x, y, *node.shape[1:])
-
     def _select_unit(self, x: float, y: float) -> None:
-        unit = self._unit_at(x, y)
+        unit = self._units.unit_at(x, y)
         if unit is not None:
             self.state.set_unit(*unit)
 
@@ -442,50 +319,33 @@ class PicturePanel(Panel):
         unit, picture, model = self.unit, self.state.picture, self.state.model
         if picture is None or model is None:
             return None
-        if unit is None or self._result is None:
+        if unit is None or self._field.result is None:
             return PythonLines(("values = picture.info.preview",), (picture.key,))
         return lines_of(unit.question(picture.key), model)
 
     def _value_at(self, x: float, y: float) -> ValuePlace | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""
-        node, unit = self._node, self._unit_at(x, y)
-        if self.state.second.shown != "first":  # The sum would be that of A.
-            return None
-        return None if node is None or unit is None else ValuePlace(node.name, self._channel_of(node), *unit)
+        # Where both networks are shown, the sum would be that of A.
+        return self._units.place_at(x, y) if self.state.second.shown == "first" else None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""
-        step, node = _STEPS.get(Qt.Key(event.key())), self._node
-        if step is None or node is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        step = _STEPS.get(Qt.Key(event.key()))
+        unit = None if step is None else self._units.moved(*step)
+        if unit is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
-            return
-        _, height, width = node.shape
-        if self.state.unit is None:
-            self.state.set_unit(height // 2, width // 2)
-            return
-        y, x = self.state.unit[0] + step[0], self.state.unit[1] + step[1]
-        self.state.set_unit(min(max(y, 0), height - 1), min(max(x, 0), width - 1))
+        else:
+            self.state.set_unit(*unit)
 
     def _hover(self, x: float, y: float) -> None:
         said = [point_text(x, y)]
-        if self._crop is not None:
-            in_x, in_y = self._crop.to_input(x, y)
-            width, height = self._crop.input_size
+        if self._units.crop is not None:
+            in_x, in_y = self._units.crop.to_input(x, y)
+            width, height = self._units.crop.input_size
             is_inside = 0 <= in_x < width and 0 <= in_y < height
             said.append(f"network input ({int(in_x)}, {int(in_y)})" if is_inside else "outside the crop")
-        said += self._unit_texts(self._unit_at(x, y))
+        said += self._units.texts(self._units.unit_at(x, y))
         self.state.hovered.emit(" · ".join(said))
-
-    def _unit_texts(self, unit: tuple[int, int] | None) -> list[str]:
-        """Describe node, channel and unit, with its value if known."""
-        node, known, picture = self._node, self._channel, self.state.picture
-        if unit is None or node is None or picture is None:
-            return []
-        channel = self._channel_of(node)
-        said = [node.name, f"channel {channel}", f"unit (y {unit[0]}, x {unit[1]})"]
-        if known is not None and (known.image, known.node, known.channel) == (picture.key, node.name, channel):
-            said.append(value_text(float(known.map[unit])))
-        return said
 
 
 def _below(controls: QWidget, content: QWidget) -> QWidget:

@@ -1,15 +1,19 @@
-"""The selected unit's theoretical and effective field on the photograph, and the controls of its colours."""
+"""The selected unit in the photograph: where it is, its value, and its theoretical and effective field."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.model.nodes import NodeInfo
+from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
+from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import (
     ALL_VALUES,
@@ -23,8 +27,12 @@ from convnext_studio.render import (
     limits_of,
 )
 from convnext_studio.ui.panels.base import choice
-from convnext_studio.ui.plots.map_texts import Placement, veil_layer
+from convnext_studio.ui.panels.second_answer import SecondAnswer
+from convnext_studio.ui.plots.map_texts import Placement, value_text, veil_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Spot
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
@@ -276,3 +284,211 @@ def values_text(first: UnitFieldResult, second: UnitFieldResult, shown: Shown) -
         else "A left of the line, B right of it"
     )
     return f"value {a} in A, {b} in B, A − B {format_number(first.value - second.value)} · {what}"
+
+
+class ChannelUnits(QObject):
+    """The units of the selected channel in the picture: which one is where, which is selected, and its value.
+
+    Attributes
+    ----------
+    crop
+        Where the network's input is in the picture; None while it is not known.
+    """
+
+    def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._map: ChannelMapResult | None = None
+        self._question = Query(bridge, self._receive, lambda _: None, parent=self)
+        self.crop: CropGeometry | None = None
+
+    @property
+    def node(self) -> NodeInfo | None:
+        """The selected node if its units have positions in the picture, otherwise None."""
+        model = self._state.model
+        node = None if model is None else self._state.sized(model.node(self._state.node))
+        return node if node is not None and node.has_positions else None
+
+    @property
+    def selected(self) -> SelectedUnit | None:
+        """The selected unit if it has a position in this picture, otherwise None."""
+        node, unit, crop = self.node, self._state.unit, self.crop
+        if node is None or unit is None or crop is None:
+            return None
+        _, height, width = node.shape
+        if unit[0] >= height or unit[1] >= width:
+            return None
+        return SelectedUnit(node, self.channel_of(node), *unit, crop)
+
+    def channel_of(self, node: NodeInfo) -> int:
+        """Return the channel shown: the selected one, or the last one if the node has fewer."""
+        return min(self._state.channel, node.shape[0] - 1)
+
+    def unit_at(self, x: float, y: float) -> tuple[int, int] | None:
+        """Return row and column of the selected node's unit at a point of the picture, or None."""
+        node, crop = self.node, self.crop
+        if node is None or crop is None:
+            return None
+        return Placement(node.field, crop).unit_at(x, y, *node.shape[1:])
+
+    def place_at(self, x: float, y: float) -> ValuePlace | None:
+        """Return the place of the selected channel's value at a point of the picture, or None."""
+        node, unit = self.node, self.unit_at(x, y)
+        return None if node is None or unit is None else ValuePlace(node.name, self.channel_of(node), *unit)
+
+    def moved(self, rows: int, columns: int) -> tuple[int, int] | None:
+        """Return the unit so many rows and columns from the selected one; without one, that in the middle."""
+        node, unit = self.node, self._state.unit
+        if node is None:
+            return None
+        _, height, width = node.shape
+        if unit is None:
+            return height // 2, width // 2
+        return min(max(unit[0] + rows, 0), height - 1), min(max(unit[1] + columns, 0), width - 1)
+
+    def ask(self, picture: ImageInfo) -> None:
+        """Ask for the values of the selected channel."""
+        node = self.node
+        if node is not None:
+            channel = self.channel_of(node)
+            self._question.ask(ChannelMap(image=picture.key, node=node.name, channel=channel, panel="picture"))
+
+    def forget(self) -> None:
+        """Forget the values, and drop the question."""
+        self._question.drop()
+        self._map = None
+
+    def _receive(self, payload: Payload) -> None:
+        if isinstance(payload, ChannelMapResult):
+            self._map = payload
+
+    def texts(self, unit: tuple[int, int] | None) -> list[str]:
+        """Describe node, channel and unit, with its value if known."""
+        node, known, picture = self.node, self._map, self._state.picture
+        if unit is None or node is None or picture is None:
+            return []
+        channel = self.channel_of(node)
+        said = [node.name, f"channel {channel}", f"unit (y {unit[0]}, x {unit[1]})"]
+        if known is not None and (known.image, known.node, known.channel) == (picture.key, node.name, channel):
+            said.append(value_text(float(known.map[unit])))
+        return said
+
+
+class UnitFields(QObject):
+    """The field of the selected unit in one or both networks: asked for, coloured and described.
+
+    Parameters
+    ----------
+    panel
+        The panel that shows it.
+
+    Attributes
+    ----------
+    result
+        The field in the first network; None until it is known.
+    """
+
+    changed = Signal()  # There is another field, or none any more.
+
+    def __init__(self, state: AppState, bridge: EngineBridge, panel: QWidget) -> None:
+        super().__init__(panel)
+        self._state = state
+        self.result: UnitFieldResult | None = None
+        self._heat: Heat | None = None
+        self._heat_beyond: Layer | None = None  # That of B, right of the curtain's line.
+        self._look = HeatLook(is_log=False, colormap=COLORMAP, range=ALL_VALUES)
+        self._failure = ""
+        self._question = Query(bridge, self._receive, self._fail, parent=self)
+        self._second = SecondAnswer(state, bridge, panel)
+        self._second.changed.connect(self.changed)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an answer of a network is pending."""
+        return self._question.is_running or self._second.is_running
+
+    @property
+    def has_line(self) -> bool:
+        """Whether the fields of both networks are shown, on either side of the curtain's line."""
+        return self._heat_beyond is not None
+
+    @property
+    def seen_by_b(self) -> tuple[SelectedUnit, UnitFieldResult] | None:
+        """The unit of B that corresponds to the selected one, with its field; None until it is known."""
+        result, model = self._second.answer, self._state.second.model
+        if not isinstance(result, UnitFieldResult) or model is None:
+            return None
+        node = self._state.second.sized(model.node(result.node))
+        return SelectedUnit(node, result.channel, result.y, result.x, result.geometry), result
+
+    def ask(self, unit: SelectedUnit | None, picture: ImageInfo) -> None:
+        """Ask for the field of a unit, unless it is known; drop the question if there is no unit."""
+        if unit is None:
+            self._question.drop()
+            self._second.drop()
+            return
+        self._question.ask(unit.question(picture.key))
+        # Where that unit is in B depends on the part of the picture that B sees.
+        if self._state.second.prediction is not None:
+            self._second.ask(unit.question(picture.key))
+
+    def forget_all_but(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
+        """Forget the field unless it is that of this unit on this picture."""
+        result = self.result
+        if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
+            self.result = None
+
+    def forget(self) -> None:
+        """Forget the field, and drop the questions."""
+        self._question.drop()
+        self._second.drop()
+        self.result, self._failure = None, ""
+
+    def _receive(self, payload: Payload) -> None:
+        if isinstance(payload, UnitFieldResult):
+            self.result = payload
+            self.changed.emit()
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self.changed.emit()
+
+    def colour(self, unit: SelectedUnit | None, look: HeatLook) -> Heat | None:
+        """Colour what is to be shown of the field, and return it; None if there is nothing."""
+        self._look, self._heat, self._heat_beyond = look, None, None
+        if unit is not None and self.result is not None:
+            shown = self._state.second.shown
+            self._heat, self._heat_beyond = compared_heat((unit, self.result), self.seen_by_b, shown, look)
+        return self._heat
+
+    def layers(self, size: tuple[int, int], opacity: float) -> list[Layer]:
+        """Return the field over the picture, on both sides of the curtain's line if there is one."""
+        if self._heat is None:
+            return []
+        if self._heat_beyond is None:
+            return [replace(self._heat.layer, opacity=opacity)]
+        width, height = float(size[0]), float(size[1])
+        line = self._state.second.choice.curtain * width
+        return [
+            replace(self._heat.layer, opacity=opacity, clip=(0.0, 0.0, line, height)),
+            replace(self._heat_beyond, opacity=opacity, clip=(line, 0.0, width - line, height)),
+        ]
+
+    def facts(self, unit: SelectedUnit) -> list[str]:
+        """Describe the unit, and its field as it is shown."""
+        if self._state.second.shown != "first" and self.seen_by_b is None:
+            return [unit.describe(), self._second.lacking_text]
+        if self.result is not None:
+            said = [unit.describe(), *self._value_texts(self.result), self._look.range.text]
+            return [text for text in (*said, *self._second.notes) if text]
+        is_awaited = self._question.is_running
+        return [unit.describe(), "computing its effective field …" if is_awaited else self._failure]
+
+    def _value_texts(self, result: UnitFieldResult) -> list[str]:
+        """Describe the field that is shown, and the values of the unit in both networks."""
+        seen, shown = self.seen_by_b, self._state.second.shown
+        if seen is None or shown == "first":
+            return [result_text(result, self._look.is_log)]
+        if shown == "second":
+            return [result_text(seen[1], self._look.is_log)]
+        return [values_text(result, seen[1], shown)]

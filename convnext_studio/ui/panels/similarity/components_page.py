@@ -5,12 +5,11 @@ from typing import cast
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress, Request
+from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import (
     MARKED_PX,
     Basis,
@@ -42,9 +42,19 @@ from convnext_studio.render import (
     veil,
 )
 from convnext_studio.ui.panels.base import choice
-from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import (
+    OverlayLook,
+    Page,
+    PageScene,
+    SimilaritySubject,
+    Unit,
+    finer,
+    position_text,
+    scrolling,
+    unread_text,
+)
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer, point_text
+from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
@@ -105,6 +115,152 @@ class SingleComponent(QWidget):
         self.loadings.setText("Channels " + ", ".join(texts) if texts else "No variance is left for it.")
 
 
+class KeepButton(PopupButton):
+    """A button that opens the form in which components get a name and are kept, or are forgotten."""
+
+    keep_asked = Signal(str)  # The name that was typed; empty for a name of the program.
+
+    def __init__(self) -> None:
+        super().__init__("Keep…", "Keep these components under a name, or forget some")
+        self.setAccessibleName("Keep or forget components")
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("Name")
+        self.name.setAccessibleName("Name of the kept components")
+        self.name.setToolTip("A name for the components that are shown; press Enter to keep them")
+        self.keep = QPushButton("Keep")
+        self.keep.setToolTip("Keep the components that are shown, with this name")
+        self.forget = QPushButton("Forget")
+        self.forget.setToolTip("Forget the kept components that are chosen as the basis")
+        self.add_row("Name", self.name)
+        self.add_wide(self.keep)
+        self.add_wide(self.forget)
+        self.keep.clicked.connect(lambda: self.keep_asked.emit(self.name.text().strip()))
+        self.name.returnPressed.connect(self.keep.click)
+
+    def close_sheet(self) -> None:
+        """Close the form, and clear the name."""
+        self.name.clear()
+        self.sheet.hide()
+
+
+class ForegroundMarks:
+    """The foreground that people mark on pictures with a brush."""
+
+    def __init__(self) -> None:
+        self._masks: dict[str, NDArray[np.bool_]] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._last: tuple[float, float] | None = None
+
+    def brush(
+        self, picture: ImageInfo, at: tuple[float, float], share: float, *, begins: bool, erases: bool
+    ) -> None:
+        """Mark or erase a round spot of a picture, and what lies between it and the last one.
+
+        Parameters
+        ----------
+        at
+            Where the spot is, in pixels of the picture.
+        share
+            The spot's diameter, as a share of the picture's longer side.
+        begins
+            Whether it is the first spot of a stroke.
+        """
+        width, height = picture.size
+        reduced = MARKED_PX / max(width, height)
+        key = picture_of(picture.key)
+        mask = self._masks.get(key)
+        if mask is None:
+            shape = max(1, round(height * reduced)), max(1, round(width * reduced))
+            mask = self._masks[key] = np.zeros(shape, np.bool_)
+            self._sizes[key] = picture.size
+        radius = share * MARKED_PX / 2
+        here = at[0] * mask.shape[1] / width, at[1] * mask.shape[0] / height
+        last = here if begins or self._last is None else self._last
+        steps = max(1, round(np.hypot(here[0] - last[0], here[1] - last[1]) / max(radius / 2, 1)))
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        for step in range(1, steps + 1):
+            at_x, at_y = (a + (b - a) * step / steps for a, b in zip(last, here, strict=True))
+            mask[(columns + 0.5 - at_x) ** 2 + (rows + 0.5 - at_y) ** 2 <= radius**2] = not erases
+        self._last = here
+
+    def lift(self) -> None:
+        """End the stroke."""
+        self._last = None
+
+    def clear(self) -> None:
+        """Remove all marks."""
+        self._masks.clear()
+
+    def forget_all_but(self, keys: set[str]) -> None:
+        """Forget the marks of all other pictures than these."""
+        self._masks = {key: mask for key, mask in self._masks.items() if key in keys}
+
+    @property
+    def items(self) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
+        """The key and the marks of each picture that has some."""
+        return tuple((key, mask) for key, mask in self._masks.items() if mask.any())
+
+    def layer(self, key: str) -> Layer | None:
+        """Return the marks of a picture as a layer, or None if it has none."""
+        key = picture_of(key)
+        mask = self._masks.get(key)
+        if mask is None or not mask.any():
+            return None
+        colours = np.zeros((*mask.shape, 4), np.uint8)
+        colours[mask] = (*_MARK_COLOUR, 90)
+        inner = mask.copy()
+        for axis in (0, 1):
+            for step in (-1, 1):
+                inner &= np.roll(mask, step, axis)
+        colours[mask & ~inner] = (*_MARK_COLOUR, 255)
+        width, height = self._sizes[key]
+        return Layer(Bitmap(colours), (0.0, 0.0, float(width), float(height)), smooth=True)
+
+
+class ComponentImages:
+    """Draws components over pictures, and keeps the layers, because a brush has them painted often."""
+
+    def __init__(self) -> None:
+        self._layers: dict[tuple[str, int], Layer] = {}
+        self._overlays: dict[tuple[str, int], GalleryOverlay] = {}
+        self._drawn: tuple[object, ...] = ()
+
+    def forget_others(self, basis: Basis | None, look: OverlayLook) -> None:
+        """Forget what was drawn for other components or in another look."""
+        if (basis, look) != self._drawn:
+            self._drawn, self._layers, self._overlays = (basis, look), {}, {}
+
+    def layer(self, placed: PlacedMaps, result: ComponentsResult, index: int, look: OverlayLook) -> Layer:
+        """Return three components as colours, or a single one as a signed map."""
+        self.forget_others(result.basis, look)
+        if (placed.image, index) not in self._layers:
+            maps, box = seen_map(placed.maps, result.field, placed.geometry)
+            ends = result.basis.ends
+            if index < 0:
+                colours = three_colours(maps, ends, smooth=look.smooth)
+                layer = Layer(Bitmap(colours), box, look.opacity, look.smooth)
+            else:
+                layer = _signed_layer(maps[index], box, ends[index], smooth=look.smooth)
+            self._layers[placed.image, index] = layer
+        return self._layers[placed.image, index]
+
+    def overlay(
+        self, placed: PlacedMaps, result: ComponentsResult, index: int, look: OverlayLook
+    ) -> GalleryOverlay:
+        """Return what lies over a small picture."""
+        self.forget_others(result.basis, look)
+        if (placed.image, index) not in self._overlays:
+            maps, box = seen_map(placed.maps, result.field, placed.geometry)
+            if index < 0:
+                colours, opacity = three_colours(maps, result.basis.ends, smooth=False), look.opacity
+            else:
+                limits = signed_limits(result.basis.ends[index])
+                colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
+            overlay = GalleryOverlay(colours, box, placed.geometry.picture_size, opacity, look.smooth)
+            self._overlays[placed.image, index] = overlay
+        return self._overlays[placed.image, index]
+
+
 class ComponentsPage(Page):
     """The page with the components."""
 
@@ -117,12 +273,8 @@ class ComponentsPage(Page):
         self._in_view: tuple[str, ...] = ()
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
-        self._layers: dict[tuple[str, int], Layer] = {}  # What is drawn anew for every stroke of the brush.
-        self._overlays: dict[tuple[str, int], GalleryOverlay] = {}
-        self._drawn: tuple[object, ...] = ()
-        self._marks: dict[str, NDArray[np.bool_]] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
-        self._last: tuple[float, float] | None = None
+        self._images = ComponentImages()
+        self._marks = ForegroundMarks()
         self._gallery = Query(bridge, self._take_others, lambda _reason: None, self._advance, parent=self)
         self.singles = [SingleComponent(index) for index in range(3)]
         self._make_controls()
@@ -144,19 +296,7 @@ class ComponentsPage(Page):
                 ("Third", 2, "The third component alone, as a signed map"),
             ),
         )
-        self.keep = PopupButton("Keep…", "Keep these components under a name, or forget some")
-        self.keep.setAccessibleName("Keep or forget components")
-        self.keep_name = QLineEdit()
-        self.keep_name.setPlaceholderText("Name")
-        self.keep_name.setAccessibleName("Name of the kept components")
-        self.keep_name.setToolTip("A name for the components that are shown; press Enter to keep them")
-        self.keep_button = QPushButton("Keep")
-        self.keep_button.setToolTip("Keep the components that are shown, with this name")
-        self.forget_button = QPushButton("Forget")
-        self.forget_button.setToolTip("Forget the kept components that are chosen as the basis")
-        self.keep.add_row("Name", self.keep_name)
-        self.keep.add_wide(self.keep_button)
-        self.keep.add_wide(self.forget_button)
+        self.keep = KeepButton()
         self.erase = QToolButton()
         self.erase.setText("Erase")
         self.erase.setCheckable(True)
@@ -173,9 +313,8 @@ class ComponentsPage(Page):
         self.basis.activated.connect(self._basis_chosen)
         self.basis.currentIndexChanged.connect(lambda _index: self._basis_chosen())
         self.view.changed.connect(self.changed)
-        self.keep_button.clicked.connect(self._keep)
-        self.keep_name.returnPressed.connect(self._keep)
-        self.forget_button.clicked.connect(self._forget_kept)
+        self.keep.keep_asked.connect(self._keep)
+        self.keep.forget.clicked.connect(self._forget_kept)
         self.clear.clicked.connect(self.clear_marks)
 
     def _make_side(self) -> None:
@@ -186,14 +325,7 @@ class ComponentsPage(Page):
             layout.addWidget(single, 1)
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
-        area = QScrollArea()
-        area.setAccessibleName("Single components")
-        area.setAccessibleDescription("The arrow keys scroll")
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
-        self.side = area
+        self.side = scrolling(inside, "Single components")
 
     def _offer_bases(self, _bases: object = None) -> None:
         """List what the components can be computed from, and the kept ones."""
@@ -217,7 +349,7 @@ class ComponentsPage(Page):
         """Show the controls that have a meaning now."""
         for control in (self.erase, self.brush_size, self.clear):
             control.setVisible(self.is_marking)
-        self.forget_button.setEnabled(self._kept is not None)
+        self.keep.forget.setEnabled(self._kept is not None)
 
     def _basis_chosen(self) -> None:
         self.show_controls()
@@ -235,16 +367,15 @@ class ComponentsPage(Page):
         """Whether dragging over the large picture marks its foreground."""
         return bool(self.basis.currentData() == "foreground")
 
-    def _keep(self) -> None:
+    def _keep(self, typed: str) -> None:
         if self._result is None:
             return
         number = len(self.state.kept.bases) + 1
         basis = self._result.basis
-        name = self.keep_name.text().strip() or f"{basis.node}, {basis.origin} ({number})"
+        name = typed or f"{basis.node}, {basis.origin} ({number})"
         self.state.kept.set_bases((*self.state.kept.bases, KeptBasis(name=name, basis=basis)))
         self.basis.setCurrentIndex(self.basis.findText(name))
-        self.keep_name.clear()
-        self.keep.sheet.hide()
+        self.keep.close_sheet()
 
     def _forget_kept(self) -> None:
         kept = self._kept
@@ -258,30 +389,13 @@ class ComponentsPage(Page):
         subject = self._subject
         if subject is None:
             return
-        width, height = subject.picture.size
-        reduced = MARKED_PX / max(width, height)
-        key = picture_of(subject.picture.key)
-        mask = self._marks.get(key)
-        if mask is None:
-            shape = max(1, round(height * reduced)), max(1, round(width * reduced))
-            mask = self._marks[key] = np.zeros(shape, np.bool_)
-            self._sizes[key] = subject.picture.size
-        radius = self.brush_size.value() / 100 * MARKED_PX / 2
-        here = x * mask.shape[1] / width, y * mask.shape[0] / height
-        last = here if begins or self._last is None else self._last
-        steps = max(1, round(np.hypot(here[0] - last[0], here[1] - last[1]) / max(radius / 2, 1)))
-        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
-        for step in range(1, steps + 1):
-            at_x, at_y = (a + (b - a) * step / steps for a, b in zip(last, here, strict=True))
-            mask[
-                (columns + 0.5 - at_x) ** 2 + (rows + 0.5 - at_y) ** 2 <= radius**2
-            ] = not self.erase.isChecked()
-        self._last = here
+        share, erases = self.brush_size.value() / 100, self.erase.isChecked()
+        self._marks.brush(subject.picture, (x, y), share, begins=begins, erases=erases)
         self.changed.emit()
 
     def lift_brush(self) -> None:
         """Compute the components of what is marked now."""
-        self._last = None
+        self._marks.lift()
         self.asked.emit()
 
     def clear_marks(self) -> None:
@@ -294,15 +408,12 @@ class ComponentsPage(Page):
     def marked(self) -> tuple[Marked, ...]:
         """The marks of all pictures that have some."""
         return tuple(
-            Marked.of(self.state.opened.framings.image_of(key), mask)
-            for key, mask in self._marks.items()
-            if mask.any()
+            Marked.of(self.state.opened.framings.image_of(key), mask) for key, mask in self._marks.items
         )
 
     def _forget_closed(self, _pictures: object = None) -> None:
         open_keys = {picture.key for picture in self.state.opened.images}
-        open_pictures = {picture.key for picture in self.state.opened.all}
-        self._marks = {key: mask for key, mask in self._marks.items() if key in open_pictures}
+        self._marks.forget_all_but({picture.key for picture in self.state.opened.all})
         self._others = {key: maps for key, maps in self._others.items() if key in open_keys}
 
     # ----------------------------------------------------------------------------------------- the engine
@@ -355,7 +466,7 @@ class ComponentsPage(Page):
         """Forget the components of another network, but not the marks."""
         self._gallery.drop()
         self._result, self._others = None, {}
-        self._forget_drawn()
+        self._images.forget_others(None, self.look)
 
     @property
     def is_settled(self) -> bool:
@@ -364,37 +475,15 @@ class ComponentsPage(Page):
 
     # -------------------------------------------------------------------------------------------- display
 
-    def _forget_drawn(self) -> None:
-        """Forget what was drawn for other components or in another look."""
-        drawn = (None if self._result is None else self._result.basis, self.look)
-        if drawn != self._drawn:
-            self._drawn, self._layers, self._overlays = drawn, {}, {}
-
-    def _layer(self, placed: PlacedMaps, index: int) -> Layer:
-        """Return three components as colours, or a single one as a signed map."""
-        self._forget_drawn()
-        if (placed.image, index) not in self._layers:
-            self._layers[placed.image, index] = self._drawn_layer(placed, index)
-        return self._layers[placed.image, index]
-
-    def _drawn_layer(self, placed: PlacedMaps, index: int) -> Layer:
-        result = cast("ComponentsResult", self._result)
-        ends = result.basis.ends
-        maps, box = seen_map(placed.maps, result.field, placed.geometry)
-        if index < 0:
-            colours = three_colours(maps, ends, smooth=self.look.smooth)
-            return Layer(Bitmap(colours), box, self.look.opacity, self.look.smooth)
-        return _signed_layer(maps[index], box, ends[index], smooth=self.look.smooth)
-
     def shown(self) -> PageScene | None:
         """Return the colours or the signed map of the large picture, and what the brush has marked."""
         result = self._result
         if result is None:
             return None
         index = cast("int", self.view.value)
-        layers: tuple[Layer, ...] = (self._layer(result.scores, index),)
+        layers: tuple[Layer, ...] = (self._images.layer(result.scores, result, index, self.look),)
         self._show_singles(result)
-        if self.is_marking and (mark := self._mark_layer(result.scores.image)) is not None:
+        if self.is_marking and (mark := self._marks.layer(result.scores.image)) is not None:
             layers = (*layers, mark)
         if index < 0:
             return PageScene(layers=layers, values=result.scores.maps)
@@ -402,21 +491,6 @@ class ComponentsPage(Page):
         limits = signed_limits(result.basis.ends[index])
         scale = ColorScale(SIGNED_OVER_PICTURE, limits, clipping=Clipping.of(values, limits), zero=0.0)
         return PageScene(layers=layers, scale=scale, values=values)
-
-    def _mark_layer(self, key: str) -> Layer | None:
-        key = picture_of(key)
-        mask = self._marks.get(key)
-        if mask is None or not mask.any():
-            return None
-        colours = np.zeros((*mask.shape, 4), np.uint8)
-        colours[mask] = (*_MARK_COLOUR, 90)
-        inner = mask.copy()
-        for axis in (0, 1):
-            for step in (-1, 1):
-                inner &= np.roll(mask, step, axis)
-        colours[mask & ~inner] = (*_MARK_COLOUR, 255)
-        width, height = self._sizes[key]
-        return Layer(Bitmap(colours), (0.0, 0.0, float(width), float(height)), smooth=True)
 
     def _show_singles(self, result: ComponentsResult) -> None:
         subject = self._subject
@@ -427,7 +501,10 @@ class ComponentsPage(Page):
             values = result.scores.maps[single.index]
             limits = signed_limits(result.basis.ends[single.index])
             single.map.view.set_scene(
-                Scene(size=subject.picture.size, layers=(below, self._layer(result.scores, single.index)))
+                Scene(
+                    size=subject.picture.size,
+                    layers=(below, self._images.layer(result.scores, result, single.index, self.look)),
+                )
             )
             clipping = Clipping.of(values, limits)
             single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
@@ -437,21 +514,7 @@ class ComponentsPage(Page):
         placed, result = self._others.get(key), self._result
         if placed is None or result is None:
             return None
-        index = cast("int", self.view.value)
-        self._forget_drawn()
-        if (key, index) not in self._overlays:
-            self._overlays[key, index] = self._drawn_overlay(placed, result, index)
-        return self._overlays[key, index]
-
-    def _drawn_overlay(self, placed: PlacedMaps, result: ComponentsResult, index: int) -> GalleryOverlay:
-        maps, box = seen_map(placed.maps, result.field, placed.geometry)
-        if index < 0:
-            colours = three_colours(maps, result.basis.ends, smooth=False)
-            opacity = self.look.opacity
-        else:
-            limits = signed_limits(result.basis.ends[index])
-            colours, opacity = veil(maps[index], limits, SIGNED_OVER_PICTURE), OPACITY
-        return GalleryOverlay(colours, box, placed.geometry.picture_size, opacity, self.look.smooth)
+        return self._images.overlay(placed, result, cast("int", self.view.value), self.look)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""
@@ -480,9 +543,7 @@ class ComponentsPage(Page):
                 said.append(f"computed with {basis.network}")
         if self.is_marking and not self.marked:
             said.append("drag over the picture to mark its foreground; until then, all of this picture counts")
-        if result.skipped:
-            said.append(f"{len(result.skipped)} pictures could not be read")
-        return " · ".join(said)
+        return " · ".join((*said, *unread_text(result.skipped)))
 
     def point_at(self, unit: Unit | None) -> str:
         """Return the scores of a position."""
@@ -493,13 +554,13 @@ class ComponentsPage(Page):
             f"{index + 1}: {format_number(float(value))}"
             for index, value in enumerate(result.scores.maps[:, unit[0], unit[1]])
         )
-        centre = point_text(*Placement(result.field, result.scores.geometry).centre(*unit))
-        return f"{result.node} · unit (y {unit[0]}, x {unit[1]}) · components {scores} · {centre}"
+        placement = Placement(result.field, result.scores.geometry)
+        return position_text(result.node, unit, placement, f"components {scores}")
 
     def choose(self, unit: Unit) -> None:
         """Select the unit in all panels."""
-        if self._result is not None and self._result.node == self.state.node:
-            self.state.set_unit(*unit)
+        if self._result is not None:
+            self.select_unit(self._result.node, *unit)
 
 
 def _signed_layer(
@@ -509,9 +570,5 @@ def _signed_layer(
     *,
     smooth: bool,
 ) -> Layer:
-    from convnext_studio.render import resample
-
-    factor = max(1, 448 // max(values.shape)) if smooth and np.isfinite(values).all() else 1
-    fine = resample(values, values.shape[0] * factor, values.shape[1] * factor) if factor > 1 else values
-    colours = veil(fine, signed_limits(ends), SIGNED_OVER_PICTURE)
+    colours = veil(finer(values, smooth), signed_limits(ends), SIGNED_OVER_PICTURE)
     return Layer(Bitmap(colours), box, OPACITY, smooth, numbers=numbers_of(values))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.likeness import (
     MEASURE_TEXTS,
     MEASURE_TITLES,
@@ -35,15 +36,22 @@ from convnext_studio.render import (
     likeness_limits,
     limits_of,
     pluralize,
-    resample,
     seen_map,
     veil,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.similarity.patch_list import PatchList
-from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
+from convnext_studio.ui.panels.patch_list import PatchList
+from convnext_studio.ui.panels.similarity.similarity_page import (
+    Page,
+    PageScene,
+    SimilaritySubject,
+    Unit,
+    finer,
+    position_text,
+    unread_text,
+)
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
+from convnext_studio.ui.plots.map_texts import Placement, numbers_of
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
@@ -56,7 +64,7 @@ NAMES = ("A", "B")
 COLOURS = ("#ffd640", "#5ee0ff")
 _PANEL = "similarity_patches"
 _KEPT_BYTES = 256 << 20
-_SMOOTH_SIDE = 112
+_LIVE_SIDE = 112
 """Finer interpolation would not be painted within one frame of the screen."""
 
 
@@ -68,6 +76,172 @@ class Point:
     unit: Unit
 
 
+class PictureVectors:
+    """The vectors at all positions of a node's map in many pictures, kept as comparisons need them.
+
+    Attributes
+    ----------
+    node
+        The name of the node.
+    left_out, skipped
+        The pictures that are left out to save memory, and those that could not be read.
+    """
+
+    def __init__(self) -> None:
+        self.node = ""
+        self.left_out: tuple[str, ...] = ()
+        self.skipped: tuple[str, ...] = ()
+        self._vectors: dict[str, PlacedMaps] = {}
+        self._field: FieldGeometry | None = None
+        self._prepared: ByteCache[Map] = ByteCache(_KEPT_BYTES, lambda maps: maps.nbytes)
+        self._centres: dict[str, NDArray[np.float32]] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._vectors
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def recall(self, question: Request) -> PositionVectorsResult | None:
+        """Return an answer without vectors if all of them are here already."""
+        if not isinstance(question, PositionVectors) or question.node != self.node or self._field is None:
+            return None
+        known = {*self._vectors, *self.left_out, *self.skipped}
+        if question.images[0] not in self._vectors or not known >= {*question.images}:
+            return None
+        return PositionVectorsResult(
+            node=self.node, vectors=(), field=self._field, left_out=self.left_out, skipped=self.skipped
+        )
+
+    def take(self, payload: PositionVectorsResult) -> None:
+        """Add the vectors of more pictures."""
+        self._field = payload.field
+        for placed in payload.vectors:
+            self._vectors[placed.image] = placed
+        if not payload.vectors:
+            self.left_out, self.skipped = payload.left_out, payload.skipped
+
+    def forget(self) -> None:
+        """Forget all vectors."""
+        self._vectors, self._centres, self._field = {}, {}, None
+        self.left_out = self.skipped = ()
+        self._prepared.clear()
+
+    def forget_all_but(self, keys: set[str]) -> None:
+        """Forget the vectors of all other pictures than these."""
+        self._vectors = {key: placed for key, placed in self._vectors.items() if key in keys}
+        self._prepared.forget_where(lambda key, _maps: isinstance(key, tuple) and key[0] not in keys)
+
+    def likeness(self, key: str, point: Point, measure: Measure) -> Map:
+        """Return the likeness map (h, w) of a picture to a position."""
+        own = self._directions(point.image, point.image, measure)
+        shape = self._vectors[key].maps.shape[1:]
+        width = self._vectors[point.image].maps.shape[2]
+        one = own[:, point.unit[0] * width + point.unit[1]]
+        return likeness(self._directions(key, point.image, measure), one).reshape(shape)
+
+    def _directions(self, key: str, centre_key: str, measure: Measure) -> Map:
+        """Return the prepared vectors (C, n) of a picture."""
+        kept_as = (key, measure, centre_key if measure == "centred" else "")
+        found = self._prepared.get(kept_as)
+        if found is None:
+            if centre_key not in self._centres:
+                self._centres[centre_key] = centre_of(self._vectors[centre_key].maps)
+            found = directions(self._vectors[key].maps, measure, self._centres[centre_key])
+            self._prepared.put(kept_as, found)
+        return found
+
+    def placement(self, key: str) -> tuple[Placement, Unit] | None:
+        """Return where the positions are in a picture, and the numbers of rows and columns."""
+        placed = self._vectors.get(key)
+        if placed is None or self._field is None:
+            return None
+        height, width = placed.maps.shape[1:]
+        return Placement(self._field, placed.geometry), (height, width)
+
+
+class AlikePatches(QWidget):
+    """A list of the positions of other pictures that are most like one position.
+
+    Parameters
+    ----------
+    state, bridge
+        The pictures, and what searches them.
+    """
+
+    patch_chosen = Signal(object)  # Patch
+
+    def __init__(self, state: AppState, bridge: EngineBridge) -> None:
+        super().__init__()
+        self._name = ""
+        self._search = Query(bridge, self._receive, self._fail, self._advance, parent=self)
+        self.list = PatchList("Most alike positions", state)
+        self.list.patch_chosen.connect(self.patch_chosen)
+        self.words = plain_label("muted")
+        self._progress = QLabel()
+        self._progress.setProperty("muted", True)
+        head = QLabel("Most alike in other pictures")
+        head.setProperty("heading", True)
+        head.setWordWrap(True)
+        row = QHBoxLayout()
+        row.addWidget(head, 1)
+        row.addWidget(self._progress)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.words)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the search is over."""
+        return not self._search.is_running
+
+    def search(self, subject: SimilaritySubject, point: Point, measure: Measure, name: str) -> None:
+        """Search the other pictures for positions like one, which has a name if it is kept."""
+        others = tuple(key for key in subject.images if key != point.image)
+        if not others:
+            self.list.show_patches(())
+            self.words.setText("Open more pictures to search them for positions that are like this one.")
+            return
+        self._name = name
+        question = MostAlike(
+            panel=_PANEL,
+            image=point.image,
+            node=subject.node.name,
+            y=point.unit[0],
+            x=point.unit[1],
+            images=others,
+            measure=measure,
+        )
+        self._search.ask(question, of=subject.model)
+
+    def forget(self) -> None:
+        """Drop the search, and show no patches."""
+        self._search.drop()
+        self.list.show_patches(())
+
+    def _advance(self, progress: Progress) -> None:
+        self._progress.setText(f"{progress.done} of {progress.total} pictures")
+        if isinstance(progress.partial, MostAlikeResult):
+            self._show(progress.partial)
+
+    def _receive(self, payload: Payload) -> None:
+        self._progress.setText("")
+        if isinstance(payload, MostAlikeResult):
+            self._show(payload)
+
+    def _fail(self, reason: str) -> None:
+        self._progress.setText("")
+        self.words.setText(reason)
+
+    def _show(self, result: MostAlikeResult) -> None:
+        self.list.show_patches(result.patches)
+        what = f"{self._name or 'the position'} (y {result.y}, x {result.x})"
+        pictures = pluralize(result.seen, "picture")
+        self.words.setText(f"{MEASURE_TITLES[result.measure]} with {what}, best first, in {pictures}")
+
+
 class LikenessPage(Page):
     """The page with the likeness to a position."""
 
@@ -77,19 +251,15 @@ class LikenessPage(Page):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: SimilaritySubject | None = None
-        self._vectors: dict[str, PlacedMaps] = {}
-        self._node = ""
-        self._left_out: tuple[str, ...] = ()
-        self._skipped: tuple[str, ...] = ()
-        self._prepared: ByteCache[Map] = ByteCache(_KEPT_BYTES, lambda maps: maps.nbytes)
-        self._centres: dict[str, NDArray[np.float32]] = {}
+        self._vectors = PictureVectors()
         self._pointed: Unit | None = None
-        self._is_for_all = True
         self._maps: dict[str, Map] = {}
         self.kept: list[Point] = []
-        self._search = Query(bridge, self._take_patches, self._say_failure, self._advance, parent=self)
         self._make_controls()
-        self._make_side()
+        self.patches = AlikePatches(state, bridge)
+        self.patches.patch_chosen.connect(self._show_patch)
+        self.side = self.patches
+        self.show_controls()
         for changed in (state.opened.changed, state.framing_changed):
             changed.connect(self._forget_closed)
 
@@ -116,25 +286,6 @@ class LikenessPage(Page):
         self.view.changed.connect(self._compare_all)
         self.release.clicked.connect(self._release)
 
-    def _make_side(self) -> None:
-        self.words = plain_label("muted")
-        self.progress_words = QLabel()
-        self.progress_words.setProperty("muted", True)
-        self.patches = PatchList("Most alike positions", self.state)
-        self.patches.patch_chosen.connect(self._show_patch)
-        head = QLabel("Most alike in other pictures")
-        head.setProperty("heading", True)
-        head.setWordWrap(True)
-        layout = QVBoxLayout(self.side)
-        layout.setContentsMargins(0, 0, 0, 0)
-        row = QHBoxLayout()
-        row.addWidget(head, 1)
-        row.addWidget(self.progress_words)
-        layout.addLayout(row)
-        layout.addWidget(self.patches, 1)
-        layout.addWidget(self.words)
-        self.show_controls()
-
     def show_controls(self) -> None:
         """Show the controls that have a meaning now."""
         self.view.setVisible(len(self.kept) > 1)
@@ -150,78 +301,45 @@ class LikenessPage(Page):
 
     def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the vectors of all pictures, that of the large one first."""
-        if subject.node.name != self._node:
+        if subject.node.name != self._vectors.node:
             self.forget()
-            self._node = subject.node.name
+            self._vectors.node = subject.node.name
         self._subject = subject
         return PositionVectors(images=subject.current_first, node=subject.node.name)
 
     def recall(self, question: Request) -> Payload | None:
         """Return an answer without vectors if all of them are here already."""
-        if not isinstance(question, PositionVectors) or question.node != self._node:
-            return None
-        known = {*self._vectors, *self._left_out, *self._skipped}
-        if question.images[0] not in self._vectors or not known >= {*question.images}:
-            return None
-        field = next(iter(self._fields.values()))
-        return PositionVectorsResult(
-            node=self._node, vectors=(), field=field, left_out=self._left_out, skipped=self._skipped
-        )
+        return self._vectors.recall(question)
 
     def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Add the vectors of more pictures."""
-        if not isinstance(payload, PositionVectorsResult) or payload.node != self._node:
+        if not isinstance(payload, PositionVectorsResult) or payload.node != self._vectors.node:
             return
         self._subject = subject
-        self._fields = {payload.node: payload.field}
-        for placed in payload.vectors:
-            self._vectors[placed.image] = placed
-        if not payload.vectors:
-            self._left_out, self._skipped = payload.left_out, payload.skipped
+        self._vectors.take(payload)
         self._compare_all()
         self._find_patches()
 
     def forget(self) -> None:
         """Forget all vectors and the kept positions, which belong to one node."""
-        self._search.drop()
-        self._vectors, self._centres, self._maps = {}, {}, {}
-        self._fields = {}
-        self._left_out = self._skipped = ()
-        self._prepared.clear()
+        self._vectors.forget()
+        self._maps = {}
         self._pointed = None
         self.kept = []
-        self.patches.clear()
+        self.patches.forget()
         self.show_controls()
 
     def _forget_closed(self, _changed: object = None) -> None:
         """Forget the vectors and positions of closed pictures, and of other framings."""
         open_keys = {picture.key for picture in self.state.opened.images}
-        self._vectors = {key: placed for key, placed in self._vectors.items() if key in open_keys}
+        self._vectors.forget_all_but(open_keys)
         self.kept = [point for point in self.kept if point.image in open_keys]
-        self._prepared.forget_where(lambda key, _maps: isinstance(key, tuple) and key[0] not in open_keys)
         self.show_controls()
 
     # ---------------------------------------------------------------------------------------- comparing
 
-    def _directions(self, key: str, centre_key: str) -> Map:
-        """Return the prepared vectors (C, n) of a picture."""
-        measure = self.measure
-        kept_as = (key, measure, centre_key if measure == "centred" else "")
-        found = self._prepared.get(kept_as)
-        if found is None:
-            if centre_key not in self._centres:
-                self._centres[centre_key] = centre_of(self._vectors[centre_key].maps)
-            found = directions(self._vectors[key].maps, measure, self._centres[centre_key])
-            self._prepared.put(kept_as, found)
-        return found
-
     def _likeness(self, key: str, point: Point) -> Map:
-        """Return the likeness map (h, w) of a picture to a position."""
-        own = self._directions(point.image, point.image)
-        shape = self._vectors[key].maps.shape[1:]
-        width = self._vectors[point.image].maps.shape[2]
-        one = own[:, point.unit[0] * width + point.unit[1]]
-        return likeness(self._directions(key, point.image), one).reshape(shape)
+        return self._vectors.likeness(key, point, self.measure)
 
     def _difference(self, key: str) -> Map:
         first, second = (self._likeness(key, point) for point in self.kept)
@@ -242,8 +360,9 @@ class LikenessPage(Page):
 
     def _first(self, subject: SimilaritySubject) -> Point:
         """Return the selected unit of this node, or the middle one."""
-        placed = self._vectors[subject.picture.key]
-        height, width = placed.maps.shape[1:]
+        placed = self._vectors.placement(subject.picture.key)
+        assert placed is not None
+        height, width = placed[1]
         unit = self.state.unit if subject.node.name == self.state.node else None
         if unit is None or unit[0] >= height or unit[1] >= width:
             unit = height // 2, width // 2
@@ -285,10 +404,7 @@ class LikenessPage(Page):
                 value = float(self._likeness(subject.picture.key, point)[unit])
                 said.append(f"{likeness_text(value, self.measure)} with {name}")
         placement = self.placement()
-        where = "" if placement is None else point_text(*placement[0].centre(*unit))
-        return " · ".join(
-            (f"{self._node} · unit (y {unit[0]}, x {unit[1]})", *said, *([where] if where else []))
-        )
+        return position_text(self._vectors.node, unit, None if placement is None else placement[0], *said)
 
     def choose(self, unit: Unit) -> None:
         """Keep a position, beside the one that was kept last; a click on a kept one releases it."""
@@ -302,8 +418,7 @@ class LikenessPage(Page):
             self.kept = [*self.kept[-1:], point]
             if len(self.kept) == 2:
                 self.view.choose(2)
-        if self._node == self.state.node:
-            self.state.set_unit(*unit)
+        self.select_unit(self._vectors.node, *unit)
         self.show_controls()
         self._compare_all()
         self._find_patches()
@@ -322,55 +437,16 @@ class LikenessPage(Page):
         if subject is None or subject.picture.key not in self._vectors:
             return
         point = self.kept[-1] if self.kept else self._first(subject)
-        others = tuple(key for key in subject.images if key != point.image)
-        if not others:
-            self.patches.clear()
-            self.words.setText("Open more pictures to search them for positions that are like this one.")
-            return
-        self._search.ask(
-            MostAlike(
-                panel=_PANEL,
-                image=point.image,
-                node=self._node,
-                y=point.unit[0],
-                x=point.unit[1],
-                images=others,
-                measure=self.measure,
-            ),
-            of=subject.model,
-        )
-
-    def _advance(self, progress: Progress) -> None:
-        self.progress_words.setText(f"{progress.done} of {progress.total} pictures")
-        if isinstance(progress.partial, MostAlikeResult):
-            self._show_patches(progress.partial)
-
-    def _take_patches(self, payload: Payload) -> None:
-        self.progress_words.setText("")
-        if isinstance(payload, MostAlikeResult):
-            self._show_patches(payload)
-
-    def _show_patches(self, result: MostAlikeResult) -> None:
-        self.patches.show_patches(result.patches)
-        of = "the position" if not self.kept else NAMES[len(self.kept) - 1]
-        self.words.setText(
-            f"{MEASURE_TITLES[result.measure]} with {of} (y {result.y}, x {result.x}), best first, "
-            f"in {pluralize(result.seen, 'picture')}"
-        )
-
-    def _say_failure(self, reason: str) -> None:
-        self.progress_words.setText("")
-        self.words.setText(reason)
+        self.patches.search(subject, point, self.measure, NAMES[len(self.kept) - 1] if self.kept else "")
 
     def _show_patch(self, patch: Patch) -> None:
         self.state.opened.select(patch.image)
-        if self._node == self.state.node:
-            self.state.set_unit(patch.y, patch.x)
+        self.select_unit(self._vectors.node, patch.y, patch.x)
 
     @property
     def is_settled(self) -> bool:
         """Whether the search for patches is over."""
-        return not self._search.is_running
+        return self.patches.is_settled
 
     # -------------------------------------------------------------------------------------------- display
 
@@ -398,16 +474,14 @@ class LikenessPage(Page):
         if values is None:
             return None
         limits, colormap, zero = scale
-        fine, box = seen_map(values, placement[0].field, placement[0].crop)
-        if self.look.smooth and np.isfinite(fine).all():
-            factor = max(1, _SMOOTH_SIDE // max(fine.shape))
-            fine = resample(fine, fine.shape[0] * factor, fine.shape[1] * factor)
+        seen, box = seen_map(values, placement[0].field, placement[0].crop)
+        fine = finer(seen, self.look.smooth, _LIVE_SIDE)
         layer = Layer(
             Bitmap(veil(fine, limits, colormap, zero=zero)),
             box,
             self.look.opacity,
             self.look.smooth,
-            numbers=numbers_of(seen_map(values, placement[0].field, placement[0].crop)[0]),
+            numbers=numbers_of(seen),
         )
         marks = [
             Mark(placement[0].unit_box(*point.unit), NAMES[index], COLOURS[index])
@@ -430,26 +504,25 @@ class LikenessPage(Page):
         if scale is None or values is None:
             return None
         limits, colormap, zero = scale
-        placed = self._vectors[key]
-        seen, box = seen_map(values, self._fields[self._node], placed.geometry)
+        placed = self._vectors.placement(key)
+        assert placed is not None
+        field, crop = placed[0].field, placed[0].crop
+        seen, box = seen_map(values, field, crop)
         colours = veil(seen, limits, colormap, zero=zero)
-        return GalleryOverlay(colours, box, placed.geometry.picture_size, self.look.opacity, self.look.smooth)
+        return GalleryOverlay(colours, box, crop.picture_size, self.look.opacity, self.look.smooth)
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""
         subject = self._subject
-        placed = None if subject is None else self._vectors.get(subject.picture.key)
-        if placed is None or self._node not in self._fields:
-            return None
-        height, width = placed.maps.shape[1:]
-        return Placement(self._fields[self._node], placed.geometry), (height, width)
+        return None if subject is None else self._vectors.placement(subject.picture.key)
 
     def caption(self) -> str:
         """Say what is compared with what."""
         subject = self._subject
         if subject is None or subject.picture.key not in self._vectors:
             return ""
-        said = [f"{self._node}: {MEASURE_TITLES[self.measure].lower()} of {subject.node.shape[0]} channels"]
+        title, channels = MEASURE_TITLES[self.measure].lower(), subject.node.shape[0]
+        said = [f"{self._vectors.node}: {title} of {channels} channels"]
         if len(self.kept) == 2:
             first, second = self.kept
             if first.image in self._vectors and second.image in self._vectors:
@@ -461,8 +534,8 @@ class LikenessPage(Page):
             said.append("click a second position to see the difference")
         compared = len(self._vectors)
         said.append(f"{pluralize(compared, 'picture')} compared live")
-        if self._left_out:
-            said.append(f"{pluralize(len(self._left_out), 'picture')} more only in the list, to save memory")
-        if self._skipped:
-            said.append(f"{pluralize(len(self._skipped), 'picture')} could not be read")
-        return " · ".join(said)
+        if self._vectors.left_out:
+            said.append(
+                f"{pluralize(len(self._vectors.left_out), 'picture')} more only in the list, to save memory"
+            )
+        return " · ".join((*said, *unread_text(self._vectors.skipped)))

@@ -13,14 +13,20 @@ from convnext_studio.render import (
     format_percent,
     limits_of,
     pluralize,
-    resample,
     seen_map,
     veil,
 )
-from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import (
+    Page,
+    PageScene,
+    SimilaritySubject,
+    Unit,
+    finer,
+    position_text,
+)
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
-from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text
+from convnext_studio.ui.plots.map_texts import Placement, numbers_of
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
@@ -94,8 +100,8 @@ class NormsPage(Page):
 
     def _choose(self, item: QListWidgetItem) -> None:
         outlier: Outlier = item.data(Qt.ItemDataRole.UserRole)
-        if self._result is not None and self._result.node == self.state.node:
-            self.state.set_unit(outlier.y, outlier.x)
+        if self._result is not None:
+            self.select_unit(self._result.node, outlier.y, outlier.x)
         self.state.set_channel(outlier.channels[0])
 
     def forget(self) -> None:
@@ -111,10 +117,7 @@ class NormsPage(Page):
             return None
         values, box = seen_map(result.norms, result.field, result.geometry)
         limits = limits_of(values)
-        fine = values
-        if self.look.smooth and np.isfinite(values).all():
-            factor = max(1, 448 // max(values.shape))
-            fine = resample(values, values.shape[0] * factor, values.shape[1] * factor)
+        fine = finer(values, self.look.smooth)
         zero = limits.low
         layers = [
             Layer(
@@ -174,16 +177,13 @@ class NormsPage(Page):
         if unit is None or result is None:
             return ""
         norm = float(result.norms[unit])
-        centre = point_text(*Placement(result.field, result.geometry).centre(*unit))
-        return (
-            f"{result.node} · unit (y {unit[0]}, x {unit[1]}) · length {format_number(norm)}, "
-            f"{format_number(result.deviations(norm))} median deviations · {centre}"
-        )
+        length = f"length {format_number(norm)}, {format_number(result.deviations(norm))} median deviations"
+        return position_text(result.node, unit, Placement(result.field, result.geometry), length)
 
     def choose(self, unit: Unit) -> None:
         """Select the unit in all panels."""
-        if self._result is not None and self._result.node == self.state.node:
-            self.state.set_unit(*unit)
+        if self._result is not None:
+            self.select_unit(self._result.node, *unit)
 
 
 def outlier_hatch(result: NormsResult) -> NDArray[np.uint8]:

@@ -36,9 +36,17 @@ from convnext_studio.render import (
     seen_map,
 )
 from convnext_studio.ui.panels.base import choice, plain_label
-from convnext_studio.ui.panels.similarity.patch_list import PatchList
-from convnext_studio.ui.panels.similarity.similarity_page import Page, PageScene, SimilaritySubject, Unit
-from convnext_studio.ui.plots.map_texts import Placement, point_text
+from convnext_studio.ui.panels.patch_list import PatchList
+from convnext_studio.ui.panels.similarity.similarity_page import (
+    Page,
+    PageScene,
+    SimilaritySubject,
+    Unit,
+    position_text,
+    scrolling,
+    unread_text,
+)
+from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
@@ -169,22 +177,15 @@ class PartsPage(Page):
             self.cards.append(card)
             self._column.addWidget(card)
         self._column.addStretch(1)
-        area = QScrollArea()
-        area.setAccessibleName("Cards of the parts")
-        area.setAccessibleDescription("The arrow keys scroll")
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
-        self.side = area
+        self.side = scrolling(inside, "Cards of the parts")
 
     def _rename(self, index: int, name: str) -> None:
         self.names[index] = name.strip()
 
     def _show_patch(self, patch: Patch) -> None:
         self.state.opened.select(patch.image)
-        if self._result is not None and self._result.node == self.state.node:
-            self.state.set_unit(patch.y, patch.x)
+        if self._result is not None:
+            self.select_unit(self._result.node, patch.y, patch.x)
 
     @property
     def hidden(self) -> frozenset[int]:
@@ -243,7 +244,7 @@ class PartsPage(Page):
             card.is_shown.setChecked(True)
             for control in (card.name, card.is_shown):
                 control.blockSignals(False)
-            card.patches.clear()
+            card.patches.show_patches(())
 
     def take(self, payload: Payload, subject: SimilaritySubject) -> None:
         """Show the parts, complete or so far."""
@@ -341,9 +342,7 @@ class PartsPage(Page):
             said.append(
                 "Grad-CAM has no positive value here" if result.has_shares else "sharing out the Grad-CAM …"
             )
-        if result.skipped:
-            said.append(f"{pluralize(len(result.skipped), 'picture')} could not be read")
-        return " · ".join(said)
+        return " · ".join((*said, *unread_text(result.skipped)))
 
     def point_at(self, unit: Unit | None) -> str:
         """Return the part of a position."""
@@ -352,9 +351,8 @@ class PartsPage(Page):
             return ""
         result, own = labelled
         part = int(own.labels[unit])
-        centre = point_text(*Placement(result.field, own.geometry).centre(*unit))
         said = "no part" if part < 0 else self.name_of(part)
-        return f"{result.node} · unit (y {unit[0]}, x {unit[1]}) · {said} · {centre}"
+        return position_text(result.node, unit, Placement(result.field, own.geometry), said)
 
     def choose(self, unit: Unit) -> None:
         """Scroll to the card of the part that was clicked, and select the unit."""
@@ -364,5 +362,4 @@ class PartsPage(Page):
         part = int(labelled[1].labels[unit])
         if part >= 0 and isinstance(self.side, QScrollArea):
             self.side.ensureWidgetVisible(self.cards[part])
-        if labelled[0].node == self.state.node:
-            self.state.set_unit(*unit)
+        self.select_unit(labelled[0].node, *unit)

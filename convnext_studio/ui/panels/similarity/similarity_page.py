@@ -1,18 +1,21 @@
 """What the pages of the panel have in common: a question, a large map, and a map over every small picture."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QScrollArea, QWidget
 
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.render import pluralize, resample
 from convnext_studio.ui.plots.color_bar import ColorScale
-from convnext_studio.ui.plots.map_texts import Placement
+from convnext_studio.ui.plots.map_texts import Placement, point_text
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Layer, Lines, Mark
 from convnext_studio.ui.state.app_state import AppState
@@ -20,6 +23,8 @@ from convnext_studio.ui.state.bridge import EngineBridge
 
 Unit = tuple[int, int]
 """Row and column of a position."""
+SMOOTH_SIDE = 448
+"""The longer side to which a map is interpolated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,37 @@ class SimilaritySubject:
     def current_first(self) -> tuple[str, ...]:
         """The keys of all pictures, that of the large one first."""
         return (self.picture.key, *self.others)
+
+
+def finer(values: NDArray[np.float32], smooth: bool, side: int = SMOOTH_SIDE) -> NDArray[np.float32]:
+    """Return a map interpolated between its units' centres, to about `side` values, if it is to be `smooth`."""
+    if not (smooth and np.isfinite(values).all()):
+        return values
+    factor = max(1, side // max(values.shape))
+    return resample(values, values.shape[0] * factor, values.shape[1] * factor) if factor > 1 else values
+
+
+def position_text(node: str, unit: Unit, placement: Placement | None, *said: str) -> str:
+    """Return the read-out of a position: the node, the unit, what is said about it, and where it is."""
+    where = () if placement is None else (point_text(*placement.centre(*unit)),)
+    return " · ".join((node, f"unit (y {unit[0]}, x {unit[1]})", *said, *where))
+
+
+def unread_text(skipped: Sized) -> list[str]:
+    """Say how many pictures could not be read; an empty list if all could."""
+    return [f"{pluralize(len(skipped), 'picture')} could not be read"] if skipped else []
+
+
+def scrolling(content: QWidget, name: str) -> QScrollArea:
+    """Return an area in which the content of a page's side scrolls up and down."""
+    area = QScrollArea()
+    area.setAccessibleName(name)
+    area.setAccessibleDescription("The arrow keys scroll")
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
 
 
 class Page(QObject):
@@ -148,6 +184,11 @@ class Page(QObject):
 
     def choose(self, unit: Unit) -> None:
         """Choose a position, which was clicked."""
+
+    def select_unit(self, node: str, y: int, x: int) -> None:
+        """Select a unit in all panels, if the node is the one that is selected there."""
+        if node == self.state.node:
+            self.state.set_unit(y, x)
 
     def set_look(self, look: OverlayLook) -> None:
         """Lay the maps over the pictures in another way."""

@@ -10,7 +10,13 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
-from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, opacity_slider
+from convnext_studio.ui.panels.base import (
+    Panel,
+    PanelQuery,
+    QueryProgressBar,
+    opacity_slider,
+    resolution_switch,
+)
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
 from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage
@@ -77,13 +83,7 @@ class SimilarityPanel(Panel):
         for page in self.pages:
             for control in page.controls:
                 self.controls.add(control)
-        self.resolution = Switch(
-            "Resolution",
-            (
-                ("Smooth", True, "Interpolate between the units' centres, at which the values are exact"),
-                ("True grid", False, "Show each unit as a square of one colour"),
-            ),
-        )
+        self.resolution = resolution_switch()
         self.opacity = opacity_slider()
         self.opacity.setValue(_OPACITY_PERCENT)
         self.opacity.setToolTip("Opacity of the colours over the pictures")

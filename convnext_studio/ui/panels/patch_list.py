@@ -20,6 +20,8 @@ class PatchList(QListWidget):
     ----------
     icon_px
         The side of a patch, in pixels for text of 9 points.
+    word
+        What a place is called.
     has_texts
         Whether value and name stand below each patch.
     """
@@ -32,11 +34,13 @@ class PatchList(QListWidget):
         state: AppState,
         icon_px: int = 64,
         *,
+        word: str = "position",
         has_texts: bool = True,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._state, self._icon_px, self._has_texts = state, icon_px, has_texts
+        self._state, self._icon_px, self._word, self._has_texts = state, icon_px, word, has_texts
+        self._patches: Sequence[Patch] = ()
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -47,13 +51,14 @@ class PatchList(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(name)
-        self.setToolTip("Click a patch, or press Enter on it, to see that picture and position")
-        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(icon_px), scaled_px(icon_px))))
+        self.setToolTip(f"Click a patch, or press Enter on it, to see that picture and {word}")
+        follow_text(self, self._fit_text)
         self.itemActivated.connect(self._choose)
         self.itemClicked.connect(self._choose)
 
     def show_patches(self, patches: Sequence[Patch]) -> None:
         """Show these patches in place of the previous ones."""
+        self._patches = patches
         self.clear()
         pictures = {picture.key: picture for picture in self._state.opened.images}
         side = scaled_px(self._icon_px)
@@ -65,10 +70,16 @@ class PatchList(QListWidget):
             item.setData(Qt.ItemDataRole.UserRole, patch)
             room = scaled_px(38) if self._has_texts else scaled_px(4)
             item.setSizeHint(QSize(side + scaled_px(6), side + room))
-            where = f"{name}, position (y {patch.y}, x {patch.x}), {format_number(patch.value)}"
+            where = f"{name}, {self._word} (y {patch.y}, x {patch.x}), {format_number(patch.value)}"
             item.setToolTip(where)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, where)
             self.addItem(item)
+
+    def _fit_text(self) -> None:
+        """Show the patches in the size that goes with the text."""
+        side = scaled_px(self._icon_px)
+        self.setIconSize(QSize(side, side))
+        self.show_patches(self._patches)
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.patch_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
