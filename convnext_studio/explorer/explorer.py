@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change
-from convnext_studio.common.recipes import Recipe, read_recipe
+from convnext_studio.common.recipe import Recipe, read_recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison

@@ -14,7 +14,7 @@ from convnext_studio.cli.options import framing, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
-from convnext_studio.common.recipes import read_recipe
+from convnext_studio.common.recipe import read_recipe
 from convnext_studio.comparison import match_node
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader

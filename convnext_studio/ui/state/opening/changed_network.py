@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from convnext_studio.common.recipes import Recipe
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, Intervene
 from convnext_studio.protocol.models import CloseModel, ModelInfo

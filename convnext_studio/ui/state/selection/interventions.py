@@ -6,7 +6,7 @@ from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.interventions import Change
-from convnext_studio.common.recipes import Recipe
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.common.retouches import Retouch
 
 CAPACITY = 200

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.interventions import Change, Region
-from convnext_studio.common.recipes import Interventions, Recipe
+from convnext_studio.common.recipe import Interventions, Recipe
 from convnext_studio.common.retouches import Retouch
 
 pytestmark = pytest.mark.usefixtures("qapp")
