@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--themes", nargs="*", default=("dark",), choices=("dark", "light"))
     parser.add_argument("--display", type=int, default=80, help="number of the first X server")
     parser.add_argument("--text-pt", type=int, default=9, help="text size in points")
-    parser.add_argument("--views", default="", help="only views whose name contains this")
+    parser.add_argument("--views", default="", help="only views in whose name this pattern is found")
     parser.add_argument("--faults", action="store_true", help="also write what is cut off or overlaps")
     options = parser.parse_args()
     failed = False

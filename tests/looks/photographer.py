@@ -1,6 +1,7 @@
 """Drives the program on the display that is there, and takes a picture of each view."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -53,10 +54,13 @@ class Photographer(QObject):
     def _wanted_views(self, views: Views) -> Iterator[View]:
         """Of every group that has a wanted view, all views up to that one."""
         for group in views.groups():
-            last = max((number for number, view in enumerate(group) if self._wanted in view.name), default=-1)
+            last = max((number for number, view in enumerate(group) if self._wants(view.name)), default=-1)
             if last >= 0 and group[0].name != "first_launch":
                 yield View("", views.go_home)
             yield from group[: last + 1]
+
+    def _wants(self, name: str) -> bool:
+        return re.search(self._wanted, name) is not None
 
     @property
     def _name(self) -> str:
@@ -79,7 +83,7 @@ class Photographer(QObject):
         late = time.monotonic() - self._since > _TIMEOUT_S
         if self._quiet < _QUIET_POLLS and not late:
             return
-        if self._name and self._wanted in self._name:
+        if self._name and self._wants(self._name):
             name = f"{self._name}_UNSETTLED" if late else self._name
             QGuiApplication.primaryScreen().grabWindow(0).save(str(self._folder / f"{name}.png"))
             self.failures += late

@@ -98,6 +98,7 @@ class Workspace:
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self._frames: dict[str, DecodedImage] = {}  # Of live sources: they cannot be decoded again.
         self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
@@ -225,10 +226,16 @@ class Workspace:
         self._pictures.put(picture.key, picture)
         return picture
 
+    def take_frame(self, picture: DecodedImage) -> None:
+        """Keep a picture that has no file, until it is closed."""
+        self._sources[picture.key] = PictureSource("", picture.name)
+        self._frames[picture.key] = picture
+
     def close_pictures(self, keys: Collection[str]) -> None:
         """Forget pictures, in every framing, and all cached results about them."""
         keys = {picture_of(key) for key in keys}
         for key in keys:
+            self._frames.pop(key, None)
             if not is_needed(key, self._sources, keys):
                 self._sources.pop(key, None)
             self._pictures.forget(key)
@@ -290,12 +297,13 @@ class Workspace:
 
     def kept_picture(self, key: str) -> DecodedImage | None:
         """Return a picture if its pixels are cached, or None; nothing is decoded."""
-        return self._pictures.get(picture_of(key))
+        key = picture_of(key)
+        return self._frames.get(key) or self._pictures.get(key)
 
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key)
-        if source.data or source.retouches:
+        if source.data or source.retouches or picture_of(key) in self._frames:
             return False
         return picture_key(source.path, source.view) not in ("", picture_of(key))
 
@@ -352,12 +360,22 @@ class Workspace:
             )
         known = self._bands.get(picture.key)
         if known is None:
-            source = self.source(picture.key)
-            view = structs.replace(source.view, takes_all=True)
-            known = self.reader.decode(source.source, source.name, view=view).values
-            assert known is not None  # The view takes all.
+            known = self._all_bands(picture)
             self._bands.put(picture.key, known)
         return fitted_bands(known, picture.view, channels, picture.name)
+
+    def _all_bands(self, picture: DecodedImage) -> NDArray[np.float32]:
+        if picture.key in self._frames:
+            return (
+                picture.pixels.astype(np.float32) / np.float32(255)
+                if picture.values is None
+                else picture.values
+            )
+        source = self.source(picture.key)
+        view = structs.replace(source.view, takes_all=True)
+        known = self.reader.decode(source.source, source.name, view=view).values
+        assert known is not None  # The view takes all.
+        return known
 
     def is_large(self, image: str) -> bool:
         """Whether the network's input for a picture is so large that it has to be computed in tiles.

@@ -27,6 +27,8 @@ from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.live.frame_label import FrameLabel
+from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
@@ -50,6 +52,8 @@ class Panel(QWidget):
         Whether the panel shows data of the open model, so that random weights have to be marked.
     compares
         Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
+    follows_picture
+        Whether the panel shows a picture as soon as it is selected, and asks nothing about it.
     controls
         The row of controls above the content; those that do not fit fold into a popup.
     ways_out
@@ -59,6 +63,7 @@ class Panel(QWidget):
     title = ""
     is_of_model = True
     compares = False
+    follows_picture = False
     python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -93,10 +98,12 @@ class Panel(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.controls)
         layout.addWidget(self._stack, 1)
+        self.frame_label = FrameLabel(state, self.follows_picture)
+        layout.addWidget(self.frame_label)
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
-        for badge in (self._changed_badge, self._badge):
-            below.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        for small in (self._changed_badge, self._badge):
+            below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
@@ -312,6 +319,7 @@ class PanelQuery(QObject):
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
+        self._is_behind = False  # Whether newer frames came while the last one is worked on.
         self._is_old = False  # Whether the answer is that to an earlier question.
         self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
@@ -372,14 +380,16 @@ class PanelQuery(QObject):
         question = self._question()
         if self._needs_model and self._model is None and isinstance(question, Request):
             question = NO_MODEL
-        if not isinstance(question, Request):
+        if self._lags_behind(question):
+            self._is_behind = True
+        elif not isinstance(question, Request):
             self.drop()
             if question is not None:
                 self._say(question)
         else:
             is_news = self.is_news()
             if is_news:
-                self.drop()
+                self.drop(dims=not self._is_next_frame(question))
             if self.second is not None and self.panel.isVisible():
                 self.second.ask(question)
             if is_news:
@@ -391,6 +401,9 @@ class PanelQuery(QObject):
         if not self.is_news():
             return
         question = self._question()
+        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
+            self.refresh()
+            return
         if isinstance(question, Request):
             is_known = self._recalled(question) is not None
         else:
@@ -416,15 +429,47 @@ class PanelQuery(QObject):
         """Stop the work and keep the partial answer."""
         self._query.stop()
 
-    def drop(self) -> None:
+    def drop(self, dims: bool = True) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
+        self._is_behind = False
         self._query.drop()
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
         self._is_old = True
-        self._dim(True)
+        if dims:
+            self._dim(True)
         self.changed.emit()
+
+    # ---------------------------------------------------------------------------------------- live sources
+
+    @property
+    def _asked_frame(self) -> Request | None:
+        """The last request, if it is about a frame of a live source."""
+        asked = self._query.asked
+        return asked if asked is not None and frame_of(asked) is not None else None
+
+    def _is_next_frame(self, question: Request) -> bool:
+        """Whether a question is the last one, about another frame: the content is then no older than it was."""
+        asked = self._asked_frame
+        return asked is not None and self.panel.state.live.is_on and differ_in_frame_only(asked, question)
+
+    def _lags_behind(self, question: Request | str | None) -> bool:
+        """Whether the last frame's answer is waited for, and then this question is asked.
+
+        If a new frame ended the work on the last one, a panel that takes longer would show nothing at all.
+        """
+        if not (self._query.is_running and self.panel.isVisible() and self.panel.state.live.is_on):
+            return False
+        if not isinstance(question, Request):
+            return self._asked_frame is not None and self.panel.state.prediction is not None
+        return self._is_next_frame(question)
+
+    def _catch_up(self) -> None:
+        """Ask about the newest frame if others came while the last one was worked on."""
+        if self._is_behind:
+            self._is_behind = False
+            self.refresh()
 
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
@@ -491,8 +536,14 @@ class PanelQuery(QObject):
 
     def _receive(self, answer: Payload) -> None:
         self.progress, self._has_partial, self._is_current = None, False, True
+        self._note_frame()
         self._put(answer)
         self.changed.emit()
+        self._catch_up()
+
+    def _note_frame(self) -> None:
+        asked = self._query.asked
+        self.panel.frame_label.count(None if asked is None else frame_of(asked))
 
     def _advance(self, progress: Progress) -> None:
         self.progress = progress
@@ -505,6 +556,9 @@ class PanelQuery(QObject):
 
     def _fail(self, sentence: str) -> None:
         self.progress, self._has_partial = None, False
+        if self._is_behind:  # The next frame may do.
+            self._catch_up()
+            return
         self._say(sentence, can_retry=True)
         self.changed.emit()
 

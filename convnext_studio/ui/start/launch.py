@@ -90,7 +90,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     controller.pictures.first_view = options.view
     if options.images:
         controller.open_paths(options.images)
-    else:
+    elif options.live is None:
         controller.open_sample(FIRST_SAMPLE)
     if options.present is not None:
         _present(window.lecture.presentation, options)
@@ -99,6 +99,9 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
+    if options.live is not None:
+        window.dock_layout.show_panel("live")
+        window.live.open(options.live)
     controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter

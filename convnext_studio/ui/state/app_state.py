@@ -1,5 +1,7 @@
 """The state that all panels share: what is open and what is selected."""
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
@@ -15,6 +17,7 @@ from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
+from convnext_studio.ui.state.selection.live_frames import LiveFrames
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
@@ -45,6 +48,8 @@ class AppState(QObject):
         How the class is explained, and the maps that explain it.
     views
         The point under the pointer and the visible part of the picture, which all its views share.
+    live
+        The frames of a live source, while one is the picture.
     kept
         The pin and the principal components that stay while the selection moves on.
     """
@@ -69,6 +74,7 @@ class AppState(QObject):
         self.attributions = Attributions(self)
         self.views = LinkedViews(self)
         self.kept = KeptResults(self)
+        self.live = LiveFrames()
         self.opened.closed.connect(self.kept.forget_pictures)
         self._model: ModelInfo | None = None
         self._framed_model = FramedModel()
@@ -129,10 +135,50 @@ class AppState(QObject):
         if picture is not None and picture.key != (image := self.opened.framings.image_of(picture.key)):
             picture = replace(picture, key=image)
         self._picture = picture
+        self.live.follow(picture)
         self.second.see_crop(None)
         self.second.set_prediction(None)
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
+
+    def show_frame(
+        self,
+        picture: ImageInfo,
+        prediction: Prediction | None,
+        second: Prediction | None = None,
+        *,
+        failure: str = "",
+        averaged: Collection[str] = (),
+        kept: Collection[str] = (),
+    ) -> None:
+        """Make a frame of a live source the current picture, together with what the networks make of it.
+
+        Nothing that belongs to the picture is reset, such as zoom and selected unit: it is the same source.
+
+        Parameters
+        ----------
+        prediction, second
+            The predictions of A and B, which all panels can so show at once.
+        failure
+            Why there is no prediction of A.
+        averaged, kept
+            As in `LiveFrames.take`.
+        """
+        self.opened.show_frame(picture)
+        self.live.take(picture, averaged, kept)
+        self._picture = replace(picture, key=self.opened.framings.image_of(picture.key))
+        self._prediction, self._prediction_failure = prediction, failure
+        if prediction is not None:
+            self._framed_model.set_sizes(prediction.sizes)
+            self.second.see_crop(prediction.geometry)
+        if self.second.model is not None:
+            self.second.set_prediction(second)
+        self.picture_selected.emit(self._picture)
+        self.prediction_made.emit(prediction)
+        if failure:
+            self.prediction_failed.emit(failure)
+        if prediction is not None:
+            self._select_unit_again(prediction)
 
     # ------------------------------------------------------------------------------------------ the framing
 

@@ -263,6 +263,7 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self._shown_with: Prediction | None = None
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self._photographs = Photographs(state)
@@ -441,12 +442,12 @@ class AttributionPanel(Panel):
             return None
         return explanation_of(prediction, model, question.nodes)
 
-    def _take_prediction(self, _prediction: Prediction | None) -> None:
+    def _take_prediction(self, prediction: Prediction | None) -> None:
         """Show the maps that came with a prediction, even if they have already been requested."""
         question = self.question()
         is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
         self._show_classes()
-        if is_at_hand and not self.query.is_news():
+        if is_at_hand and not self.query.is_news() and self._shown_with is not prediction:
             self.query.ask_again()
         self._await()
 
@@ -457,7 +458,7 @@ class AttributionPanel(Panel):
         self._show_where()
 
     def _show(self, payload: Payload) -> None:
-        question = self.question()
+        question, self._shown_with = self.question(), self.state.prediction
         if isinstance(payload, Explanation) and self.query.is_current and isinstance(question, Explain):
             self.state.attributions.set_explanation(question, payload)
         self._paint()
@@ -480,14 +481,11 @@ class AttributionPanel(Panel):
                 is_difference=is_difference or explanation.output == "difference",
                 is_on_pixels=INPUT in explanation.maps,
             )
-            if explanation.image == picture.key:
+            explained = self.state.live.picture(explanation.image, picture)
+            if explained is not None:
+                below = self._photographs.shown(explained)
                 self.figure.show_explanation(
-                    explanation,
-                    self._photographs.shown(picture),
-                    now.model,
-                    self.look.shading,
-                    now.others,
-                    now.beyond,
+                    explanation, below, now.model, self.look.shading, now.others, now.beyond
                 )
             self._describe()
         self._show_where()

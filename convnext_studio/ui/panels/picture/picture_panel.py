@@ -53,6 +53,7 @@ class PicturePanel(Panel):
 
     title = "Picture"
     compares = True
+    follows_picture = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)

@@ -196,6 +196,7 @@ class PredictionsPanel(Panel):
 
     title = "Predictions"
     compares = True
+    follows_picture = True
     again_asked = Signal()
     names_given = Signal(object)  # tuple[str, ...]: one for each class
 

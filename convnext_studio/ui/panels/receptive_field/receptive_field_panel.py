@@ -109,6 +109,7 @@ class ReceptiveFieldPanel(Panel):
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
         for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
+        state.picture_selected.connect(self._follow_frame)
         for changed in (
             self.scale.currentIndexChanged,
             self.colormap.currentIndexChanged,
@@ -123,6 +124,11 @@ class ReceptiveFieldPanel(Panel):
         self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
+
+    def _follow_frame(self, _picture: object) -> None:
+        """Average over the latest frames of a live source; of pictures, over all that are open."""
+        if self.state.live.is_on:
+            self.measured.query.schedule()
 
     def question(self) -> Request | str:
         """Return the request for the selected node's field over the chosen inputs, or why there is none."""
