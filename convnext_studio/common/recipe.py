@@ -42,6 +42,18 @@ class Recipe(Struct, frozen=True):
         """Whether nothing was changed, not even by a change that is switched off."""
         return not self.changes and not self.retouched
 
+    @property
+    def averages_pictures(self) -> bool:
+        """Whether there is a mean over all open pictures, so that the result depends on which they are."""
+        return any(change.effect == "picture mean" for change in self.changes)
+
+    @property
+    def applied(self) -> "Recipe":
+        """The recipe without the changes that are switched off."""
+        changes = tuple(change for change in self.changes if change.enabled)
+        retouched = ((key, tuple(each for each in made if each.enabled)) for key, made in self.retouched)
+        return Recipe(changes, tuple((key, made) for key, made in retouched if made))
+
     def of_picture(self, key: str) -> tuple[Retouch, ...]:
         """Return the changes of a picture."""
         return dict(self.retouched).get(key, ())
@@ -84,6 +96,9 @@ class Recipe(Struct, frozen=True):
         for _, made in self.retouched:
             for retouch in made:
                 retouch.check()
+
+
+NO_CHANGES = Recipe()
 
 
 class _RecipeHeader(Struct):

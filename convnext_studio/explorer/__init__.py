@@ -1,6 +1,8 @@
 """ConvNeXt Studio for scripts and notebooks: the numbers and figures of the window, without a window."""
 
 from convnext_studio.common.interventions import Change, Region
+from convnext_studio.common.recipe import Recipe
+from convnext_studio.common.retouches import Cells, Retouch, Stroke
 from convnext_studio.explorer.comparing import Compared, ComparedPredictions, Comparison
 from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
@@ -9,6 +11,7 @@ from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessM
 
 __all__ = [
     "AttributionMap",
+    "Cells",
     "Change",
     "Compared",
     "ComparedPredictions",
@@ -22,6 +25,9 @@ __all__ = [
     "PartMap",
     "Picture",
     "Predictions",
+    "Recipe",
     "Region",
+    "Retouch",
+    "Stroke",
     "UnitView",
 ]

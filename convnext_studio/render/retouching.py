@@ -180,7 +180,7 @@ def _pasted(other: NDArray[np.uint8], size: tuple[int, int], place: Place) -> ND
 
 
 def _blurred(made: NDArray[Value], place: Place, sigma: float) -> NDArray[np.float64]:
-    """Return a place of a picture blurred by nearly a Gaussian, repeating the pixels of the border.
+    """Return a place of a picture blurred by nearly a Gaussian, repeating what is at the border.
 
     Cells of a quarter of the deviation are averaged first, so that large pictures take no longer.
     """

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -199,8 +200,14 @@ class Panel(QWidget):
         return self.of_first(found)
 
     def of_first(self, python: PythonLines | None) -> PythonLines | None:
-        """Return these lines if the panel shows the first network alone, which they are about."""
-        return python if not self.compares or self.state.second.shown == "first" else None
+        """Return these lines about the first network if the panel shows that alone, unchanged or changed."""
+        second = self.state.second
+        if not self.compares or second.shown == "first":
+            return python
+        recipe = self.state.interventions.recipe.applied
+        if python is None or not second.marks_changes or second.shown != "second" or recipe.averages_pictures:
+            return None
+        return replace(python, recipe=recipe)
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None

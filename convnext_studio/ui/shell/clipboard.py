@@ -134,6 +134,15 @@ class PythonCopy(QObject):
         hint = "Paste it into a script or a notebook where convnext-studio is installed."
         self.noticed.emit(Notice(_TOPIC, "The view was copied as Python.", hint, good=True))
 
+    def copy_recipe(self) -> None:
+        """Copy a script that makes the same changes and predicts."""
+        python = self._window.recipes.python
+        if python is None:
+            hint = "Make a change of a picture or inside the network; the mean of the pictures has no script."
+            self.noticed.emit(Notice(_TOPIC, "There are no changes to copy as Python.", hint))
+        else:
+            self.copy(python)
+
     def copy_focused(self) -> None:
         """Copy the script of the view with the keyboard focus, or else of its panel or the active one."""
         python = self._focused()

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.recipe import NO_CHANGES, Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
@@ -41,11 +42,14 @@ class PythonLines:
         The keys of the pictures that they use, which name their framings.
     model
         The network of the view, if it may be another one than the open network.
+    recipe
+        What is changed inside the network and on pictures.
     """
 
     lines: tuple[str, ...]
     pictures: tuple[str, ...] = ()
     model: ModelInfo | None = None
+    recipe: Recipe = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,14 @@ def script(python: PythonLines, model: ModelInfo, loaded: LoadModel | None, pict
     opened = [picture(image) for image in python.pictures]
     if any(each is not None and each.view != WHOLE for each in opened):
         imports.append("from convnext_studio.decoding.picture_view import PictureView")
+    changed = python.recipe.applied
+    if not changed.is_empty:
+        imports.append(f"from convnext_studio.explorer import {', '.join(_structs_of(changed))}")
     head = [*imports, "", f"explorer = {_explorer(shown, asked)}"]
     if shown.random_weights:
         head[-1] += "  # random weights"
+    if not changed.is_empty:
+        head.append(f"explorer = explorer.with_interventions({_recipe(changed, picture)})")
     return "\n".join([*head, *_opened(python.pictures, picture), *python.lines]) + "\n"
 
 
@@ -135,6 +144,58 @@ def _open(image: str, picture: Loaded) -> tuple[str, str]:
         said = "  # This picture was pasted; save it under this name first."
         return call("explorer.open", found.listed.name, **named), said
     return call("explorer.open", found.listed.path, **named), ""
+
+
+def _structs_of(recipe: Recipe) -> list[str]:
+    """Return the names of the classes that the code of a recipe uses."""
+    every = [each for _, made in recipe.retouched for each in made]
+    used = {
+        "Recipe": bool(every),
+        "Change": bool(recipe.changes),
+        "Region": any(change.region is not None for change in recipe.changes),
+        "Retouch": bool(every),
+        "Stroke": any(each.strokes for each in every),
+        "Cells": any(each.cells is not None for each in every),
+    }
+    return sorted(name for name, is_used in used.items() if is_used)
+
+
+def _recipe(recipe: Recipe, picture: Loaded) -> str:
+    """Return the code of a recipe; of changes inside the network alone, that of a list."""
+
+    def key(image: str) -> _Code:
+        return _Code(f"{_open(image, picture)[0]}.key")
+
+    changes = [_nested(change, key) for change in recipe.changes]
+    listed = _joined("[", changes, "]")
+    if not recipe.retouched:
+        return listed
+    retouched = [
+        f"({key(image)}, {_joined('(', [_nested(each, key) for each in made], ',)')})"
+        for image, made in recipe.retouched
+    ]
+    return f"Recipe({_joined('(', changes, ',)') if changes else '()'}, {_joined('(', retouched, ',)')})"
+
+
+def _joined(opening: str, parts: Sequence[str], closing: str) -> str:
+    return opening + ", ".join(parts) + closing
+
+
+def _nested(struct: Struct, key: Callable[[str], object]) -> str:
+    """Return the call that makes a struct which may hold others; pictures are opened where they are named."""
+    given: dict[str, object] = {}
+    for field in fields(struct):
+        value = getattr(struct, field.name)
+        if value == field.default and not field.required:
+            continue
+        if field.name == "picture":
+            value = key(value)
+        elif isinstance(value, Struct):
+            value = _Code(_nested(value, key))
+        elif isinstance(value, tuple) and value and isinstance(value[0], Struct):
+            value = _Code(_joined("(", [_nested(each, key) for each in value], ",)"))
+        given[field.name] = value
+    return call(type(struct).__name__, **given)
 
 
 class _Code(str):

@@ -44,6 +44,8 @@ class RankingTable(QTreeWidget):
         for column, tip in enumerate(_TIPS):
             self.headerItem().setToolTip(column, tip)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.header().setStretchLastSection(False)
+        self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Apply the change of the current part with Enter or the space bar."""

@@ -215,7 +215,7 @@ class Retoucher(QObject):
             return
         self._start = (x, y)
         self._state.interventions.hold()
-        erases = bool(QGuiApplication.keyboardModifiers() & Qt.KeyboardModifier.ShiftModifier)
+        erases = bool(held_modifiers() & Qt.KeyboardModifier.ShiftModifier)
         if self._bar.shown_tool == "brush":
             diameter = self._bar.diameter_px(picture.size)
             self._add_stroke(Stroke(points=((x, y),), diameter=diameter, erases=erases))
@@ -333,6 +333,11 @@ class Retoucher(QObject):
         else:
             return False
         return True
+
+
+def held_modifiers() -> Qt.KeyboardModifier:
+    """Return the modifier keys that are held now."""
+    return QGuiApplication.keyboardModifiers()
 
 
 def _history_step(event: QKeyEvent) -> int:

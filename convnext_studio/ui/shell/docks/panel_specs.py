@@ -89,6 +89,12 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_picture(window: "StudioWindow") -> QWidget:
+    panel = PicturePanel(window.state, window.bridge)
+    panel.retouch_bar.save_asked.connect(lambda: window.dialogs.save_changed_picture())
+    return panel
+
+
 def _make_predictions(window: "StudioWindow") -> QWidget:
     panel = PredictionsPanel(window.state, window.bridge)
     panel.again_asked.connect(window.controller.predict)
@@ -250,7 +256,7 @@ PANELS: tuple[PanelSpec, ...] = (
     PanelSpec(name="model", title="Model", make=_make_model, keeps_controls=False),
     PanelSpec(name="pictures", title="Pictures", make=_make_pictures, keeps_controls=False),
     PanelSpec(name="predictions", title="Predictions", make=_make_predictions),
-    PanelSpec(name="picture", title="Picture", make=lambda window: PicturePanel(window.state, window.bridge)),
+    PanelSpec(name="picture", title="Picture", make=_make_picture),
     PanelSpec(
         name="receptive_field",
         title="Receptive field",

@@ -33,6 +33,11 @@ class RetouchedPictures(QObject):
         """Whether all entries are up to date."""
         return not self._soon.isActive()
 
+    @property
+    def entries(self) -> frozenset[str]:
+        """The keys of all entries."""
+        return frozenset(self._entries.values())
+
     def entry_of(self, key: str) -> str:
         """Return the key of the entry of a changed picture; empty if it has none (yet)."""
         return self._entries.get(key, "")

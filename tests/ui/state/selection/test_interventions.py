@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.interventions import Change, Region
-from convnext_studio.common.recipe import Interventions, Recipe
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.common.retouches import Retouch
+from convnext_studio.ui.state.selection.interventions import Interventions
 
 pytestmark = pytest.mark.usefixtures("qapp")
 OFF = Change(node="stage2", channels=(3,))
