@@ -218,7 +218,7 @@ class Picture(OpenedPicture):
         self,
         node: str = "",
         *,
-        basis: "Basis | Sequence[Picture] | NDArray[np.bool_] | None" = None,
+        basis: "Basis | Sequence[Picture] | Sequence[Marked] | NDArray[np.bool_] | None" = None,
         count: int = COMPONENTS,
     ) -> ComponentMaps:
         """Compute the principal components of a node's positions, and this picture's scores.
@@ -229,7 +229,8 @@ class Picture(OpenedPicture):
             Any node with positions; the last stage by default.
         basis
             What the components are computed from: this picture by default; several pictures; a mask (H, W) of
-            this picture's size, in which the foreground is true; or the `basis` of an earlier result.
+            this picture's size, in which the foreground is true, or such a mask of each of several pictures
+            (`Marked`); or the `basis` of an earlier result.
         count
             The number of components.
 
@@ -245,7 +246,9 @@ class Picture(OpenedPicture):
         elif isinstance(basis, np.ndarray):
             asked = replace(asked, marked=(Marked.of(self.key, basis.astype(np.bool_)),))
         elif basis is not None:
-            asked = replace(asked, over=tuple(picture.key for picture in basis))
+            marked = tuple(each for each in basis if isinstance(each, Marked))
+            over = tuple(each.key for each in basis if isinstance(each, Picture))
+            asked = replace(asked, marked=marked, over=over)
         result = cast(ComponentsResult, self._dispatcher.run(asked))
         return ComponentMaps(self._model, self.info, result)
 

@@ -27,6 +27,8 @@ from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldGrowth,
+    FieldGrowthResult,
     Framing,
     Inputs,
     Protocol,
@@ -54,6 +56,8 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    untrained
+        Whether the network gets random weights, from `seed`, in place of those of the model.
     config, input_px
         An architecture to build with random weights instead of opening a model, and the side of its input.
     seed
@@ -84,6 +88,7 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        untrained: bool = False,
         config: ConvNeXtConfig | None = None,
         input_px: int = 224,
         seed: int = 0,
@@ -103,6 +108,7 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            untrained=untrained,
             mean=tuple(mean),
             std=tuple(std),
         )
@@ -137,7 +143,7 @@ class Explorer:
         Examples
         --------
         >>> explorer = Explorer("preset:convnextv2_atto")
-        >>> comparison = explorer.compare("preset:convnext_atto")
+        >>> comparison = explorer.compare("preset:convnextv2_femto")
         >>> comparison.maps(explorer.open("sample:cat"), "stage2").difference.shape
         (80, 28, 28)
         """
@@ -319,6 +325,43 @@ class Explorer:
             target=target,
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
+
+    def field_growth(
+        self,
+        *,
+        inputs: Sequence[Picture] | str | Path = "noise",
+        count: int = 4,
+        protocol: Protocol = "centred",
+        input_px: int = 0,
+        height_px: int = 0,
+        seed: int = 0,
+        fill_up: bool = True,
+    ) -> FieldGrowthResult:
+        """Measure how the effective field grows with depth: its size at the stem and at all blocks and stages.
+
+        Parameters
+        ----------
+        inputs, count, protocol, input_px, height_px, seed, fill_up
+            As in `receptive_field`.
+
+        Raises
+        ------
+        StudioError
+            If there is nothing to average.
+        """
+        kind, images, folder = _averaged_inputs(inputs)
+        asked = FieldGrowth(
+            inputs=kind,
+            images=images,
+            folder=folder,
+            count=count,
+            fills_up=fill_up,
+            protocol=protocol,
+            input_px=input_px,
+            height_px=height_px,
+            seed=seed,
+        )
+        return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:
         model = self.model

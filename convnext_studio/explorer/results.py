@@ -11,6 +11,7 @@ from PIL import Image
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.files import checked_ending
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
@@ -131,6 +132,11 @@ class AttributionMap(_OfPicture):
     def values(self) -> NDArray[np.float32]:
         """The map, (h, w), read-only; signed if the method is."""
         return self.result.maps[self._name]
+
+    @property
+    def field(self) -> FieldGeometry:
+        """The positions of the map's units on the network's input."""
+        return self.result.fields[self._name]
 
     def _figure(self) -> Figure:
         return attribution_figure(self._contents, self.result, self._name)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convnext_studio.analysis.evidence.faithfulness import InsertionDeletion
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
@@ -37,7 +36,7 @@ from convnext_studio.protocol.pictures import PictureSource, is_needed
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
 OUTPUT_BYTES = 1 << 29
-CURVE_BYTES = 1 << 24
+MASKED_BYTES = 1 << 26
 
 ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
@@ -70,8 +69,8 @@ class Workspace:
     outputs
         The cached node outputs, by `key` of picture and node: (C, h, w) on the model's device, in the precision
         of the forward pass.
-    baseline_curves
-        The insertion and deletion curves of orders that do not depend on a map, by `key`.
+    masked_outputs
+        The logits of pictures with pixels removed, (N, classes), by `key`.
     probe
         The last unit probe with its key, since neighbouring units are likely to be next.
     compared
@@ -102,7 +101,7 @@ class Workspace:
         self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
-        self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
+        self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
         self.other: Workspace | None = None
@@ -157,7 +156,7 @@ class Workspace:
     def close_model(self) -> None:
         """Close the open model, if there is one, and discard its results."""
         number = self.model_number
-        for cache in (self.results, self.outputs, self.baseline_curves):
+        for cache in (self.results, self.outputs, self.masked_outputs):
             cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
         self._changes.close()
         self._model, self.probe, self.is_changed_inside, self.retouched = None, None, False, {}
@@ -241,7 +240,7 @@ class Workspace:
             self._pictures.forget(key)
             self._bands.forget(key)
         closed = frozenset(keys)
-        for cache in (self.results, self.outputs):
+        for cache in (self.results, self.outputs, self.masked_outputs):
             cache.forget_where(lambda question, _: _mentions(question, closed))
         self.probe = None
 

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -30,6 +29,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.live.frame_label import FrameLabel
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
+from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
@@ -195,19 +195,21 @@ class Panel(QWidget):
     def python(self) -> PythonLines | None:
         """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
         question = None if self._query is None else self._query.shown_question
-        model = self.state.model
-        found = None if question is None or model is None else lines_of(question, model)
-        return self.of_first(found)
+        return None if question is None else self.python_of(question)
 
-    def of_first(self, python: PythonLines | None) -> PythonLines | None:
-        """Return these lines about the first network if the panel shows that alone, unchanged or changed."""
-        second = self.state.second
-        if not self.compares or second.shown == "first":
-            return python
-        recipe = self.state.interventions.recipe.applied
-        if python is None or not second.marks_changes or second.shown != "second" or recipe.averages_pictures:
-            return None
-        return replace(python, recipe=recipe)
+    def python_of(self, question: Request, share: float | None = None) -> PythonLines | None:
+        """Return the lines that give what the panel shows of the answers to a request.
+
+        Parameters
+        ----------
+        share
+            Where the curtain's line is in the map, as a share of its width; that of the view if None.
+        """
+        model, second = self.state.model, self.state.second
+        pair = second.pair
+        if not self.compares or pair is None or second.shown == "first":
+            return None if model is None else lines_of(question, model)
+        return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
@@ -217,7 +219,7 @@ class Panel(QWidget):
         if self.compares:
             model = self.state.second.title
         said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return ViewContents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+        return ViewContents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""
@@ -244,6 +246,12 @@ class Panel(QWidget):
         super().showEvent(event)
         if self._query is not None:
             self._query.refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Pause long work that nobody can see; a window that is minimised is not meant."""
+        super().hideEvent(event)
+        if self._query is not None and not event.spontaneous():
+            self._query.pause()
 
     def _show_badge(self, _changed: object = None) -> None:
         model = self.state.model
@@ -278,6 +286,9 @@ class PanelQuery(QObject):
         Whether the request needs an open model, and has to be sent again when another one is opened.
     waiting
         The notice shown until the first answer arrives.
+    pauses
+        Whether the work is paused while the panel is hidden. The engine must keep what is done, so that it goes
+        on where it was.
 
     Attributes
     ----------
@@ -307,9 +318,12 @@ class PanelQuery(QObject):
         wait_ms: int = 0,
         needs_model: bool = True,
         waiting: str = "Computing …",
+        pauses: bool = False,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
+        self._pauses = pauses
+        self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
         self._show = show
         self._dim = dim
@@ -393,6 +407,8 @@ class PanelQuery(QObject):
             self.drop()
             if question is not None:
                 self._say(question)
+        elif self.is_paused:
+            self._go_on(question)
         else:
             is_news = self.is_news()
             if is_news:
@@ -405,7 +421,7 @@ class PanelQuery(QObject):
 
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
-        if not self.is_news():
+        if not self.is_news() or self.is_paused:
             return
         question = self._question()
         if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
@@ -436,6 +452,31 @@ class PanelQuery(QObject):
         """Stop the work and keep the partial answer."""
         self._query.stop()
 
+    def pause(self) -> None:
+        """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
+        question = self._question()
+        is_pausable = self._pauses and self.is_running and not self.is_news()
+        if is_pausable and isinstance(question, Request):
+            self._query.drop()
+            if self.second is not None:
+                self.second.drop()
+            self._paused = question, self._model
+            self.changed.emit()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the work on the current question was paused."""
+        question = self._question()
+        return self._paused is not None and self._paused[0] == question and self._paused[1] is self._model
+
+    def _go_on(self, question: Request) -> None:
+        """Ask again what was paused, once the panel can be seen; what is shown stays."""
+        if self.panel.isVisible():
+            self._paused = None
+            if self.second is not None:
+                self.second.ask(question)
+            self._query.ask(question, of=self._model)
+
     def drop(self, dims: bool = True) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
         self._is_behind = False
@@ -443,7 +484,7 @@ class PanelQuery(QObject):
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old = True
+        self._is_old, self._paused = True, None
         if dims:
             self._dim(True)
         self.changed.emit()

@@ -72,7 +72,7 @@ class RecipeFiles(QObject):
         recipe, picture = self._state.interventions.recipe.applied, self._state.picture
         if recipe.is_empty or recipe.averages_pictures or picture is None or self._state.model is None:
             return None
-        return PythonLines(("values = picture.predictions.probabilities",), (picture.key,), recipe=recipe)
+        return PythonLines(("values = picture.predictions.probabilities",), (picture.key,), network="B")
 
     # ---------------------------------------------------------------------------------------------- recipes
 

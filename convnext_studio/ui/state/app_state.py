@@ -5,13 +5,12 @@ from collections.abc import Collection
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.framing import Framing
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
@@ -63,7 +62,7 @@ class AppState(QObject):
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
-    value_asked = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
+    value_asked = Signal(object)  # AskedValue: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -86,7 +85,7 @@ class AppState(QObject):
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
-        self._asked_value: ValuePlace | MapValue | None = None
+        self._asked_value: AskedValue | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -335,11 +334,11 @@ class AppState(QObject):
         self.prediction_failed.emit(reason)
 
     @property
-    def asked_value(self) -> ValuePlace | MapValue | None:
+    def asked_value(self) -> AskedValue | None:
         """The value of which someone last asked how it was made, or None."""
         return self._asked_value
 
-    def ask_value(self, place: ValuePlace | MapValue) -> None:
+    def ask_value(self, asked: AskedValue) -> None:
         """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
-        self._asked_value = place
-        self.value_asked.emit(place)
+        self._asked_value = asked
+        self.value_asked.emit(asked)

@@ -18,7 +18,7 @@ from convnext_studio.ui.shell.recipe_files import RecipeFiles, with_keys, with_p
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
+from convnext_studio.ui.state.python_text import OpenedNetwork, OpenedPicture, PythonLines, script
 from tests.ui.conftest import FakeEngine, answer_listing, make_image, make_model
 
 PICTURES = (
@@ -113,8 +113,8 @@ def test_the_script_of_a_recipe_gives_what_the_window_shows() -> None:
     shown = engine.run(Predict(image=cat.key, network="B"))
     assert isinstance(shown, Prediction)
     listed = {each.key: OpenedPicture(each.listed) for each in (cat, coffee)}
-    lines = PythonLines(("values = picture.predictions.probabilities",), (cat.key,), recipe=recipe)
-    text = script(lines, model, None, listed.get)
+    lines = PythonLines(("values = picture.predictions.probabilities",), (cat.key,), network="B")
+    text = script(lines, OpenedNetwork(model), listed.get, OpenedNetwork(model, recipe=applied))
     assert "stage1" not in text
     scope: dict[str, object] = {}
     exec(compile(text, "script", "exec"), scope)

@@ -22,21 +22,22 @@ from convnext_studio.ui.lecture.presenter.slide import Footer, Slide
 from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.message_bar import Notice
 
 
 class DoubleClicks(QObject):
-    """Catches double-clicks on a view and its children, apart from controls and from plots, which they fit."""
+    """Catches double-clicks on a view, apart from controls, and from plots and pictures, which they fit."""
 
     happened = Signal()
 
     def watch(self, view: QWidget) -> None:
         """Watch a view and its children."""
-        plots = view.findChildren(ReadPlot)
+        fitted = (*view.findChildren(ReadPlot), *view.findChildren(ImageView))
         for widget in (view, *view.findChildren(QWidget)):
-            if any(plot.isAncestorOf(widget) for plot in plots):
+            if any(each is widget or each.isAncestorOf(widget) for each in fitted):
                 continue
             # A filter that is installed twice is moved to the front and still called once.
             widget.installEventFilter(self)

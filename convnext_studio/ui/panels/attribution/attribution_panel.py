@@ -24,7 +24,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
@@ -40,6 +40,7 @@ from convnext_studio.ui.panels.attribution.attribution_map import (
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     WAITING,
     areas_text,
+    beside_curtain,
     caption,
     comes_with_prediction,
     explain_question,
@@ -517,20 +518,26 @@ class AttributionPanel(Panel):
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
         question = self.query.shown_question
-        for cell, each in zip(self.figure.cells, shown, strict=False):
+        for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             asked = question if isinstance(question, Explain) else None
-            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
+            beyond = now.beyond[index] if index < len(now.beyond) else None
+            share = each.placement.share_of_width(self.state.second.choice.curtain, each.values.shape[1])
+            python = None
+            if asked is not None:
+                python = python_of_map(asked, explanation, each.values, model, self.state.second, share)
             name = f"{explanation.method} {each.title}"
-            cell.map.set_contents(self.contents(name, each.values, python))
+            values = each.values if beyond is None else beside_curtain(each, beyond, share)
+            cell.map.set_contents(self.contents(name, values, python))
 
-    def _value_at(self, cell: MapCell, x: float, y: float) -> MapValue | None:
-        """Return the place of a map's value at a point of the picture, or None."""
-        found, question, explanation = cell.unit_at(x, y), self.query.shown_question, self.query.answer
-        if found is None or not isinstance(question, Explain) or not isinstance(explanation, Explanation):
+    def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
+        """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""
+        found, question, now = cell.unit_at(x, y), self.query.shown_question, self._shown
+        if found is None or now is None or not isinstance(question, Explain):
             return None
-        if self.state.second.shown != "first":  # The sum would be that of A.
-            return None
-        return value_of_map(question, explanation, *found)
+        is_of_b = self.state.second.shown == "second"
+        other = self.state.second.counterpart(question) if is_of_b else None
+        place = value_of_map(question if other is None else other.request, now.explanation, *found)
+        return None if place is None else AskedValue(place, "B" if is_of_b else "A")
 
     def _show_classes(self) -> None:
         state = self.state

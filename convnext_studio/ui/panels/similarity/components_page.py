@@ -1,5 +1,6 @@
 """Principal components: three as the colours of every picture, and each alone as a signed map."""
 
+import dataclasses
 from typing import cast
 
 import numpy as np
@@ -57,9 +58,11 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
@@ -271,6 +274,7 @@ class ComponentsPage(Page):
         super().__init__(state, bridge, parent)
         self._subject: SimilaritySubject | None = None
         self._in_view: tuple[str, ...] = ()
+        self._asked: Components | None = None
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
         self._images = ComponentImages()
@@ -421,6 +425,10 @@ class ComponentsPage(Page):
     def question(self, subject: SimilaritySubject) -> Request | str:
         """Return the request for the components, and this picture's scores."""
         self._subject = subject
+        self._asked = self._question(subject)
+        return self._asked
+
+    def _question(self, subject: SimilaritySubject) -> Components:
         asked = Components(image=subject.picture.key, node=subject.node.name)
         kept = self._kept
         if kept is not None:
@@ -508,6 +516,21 @@ class ComponentsPage(Page):
             )
             clipping = Clipping.of(values, limits)
             single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
+            name = f"{subject.picture.name} component {single.index + 1}"
+            python = self.component_python(subject.picture.key, single.index)
+            single.map.set_contents(ViewContents(name, self.caption(), values, python))
+
+    def python(self, image: str) -> PythonLines | None:
+        """Return the lines for all components of a picture, or for the one that is shown alone."""
+        return self.component_python(image, cast("int", self.view.value))
+
+    def component_python(self, image: str, index: int) -> PythonLines | None:
+        """Return the lines for one component of a picture, or for all if the index is negative."""
+        asked, model = self._asked, self.state.model
+        found = None if asked is None or model is None else lines_of(replace(asked, image=image), model)
+        if found is None or index < 0:
+            return found
+        return dataclasses.replace(found, lines=(*found.lines[:-1], f"{found.lines[-1]}[{index}]"))
 
     def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the colours of a small picture."""

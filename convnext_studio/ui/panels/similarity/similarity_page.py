@@ -20,6 +20,7 @@ from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Layer, Lines, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 
 Unit = tuple[int, int]
 """Row and column of a position."""
@@ -154,6 +155,10 @@ class Page(QObject):
 
     def recall(self, _question: Request) -> Payload | None:
         """Return an answer that is at hand, or None."""
+        return None
+
+    def python(self, _image: str) -> PythonLines | None:
+        """Return the lines of Python that give the numbers that are shown of a picture, or None."""
         return None
 
     def forget(self) -> None:

@@ -1,6 +1,5 @@
 """The panel "Similarity": what the positions of a node's map have in common, on one picture and on all."""
 
-from dataclasses import replace
 from typing import cast
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -30,6 +29,7 @@ from convnext_studio.ui.plots.picture_gallery import PictureGallery
 from convnext_studio.ui.plots.scene import Layer, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
@@ -265,7 +265,13 @@ class SimilarityPanel(Panel):
         self.map.bar.set_scale(shown.scale)
         self._paint_small()
         self.set_caption(page.caption())
-        self.map.set_contents(replace(self.contents(f"{picture.name} {page.name}"), values=shown.values))
+        self.map.set_contents(self.contents(f"{picture.name} {page.name}", shown.values, self.python))
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give what the page shows of the large picture."""
+        picture = self.state.picture
+        return self.page.python(picture.key) if picture is not None and self.query.is_current else None
 
     def _paint_small(self) -> None:
         """Show the small pictures that are in view, with what the page has to show over them."""
