@@ -80,7 +80,7 @@ class PythonLines:
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
-    """An open network, the request that loaded it, if that is known, and what was changed inside and before it."""
+    """An open network, the request that loaded it, if that is known, and what was changed in and before it."""
 
     model: ModelInfo
     loaded: LoadModel | None = None
