@@ -63,13 +63,14 @@ class ChangedLogitsResult(Answer, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    probabilities
-        The probabilities with the changes, (classes,) float64.
+    probabilities_before, probabilities
+        The probabilities without and with the changes, (classes,) float64.
     """
 
     image: str
     before: NDArray[np.float32]
     after: NDArray[np.float32]
+    probabilities_before: NDArray[np.float64]
     probabilities: NDArray[np.float64]
 
 

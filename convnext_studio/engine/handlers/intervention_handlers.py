@@ -79,6 +79,7 @@ def logits_with_changes(
         image=request.image,
         before=before.cpu().numpy(),
         after=after.cpu().numpy(),
+        probabilities_before=probabilities_of(model, before).numpy(),
         probabilities=probabilities_of(model, after).numpy(),
     )
 

@@ -116,6 +116,7 @@ def answer_to(request: Request, model: ModelInfo) -> Payload:
                 image=request.image,
                 before=noise(classes),
                 after=logits,
+                probabilities_before=shares(1, classes)[0].astype(np.float64),
                 probabilities=exponentials / exponentials.sum(),
             )
     raise AssertionError(request)

@@ -221,13 +221,16 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
     if shown == "second":
         prediction, placed = state.second.prediction, placed_maps(first, model)
         return ComparedMaps(explanation=second, model=other, prediction=prediction, others=placed)
-    label = label_of(other, second.target)
+    choice, label = state.second.choice, label_of(other, second.target)
+    where = f" ({choice.second} explains {label}), at the units of {choice.first}"
+    if state.second.is_changed_first:  # The units are the same.
+        where = "" if second.target == first.target else f", which explains {label}"
     if shown == "difference":
         return ComparedMaps(
             explanation=difference(first, second),
             model=model,
             prediction=state.prediction,
-            text=f"A minus B (B explains {label}), at the units of A",
+            text=f"{choice.first} minus {choice.second}{where}",
         )
     theirs = placed_maps(second, other)
     return ComparedMaps(
@@ -236,7 +239,7 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
         prediction=state.prediction,
         others=theirs,
         beyond=theirs if shown == "curtain" else (),
-        text="A left of the line, B right of it" if shown == "curtain" else "",
+        text=choice.sides if shown == "curtain" else "",
     )
 
 

@@ -165,4 +165,6 @@ def live(probability: float) -> ChangedLogitsResult:
     zeros = np.zeros(12, np.float32)
     probabilities = np.zeros(12)
     probabilities[0] = probability
-    return ChangedLogitsResult(image="one", before=zeros, after=zeros, probabilities=probabilities)
+    return ChangedLogitsResult(
+        image="one", before=zeros, after=zeros, probabilities_before=probabilities, probabilities=probabilities
+    )

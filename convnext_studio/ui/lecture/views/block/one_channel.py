@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from PySide6.QtCore import QRectF
 
 from convnext_studio.common.interventions import HIGHEST_FACTOR, LOWEST_FACTOR, Change
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, RankedParts, RankParts
-from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_number, pluralize
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT, PaintedView, blocks_of
@@ -53,7 +53,6 @@ class OneChannelView(PaintedView):
             0,
             self._ask,
         )
-        state.prediction_made.connect(lambda _prediction: self.canvas.update())
 
     @property
     def node(self) -> str:
@@ -129,20 +128,17 @@ class OneChannelView(PaintedView):
 
     def rows(self) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
         """Return the likeliest classes with their probabilities, before and after."""
-        model, prediction = self.state.model, self.state.prediction
-        if model is None or prediction is None or self.after is None:
+        model, after = self.state.model, self.after
+        if model is None or after is None:
             return [], []
-        shown = self._classes(prediction)
+        shown = [int(index) for index in np.argsort(-after.before, kind="stable")[:_CLASSES]]
+        first = int(after.after.argmax())
+        if first not in shown:
+            shown[-1] = first
         return (
-            [(label_of(model, index), float(prediction.probabilities[index])) for index in shown],
-            [(label_of(model, index), float(self.after.probabilities[index])) for index in shown],
+            [(label_of(model, index), float(after.probabilities_before[index])) for index in shown],
+            [(label_of(model, index), float(after.probabilities[index])) for index in shown],
         )
-
-    def _classes(self, prediction: Prediction) -> list[int]:
-        """Return the likeliest classes before, and what comes first after."""
-        shown = prediction.top(_CLASSES)
-        first = 0 if self.after is None else int(self.after.after.argmax())
-        return shown if first in shown else [*shown[:-1], first]
 
     def paint(self, ink: Ink, room: QRectF) -> None:
         """Paint the classes before and after, side by side, and what the channel does."""
