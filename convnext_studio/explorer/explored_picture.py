@@ -1,6 +1,7 @@
 """What an `Explorer` computes for an open picture."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
+from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.opened_picture import OpenedPicture
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
@@ -47,7 +49,7 @@ from convnext_studio.protocol.similarity import (
     Parts,
     Vectors,
 )
-from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 
 Class = str | int
 """A class, by its name or its index."""
@@ -110,7 +112,8 @@ class Picture(OpenedPicture):
         asked = self._question(method, node, options)
         explanation = cast(Explanation, self._dispatcher.run(asked))
         name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
-        return AttributionMap(self._contents(explanation.target), explanation, name)
+        sum_at = partial(_map_sum, self._dispatcher, asked)
+        return AttributionMap(self._contents(explanation.target), explanation, name, sum_at)
 
     def faithfulness(
         self,
@@ -351,3 +354,9 @@ class Picture(OpenedPicture):
 
     def _contents(self, target: int | None = None) -> MapContents:
         return MapContents(model=self._model, image=self.info, prediction=self._prediction(target))
+
+
+def _map_sum(dispatcher: Answers, question: Explain, node: str, y: int, x: int) -> ValueSum:
+    """Return which channels a value of an attribution map adds up."""
+    asked = ExplainMapValue(image=question.image, value=MapValue(question=question, node=node, y=y, x=x))
+    return cast(ExplainedValue, dispatcher.run(asked)).made

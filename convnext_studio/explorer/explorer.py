@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,29 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import format_count
+
+
+class FieldOptions(TypedDict, total=False):
+    """How an effective receptive field is averaged.
+
+    Attributes
+    ----------
+    count
+        The number of inputs to average.
+    protocol
+        ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
+    input_px, height_px
+        Width and height to which pictures are squashed; without a width that of the model's input, and without
+        a height a square.
+    seed
+        The seed of the noise and of the sample from a folder.
+    """
+
+    count: int
+    protocol: Protocol
+    input_px: int
+    height_px: int
+    seed: int
 
 
 class Explorer:
@@ -265,15 +288,11 @@ class Explorer:
         node: str = "last",
         *,
         inputs: Sequence[Picture] | str | Path = "noise",
-        count: int = USUAL_COUNT,
-        protocol: Protocol = "centred",
-        unit: tuple[int, int] | None = None,
-        input_px: int = 0,
-        height_px: int = 0,
-        seed: int = 0,
         fill_up: bool = True,
+        unit: tuple[int, int] | None = None,
         framing: Framing = "squashed",
         target: int | None = None,
+        **options: Unpack[FieldOptions],
     ) -> FieldAverage:
         """Average the effective receptive field of a unit over pictures or noise.
 
@@ -283,18 +302,8 @@ class Explorer:
             Any node with positions; ``last`` for the last stage.
         inputs
             Opened pictures, a folder of pictures, or ``noise``.
-        count
-            The number of inputs to average.
-        protocol
-            ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the map of the node; the middle unit if None.
-        input_px, height_px
-            Width and height to which pictures are squashed; without a width that of the model's input, and
-            without a height a square.
-        seed
-            Seed of the noise and of the sample from a folder.
-
         fill_up
             Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
             is that of the pictures alone. It has no effect on a folder.
@@ -302,6 +311,8 @@ class Explorer:
             ``squashed``, as the protocols specify, or ``own``, as the network sees pictures.
         target
             The class whose logit is measured instead of a unit, by its index.
+        **options
+            ``count``, ``protocol``, ``input_px``, ``height_px`` and ``seed``: see `FieldOptions`.
 
         Raises
         ------
@@ -314,15 +325,11 @@ class Explorer:
             inputs=kind,
             images=images,
             folder=folder,
-            count=count,
             fills_up=fill_up,
-            protocol=protocol,
             unit=unit,
-            input_px=input_px,
-            height_px=height_px,
-            seed=seed,
             framing=framing,
             target=target,
+            **(FieldOptions(count=USUAL_COUNT) | options),
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
 
@@ -330,19 +337,15 @@ class Explorer:
         self,
         *,
         inputs: Sequence[Picture] | str | Path = "noise",
-        count: int = 4,
-        protocol: Protocol = "centred",
-        input_px: int = 0,
-        height_px: int = 0,
-        seed: int = 0,
         fill_up: bool = True,
+        **options: Unpack[FieldOptions],
     ) -> FieldGrowthResult:
         """Measure how the effective field grows with depth: its size at the stem and at all blocks and stages.
 
         Parameters
         ----------
-        inputs, count, protocol, input_px, height_px, seed, fill_up
-            As in `receptive_field`.
+        inputs, fill_up, **options
+            As in `receptive_field`; 4 inputs by default.
 
         Raises
         ------
@@ -350,17 +353,7 @@ class Explorer:
             If there is nothing to average.
         """
         kind, images, folder = _averaged_inputs(inputs)
-        asked = FieldGrowth(
-            inputs=kind,
-            images=images,
-            folder=folder,
-            count=count,
-            fills_up=fill_up,
-            protocol=protocol,
-            input_px=input_px,
-            height_px=height_px,
-            seed=seed,
-        )
+        asked = FieldGrowth(inputs=kind, images=images, folder=folder, fills_up=fill_up, **options)
         return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:

@@ -31,7 +31,7 @@ from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.value_sums import AskedValue
+from convnext_studio.protocol.value_sums import AskedValue, MapValue
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
@@ -121,6 +121,11 @@ def panels(engine: AnsweredDesk) -> Views:
     state.ask_value(AskedValue(ValuePlace(LOGITS, 4)))
     engine.settle(number)
     assert number.painting is not None
+    terms = number.painting.made.terms
+    of_logit = engine.script(number.python)
+    question = Explain(image=engine.image, method="gradcam", nodes=("stage3",), target=2, output="probability")
+    state.ask_value(AskedValue(MapValue(question=question, node="stage3", y=2, x=3)))
+    engine.settle(number)
     wall = ContactSheetPanel(state, engine.desk.bridge)
     state.set_target(None)
     wall.of.setCurrentIndex(wall.of.findData("pictures"))
@@ -129,7 +134,8 @@ def panels(engine: AnsweredDesk) -> Views:
     shown = [next(iter(each.maps.values())) for each in wall.explanations]
     return {
         "predictions": (engine.script(predictions.python), state.prediction.probabilities),
-        "number": (engine.script(number.python), number.painting.made.terms),
+        "number": (of_logit, terms),
+        "number of a map": (engine.script(number.python), number.painting.made.terms),
         "pictures": (engine.script(wall.python), shown),
     }
 

@@ -10,9 +10,16 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.export import save_field
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldNetwork, OpenField, ReceptiveField
 from convnext_studio.protocol.similarity import Components
+from convnext_studio.render import Limits
+from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls
+from convnext_studio.ui.panels.receptive_field_lab.compare import SubjectView
+from convnext_studio.ui.panels.receptive_field_lab.one_picture import OnePicturePage
 from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
+from convnext_studio.ui.plots.field_scene import Colours
+from convnext_studio.ui.state.comparison_entries import network
 from convnext_studio.ui.state.python_text import lines_of
 from tests.ui.answered_desk import AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
 
@@ -78,6 +85,48 @@ def likeness(engine: AnsweredDesk) -> Views:
     return found
 
 
+def pages_of_b(engine: AnsweredDesk) -> Views:
+    state = engine.desk.state
+    engine.open_second(LoadModel(source="bundled", untrained=True, seed=3, device="cpu"))
+    state.set_node("stage3")
+    panel = SimilarityPanel(state, engine.desk.bridge)
+    engine.show(panel)
+    found: Views = {}
+    for name in ("components", "likeness", "parts", "norms"):
+        panel.switch.choose(name)
+        of_both = {}
+        for shown in ("first", "second"):
+            state.second.choice.choose(shown)
+            engine.settle(panel)
+            of_both[shown] = engine.of_view(panel.map)
+        assert panel.caption.startswith("B: ")
+        assert panel.marks_random_weights
+        assert not np.array_equal(of_both["first"][1], of_both["second"][1])
+        found |= {f"{name} {shown}": view for shown, view in of_both.items()}
+    state.second.choice.choose("difference")  # Components and parts of two networks have nothing in common.
+    engine.settle(panel)
+    assert panel.caption.startswith("A: ")
+    return found
+
+
+def lab(engine: AnsweredDesk) -> Views:
+    """The views of the lab: a subject of the comparison, and the field on one picture."""
+    desk, settings = engine.desk, FieldControls()
+    settings.count.setValue(2)
+    entry = network("preset:convnextv2_atto", offline=True)
+    subject = SubjectView(desk.state, desk.bridge, entry, 0, "lab", lambda: settings.settings)
+    subject.show_colours(Colours(scale="linear", colormap="viridis", limits=Limits(0.0, 1.0)), None)
+    page = OnePicturePage(desk.state, desk.bridge, lambda: settings.settings)
+    found: Views = {}
+    for name, panel in (("subject", subject), ("one picture", page)):
+        engine.show(panel)
+        panel.measured.query.refresh()
+        engine.settle(panel)
+        panel.measured.repaint()
+        found[name] = engine.of_view(panel.map)
+    return found
+
+
 def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
     """What the pages of the lab ask, which measures several networks."""
 
@@ -115,6 +164,8 @@ def test_the_text_of_positions_and_fields_gives_their_arrays(qtbot: QtBot, tmp_p
     views = {
         **pages(AnsweredDesk(qtbot)),
         **{f"likeness {name}": view for name, view in likeness(AnsweredDesk(qtbot)).items()},
+        **{f"of B {name}": view for name, view in pages_of_b(AnsweredDesk(qtbot)).items()},
+        **{f"lab {name}": view for name, view in lab(AnsweredDesk(qtbot)).items()},
         **{f"field {name}": view for name, view in fields(AnsweredDesk(qtbot), tmp_path).items()},
     }
     assert_scripts_give_arrays(views, tmp_path)

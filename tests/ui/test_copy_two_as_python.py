@@ -17,8 +17,8 @@ from convnext_studio.ui.panels.attribution.attribution_panel import AttributionP
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import OpenedNetwork, PythonLines
 from convnext_studio.ui.state.selection.two_answers import SHOWN, Shown
 from tests.ui.answered_desk import LOADED, AnsweredDesk, Arrays, Views, assert_scripts_give_arrays

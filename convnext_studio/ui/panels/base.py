@@ -23,13 +23,13 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.live.frame_label import FrameLabel
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
-from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
@@ -211,14 +211,25 @@ class Panel(QWidget):
             return None if model is None else lines_of(question, model)
         return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
 
+    @property
+    def network_title(self) -> str:
+        """The title of the network or the networks that the panel is about."""
+        if self.compares:
+            return self.state.second.title
+        return "" if self.state.model is None else self.state.model.title
+
+    @property
+    def is_of_random_weights(self) -> bool:
+        """Whether a network that the panel is about has random weights."""
+        if self.compares:
+            return self.state.second.marks_random_weights
+        return self.state.model is not None and self.state.model.random_weights
+
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
     ) -> ViewContents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
-        model = "" if self.state.model is None else self.state.model.title
-        if self.compares:
-            model = self.state.second.title
-        said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
+        said = (self.network_title, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
         return ViewContents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -254,11 +265,7 @@ class Panel(QWidget):
             self._query.pause()
 
     def _show_badge(self, _changed: object = None) -> None:
-        model = self.state.model
-        is_random = model is not None and model.random_weights
-        if self.compares:
-            is_random = self.state.second.marks_random_weights
-        self._badge.setVisible(self.is_of_model and is_random)
+        self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
         self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
 
 

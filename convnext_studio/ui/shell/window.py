@@ -215,14 +215,13 @@ class StudioWindow(QMainWindow):
             self.clipboard,
             self.python,
             self.view_requests,
-            self.live,
             self.folder_watch,
             self.guide,
             self.lecture,
         ):
             source.noticed.connect(self.messages.tell)
         self.messages.offer_taken.connect(controller.take_offer)
-        for source in (controller, self.lecture, self.live):
+        for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
         for dock in docks:
             dock.made.connect(self.view_requests.listen)
@@ -234,6 +233,12 @@ class StudioWindow(QMainWindow):
         self.network_bar.chips.save_asked.connect(self.dialogs.save_recipe)
         self.network_bar.chips.open_asked.connect(self.dialogs.open_recipe)
         self.network_bar.chips.python_asked.connect(self.python.copy_recipe)
+        # The lecture listens to the controller, too.
+        self.live.noticed.connect(controller.noticed)
+        self.live.succeeded.connect(controller.succeeded)
+        self.lecture.camera_asked.connect(self.live.switch_camera)
+        self.lecture.freeze_asked.connect(self.live.toggle)
+        self.lecture.step_asked.connect(self.live.step)
         state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)

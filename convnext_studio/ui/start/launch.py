@@ -51,14 +51,14 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     """
     application = start_application(needs_font)
     with Interruptions() as interruptions:
-        window = _open_window(application, options, client)
+        window = open_window(application, options, client)
         interruptions.came.connect(partial(_close, window))
         # At the end of a desktop session, the window may be closed after this, or the program killed.
         application.commitDataRequest.connect(window.remember)
         return application.exec()
 
 
-def _open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
+def open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
     """Open the window, or the presentation in its place, and request the model and the pictures."""
     # A window that is only shown for a screenshot was not arranged by the user.
     settings = SettingsFile(read_only=options.screenshot is not None)

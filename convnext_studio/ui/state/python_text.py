@@ -14,6 +14,7 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
     AVERAGE,
+    INPUT,
     CheckSanity,
     CompareMethods,
     Explain,
@@ -37,7 +38,7 @@ from convnext_studio.protocol.receptive_fields import (
     UnitField,
 )
 from convnext_studio.protocol.similarity import Basis, Components, FindParts, Marked, MeasureNorms
-from convnext_studio.protocol.value_sums import ExplainValue
+from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +323,17 @@ def _value(request: ExplainValue, _model: ModelInfo) -> PythonLines:
     return PythonLines(lines, (request.image,))
 
 
+def _map_value(request: ExplainMapValue, _model: ModelInfo) -> PythonLines:
+    value = request.value
+    node = () if value.node == INPUT else (value.node,)
+    found = call("picture.attribution", value.question.method, *node, **explanation_options(value.question))
+    lines = (
+        f"made = {found}.value_sum({value.y}, {value.x})",
+        "values = made.terms  # they add up to made.value",
+    )
+    return PythonLines(lines, (request.image,))
+
+
 def _field(request: ReceptiveField, model: ModelInfo) -> PythonLines:
     (images, named) = _field_inputs(request, USUAL_COUNT)
     defaults = {"unit": None, "framing": "squashed", "target": None}
@@ -549,6 +561,7 @@ _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
     UnitField: _unit,
     Predict: _predictions,
     ExplainValue: _value,
+    ExplainMapValue: _map_value,
     ReceptiveField: _field,
     FieldGrowth: _growth,
     OpenField: _opened_field,

@@ -111,7 +111,13 @@ def test_curves(engine: AnsweredDesk) -> None:
             np.testing.assert_array_equal(curves["insertion, A − B"], expected)
         elif shown == "curtain":
             np.testing.assert_array_equal(curves["deletion, B"], b.of_map.deletion)
-            assert "A: insertion: better than" in panel.verdict.text()
+            lines = panel.verdict.text().splitlines()
+            assert lines[0].startswith("Insertion area ")
+            for line, network, measured in zip(lines[1:], "AB", (a, b), strict=True):
+                beaten = measured.verdict("insertion").beaten
+                assert line.startswith(
+                    f"{network}: insertion better than {beaten} of 2 random orders: not better"
+                )
         else:
             of = b if shown == "second" else a
             np.testing.assert_array_equal(curves["insertion"], of.of_map.insertion)

@@ -108,9 +108,17 @@ def _key(workspace: Workspace, asked: _Asked) -> Hashable:
 def _answered_together(
     workspace: Workspace, group: list[_Asked], should_stop: ShouldStop
 ) -> Iterator[ExplainedEach]:
-    """Yield the maps that one forward pass and one backward pass for each output give."""
+    """Yield the maps that one forward pass and one backward pass for each output give.
+
+    Of an input that is computed in tiles, each map is made by a pass of its own, because together they would
+    not fit into memory.
+    """
     model = workspace.model
     first = group[0].complete
+    if workspace.is_large(first.image):
+        for each in group:
+            yield from _answered_alone(workspace, each, should_stop)
+        return
     try:
         tensor, geometry = workspace.input(first.image)
         prediction = predict(workspace, Predict(image=first.image), should_stop)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
@@ -58,6 +60,7 @@ from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -520,17 +523,10 @@ class AttributionPanel(Panel):
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
-        question = self.query.shown_question
         for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
-            asked = question if isinstance(question, Explain) else None
             beyond = now.beyond[index] if index < len(now.beyond) else None
-            share = each.placement.share_of_width(self.state.second.choice.curtain, each.values.shape[1])
-            python = None
-            if asked is not None:
-                python = python_of_map(asked, explanation, each.values, model, self.state.second, share)
-            name = f"{explanation.method} {each.title}"
-            values = each.values if beyond is None else beside_curtain(each, beyond, share)
-            cell.map.set_contents(self.contents(name, values, python))
+            values, python = _values_of(self, explanation, each, beyond)
+            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", values, python))
 
     def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
         """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""
@@ -566,3 +562,16 @@ class AttributionPanel(Panel):
             stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
             for stage, cam in prediction.cams.items()
         }
+
+
+def _values_of(
+    panel: AttributionPanel, explanation: Explanation, shown: PlacedMap, beyond: PlacedMap | None
+) -> tuple[NDArray[np.floating], PythonLines | None]:
+    """Return the numbers of a map that is shown, on both sides of a curtain, and the lines that give them."""
+    question, model, second = panel.query.shown_question, panel.state.model, panel.state.second
+    share = shown.placement.share_of_width(second.choice.curtain, shown.values.shape[1])
+    values = shown.values if beyond is None else beside_curtain(shown, beyond, share)
+    if not isinstance(question, Explain) or model is None:
+        return values, None
+    of_shown = second.model if second.shown == "second" and second.model is not None else model
+    return values, python_of_map(question, explanation, shown.values, of_shown, second, share)

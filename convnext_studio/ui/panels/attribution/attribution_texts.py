@@ -24,9 +24,9 @@ from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Shading, format_number, format_percent, missing_text
 from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
+from convnext_studio.ui.panels.python_of_two import explained_by_two
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
-from convnext_studio.ui.state.python_of_two import explained_by_two
 from convnext_studio.ui.state.python_text import PythonLines, explanation_lines
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 

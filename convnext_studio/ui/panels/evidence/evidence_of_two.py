@@ -50,13 +50,19 @@ def verdicts_of_two(first: Faithfulness, second: Faithfulness, choice: TwoAnswer
         )
         if not (math.isnan(a) or math.isnan(b))
     ]
-    verdicts = [
-        f"{network}: {text[0].lower()}{text[1:]}"
-        for network, measured in ((choice.first, first), (choice.second, second))
-        for text in (measured.verdict_text(name) for name in _CURVES)
-        if text
-    ]
-    return (", ".join(areas), *verdicts)
+    said = [", ".join(areas)]
+    for network, measured in ((choice.first, first), (choice.second, second)):
+        ranks = ", ".join(filter(None, (_rank_text(measured, name) for name in _CURVES)))
+        if ranks:
+            said.append(f"{network}: {ranks}")
+    return tuple(said)
+
+
+def _rank_text(measured: Faithfulness, name: CurveName) -> str:
+    """Say in short how a map ranks among the random orders; empty until all of them are measured."""
+    if not measured.is_complete:
+        return ""
+    return f"{name} {measured.verdict(name).words('random orders').replace(', which is', ':')}"
 
 
 def agreement_of_two(first: Agreement, second: Agreement, choice: TwoAnswers) -> NDArray[np.float64]:

@@ -417,7 +417,10 @@ class SanityPanel(Panel):
         texts = ((choice.first, first.verdict_text), (choice.second, second.verdict_text))
         show_verdict(self.verdict, *(f"{network}: {text}" for network, text in texts if text))
         notes = () if self.query.second is None else self.query.second.notes
-        self._say(first, asked, model, f"the r of each map is that of {choice.first}", *notes)
+        what = f"the r of each map is that of {choice.first}"
+        if not is_difference:
+            what = f"in each map, {choice.first} is left and {choice.second} right of the line; {what}"
+        self._say(first, asked, model, what, *notes)
 
     def _show_maps(self, cascade: Sanity, model: ModelInfo, is_signed: bool) -> None:
         self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in cascade.steps])

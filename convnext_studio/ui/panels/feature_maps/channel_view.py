@@ -31,6 +31,7 @@ from convnext_studio.render import (
 )
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES, MapsSubject
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import (
@@ -47,7 +48,6 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_of_two import lines_of_two
 from convnext_studio.ui.state.python_text import PythonLines, call, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.selection.second_network import SecondNetwork

@@ -168,10 +168,9 @@ class FeatureMapsPanel(Panel):
             source.connect(state.hovered)
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
-        choice = state.second.choice
+        choice, mosaic = state.second.choice, self.mosaic_map
         CurtainDrag(choice, self.channel_map.view, self._has_line)
-        mosaic = self.mosaic_map
-        CurtainDrag(choice, mosaic.view, lambda: state.second.shown == "curtain", mosaic.curtain_at)
+        CurtainDrag(choice, mosaic.view, lambda: state.second.curtain is not None, mosaic.curtain_at)
         LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     @property
@@ -286,8 +285,7 @@ class FeatureMapsPanel(Panel):
         if paintings[0].subject is not self._subject:
             return
         self._dim(self.query.is_running)
-        second = self.state.second
-        self.mosaic_map.set_curtain(second.choice.curtain if second.shown == "curtain" else None)
+        self.mosaic_map.set_curtain(self.state.second.curtain)
         self.mosaic_map.show_painting(paintings[0])
         if len(paintings) > 1:
             self.pinned.map.show_painting(paintings[1])

@@ -220,11 +220,12 @@ class LivePanel(QWidget):
         if frame is not None:
             height, width = frame.pixels.shape[:2]
             of = f" of {player.source.frames:,}" if player.source.is_film else ""
-            said.append(f"Frame {frame.number:,}{of}, {width} × {height} pixels")
+            said.append(f"Frame {frame.number + 1:,}{of}, {width} × {height} pixels")
             said += frame.notes
         if player.is_running and frame is not None:
-            delay = f"{player.delay_s * 1000:.0f} ms from the source to the screen"
-            said.append(f"{rate_text(player.rate.per_second)}, {player.dropped:,} left out so far, {delay}")
+            delay = f"{player.stream.delay_s * 1000:.0f} ms from the source to the screen"
+            rate = rate_text(player.stream.rate.per_second)
+            said.append(f"{rate}, {player.stream.dropped:,} left out so far, {delay}")
         if self._recorder.is_recording and self._recorder.folder is not None:
             said.append(f"Recording in {Path(self._recorder.folder).name}: {self._recorder.recorded:,} frames")
         return said

@@ -286,7 +286,7 @@ class NumberPanel(Panel):
     def python(self) -> PythonLines | None:
         """The lines of Python that give the terms of what is shown, of one sum or of both."""
         question, model, shown = self.query.shown_question, self.state.model, self.state.second.shown
-        if not isinstance(question, ExplainValue) or model is None:
+        if question is None or model is None:
             return None
         first = lines_of(question, model)
         if shown == "first" or first is None:

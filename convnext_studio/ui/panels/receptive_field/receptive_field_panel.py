@@ -219,7 +219,7 @@ class ReceptiveFieldPanel(Panel):
             said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
         if other is not None:
             of_both = (view, other) if self.state.second.shown != "second" else (other, view)
-            said = " · ".join((said, areas_text(*of_both, scale), *self._notes))
+            said = " · ".join((said, areas_text(*of_both, scale, self.state.second.choice), *self._notes))
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         values, python = view.field_map, self.python

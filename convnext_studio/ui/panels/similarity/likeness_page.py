@@ -214,6 +214,7 @@ class AlikePatches(QWidget):
             x=point.unit[1],
             images=others,
             measure=measure,
+            network=subject.network,
         )
         self._search.ask(question, of=subject.model)
 
@@ -514,10 +515,8 @@ class LikenessPage(Page):
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for the likeness that is shown, which follows the pointer."""
-        if self._map(image) is None:
-            return None
-        points = [(point.image, *point.unit) for point in self.points]
-        return likeness_lines(points, image, self._vectors.node, self.measure)
+        points = [(point.image, *point.unit) for point in self.points if self._map(image) is not None]
+        return likeness_lines(points, image, self._vectors.node, self.measure) if points else None
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

@@ -143,7 +143,7 @@ class NormsPage(Page):
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for the lengths."""
-        result, model = self._result, self.state.model
+        result, model = self._result, self.model
         if result is None or model is None:
             return None
         return lines_of(MeasureNorms(image=image, node=result.node), model)

@@ -223,7 +223,7 @@ class PartsPage(Page):
             method=self.method.currentData(),
             count=self.count.value(),
             vectors=self.vectors.currentData(),
-            target=self.state.target,
+            target=subject.target,
         )
         if self._asked is not None and self._key(asked) != self._key(self._asked):
             self._reset_cards()
@@ -271,7 +271,7 @@ class PartsPage(Page):
         said = [
             f"{format_percent(part.area)} of all positions, in {pluralize(part.pictures, 'picture')}",
         ]
-        labelled, model = self.labelled, self.state.model
+        labelled, model = self.labelled, self.model
         if labelled is not None:
             own = labelled[1]
             labels, _ = seen_map(own.labels, labelled[0].field, own.geometry)

@@ -47,8 +47,7 @@ LIVE: tuple[ActionSpec, ...] = (
         lambda window: window.live.step(-1),
         "Left",
         needs="a live source",
-        enabled=lambda window: window.live.is_on,
-        leaves_keys=True,
+        enabled=lambda window: window.live.takes_arrows,
     ),
     ActionSpec(
         "live_on",
@@ -58,8 +57,7 @@ LIVE: tuple[ActionSpec, ...] = (
         lambda window: window.live.step(1),
         "Right",
         needs="a live source",
-        enabled=lambda window: window.live.is_on,
-        leaves_keys=True,
+        enabled=lambda window: window.live.takes_arrows,
     ),
     ActionSpec("live_3", "Live", SEPARATOR),
     ActionSpec(

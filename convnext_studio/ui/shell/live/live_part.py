@@ -4,7 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRect, Signal
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QTabBar,
+)
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.shell.window_part import WindowPart
@@ -20,6 +30,15 @@ if TYPE_CHECKING:
 
 LIVE = "live"
 FILM_KINDS = (FileKind("MP4 film", ("mp4",)), FileKind("Animated GIF", ("gif",)))
+_NEED_ARROWS = (
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTabBar,
+)
 CAMERA, SCREEN = "camera", "screen"
 _FILM_ENDINGS = "mp4 m4v mov webm mkv avi mpg ts wmv gif webp png tif tiff"
 FILMS = f"Films and animations ({' '.join(f'*.{ending}' for ending in _FILM_ENDINGS.split())})"
@@ -74,6 +93,9 @@ class Live(WindowPart):
             parts.recorder.changed.connect(self.changed)
             parts.recorder.failed.connect(lambda error: self._tell(error.message, error.hint))
             parts.sources.screen_opened.connect(self._show_frame)
+            application = QApplication.instance()
+            if isinstance(application, QApplication):  # Which control has the focus decides what arrows do.
+                application.focusChanged.connect(self._follow_focus)
         return self._parts
 
     @property
@@ -85,6 +107,12 @@ class Live(WindowPart):
     def is_running(self) -> bool:
         """Whether frames are shown as they come."""
         return self._parts is not None and self._parts.player.is_running
+
+    @property
+    def takes_arrows(self) -> bool:
+        """Whether the arrow keys step through frames: unless the control with the focus needs them itself."""
+        focus = QApplication.focusWidget()
+        return self.is_on and not isinstance(focus, _NEED_ARROWS) and self._window.state.unit is None
 
     @property
     def is_camera_on(self) -> bool:
@@ -106,7 +134,7 @@ class Live(WindowPart):
         """What people have to know while they do something else: that a camera is on, or what is recorded."""
         said = []
         if self.is_camera_on:
-            said.append(f"Camera on: {self.parts.player.source_name}")
+            said.append(f"Camera on: {self.parts.player.stream.name}")
         if self._frame is not None:
             said.append("Part of the screen is shown")
         if self.is_recording:
@@ -148,6 +176,13 @@ class Live(WindowPart):
             self._frame.place_on(self._window)
         self.parts.sources.open_screen(self._frame.region)
 
+    def switch_camera(self, is_on: bool) -> None:
+        """Switch a camera on unless something is played, or leave what is played."""
+        if not is_on:
+            self.leave()
+        elif not self.is_on:
+            self.open_camera()
+
     def choose_film(self) -> None:
         """Ask for a film, and play it."""
         recent = self._window.settings.values.recent_pictures
@@ -183,6 +218,10 @@ class Live(WindowPart):
         """Close the source: the camera is off."""
         if self._parts is not None:
             self._parts.player.leave()
+
+    def _follow_focus(self) -> None:
+        if self.is_on:
+            self.changed.emit()
 
     def _follow(self) -> None:
         player = self.parts.player

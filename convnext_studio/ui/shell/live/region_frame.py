@@ -7,6 +7,7 @@ from PySide6.QtGui import (
     QGuiApplication,
     QKeyEvent,
     QMouseEvent,
+    QMoveEvent,
     QPainter,
     QPaintEvent,
     QRegion,
@@ -71,6 +72,12 @@ class RegionFrame(QWidget):
         super().resizeEvent(event)
         inside = self.rect().adjusted(_EDGE_PX, self._title_px, -_EDGE_PX, -_EDGE_PX)
         self.setMask(QRegion(self.rect()) - QRegion(inside))
+        self.moved.emit(self.region)
+
+    def moveEvent(self, event: QMoveEvent) -> None:
+        """Tell where the frame is, whoever has moved it."""
+        super().moveEvent(event)
+        self.moved.emit(self.region)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint title and edges."""
@@ -133,7 +140,6 @@ class RegionFrame(QWidget):
             case _:
                 after.setBottom(max(before.bottom() + by.y(), before.top() + least_height))
         self.setGeometry(after)
-        self.moved.emit(self.region)
 
     def _edge_at(self, place: QPoint) -> Qt.Edge | None:
         """Return the edge under the pointer; None for the title, by which the frame is moved."""

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.export.films import FilmWriter
-from convnext_studio.ui.state.live.screen_source import rgb_of
+from convnext_studio.ui.widgets.qimage import from_qimage
 
 SHORTEST_S = 0.1
 _AFTER_PAINTING_MS = 0
@@ -64,4 +64,4 @@ class ViewFilm(QObject):
 
     def _take(self) -> None:
         self._last_s = time.monotonic()
-        self._writer.add(rgb_of(self._widget.grab().toImage()), self._last_s)
+        self._writer.add(from_qimage(self._widget.grab().toImage()), self._last_s)

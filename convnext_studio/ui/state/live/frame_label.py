@@ -62,6 +62,8 @@ class FrameLabel(ElidedLabel):
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of
         self.setText(
-            f"frame {number:,} · {own:.1f} of {all_of:.1f}/s" if lags else f"frame {number:,} · {own:.1f}/s"
+            f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
+            if lags
+            else f"frame {number + 1:,} · {own:.1f}/s"
         )
         self.show()

@@ -11,7 +11,8 @@ from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.live.frame_source import CameraSource, FilmSource
-from convnext_studio.ui.state.live.live_player import LIVE, LivePlayer
+from convnext_studio.ui.state.live.frame_stream import LIVE
+from convnext_studio.ui.state.live.live_player import LivePlayer
 from convnext_studio.ui.state.live.screen_source import ScreenSource
 from convnext_studio.ui.state.opening.picture_opener import PictureOpener
 from convnext_studio.ui.widgets.message_bar import Notice

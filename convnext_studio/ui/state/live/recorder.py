@@ -91,7 +91,7 @@ class FrameRecorder(QObject):
             if failure is not None:
                 continue  # Until it is stopped, what comes is thrown away.
             frame, name, prediction = entry
-            file = f"frame-{frame.number:06d}.png"
+            file = f"frame-{frame.number + 1:06d}.png"
             try:
                 with written_whole(folder / file) as stream:
                     stream.write(encode_pixels(frame.pixels))
@@ -107,7 +107,7 @@ class FrameRecorder(QObject):
 
 
 def _facts(file: str, frame: LiveFrame, source: str, prediction: Prediction | None) -> dict[str, object]:
-    facts: dict[str, object] = {"file": file, "source": source, "frame": frame.number}
+    facts: dict[str, object] = {"file": file, "source": source, "frame": frame.number + 1}
     if frame.notes:
         facts["notes"] = list(frame.notes)
     if prediction is not None:

@@ -1,16 +1,16 @@
 """A part of the screen as the picture."""
 
 import sys
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, QTimer
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QGuiApplication
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.live.messages import FrameRead
 from convnext_studio.ui.state.live.frame_source import FrameSource, live_frame
+from convnext_studio.ui.widgets.qimage import from_qimage
 
 NAME = "Screen"
 FRAME_MS = 33
@@ -87,14 +87,4 @@ def grabbed(region: QRect) -> NDArray[np.uint8]:
     if image.isNull():
         hint = _ALLOW_MAC if sys.platform == "darwin" else "It may be locked; it goes on when it is back."
         raise StudioError("The screen is not shown to this program.", hint)
-    return rgb_of(image)
-
-
-def rgb_of(image: QImage) -> NDArray[np.uint8]:
-    """Return the colours of an image, (h, w, 3) uint8."""
-    plain = image.convertToFormat(QImage.Format.Format_RGB888)
-    height, width, stride = plain.height(), plain.width(), plain.bytesPerLine()
-    rows = np.frombuffer(cast("memoryview", plain.constBits()), np.uint8, height * stride).reshape(
-        height, stride
-    )
-    return rows[:, : 3 * width].reshape(height, width, 3).copy()
+    return from_qimage(image)

@@ -65,7 +65,7 @@ def test_a_frame_is_shown_with_its_prediction_at_once(
     assert number_of(key) == 5
     assert prediction is not None
     assert prediction.image == key
-    assert player.dropped == 4
+    assert player.stream.dropped == 4
     assert not [asked for asked in engine.open(Predict) if asked.panel == "predict"]
 
 
