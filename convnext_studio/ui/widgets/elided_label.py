@@ -2,9 +2,11 @@
 
 import re
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette, Qt
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+
+_LEAST_LETTERS = 10
 
 
 class ElidedLabel(QLabel):
@@ -28,6 +30,12 @@ class ElidedLabel(QLabel):
         """As much of the text as fits."""
         room_px = self.contentsRect().width()
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room_px)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return room for a few letters: a long text must not widen a panel."""
+        least = self.fontMetrics().averageCharWidth() * _LEAST_LETTERS
+        whole = super().minimumSizeHint()
+        return QSize(min(whole.width(), least), whole.height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as much of the text as fits."""

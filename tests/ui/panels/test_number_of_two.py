@@ -83,6 +83,8 @@ def test_a_difference_shows_both_sums_and_their_difference(qtbot: QtBot) -> None
     text = panel.text()
     assert text.startswith("A: stage2.block1.dwconv · channel 5")
     assert "\nB: stage2.block1.dwconv · channel 5" in text
+    panel.resize(320, 600)  # As beside other panels: neither the sums nor the place's text widen it.
+    qtbot.waitUntil(lambda: panel.views[1].y() >= 0 and panel.minimumSizeHint().width() <= 320)
     numbers.choose("first")
     assert [view.isVisible() for view in panel.views] == [True, False]
 
