@@ -23,7 +23,7 @@ from convnext_studio.common.retouches import Retouch
 from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -159,13 +159,13 @@ class ChipsBar(QWidget):
     def say(self, sentence: str) -> None:
         """Say why the changes cannot be made; nothing if they are."""
         self.failure.setText(sentence)
-        self.failure.setToolTip(sentence)
+        self.failure.setToolTip(plain_tip(sentence))
         self.failure.setVisible(bool(sentence))
 
     # ---------------------------------------------------------------------------------------------- showing
 
     def _show(self, _changed: object = None) -> None:
-        chain = self._interventions.chain
+        chain = self._interventions.recipe
         retouches = [(key, index, each) for key, made in chain.retouched for index, each in enumerate(made)]
         self._keep_chips(len(chain.changes) + len(retouches))
         for index, change in enumerate(chain.changes):
@@ -213,7 +213,7 @@ class ChipsBar(QWidget):
         index -= len(self._interventions.changes)
         if index < 0:
             return None
-        every = [(key, at) for key, made in self._interventions.chain.retouched for at in range(len(made))]
+        every = [(key, at) for key, made in self._interventions.recipe.retouched for at in range(len(made))]
         return every[index]
 
     def _switch(self, index: int, on: bool) -> None:
@@ -222,7 +222,7 @@ class ChipsBar(QWidget):
             self._interventions.switch(index, on)
             return
         key, at = found
-        made = list(self._interventions.chain.of_picture(key))
+        made = list(self._interventions.recipe.of_picture(key))
         made[at] = structs.replace(made[at], enabled=on)
         self._interventions.retouch(key, tuple(made))
 
@@ -232,7 +232,7 @@ class ChipsBar(QWidget):
             self._interventions.remove(index)
             return
         key, at = found
-        made = self._interventions.chain.of_picture(key)
+        made = self._interventions.recipe.of_picture(key)
         self._interventions.retouch(key, (*made[:at], *made[at + 1 :]))
 
     def _drag(self, index: int, factor: float) -> None:

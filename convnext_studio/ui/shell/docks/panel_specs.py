@@ -67,7 +67,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
     panel.stem_chosen.connect(controller.models.change_stem)
     panel.normalisation_chosen.connect(controller.models.change_normalisation)
     panel.part_chosen.connect(controller.models.open_part)
-    panel.search_asked.connect(window.search_published)
+    panel.search_asked.connect(lambda text: window.panels.search_published(text))
     controller.models.asked.connect(panel.show_asked)
     controller.models.refused.connect(lambda: panel.show_refused(controller.models.loaded))
     panel.offer(window.settings.values.recent_models)
@@ -86,6 +86,12 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
     panel.close_asked.connect(window.controller.close_picture)
     panel.pictures_closed.connect(window.controller.pictures.close_for_now)
     panel.found_broken.connect(window.controller.pictures.refuse)
+    return panel
+
+
+def _make_picture(window: "StudioWindow") -> QWidget:
+    panel = PicturePanel(window.state, window.bridge)
+    panel.retouch_bar.save_asked.connect(lambda: window.dialogs.save_changed_picture())
     return panel
 
 
@@ -136,7 +142,7 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
         window.state, window.bridge, controller.background, controller.models.is_offline, window.saving
     )
     lab.noticed.connect(window.messages.tell)
-    lab.search_asked.connect(window.search_published)
+    lab.search_asked.connect(lambda text: window.panels.search_published(text))
     lab.save_asked.connect(lambda: window.exports.open("field_lab"))
     return lab
 
@@ -163,8 +169,14 @@ def _make_comparison(window: "StudioWindow") -> QWidget:
     panel = ComparisonPanels(
         window.state, window.bridge, window.controller.second, lambda: settings.values.recent_models
     )
-    panel.search_asked.connect(window.search_published)
+    panel.search_asked.connect(lambda text: window.panels.search_published(text))
     return panel
+
+
+def _make_interventions(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.interventions.interventions_panel import InterventionsPanels
+
+    return InterventionsPanels(window.state, window.bridge)
 
 
 def _make_similarity(window: "StudioWindow") -> QWidget:
@@ -244,7 +256,7 @@ PANELS: tuple[PanelSpec, ...] = (
     PanelSpec(name="model", title="Model", make=_make_model, keeps_controls=False),
     PanelSpec(name="pictures", title="Pictures", make=_make_pictures, keeps_controls=False),
     PanelSpec(name="predictions", title="Predictions", make=_make_predictions),
-    PanelSpec(name="picture", title="Picture", make=lambda window: PicturePanel(window.state, window.bridge)),
+    PanelSpec(name="picture", title="Picture", make=_make_picture),
     PanelSpec(
         name="receptive_field",
         title="Receptive field",
@@ -387,6 +399,20 @@ PANELS: tuple[PanelSpec, ...] = (
             "Open a second network beside this one, and compare both in all views",
             lambda window: window.dock_layout.show_panel("comparison"),
             "Ctrl+Shift+M",
+        ),
+    ),
+    PanelSpec(
+        name="interventions",
+        title="Interventions",
+        make=_make_interventions,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "interventions",
+            "Model",
+            "W&hat matters…",
+            "Change parts of the network one by one, rank what that does to the class, and apply any change",
+            lambda window: window.dock_layout.show_panel("interventions"),
+            "Ctrl+Shift+I",
         ),
     ),
     PanelSpec(
