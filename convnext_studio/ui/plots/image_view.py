@@ -391,8 +391,7 @@ class ImageView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the scene fitted, or else keep its centre."""
         self._zoom.column_px = self._zoom.column_for(self._scene)
-        before = event.oldSize() if event.oldSize().isValid() else event.size()
-        self._zoom.resize(event.size() - before)
+        self._zoom.resize(event.size() - (event.oldSize() if event.oldSize().isValid() else event.size()))
         self._follow()
         self.resized.emit()
 
@@ -432,7 +431,7 @@ class ImageView(QWidget):
         """End a drag or a stroke, or emit a click."""
         if self._mouse.release() and event.button() == Qt.MouseButton.LeftButton:
             x, y = self.to_scene(event.position())
-            if self._holds(x, y):
+            if self._scene is not None and self._scene.holds(x, y):
                 asks = event.modifiers() & Qt.KeyboardModifier.AltModifier
                 (self.asked if asks else self.clicked).emit(x, y)
 
@@ -482,14 +481,11 @@ class ImageView(QWidget):
 
     def _hover(self, position: QPointF) -> None:
         x, y = self.to_scene(position)
-        if self._holds(x, y):
+        if self._scene is not None and self._scene.holds(x, y):
             self.hovered.emit(x, y)
         else:
             self.set_highlight(None)
             self.hover_left.emit()
-
-    def _holds(self, x: float, y: float) -> bool:
-        return self._scene is not None and self._scene.holds(x, y)
 
     # ------------------------------------------------------------------------------------------- painting
 
