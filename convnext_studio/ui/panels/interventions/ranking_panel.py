@@ -12,8 +12,9 @@ from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisti
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.interventions import RankedParts, RankParts
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, StopButton, choice
+from convnext_studio.ui.panels.base import Panel, choice
 from convnext_studio.ui.panels.interventions.change_texts import part_text
+from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, StopButton
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
