@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipe import Recipe
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.model.framing import Framing
 from convnext_studio.protocol.similarity import Basis, KeptBasis
 from convnext_studio.ui.state.session_document import (
@@ -61,6 +64,24 @@ SESSIONS = st.builds(
     unit=st.none() | st.tuples(COUNTS, COUNTS),
     target=st.none() | COUNTS,
     against=st.none() | COUNTS,
+    recipe=st.builds(
+        Recipe,
+        st.lists(
+            st.builds(
+                Change,
+                node=st.text(),
+                effect=st.sampled_from(["off", "mean", "factor"]),
+                channels=st.lists(COUNTS, max_size=3).map(tuple),
+                factor=st.floats(-2, 2),
+                enabled=st.booleans(),
+            ),
+            max_size=2,
+        ).map(tuple),
+        st.lists(
+            st.tuples(NAMES.map(lambda name: f"/{name}"), st.just((Retouch(rectangle=(1.0, 2.0, 3.0, 4.0)),))),
+            max_size=1,
+        ).map(tuple),
+    ),
     panels=st.dictionaries(
         st.text(),
         st.dictionaries(st.text(), st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()),
