@@ -60,6 +60,7 @@ class LivePlayer(QObject):
         self.interruption = ""
         self._counted = 0
         self._frozen_key = ""
+        self._keeps_again = False  # Whether another frame was frozen while the last one becomes a picture.
         self._frozen = Query(bridge, self._became_picture, self._not_kept, parent=self)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._settle.timeout.connect(self._keep_frame)
@@ -151,7 +152,6 @@ class LivePlayer(QObject):
         if self.source is None or self.is_running:
             return
         self._settle.stop()
-        self._frozen.drop()
         self.mode = "running"
         self.stream.rate.clear()
         if isinstance(self.source, FilmSource):
@@ -189,9 +189,11 @@ class LivePlayer(QObject):
         frame, shown, stream = self.frame, self._state.picture, self.stream
         if frame is None or shown is None or number_of(shown.key) is None:
             return False
+        if self._frozen.is_running:  # The entry will have another key when that is answered.
+            self._keeps_again = True
+            return True
         if stream.path and self._state.opened.row(stream.entry) is not None:
-            view = PictureView(frame=frame.number)
-            self._frozen.ask(ShowPicture(panel=LIVE, image=stream.entry, view=view))
+            self._ask_frozen(frame)
             return True
         name = f"{stream.name}, frame {frame.number + 1:,}"
         self._background.run(
@@ -201,14 +203,18 @@ class LivePlayer(QObject):
         )
         return True
 
+    def _ask_frozen(self, frame: LiveFrame) -> None:
+        view = PictureView(frame=frame.number)
+        self._frozen.ask(ShowPicture(panel=LIVE, image=self.stream.entry, view=view))
+
     def _not_kept(self, sentence: str) -> None:
+        self._keeps_again = False
         self._tell(sentence)
         if self.source is None:
             self._close_entry()
 
     def _became_picture(self, answer: Payload) -> None:
-        if self.is_running:
-            return
+        keeps_again, self._keeps_again = self._keeps_again, False
         if isinstance(answer, PictureFailure):
             self._tell(f"{answer.message} {answer.hint}".rstrip())
         elif isinstance(answer, ImageInfo) and self.stream.path:
@@ -217,8 +223,10 @@ class LivePlayer(QObject):
             self._state.opened.replace(before, answer)
         elif isinstance(answer, ImageInfo):
             self._frozen_key = answer.key
-            self._state.opened.add(answer)
-        if self.source is None:
+            self._state.opened.add(answer, select=not self.is_running)
+        if keeps_again and not self.is_running and self.frame is not None and self.stream.path:
+            self._ask_frozen(self.frame)
+        elif self.source is None:
             self._close_entry()
 
     # ------------------------------------------------------------------------------------------- the frames

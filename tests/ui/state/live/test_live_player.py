@@ -8,10 +8,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.frame_keys import number_of, source_of
 from convnext_studio.protocol.live import ShowFrame
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.protocol.pictures import OpenImage
+from convnext_studio.protocol.pictures import OpenImage, ShowPicture
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.ui.state.app_state import AppState
@@ -162,6 +163,34 @@ def test_a_frozen_frame_is_a_picture_of_its_own_with_the_same_pixels(
     source.give(9)
     answer_frame(engine, 9)
     assert number_of(state.picture.key) == 9
+
+
+def test_freezing_another_frame_of_a_film_waits_until_the_last_is_a_picture(
+    player: LivePlayer, state: AppState, engine: FakeEngine
+) -> None:
+    """The entry of a film has another key with every frame that is frozen, which must not be missed."""
+    source = StagedSource("film.mp4")
+    source.path = "/films/film.mp4"
+    state.opened.add(make_image("film", source.path))
+    player.play(source)
+    source.opened.emit(source)
+    source.give(10)
+    answer_frame(engine, 10)
+    player.freeze()
+    [first] = [each for each in engine.open(ShowPicture) if each.panel == "live"]
+    player.resume()
+    source.give(20)
+    answer_frame(engine, 20)
+    player.freeze()
+    assert [each for each in engine.open(ShowPicture) if each.panel == "live"] == [first]
+    engine.answer(first, replace(make_image("film-10", source.path), view=PictureView(frame=10)))
+    [second] = [each for each in engine.open(ShowPicture) if each.panel == "live"]
+    assert second.image == "film-10"
+    assert second.view == PictureView(frame=20)
+    engine.answer(second, replace(make_image("film-20", source.path), view=PictureView(frame=20)))
+    assert [each.key for each in state.opened.all] == ["film-20"]
+    assert state.picture is not None
+    assert state.picture.view.frame == 20
 
 
 def test_another_picture_ends_it(player: LivePlayer, source: StagedSource, state: AppState) -> None:
