@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QContextMenuEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -96,6 +96,7 @@ class Panel(QWidget):
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
         for badge in (self._changed_badge, self._badge):
+            badge.hide()
             below.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
@@ -576,6 +577,36 @@ def plain_label(role: str = "", text: str = "") -> QLabel:
     if role:
         label.setProperty(role, True)
     return label
+
+
+class WholeLabel(QLabel):
+    """A muted label that wraps and is as high as its text needs, also in a splitter, which forgets that."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setWordWrap(True)
+        self.setProperty("muted", True)
+
+    def show_text(self, text: str) -> None:
+        """Show another text, and ask for the height that it needs."""
+        self.setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for the height that the text needs at another width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Ask for the height that the text needs in another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
+    def _fit(self) -> None:
+        self.setMinimumHeight(max(self.heightForWidth(self.width()), 0) if self.text() else 0)
 
 
 def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str | None = None) -> WordedBox:

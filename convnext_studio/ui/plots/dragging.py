@@ -1,12 +1,12 @@
 """What people drag on an image view: a box by its frame and corners, and the line of a curtain."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
 from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom of a box in the scene."""
@@ -197,18 +197,31 @@ class BoxTool(QObject):
 GRIP_PX = 6
 
 
+class CurtainPlace(Protocol):
+    """Where the line of a curtain is, as a share of the width."""
+
+    @property
+    def curtain(self) -> float:
+        """The share."""
+        ...
+
+    def move_curtain(self, share: float) -> None:
+        """Set the share, which may lie outside of the picture."""
+        ...
+
+
 class CurtainDrag(QObject):
     """Lets the line be dragged in a view, in whose scene it is at a share of the width.
 
     Parameters
     ----------
     choice
-        What the views show, and the place of the line in all of them.
+        The place of the line.
     is_shown
         Returns whether the view shows the line now.
     """
 
-    def __init__(self, choice: TwoAnswers, view: ImageView, is_shown: Callable[[], bool]) -> None:
+    def __init__(self, choice: CurtainPlace, view: ImageView, is_shown: Callable[[], bool]) -> None:
         super().__init__(view)
         self._choice = choice
         self._view = view

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +25,7 @@ from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
+    CurtainSlider,
     LookControls,
     WhereRow,
     about,
@@ -57,7 +55,6 @@ from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.control_row import FlowLayout
-from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 MOST_MAPS = 4
 
@@ -274,11 +271,13 @@ class AttributionPanel(Panel):
             wait_ms=_WAIT_MS,
             waiting=WAITING,
         )
+        self.curtain = CurtainSlider()
         for cell in self.figure.cells:
             cell.map.explain_values(partial(self._value_at, cell))
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
             CurtainDrag(state.second.choice, cell.map.view, lambda: state.second.shown == "curtain")
+            CurtainDrag(self.curtain, cell.map.view, lambda: self.curtain.curtain > 0)
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = LookControls(self)
@@ -296,18 +295,6 @@ class AttributionPanel(Panel):
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
-        self.curtain = QSlider(Qt.Orientation.Horizontal)
-        curtain_word = QLabel("Curtain")
-        curtain_word.setBuddy(self.curtain)
-        self.curtain.setRange(0, 100)
-        follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
-        self.curtain.setAccessibleName("Curtain")
-        self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
-        curtain = QWidget()
-        beside = QHBoxLayout(curtain)
-        beside.setContentsMargins(0, 0, 0, 0)
-        for part in (curtain_word, self.curtain):
-            beside.addWidget(part)
         below = QWidget()
         row = FlowLayout(below)
         for control in (
@@ -315,7 +302,7 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            curtain,
+            self.curtain,
         ):
             row.addWidget(control)
         whole = self.layout()
@@ -341,8 +328,9 @@ class AttributionPanel(Panel):
         self.where.changed.connect(self._choose)
         self.where.stage_chosen.connect(state.set_node)
         self.look.changed.connect(self._paint)
-        for slider in (self.look.opacity, self.curtain):
-            slider.valueChanged.connect(self._draw_veil)
+        self.look.opacity.valueChanged.connect(self._draw_veil)
+        self.curtain.moved.connect(self._draw_veil)
+        state.second.shown_changed.connect(lambda: self.curtain.rest(state.second.shown == "curtain"))
         state.second.choice.curtain_moved.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
@@ -487,7 +475,7 @@ class AttributionPanel(Panel):
 
     def _draw_veil(self) -> None:
         split = self.state.second.choice.curtain
-        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100, split))
+        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.curtain, split))
 
     @property
     def _shown(self) -> ComparedMaps | None:

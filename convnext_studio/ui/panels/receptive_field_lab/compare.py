@@ -30,7 +30,7 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, QueryProgressBar, plain_label
+from convnext_studio.ui.panels.base import Panel, QueryProgressBar, WholeLabel
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
@@ -408,8 +408,8 @@ class ComparePage(QWidget):
         self.table = NumberTable("Area ratios", COLUMNS, least=len(THRESHOLDS) + 1)
         self.cumulative = CurvePlot("Share of the field within a distance", _CUMULATIVE)
         self.radial = CurvePlot("Radial profile", _RADIAL)
-        self.meaning = plain_label("muted")
-        self.protocol = plain_label("muted")
+        self.meaning = WholeLabel()
+        self.protocol = WholeLabel()
         self.empty = QLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
@@ -519,8 +519,8 @@ class ComparePage(QWidget):
                 partial(self.radial.show_curves, _radial_curves(views), NOTHING),
             ]
         )
-        self.protocol.setText(_about(views, self._display.scale))
-        self.meaning.setText(MEANING if views else "")
+        self.protocol.show_text(_about(views, self._display.scale))
+        self.meaning.show_text(MEANING if views else "")
         measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
         if measured is not None:
             self.unit_measured.emit(measured.unit)

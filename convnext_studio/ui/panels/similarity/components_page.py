@@ -46,11 +46,11 @@ from convnext_studio.ui.panels.similarity.similarity_page import (
     OverlayLook,
     Page,
     PageScene,
+    SideArea,
     SimilaritySubject,
     Unit,
     finer,
     position_text,
-    scrolling,
     unread_text,
 )
 from convnext_studio.ui.plots.color_bar import ColorScale
@@ -325,7 +325,7 @@ class ComponentsPage(Page):
             layout.addWidget(single, 1)
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
-        self.side = scrolling(inside, "Single components")
+        self.side = SideArea(inside, "Single components")
 
     def _offer_bases(self, _bases: object = None) -> None:
         """List what the components can be computed from, and the kept ones."""
