@@ -183,3 +183,8 @@ def stoppable(blocks: Iterable[nn.Module], should_stop: ShouldStop) -> Iterator[
             stack.callback(block.register_forward_pre_hook(check).remove)
             stack.callback(block.register_forward_hook(check_backward).remove)
         yield
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a hook is set on a module or on any module inside it."""
+    return any(inside._forward_hooks or inside._forward_pre_hooks for inside in module.modules())

@@ -1,5 +1,7 @@
 """Statistics of channels, by which they are sorted, and their contributions to a class."""
 
+from collections.abc import Generator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppable
 from convnext_studio.analysis.features import as_maps, seen_part, to_array
+from convnext_studio.analysis.tiling.tiled_passes import Plan, tiled_pass
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.render.channel_order import ChannelNumbers
@@ -94,3 +97,18 @@ def contributions(
     product = as_maps(gradient * outputs[node].detach(), info.layout)
     seen = seen_part(product, info.field, geometry) if info.has_positions else product
     return to_array(seen.sum(dim=(1, 2)))
+
+
+def tiled_contributions(
+    model: LoadedModel, tensor: Tensor, plan: Plan, node: str, target: int, geometry: CropGeometry | None = None
+) -> Generator[None, None, NDArray[np.float32]]:
+    """Compute what `contributions` does in tiles, for the only node of a plan; yields after each of them."""
+    field = model.node(node).field
+
+    def explain(_node: str, output: Tensor, gradient: Tensor) -> Tensor:
+        seen, slopes = (seen_part(maps, field, geometry) for maps in (output, gradient))
+        return torch.einsum("chw,chw->c", seen, slopes)
+
+    work = tiled_pass(model, [tensor], plan, explain, lambda logits: logits[0, target], keeps_outputs=False)
+    passed = yield from work
+    return to_array(passed.explained[node])

@@ -1,13 +1,20 @@
-"""Compute only what follows a node, from the output of the node or of what its block starts from."""
+"""Compute only what follows a node, from the output of the node or of what its block starts from.
+
+Where nobody watches the inside of a block, its values are computed in place: bit for bit what the block itself
+computes, but a tenth faster on a processor, because a pass of the network spends that time on new memory.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from convnext_studio.analysis.capture import ShouldStop, has_hooks, never
 from convnext_studio.analysis.features import trunk_node
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.common.stopping import Stopped
+from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
 
@@ -30,15 +37,23 @@ class Rest:
     modules: Sequence[nn.Module]
     network: ConvNeXt
 
-    def features(self, x: Tensor) -> Tensor:
-        """Map outputs (N, C, h, w) of the node to the map of the last stage."""
+    def features(self, x: Tensor, should_stop: ShouldStop = never) -> Tensor:
+        """Map outputs (N, C, h, w) of the node to the map of the last stage.
+
+        Raises
+        ------
+        Stopped
+            If `should_stop` returned true, which is asked before each module.
+        """
         for module in self.modules:
-            x = module(x)
+            if should_stop():
+                raise Stopped
+            x = _in_place(module, x) if isinstance(module, Block) and _is_unwatched(module, x) else module(x)
         return x
 
-    def logits(self, x: Tensor) -> Tensor:
-        """Map outputs (N, C, h, w) of the node to logits (N, classes)."""
-        return self.network.forward_head(self.features(x))
+    def logits(self, x: Tensor, should_stop: ShouldStop = never) -> Tensor:
+        """Map outputs (N, C, h, w) of the node to logits (N, classes); raises as `features` does."""
+        return self.network.forward_head(self.features(x, should_stop))
 
 
 def rest_after(model: LoadedModel, node: str) -> Rest:
@@ -86,6 +101,26 @@ def first_of(model: LoadedModel, nodes: Sequence[str]) -> NodeInfo:
     """Return the node that the forward pass reaches first."""
     wanted = {trunk_node(model, name) for name in nodes}
     return next(info for info in model.nodes if info.name in wanted)
+
+
+def _is_unwatched(block: Block, x: Tensor) -> bool:
+    """Whether no gradient, hook or cast needs what is inside a block."""
+    casts = torch.is_autocast_enabled(x.device.type)
+    return not (torch.is_grad_enabled() or casts or block.training or has_hooks(block))
+
+
+def _in_place(block: Block, x: Tensor) -> Tensor:
+    """Return the output of a block (N, C, h, w), with as little new memory as possible."""
+    branch = block.pwconv1(block.norm(block.dwconv(x).permute(0, 2, 3, 1)))
+    if isinstance(block.act, nn.GELU):
+        torch.ops.aten.gelu_(branch, approximate=block.act.approximate)
+    else:
+        branch = block.act(branch)
+    branch = block.pwconv2(block.grn(branch))
+    if block.gamma is not None:
+        branch.mul_(block.gamma)
+    output: Tensor = branch.permute(0, 3, 1, 2).add_(block.shortcut(x))
+    return output
 
 
 def _convnext(model: LoadedModel) -> ConvNeXt:

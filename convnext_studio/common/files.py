@@ -12,7 +12,7 @@ from convnext_studio.common.samples import SAMPLE_PREFIX
 
 FILE_ENDINGS = (
     ".png", ".svg", ".pdf", ".npy", ".npz", ".csv", ".json", ".txt", ".html", ".htm", ".cnxsession",
-    ".safetensors", ".pth", ".pt", ".bin", ".ckpt",
+    ".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".mp4", ".gif",
 )  # fmt: skip
 """The endings of all files that this program writes."""
 

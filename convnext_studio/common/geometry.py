@@ -159,6 +159,14 @@ class FieldGeometry:
             first_centre_px=self.first_centre_px + ((kernel_size - 1) / 2 - padding) * self.stride_px,
         )
 
+    def of_boxes(self, side: int) -> "FieldGeometry":
+        """Return the geometry of a map whose values each stand for `side` × `side` units, from unit 0 on."""
+        return replace(
+            self,
+            stride_px=self.stride_px * side,
+            first_centre_px=self.first_centre_px + (side - 1) / 2 * self.stride_px,
+        )
+
     def centre_px(self, unit: int) -> float:
         """Return the centre of a unit's field along one axis, as an input coordinate."""
         return self.first_centre_px + unit * self.stride_px

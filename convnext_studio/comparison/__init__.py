@@ -1,6 +1,13 @@
 """Two networks on the same picture, A and B: which parts of them correspond, and how much they differ."""
 
-from convnext_studio.comparison.differences import Map, MapPlace, difference_of, sampled_like, shares_of
+from convnext_studio.comparison.differences import (
+    Map,
+    MapPlace,
+    curtain_of,
+    difference_of,
+    sampled_like,
+    shares_of,
+)
 from convnext_studio.comparison.matching import (
     ClassMatch,
     NodeMatch,
@@ -15,6 +22,7 @@ __all__ = [
     "Map",
     "MapPlace",
     "NodeMatch",
+    "curtain_of",
     "difference_of",
     "match_class",
     "match_classes",

@@ -46,6 +46,23 @@ def difference_of(a: Map, at_a: MapPlace, b: Map, at_b: MapPlace) -> Map:
     return np.asarray(a - sampled_like(b, at_b, a.shape[-2:], at_a))
 
 
+def curtain_of(a: Map, at_a: MapPlace, b: Map, at_b: MapPlace, share: float = 0.5) -> Map:
+    """Return A left of a line and B right of it, at the units of A, (..., h, w); NaN where B does not reach.
+
+    Parameters
+    ----------
+    share
+        Where the line is, as a share of the width of A's map from the left; it is moved to the nearest border
+        between two units.
+    """
+    if a.ndim > 2:
+        channels = min(a.shape[0], b.shape[0])
+        a, b = a[:channels], b[:channels]
+    line = round(share * a.shape[-1])
+    theirs = sampled_like(b, at_b, a.shape[-2:], at_a)
+    return np.where(np.arange(a.shape[-1]) < line, a, theirs)
+
+
 def sampled_like(values: Map, at: MapPlace, shape: tuple[int, ...], like: MapPlace) -> Map:
     """Return a map (..., h, w) at the units of another one of that shape (h, w); NaN where it does not reach.
 

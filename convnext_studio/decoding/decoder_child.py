@@ -20,14 +20,14 @@ def main(limit_s: float, limit_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The decoding libraries print warnings about damaged files.
     source, sink = take_streams("nowhere")
-    _bound_memory(limit_bytes)
+    bound_memory(limit_bytes)
     with contextlib.suppress(EOFError, OSError):  # The parent is gone.
         wire.send(sink, wire.Ready())
         while True:
             question = wire.receive_question(source)
-            _bound_time(limit_s)
+            bound_time(limit_s)
             wire.send(sink, _reply(question))
-            _bound_time(0)
+            bound_time(0)
 
 
 def _reply(question: wire.Question) -> wire.Reply:
@@ -50,7 +50,8 @@ def _reply(question: wire.Question) -> wire.Reply:
     )
 
 
-def _bound_memory(limit_bytes: int) -> None:
+def bound_memory(limit_bytes: int) -> None:
+    """Have the system refuse this process more memory than that."""
     if sys.platform == "win32":
         return  # Windows has no such limit; there, only the time is limited.
     import resource
@@ -60,7 +61,7 @@ def _bound_memory(limit_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _bound_time(limit_s: float) -> None:
+def bound_time(limit_s: float) -> None:
     """Have the system end this process after that time, even inside a library call; 0 clears the timer."""
     # The parent watches the time, too, but not if it was killed.
     if sys.platform != "win32":

@@ -1,25 +1,19 @@
 """Decode pictures in a child process with limits on its time and memory."""
 
-import contextlib
-import subprocess
-import threading
-from collections.abc import Iterator
 from types import TracebackType
 
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding import wire
+from convnext_studio.decoding.bounded_child import BoundedChild, not_started
 from convnext_studio.decoding.images import DecodedImage, described
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 
 TIME_LIMIT_S = 5.0
 MEMORY_LIMIT_BYTES = 2 << 30
-_START_LIMIT_S = 60.0
-_ORPHAN_FACTOR = 1.5
-_EXIT_GRACE_S = 1.0
+_CHILD = "convnext_studio.decoding.decoder_child"
 
 
 class Decoder:
@@ -35,7 +29,7 @@ class Decoder:
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
         self._limit_s, self._limit_bytes = limit_s, limit_bytes
-        self._child: _Child | None = None
+        self._child: BoundedChild | None = None
 
     def __enter__(self) -> "Decoder":
         return self
@@ -64,9 +58,9 @@ class Decoder:
         if self._child is None or self._child.has_ended:
             self.close()
             try:
-                self._child = _Child(self._limit_s, self._limit_bytes)
+                self._child = BoundedChild(_CHILD, self._limit_s, self._limit_bytes)
             except OSError as error:
-                raise _not_started(error.strerror or str(error)) from error
+                raise not_started(error.strerror or str(error)) from error
 
     def close(self) -> None:
         """End the child process, if there is one."""
@@ -113,84 +107,17 @@ class Decoder:
         self.start()
         child = self._child
         assert child is not None
-        child.wait_until_ready()
+        child.wait_until_ready(wire.receive_reply)
         try:
             with child.ended_after(self._limit_s) as overrun:
-                reply = child.ask(question)
+                wire.send(child.sink, question)
+                reply = wire.receive_reply(child.source)
         except (EOFError, OSError, ProtocolError):
             self.close()
             raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
         if isinstance(reply, wire.Refused):
             raise StudioError(reply.message, reply.hint)
         return reply
-
-
-class _Child:
-    """A running `convnext_studio.decoding.decoder_child`; OSError if the process cannot be started."""
-
-    def __init__(self, limit_s: float, limit_bytes: int) -> None:
-        self._process = subprocess.Popen(
-            python_command(
-                "convnext_studio.decoding.decoder_child", f"{_ORPHAN_FACTOR * limit_s}", f"{limit_bytes}"
-            ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            # Thread pools would take up the child's limited address space.
-            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        self._source, self._sink = streams_of(self._process)
-        self.pid = self._process.pid
-        self._is_ready = False
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def wait_until_ready(self) -> None:
-        """Wait until the child has loaded its libraries; StudioError if that fails."""
-        if self._is_ready:
-            return
-        try:
-            with self.ended_after(_START_LIMIT_S):
-                wire.receive_reply(self._source)
-        except (EOFError, ProtocolError):
-            raise _not_started("it ended at once") from None
-        self._is_ready = True
-
-    def ask(self, question: wire.Question) -> wire.Reply:
-        """Return the reply to a request; EOFError, OSError or ProtocolError if the child dies or misbehaves."""
-        wire.send(self._sink, question)
-        return wire.receive_reply(self._source)
-
-    @contextlib.contextmanager
-    def ended_after(self, limit_s: float) -> Iterator[threading.Event]:
-        """Kill the process and set the event if the body of the with statement takes longer than the limit."""
-        overrun = threading.Event()
-
-        def end() -> None:
-            overrun.set()
-            self._process.kill()
-
-        # Not every system can wait for a pipe with a timeout.
-        watch = threading.Timer(limit_s, end)
-        watch.daemon = True
-        watch.start()
-        try:
-            yield overrun
-        finally:
-            watch.cancel()
-            watch.join()
-
-    def end(self) -> None:
-        with contextlib.suppress(OSError):  # Unread data is lost when the child has died.
-            self._sink.close()
-        try:
-            self._process.wait(_EXIT_GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._source.close()
 
 
 def _is_picture(found: wire.Decoded) -> bool:
@@ -213,10 +140,4 @@ def _died(name: str) -> StudioError:
     return StudioError(
         f"“{name}” cannot be decoded: it needs too much memory, or its damage stops the decoder.",
         "Reduce it, or copy or download it again.",
-    )
-
-
-def _not_started(reason: str) -> StudioError:
-    return StudioError(
-        f"The process that decodes pictures cannot be started: {reason}.", "The terminal may show the reason."
     )

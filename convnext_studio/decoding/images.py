@@ -42,9 +42,10 @@ _READERS: dict[Kind, str] = {
     "dicom": "dicom",
     "raw": "raw",
     "array": "arrays",
+    "film": "film",
     "other": "others",
 }
-_HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "other")
+_HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "film", "other")
 _CAN_BE_REDUCED: tuple[Kind, ...] = ("jpeg", "other")
 _LONGEST_REASON = 120
 PREVIEW_PX = 2048
@@ -145,7 +146,7 @@ def decode(source: str | bytes, name: str = "", longest_px: int = 0, view: Pictu
     own_name, path = described(source)
     name = name or own_name
     key = picture_key(source, view)
-    with _opened(source) as stream, _without_warnings(), _in_plain_words(name, stream):
+    with _opened(source) as stream, _without_warnings(), in_plain_words(name, stream):
         raster = _read(_checked_kind(stream, name), stream, name, longest_px, view.frame)
         found = develop(raster, name, view, is_for_networks=not longest_px)
     pixels = reduced(found.pixels, longest_px) if longest_px else found.pixels
@@ -174,7 +175,7 @@ def check_head(path: str) -> None:
         As `decode` raises it, except for errors that only the pixels show.
     """
     name, _ = described(path)
-    with _opened(path) as stream, _without_warnings(), _in_plain_words(name, stream):
+    with _opened(path) as stream, _without_warnings(), in_plain_words(name, stream):
         _reader(_checked_kind(stream, name)).size(stream, name)
 
 
@@ -233,10 +234,11 @@ def _without_warnings() -> Iterator[None]:
 
 def _opened(source: str | bytes) -> BinaryIO:
     """Open the encoded picture without reading it; the first bytes show whether it is a picture."""
-    return io.BytesIO(source) if isinstance(source, bytes) else _opened_file(file_of(source))
+    return io.BytesIO(source) if isinstance(source, bytes) else opened_file(file_of(source))
 
 
-def _opened_file(file: Path) -> BinaryIO:
+def opened_file(file: Path) -> BinaryIO:
+    """Open a file without reading it; a StudioError says why that is not possible."""
     try:
         if file.is_dir():
             raise StudioError(f"“{file.name}” is a folder, not a picture.", "Open the pictures in it.")
@@ -275,7 +277,7 @@ def _reader(kind: Kind) -> Any:
 
 
 @contextmanager
-def _in_plain_words(name: str, stream: BinaryIO) -> Iterator[None]:
+def in_plain_words(name: str, stream: BinaryIO) -> Iterator[None]:
     """Turn the exceptions of decoders into StudioErrors."""
     try:
         yield

@@ -5,7 +5,7 @@ from typing import Literal
 
 from convnext_studio.common.errors import StudioError
 
-Kind = Literal["tiff", "png", "jpeg", "jpeg2000", "bmp", "heif", "dicom", "raw", "array", "other"]
+Kind = Literal["tiff", "png", "jpeg", "jpeg2000", "bmp", "heif", "dicom", "raw", "array", "film", "other"]
 HEAD_BYTES = 4096
 
 _STARTS: tuple[tuple[bytes, Kind], ...] = (
@@ -27,6 +27,25 @@ _STARTS: tuple[tuple[bytes, Kind], ...] = (
     (b"FOVb", "raw"),  # Sigma
     (b"\0MRM", "raw"),  # Minolta
     (b"II\x1a\0\0\0HEAPCCDR", "raw"),  # Canon
+    (b"\x1aE\xdf\xa3", "film"),  # Matroska and WebM
+    (b"\0\0\x01\xba", "film"),  # MPEG
+    (b"FLV\x01", "film"),
+    (b"OggS", "film"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "film"),  # ASF, WMV
+)
+_FILM_BRANDS = (
+    b"isom",
+    b"mp41",
+    b"mp42",
+    b"M4V ",
+    b"qt  ",
+    b"avc1",
+    b"dash",
+    b"3gp4",
+    b"3gp5",
+    b"mmp4",
+    b"MSNV",
+    b"f4v ",
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -41,9 +60,7 @@ _NO_PICTURES: tuple[tuple[bytes, str, str], ...] = (
     (rb"(\xc5\xd0\xd3\xc6|%!PS)", "a PostScript file, which is a program", "Save it as PNG first."),
     (rb"\x1f\x8b", "a gzip archive", "Unpack it first."),
     (rb"(Rar!|7z\xbc\xaf|PK\x03\x04)", "an archive", "Unpack it first."),
-    (rb"RIFF....(AVI |WAVE)", "a film or a sound", "Save its frames as pictures first."),
-    (rb"....ftyp(isom|iso[2-6]|mp4|M4V|qt  |avc1|dash)", "a film", "Save its frames as pictures first."),
-    (rb"\x1aE\xdf\xa3", "a film", "Save its frames as pictures first."),
+    (rb"RIFF....WAVE", "a sound", ""),
     (rb"\x7fELF", "a program", ""),
 )
 _OTHER_PICTURES: tuple[tuple[bytes, str, str], ...] = (
@@ -65,8 +82,14 @@ def kind_of(head: bytes) -> Kind:
     for start, kind in _STARTS:
         if head.startswith(start):
             return "raw" if kind == "tiff" and head[8:10] == b"CR" else kind
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "film"
     if head[4:8] == b"ftyp":
         return _kind_of_boxes(head)
+    if head[4:8] in (b"moov", b"mdat", b"wide") or (
+        head[:1] == b"G" and head[188:189] == head[376:377] == b"G"
+    ):
+        return "film"
     if head[128:132] == b"DICM":
         return "dicom"
     if head.startswith(b"PK\x03\x04") and b".npy" in head[:400]:
@@ -82,7 +105,9 @@ def _kind_of_boxes(head: bytes) -> Kind:
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
     if brands & {b"avif", b"avis"}:
         return "other"
-    return "heif" if brands.intersection(_HEIF_BRANDS) else "other"
+    if brands.intersection(_HEIF_BRANDS):
+        return "heif"
+    return "film" if brands.intersection(_FILM_BRANDS) or head[8:11] == b"iso" else "other"
 
 
 def stranger(head: bytes, name: str) -> StudioError:

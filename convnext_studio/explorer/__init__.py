@@ -6,9 +6,11 @@ from convnext_studio.explorer.explored_picture import Picture
 from convnext_studio.explorer.explorer import Explorer
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
+from convnext_studio.protocol.similarity import Basis, Marked
 
 __all__ = [
     "AttributionMap",
+    "Basis",
     "Change",
     "Compared",
     "ComparedPredictions",
@@ -18,6 +20,7 @@ __all__ = [
     "FieldAverage",
     "LikenessMap",
     "Maps",
+    "Marked",
     "NormMap",
     "PartMap",
     "Picture",

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.comparison import (
     ClassMatch,
     Map,
     MapPlace,
     NodeMatch,
+    curtain_of,
     difference_of,
     match_classes,
     match_node,
@@ -69,12 +71,28 @@ class Compared(Generic[Result]):
         A minus B, at the units of A; NaN where B has none.
     notes
         What is not the same in both, such as another node.
+    places
+        Where the units of both are in the picture; None if they are at the same places of the input.
     """
 
     a: Result
     b: Result
     difference: Map
     notes: tuple[str, ...] = ()
+    places: tuple[MapPlace, MapPlace] | None = None
+
+    def curtain(self, share: float = 0.5) -> Map:
+        """Return A left of a line and B right of it, at the units of A, as the window shows them.
+
+        Parameters
+        ----------
+        share
+            Where the line is, as a share of the width of A's map from the left.
+        """
+        if self.places is None:
+            width = self.a.values.shape[-1]
+            return np.where(np.arange(width) < round(share * width), self.a.values, self.b.values)
+        return curtain_of(self.a.values, self.places[0], self.b.values, self.places[1], share)
 
     def __repr__(self) -> str:
         notes = "".join(f"; {note}" for note in self.notes)
@@ -154,22 +172,39 @@ class Comparison:
 
     def predictions(self, picture: Picture) -> ComparedPredictions:
         """Return the predictions of both networks."""
-        return ComparedPredictions(picture.predictions, self._in_b(picture).predictions, self.classes)
+        return ComparedPredictions(picture.predictions, self.in_b(picture).predictions, self.classes)
 
-    def maps(self, picture: Picture, node: str) -> Compared[Maps]:
-        """Return all channels of a node in both networks; a StudioError if A has no such node."""
-        match = self._match(node)
-        a, b = picture.maps(match.a), self._in_b(picture).maps(match.b)
-        places = (MapPlace(each.result.field, each.result.geometry) for each in (a, b))
-        return _compared(a, b, _notes(match), *places)
+    def in_b(self, picture: Picture) -> Picture:
+        """Return a picture as B sees it, with everything that an `Explorer` of B could say of it."""
+        return Picture(self._of_b, self.b, picture.info)
+
+    def maps(self, picture: Picture, node: str, *, node_b: str = "", budget_bytes: int = 0) -> Compared[Maps]:
+        """Return all channels of a node in both networks; a StudioError if A has no such node.
+
+        Parameters
+        ----------
+        node_b
+            The node of B to compare with; by default the one of the same name, or else the nearest.
+        budget_bytes
+            As in `Picture.maps`, for each of the two.
+        """
+        notes: list[str] = []
+        a = picture.maps(node, budget_bytes=budget_bytes)
+        b = self.in_b(picture).maps(self._node_of_b(node, node_b, notes), budget_bytes=budget_bytes)
+        places = (
+            MapPlace(each.result.field.of_boxes(each.result.reduction), each.result.geometry) for each in (a, b)
+        )
+        return _compared(a, b, tuple(notes), *places)
 
     def attribution(
         self,
         picture: Picture,
         method: MethodName = "gradcam",
-        node: str = "",
+        node: str | Sequence[str] = "",
         *,
+        node_b: str | Sequence[str] = "",
         target: Class | None = None,
+        against: Class | None = None,
         output: Output = "logit",
         **parameters: Value,
     ) -> Compared[AttributionMap]:
@@ -178,9 +213,13 @@ class Comparison:
         Parameters
         ----------
         node
-            For class activation maps: a stage or a block of A, by default the last stage.
+            For class activation maps: a stage or a block of A, by default the last stage; several are averaged.
+        node_b
+            As many nodes of B to compare with; by default those of the same names, or else the nearest.
         target
             The class, which both networks must have; the top prediction of A if None.
+        against
+            Another class, which both must have: explain the difference of the two logits.
         method, output, **parameters
             As in `Picture.attribution`.
 
@@ -189,26 +228,45 @@ class Comparison:
         StudioError
             If there is no such method, node, class or parameter, or B has no such class.
         """
-        match = self._match(node or self.a.config.stages[-1])
+        nodes, chosen = ((each,) if isinstance(each, str) else tuple(each) for each in (node, node_b))
+        nodes = nodes if any(nodes) else (self.a.config.stages[-1],)
+        chosen = chosen if any(chosen) else ("",) * len(nodes)
+        if len(chosen) != len(nodes):
+            raise StudioError(
+                f"{len(nodes)} nodes of A cannot be compared with {len(chosen)} of B.", "Name as many of B."
+            )
+        notes: list[str] = []
+        matched = tuple(self._node_of_b(name, other, notes) for name, other in zip(nodes, chosen, strict=True))
         index = (
             picture.predictions.result.top(1)[0] if target is None else find_class(str(target), self.a.labels)
         )
-        matched = Pair(self.a, self.b).class_of(index)
-        a = picture.attribution(method, match.a, target=index, against=None, output=output, **parameters)
-        b = self._in_b(picture).attribution(
-            method, match.b, target=matched, against=None, output=output, **parameters
+        other = None if against is None else find_class(str(against), self.a.labels)
+        pair = Pair(self.a, self.b)
+        in_b = pair.class_of(index), pair.class_of(other)
+        a = picture.attribution(method, nodes, target=index, against=other, output=output, **parameters)
+        b = self.in_b(picture).attribution(
+            method, matched, target=in_b[0], against=in_b[1], output=output, **parameters
         )
-        places = (MapPlace(next(iter(each.result.fields.values())), each.result.geometry) for each in (a, b))
-        return _compared(a, b, _notes(match), *places)
+        places = (MapPlace(each.field, each.result.geometry) for each in (a, b))
+        return _compared(a, b, tuple(notes), *places)
 
-    def unit(self, picture: Picture, node: str, channel: int, y: int, x: int) -> Compared[UnitView]:
-        """Return the field of a unit of A, and of the unit of B whose centre in the picture is nearest."""
-        in_b = self._in_b(picture)
+    def unit(
+        self, picture: Picture, node: str, channel: int, y: int, x: int, *, node_b: str = ""
+    ) -> Compared[UnitView]:
+        """Return the field of a unit of A, and of the unit of B whose centre in the picture is nearest.
+
+        Parameters
+        ----------
+        node_b
+            The node of B; by default the one of the same name, or else the nearest.
+        """
+        in_b = self.in_b(picture)
         theirs = in_b.predictions.result
         crops = (picture.predictions.result.geometry, theirs.geometry)
         a = picture.unit(node, channel, y, x)
         asked = UnitField(image=picture.key, node=node, channel=channel, y=y, x=x)
-        other = counterpart(asked, Pair(self.a, sized_model(self.b, theirs), crops))
+        chosen = ((node, node_b),) if node_b else ()
+        other = counterpart(asked, Pair(self.a, sized_model(self.b, theirs), crops, chosen))
         result = cast(UnitFieldResult, self._engine.run(other.request))
         b = UnitView(in_b._contents(), result)
         places = (MapPlace(PIXELS, each.result.geometry) for each in (a, b))
@@ -286,22 +344,15 @@ class Comparison:
     def __repr__(self) -> str:
         return f"<Comparison: A {self.a.title}, B {self.b.title}>"
 
-    def _in_b(self, picture: Picture) -> Picture:
-        return Picture(self._of_b, self.b, picture.info)
-
-    def _match(self, node: str) -> NodeMatch:
-        named = {info.name: info for info in self.a.nodes}
-        if node not in named:  # The engine says which nodes there are.
-            return NodeMatch(node, node, is_same=True)
-        return match_node(named[node], self.a.nodes, self.b.nodes)
+    def _node_of_b(self, node: str, chosen: str, notes: list[str]) -> str:
+        """Return the node of B to compare with one of A, which may have been chosen."""
+        if node not in {info.name for info in self.a.nodes}:  # The engine says which nodes there are.
+            return node
+        return Pair(self.a, self.b, chosen=((node, chosen),) if chosen else ()).node(node, notes)
 
     def _run(self, request: CompareNodes | CompareWeights | CloseModel | ReceptiveField) -> Payload:
         return self._engine.run(request)
 
 
-def _notes(match: NodeMatch) -> tuple[str, ...]:
-    return (match.text,) if match.text else ()
-
-
 def _compared(a: Result, b: Result, notes: tuple[str, ...], at_a: MapPlace, at_b: MapPlace) -> Compared[Result]:
-    return Compared(a, b, difference_of(a.values, at_a, b.values, at_b), notes)
+    return Compared(a, b, difference_of(a.values, at_a, b.values, at_b), notes, (at_a, at_b))

@@ -1,6 +1,7 @@
 """What an `Explorer` computes for an open picture."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from convnext_studio.common.attribution_methods import MethodName, Output, Value
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
+from convnext_studio.engine.server.dispatch import Answers
 from convnext_studio.explorer.opened_picture import OpenedPicture
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
@@ -47,7 +49,7 @@ from convnext_studio.protocol.similarity import (
     Parts,
     Vectors,
 )
-from convnext_studio.protocol.value_sums import ExplainedValue, ExplainValue
+from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue, ExplainValue, MapValue
 
 Class = str | int
 """A class, by its name or its index."""
@@ -110,7 +112,8 @@ class Picture(OpenedPicture):
         asked = self._question(method, node, options)
         explanation = cast(Explanation, self._dispatcher.run(asked))
         name = AVERAGE if AVERAGE in explanation.maps else next(iter(explanation.maps))
-        return AttributionMap(self._contents(explanation.target), explanation, name)
+        sum_at = partial(_map_sum, self._dispatcher, asked)
+        return AttributionMap(self._contents(explanation.target), explanation, name, sum_at)
 
     def faithfulness(
         self,
@@ -218,7 +221,7 @@ class Picture(OpenedPicture):
         self,
         node: str = "",
         *,
-        basis: "Basis | Sequence[Picture] | NDArray[np.bool_] | None" = None,
+        basis: "Basis | Sequence[Picture] | Sequence[Marked] | NDArray[np.bool_] | None" = None,
         count: int = COMPONENTS,
     ) -> ComponentMaps:
         """Compute the principal components of a node's positions, and this picture's scores.
@@ -229,7 +232,8 @@ class Picture(OpenedPicture):
             Any node with positions; the last stage by default.
         basis
             What the components are computed from: this picture by default; several pictures; a mask (H, W) of
-            this picture's size, in which the foreground is true; or the `basis` of an earlier result.
+            this picture's size, in which the foreground is true, or such a mask of each of several pictures
+            (`Marked`); or the `basis` of an earlier result.
         count
             The number of components.
 
@@ -245,7 +249,9 @@ class Picture(OpenedPicture):
         elif isinstance(basis, np.ndarray):
             asked = replace(asked, marked=(Marked.of(self.key, basis.astype(np.bool_)),))
         elif basis is not None:
-            asked = replace(asked, over=tuple(picture.key for picture in basis))
+            marked = tuple(each for each in basis if isinstance(each, Marked))
+            over = tuple(each.key for each in basis if isinstance(each, Picture))
+            asked = replace(asked, marked=marked, over=over)
         result = cast(ComponentsResult, self._dispatcher.run(asked))
         return ComponentMaps(self._model, self.info, result)
 
@@ -348,3 +354,9 @@ class Picture(OpenedPicture):
 
     def _contents(self, target: int | None = None) -> MapContents:
         return MapContents(model=self._model, image=self.info, prediction=self._prediction(target))
+
+
+def _map_sum(dispatcher: Answers, question: Explain, node: str, y: int, x: int) -> ValueSum:
+    """Return which channels a value of an attribution map adds up."""
+    asked = ExplainMapValue(image=question.image, value=MapValue(question=question, node=node, y=y, x=x))
+    return cast(ExplainedValue, dispatcher.run(asked)).made

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 from msgspec.structs import replace
@@ -27,6 +27,8 @@ from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldGrowth,
+    FieldGrowthResult,
     Framing,
     Inputs,
     Protocol,
@@ -34,6 +36,29 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import format_count
+
+
+class FieldOptions(TypedDict, total=False):
+    """How an effective receptive field is averaged.
+
+    Attributes
+    ----------
+    count
+        The number of inputs to average.
+    protocol
+        ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
+    input_px, height_px
+        Width and height to which pictures are squashed; without a width that of the model's input, and without
+        a height a square.
+    seed
+        The seed of the noise and of the sample from a folder.
+    """
+
+    count: int
+    protocol: Protocol
+    input_px: int
+    height_px: int
+    seed: int
 
 
 class Explorer:
@@ -54,6 +79,8 @@ class Explorer:
         Stride and padding of the stem for a weights file that does not state them.
     part
         The network to open in a file that holds several, such as ``student.backbone``, or the head to use.
+    untrained
+        Whether the network gets random weights, from `seed`, in place of those of the model.
     config, input_px
         An architecture to build with random weights instead of opening a model, and the side of its input.
     seed
@@ -84,6 +111,7 @@ class Explorer:
         stem_stride: int | None = None,
         stem_padding: int | None = None,
         part: str = "",
+        untrained: bool = False,
         config: ConvNeXtConfig | None = None,
         input_px: int = 224,
         seed: int = 0,
@@ -103,6 +131,7 @@ class Explorer:
             stem_stride=stem_stride,
             stem_padding=stem_padding,
             part=part,
+            untrained=untrained,
             mean=tuple(mean),
             std=tuple(std),
         )
@@ -137,7 +166,7 @@ class Explorer:
         Examples
         --------
         >>> explorer = Explorer("preset:convnextv2_atto")
-        >>> comparison = explorer.compare("preset:convnext_atto")
+        >>> comparison = explorer.compare("preset:convnextv2_femto")
         >>> comparison.maps(explorer.open("sample:cat"), "stage2").difference.shape
         (80, 28, 28)
         """
@@ -254,15 +283,11 @@ class Explorer:
         node: str = "last",
         *,
         inputs: Sequence[Picture] | str | Path = "noise",
-        count: int = USUAL_COUNT,
-        protocol: Protocol = "centred",
-        unit: tuple[int, int] | None = None,
-        input_px: int = 0,
-        height_px: int = 0,
-        seed: int = 0,
         fill_up: bool = True,
+        unit: tuple[int, int] | None = None,
         framing: Framing = "squashed",
         target: int | None = None,
+        **options: Unpack[FieldOptions],
     ) -> FieldAverage:
         """Average the effective receptive field of a unit over pictures or noise.
 
@@ -272,18 +297,8 @@ class Explorer:
             Any node with positions; ``last`` for the last stage.
         inputs
             Opened pictures, a folder of pictures, or ``noise``.
-        count
-            The number of inputs to average.
-        protocol
-            ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
         unit
             Row and column in the map of the node; the middle unit if None.
-        input_px, height_px
-            Width and height to which pictures are squashed; without a width that of the model's input, and
-            without a height a square.
-        seed
-            Seed of the noise and of the sample from a folder.
-
         fill_up
             Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
             is that of the pictures alone. It has no effect on a folder.
@@ -291,6 +306,8 @@ class Explorer:
             ``squashed``, as the protocols specify, or ``own``, as the network sees pictures.
         target
             The class whose logit is measured instead of a unit, by its index.
+        **options
+            ``count``, ``protocol``, ``input_px``, ``height_px`` and ``seed``: see `FieldOptions`.
 
         Raises
         ------
@@ -303,17 +320,36 @@ class Explorer:
             inputs=kind,
             images=images,
             folder=folder,
-            count=count,
             fills_up=fill_up,
-            protocol=protocol,
             unit=unit,
-            input_px=input_px,
-            height_px=height_px,
-            seed=seed,
             framing=framing,
             target=target,
+            **(FieldOptions(count=USUAL_COUNT) | options),
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
+
+    def field_growth(
+        self,
+        *,
+        inputs: Sequence[Picture] | str | Path = "noise",
+        fill_up: bool = True,
+        **options: Unpack[FieldOptions],
+    ) -> FieldGrowthResult:
+        """Measure how the effective field grows with depth: its size at the stem and at all blocks and stages.
+
+        Parameters
+        ----------
+        inputs, fill_up, **options
+            As in `receptive_field`; 4 inputs by default.
+
+        Raises
+        ------
+        StudioError
+            If there is nothing to average.
+        """
+        kind, images, folder = _averaged_inputs(inputs)
+        asked = FieldGrowth(inputs=kind, images=images, folder=folder, fills_up=fill_up, **options)
+        return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:
         model = self.model

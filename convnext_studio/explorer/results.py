@@ -1,5 +1,6 @@
 """The results of an `Explorer`: arrays, and the figures that the program would export."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,8 @@ from PIL import Image
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.files import checked_ending
+from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.value_terms import ValueSum
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
@@ -122,15 +125,27 @@ class AttributionMap(_OfPicture):
         The result of the engine, with parameters, notes and geometry.
     """
 
-    def __init__(self, contents: MapContents, result: Explanation, name: str) -> None:
+    def __init__(
+        self, contents: MapContents, result: Explanation, name: str, sum_at: Callable[[str, int, int], ValueSum]
+    ) -> None:
         super().__init__(contents)
         self.result = result
         self._name = name
+        self._sum_at = sum_at
+
+    def value_sum(self, y: int, x: int) -> ValueSum:
+        """Return which channels a value of the map adds up; a StudioError if the method is no such sum."""
+        return self._sum_at(self._name, y, x)
 
     @property
     def values(self) -> NDArray[np.float32]:
         """The map, (h, w), read-only; signed if the method is."""
         return self.result.maps[self._name]
+
+    @property
+    def field(self) -> FieldGeometry:
+        """The positions of the map's units on the network's input."""
+        return self.result.fields[self._name]
 
     def _figure(self) -> Figure:
         return attribution_figure(self._contents, self.result, self._name)

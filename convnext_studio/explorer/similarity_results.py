@@ -147,6 +147,13 @@ class PartMap(_OfPositions):
         """The part at every position, (height, width), counted from 0; -1 where there is none."""
         return self._own.labels
 
+    def of(self, key: str) -> NDArray[np.int32]:
+        """Return the parts of one of the pictures that were divided, by its key; a KeyError if it is none."""
+        for each in self.result.pictures:
+            if each.image == key:
+                return each.labels
+        raise KeyError(key)
+
     @property
     def parts(self) -> tuple[PicturePart, ...]:
         """Each part over all pictures: its area, the pictures that have it, and its strongest patches."""

@@ -6,16 +6,19 @@ from typing import Literal
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import Box
 from convnext_studio.export.figure_page import (
     GREY,
     INK,
     RANDOM_WEIGHTS,
     WARNING,
+    Colour,
     ColourBar,
     PageCanvas,
     cut_line,
     lines_of,
 )
+from convnext_studio.export.fonts import plain, width_of
 from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.render import Rgb
 
@@ -27,7 +30,32 @@ _TITLE_PX = 22
 _BAR_PX = 22
 _TICK_PX = 6
 _NUMBERS_PX = 86
+_MIDDLE = 0.36
+"""How far below the middle of a line its baseline is, in sizes of the font."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateText:
+    """A text in a view, which is written as text.
+
+    Attributes
+    ----------
+    box
+        The room for it: left, top, width and height in pixels of the view.
+    text
+        One line.
+    size
+        The size of its letters in pixels; it is written smaller if it does not fit.
+    place
+        Which part of the text is at that side of the box: ``left``, ``center`` or ``right``.
+    """
+
+    box: Box
+    text: str
+    size: float
+    colour: Colour
+    place: str = "center"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +65,9 @@ class PlateCell:
     Attributes
     ----------
     body
-        The view without its colour bar, `CELL_PX` wide or narrower.
+        The view without its colour bar and its texts, `CELL_PX` wide or narrower.
+    texts
+        The texts in it.
     title
         The text above it.
     bar
@@ -47,6 +77,7 @@ class PlateCell:
     body: Rgb
     title: str
     bar: ColourBar | None = None
+    texts: tuple[PlateText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +164,8 @@ def draw_plate(plate: Plate) -> PageCanvas:
             called = f"{letter(number * columns + column)}  " if plate.has_letters else ""
             canvas.lines(x, y, [cut_line(f"{called}{cell.title}", _TITLE_PX, INK, CELL_PX)])
             canvas.image(x, y + title_px, cell.body)
+            for text in cell.texts:
+                _write(canvas.at(x, y + title_px), text)
             if where == "own" and cell.bar is not None:
                 _draw_bar(canvas, x + CELL_PX, y + title_px, cell.body.shape[0], cell.bar)
         if where == "rows" and row[0].bar is not None:
@@ -143,6 +176,15 @@ def draw_plate(plate: Plate) -> PageCanvas:
         _draw_bar(canvas, columns * pitch, top, y - _GAP_PX - top, plate.cells[0].bar)
     canvas.lines(_GAP_PX, y, foot)
     return canvas
+
+
+def _write(canvas: PageCanvas, text: PlateText) -> None:
+    """Write a text of a view where it was, in its own colour."""
+    left, top, width, height = text.box
+    needed = width_of(plain(text.text), text.size)
+    size = text.size * min(1.0, width / needed) if needed else text.size
+    x = left + {"left": 0.0, "center": 0.5, "right": 1.0}[text.place] * width
+    canvas.text(x, top + height / 2 + _MIDDLE * size, text.text, size, text.colour, place=text.place)
 
 
 def _draw_bar(canvas: PageCanvas, x: float, y: float, height: float, bar: ColourBar) -> None:

@@ -255,10 +255,20 @@ class Faithfulness(Answer, frozen=True, kw_only=True):
         ours, theirs = self.of_map.area(curve), self.of_centre.area(curve)
         return ours > theirs if curve == "insertion" else ours < theirs
 
-    def verdict_text(self, curve: CurveName) -> str:
-        """Return what the area of a curve says about the map; empty until everything is measured."""
-        if not self.is_complete:
+    def _verdict_so_far(self, curve: CurveName) -> str:
+        """Return how the map ranks among the orders that are measured; empty before there is one."""
+        ours, *others = (each.area(curve) for each in (self.of_map, *self.of_random))
+        known = [each for each in others if isfinite(each)]
+        if not isfinite(ours) or not known:
             return ""
+        rank = Verdict.of_value(ours, known, larger_is_better=curve == "insertion")
+        said = f"so far better than {rank.beaten} of {rank.of} random orders"
+        return f"{curve.capitalize()}: {said}; {self.orders} are measured in all."
+
+    def verdict_text(self, curve: CurveName) -> str:
+        """Return what the area of a curve says about the map, or so far; empty before anything is known."""
+        if not self.is_complete:
+            return self._verdict_so_far(curve)
         than = "better" if self.beats_centre(curve) else "not better"
         return (
             f"{curve.capitalize()}: {self.verdict(curve).words('random orders')}; "

@@ -8,16 +8,18 @@ from typing import Generic, TypeVar, cast
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.geometry import CropGeometry, FieldGeometry
+from convnext_studio.common.value_terms import INPUT, LOGITS, PROBABILITIES, ValuePlace
 from convnext_studio.comparison import MapPlace, match_class, match_node, nearest_unit
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.attributions import Explain, MeasureFaithfulness
+from convnext_studio.protocol.attributions import CheckSanity, CompareMethods, Explain, MeasureFaithfulness
 from convnext_studio.protocol.channels import ChannelMap
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.protocol.receptive_fields import ReceptiveField, UnitField
+from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue, MapValue
 
 Asked = TypeVar("Asked", bound=Request)
 
@@ -56,6 +58,11 @@ class Pair:
     b: ModelInfo
     crops: tuple[CropGeometry, CropGeometry] | None = None
     chosen: tuple[tuple[str, str], ...] = ()
+
+    def turned(self) -> "Pair":
+        """Return the same pair with A and B exchanged."""
+        crops = None if self.crops is None else (self.crops[1], self.crops[0])
+        return Pair(self.b, self.a, crops, tuple((b, a) for a, b in self.chosen))
 
     def node(self, name: str, notes: list[str]) -> str:
         """Return the node of B to compare with a node of A."""
@@ -166,13 +173,77 @@ def _explain(request: Explain, pair: Pair, notes: list[str]) -> Explain:
     )
 
 
+def _map_name(name: str, pair: Pair, notes: list[str]) -> str:
+    """Return the name of a map of B: that of a node of B where it is one of A."""
+    return pair.node(name, notes) if any(node.name == name for node in pair.a.nodes) else name
+
+
 def _faithfulness(request: MeasureFaithfulness, pair: Pair, notes: list[str]) -> MeasureFaithfulness:
-    is_node = any(node.name == request.map_name for node in pair.a.nodes)
     return replace(
         request,
         question=replace(_explain(request.question, pair, notes), network="B"),
-        map_name=pair.node(request.map_name, notes) if is_node else request.map_name,
+        map_name=_map_name(request.map_name, pair, notes),
     )
+
+
+def _sanity(request: CheckSanity, pair: Pair, notes: list[str]) -> CheckSanity:
+    return replace(
+        request,
+        question=replace(_explain(request.question, pair, notes), network="B"),
+        map_name=_map_name(request.map_name, pair, notes),
+    )
+
+
+def _agreement(request: CompareMethods, pair: Pair, notes: list[str]) -> CompareMethods:
+    return replace(
+        request,
+        node=pair.node(request.node, notes) if request.node else "",
+        target=pair.class_of(request.target),
+        against=pair.class_of(request.against),
+    )
+
+
+def _value(request: ExplainValue, pair: Pair, notes: list[str]) -> ExplainValue:
+    place = request.place
+    if place.step in (LOGITS, PROBABILITIES):
+        return replace(request, place=replace(place, channel=pair.class_of(place.channel)))
+    if place.step == INPUT:
+        y, x = _nearest(place, pair, FieldGeometry(), FieldGeometry())
+        return replace(request, place=replace(place, y=y, x=x))
+    if not any(node.name == place.step for node in pair.a.nodes):
+        return request  # A step that the node table does not list has the same name in every ConvNeXt.
+    return replace(request, place=_place_at_node(place, pair, notes))
+
+
+def _place_at_node(place: ValuePlace, pair: Pair, notes: list[str]) -> ValuePlace:
+    node = pair.node(place.step, notes)
+    before, after = pair.a.node(place.step), pair.b.node(node)
+    y, x = (0, 0)
+    if before.has_positions:
+        _, height, width = after.shape
+        y, x = _nearest(place, pair, before.field, after.field)
+        y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    return ValuePlace(node, _channel(place.channel, pair, node, notes), y, x)
+
+
+def _nearest(
+    place: ValuePlace | MapValue, pair: Pair, of_a: FieldGeometry, of_b: FieldGeometry
+) -> tuple[int, int]:
+    """Return row and column of the unit of B whose centre in the picture is nearest."""
+    if pair.crops is None:
+        raise StudioError("What B sees of the picture is not known yet.")
+    return nearest_unit((place.y, place.x), MapPlace(of_a, pair.crops[0]), MapPlace(of_b, pair.crops[1]))
+
+
+def _map_value(request: ExplainMapValue, pair: Pair, notes: list[str]) -> ExplainMapValue:
+    value = request.value
+    node = _map_name(value.node, pair, notes)
+    fields = [FieldGeometry(), FieldGeometry()]
+    if value.node != INPUT:
+        fields = [pair.a.node(value.node).field, pair.b.node(node).field]
+    y, x = _nearest(value, pair, *fields)
+    question = _explain(value.question, pair, notes)
+    return replace(request, value=replace(value, question=question, node=node, y=y, x=x))
 
 
 _TRANSLATIONS = {
@@ -183,4 +254,8 @@ _TRANSLATIONS = {
     ReceptiveField: _receptive_field,
     Explain: _explain,
     MeasureFaithfulness: _faithfulness,
+    CheckSanity: _sanity,
+    CompareMethods: _agreement,
+    ExplainValue: _value,
+    ExplainMapValue: _map_value,
 }

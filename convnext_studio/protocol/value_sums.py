@@ -7,7 +7,7 @@ from msgspec import Struct
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.protocol.attributions import Explain
-from convnext_studio.protocol.envelope import Answer, Request
+from convnext_studio.protocol.envelope import Answer, Network, Request
 
 
 class ExplainValue(Request, frozen=True, kw_only=True):
@@ -40,6 +40,13 @@ class MapValue(Struct, frozen=True, kw_only=True):
     node: str
     y: int
     x: int
+
+
+class AskedValue(Struct, frozen=True):
+    """A value of which somebody asks how it was made: its place, and the network that computed it."""
+
+    place: ValuePlace | MapValue
+    network: Network = "A"
 
 
 class ExplainMapValue(Request, frozen=True, kw_only=True):

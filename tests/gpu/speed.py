@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,9 +16,14 @@ from convnext_studio.analysis.attribution.gradient_cams import grad_cam
 from convnext_studio.analysis.features import stage_pass, to_arrays
 from convnext_studio.analysis.receptive_field import Signal, running_average
 from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.convnext import ConvNeXt
+from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
+from convnext_studio.protocol.live import ShowFrame
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.predictions import Predict
 from tests.benchmarks import engine
 from tests.benchmarks.passes import bare_passes, published_loop
 from tests.benchmarks.table import Row
@@ -30,6 +36,8 @@ SECTION = "speed"
 PREDICTION_GOAL = 1.15
 FIELD_GOAL = 4.0
 CAPTURED_FRAMES = 60
+LIVE_FRAMES_A_SECOND = 25
+LIVE_SIZE_PX = (480, 640, 3)
 
 
 def steps(setting: Setting) -> list[tuple[str, Callable[[], list[Check]]]]:
@@ -37,6 +45,7 @@ def steps(setting: Setting) -> list[tuple[str, Callable[[], list[Check]]]]:
     return [
         ("prediction, maps and CAMs", partial(_prediction, setting)),
         ("frames a second", partial(_frames, setting)),
+        ("live frames", partial(_live, setting)),
         ("receptive field", partial(_field, setting)),
         ("attributions", partial(_attributions, setting)),
         *(
@@ -198,6 +207,28 @@ def _frames(setting: Setting) -> list[Check]:
     if setting.is_gpu:
         checks += _same_frames(eager, found["CUDA graph"], pictures[-1])
     return checks
+
+
+def _live(setting: Setting) -> list[Check]:
+    """Frames of a camera as the window sends them: taken in, predicted with CAMs, and the maps of a stage."""
+    model = _model(setting).to(setting.device)
+    dispatcher = Dispatcher()
+    dispatcher._workspace.open_model(model, "float32")
+    count = {"full": CAPTURED_FRAMES, "small": 5, "smallest": 2}[setting.size]
+    frames = np.random.default_rng(0).integers(0, 256, (count + 1, *LIVE_SIZE_PX), np.uint8)
+    begin = 0.0
+    for number, pixels in enumerate(frames):
+        if number == 1:  # The first one warms up.
+            begin = time.perf_counter()
+        key, before = frame_key("camera", number), frame_key("camera", number - 1)
+        dispatcher.run(ShowFrame(key=key, name="camera", pixels=pixels, forgotten=(before,)))
+        dispatcher.run(Predict(image=key))
+        dispatcher.run(FeatureMaps(image=key, node=model.config.stages[1]))
+    frame_s = (time.perf_counter() - begin) / count
+    what = "through the engine, with the maps of a stage and all CAMs"
+    if setting.is_gpu and setting.size == "full":
+        return [judged(SECTION, "seconds for a live frame", frame_s, 1 / LIVE_FRAMES_A_SECOND, what)]
+    return [told(SECTION, "live frames a second", f"{1 / frame_s:.1f}", what)]
 
 
 def _same_frames(eager: Eager, graphed: Eager, picture: Tensor) -> Iterator[Check]:

@@ -16,10 +16,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
 from convnext_studio.common.samples import SAMPLES, sample_path
+from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.lecture.presenter.keys import LectureCommand
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
+from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.comparison_entries import OPEN_MODEL, network
+from convnext_studio.ui.state.selection.two_answers import SHOWN, Shown
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import PopupButton
 
@@ -64,6 +67,8 @@ class Views:
         yield self._text_sizes()
         yield self._networks()
         yield self._similarity()
+        yield self._two_networks()
+        yield self._figure()
         yield self._lecture()
 
     def go_home(self) -> None:
@@ -234,6 +239,49 @@ class Views:
             View("similarity_large", lambda: (page("components"), layout.toggle_maximised("similarity"))),
             View("similarity_large_parts", partial(page, "parts", "stage2")),
             View("similarity_end", layout.leave_maximised),
+        ]
+
+    def _two_networks(self) -> list[View]:
+        """B beside A in the panels that compare: either, the difference and the curtain, and both sums."""
+        window, state = self._window, self._state
+        layout, second = window.dock_layout, window.controller.second
+
+        def show(panel: str, shown: Shown) -> None:
+            state.second.choice.choose(shown)
+            layout.show_panel(panel)
+
+        return [
+            View("two_opened", lambda: second.open(LoadModel(source="bundled", untrained=True, seed=1))),
+            *(View(f"two_maps_{shown}", partial(show, "feature_maps", shown)) for shown in SHOWN),
+            View("two_curtain_moved", lambda: state.second.choice.move_curtain(0.25)),
+            *(
+                View(f"two_{panel}", partial(show, panel, "curtain"))
+                for panel in ("predictions", "receptive_field", "attribution", "comparison", "similarity")
+            ),
+            View("two_number", lambda: (show("number", "difference"), self._do["number"]())),
+            View("two_number_large", partial(layout.toggle_maximised, "number")),
+            View("two_evidence", lambda: (layout.leave_maximised(), show("evidence", "curtain"))),
+            *(View(f"two_evidence_{page}", partial(self._open_page, "evidence", page)) for page in (2, 3)),
+            View("two_closed", second.close),
+        ]
+
+    def _figure(self) -> list[View]:
+        """A figure of several views."""
+        window, layout = self._window, self._window.dock_layout
+
+        def add(*panels: str) -> None:
+            for name in panels:
+                layout.show_panel(name)
+                view = layout.docks[name].panel.findChild(MapView)
+                assert view is not None
+                window.panels.figure.add_view(view)
+            layout.show_panel("figure")
+
+        return [
+            View("figure_views", lambda: (layout.show_panel("attribution"), self._state.set_unit(3, 4))),
+            View("figure_of_three", partial(add, "picture", "attribution", "feature_maps")),
+            View("figure_large", partial(layout.toggle_maximised, "figure")),
+            View("figure_end", layout.leave_maximised),
         ]
 
     def _text_sizes(self) -> list[View]:

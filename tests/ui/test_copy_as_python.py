@@ -1,8 +1,6 @@
 """Copy as Python: the text of every view, run in a fresh process, gives the same arrays bit for bit."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +8,8 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_terms import LOGITS, ValuePlace
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.dispatch import Dispatcher
@@ -29,93 +25,26 @@ from convnext_studio.protocol.attributions import (
     MeasureFaithfulness,
     Sanity,
 )
-from convnext_studio.protocol.envelope import Done, Failed, Request
+from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo, ListedPicture, OpenImage
-from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.protocol.similarity import Components, MeasureNorms
+from convnext_studio.protocol.value_sums import AskedValue, MapValue
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, lines_of, script
-from tests.ui.desk import Desk
-
-Arrays = NDArray[np.generic] | Sequence[NDArray[np.generic]]
-LOADED = LoadModel(source="bundled", device="cpu")
+from convnext_studio.ui.state.python_text import OpenedNetwork, OpenedPicture, PythonLines, lines_of, script
+from tests.ui.answered_desk import LOADED, AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
 
 
-class Engine:
-    """A desk whose questions are answered by a real engine with the bundled network and two pictures."""
-
-    def __init__(self, qtbot: QtBot) -> None:
-        self.desk = Desk(qtbot)
-        self.dispatcher = Dispatcher()
-        self._answered = 0
-        model = self.dispatcher.run(LOADED)
-        assert isinstance(model, ModelInfo)
-        self.model = model
-        state = self.desk.state
-        state.set_model(model)
-        for name in ("sample:coffee", "sample:cat"):
-            picture = self.dispatcher.run(OpenImage(path=name))
-            assert isinstance(picture, ImageInfo)
-            state.opened.add(picture)
-        assert state.picture is not None
-        self.image = state.picture.key
-        prediction = self.dispatcher.run(Predict(image=self.image))
-        assert isinstance(prediction, Prediction)
-        state.set_prediction(prediction)
-        state.attributions.set_explaining(Explain(image="", method="gradcam", nodes=("stage4",)))
-
-    def show(self, panel: QWidget) -> None:
-        self.desk.show(panel, 700, 500)
-
-    def settle(self, panel: Panel) -> None:
-        """Answer what is asked until the panel has nothing to ask any more."""
-        for _ in range(200):
-            QApplication.processEvents()
-            while self._answered < len(self.desk.asked):
-                request = self.desk.asked[self._answered]
-                self._answered += 1
-                try:
-                    answer = self.dispatcher.run(request)
-                except StudioError as error:
-                    self.desk.tell(Failed(id=request.id, message=error.message, hint=error.hint))
-                else:
-                    self.desk.tell(Done(id=request.id, payload=answer, seconds=0.01))
-            if panel.is_settled and self._answered == len(self.desk.asked):
-                return
-            self.desk.qtbot.wait(10)
-        raise AssertionError(f"{type(panel).__name__} is not settled")
-
-    def script(self, python: PythonLines | None) -> str:
-        assert python is not None
-        return script(python, self.model, LOADED, self.listed)
-
-    def listed(self, key: str) -> OpenedPicture | None:
-        state = self.desk.state
-        row = state.opened.row(key)
-        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
-
-    def of_view(self, view: MapView) -> tuple[str, Arrays]:
-        assert view.contents is not None
-        assert view.contents.values is not None
-        return self.script(view.contents.python), view.contents.values
-
-
-Views = dict[str, tuple[str, Arrays]]
-
-
-def maps(engine: Engine) -> Views:
+def maps(engine: AnsweredDesk) -> Views:
     state = engine.desk.state
     state.set_node("stage2.block1")
     state.set_channel(3)
@@ -135,7 +64,7 @@ def maps(engine: Engine) -> Views:
     }
 
 
-def picture(engine: Engine) -> Views:
+def picture(engine: AnsweredDesk) -> Views:
     state = engine.desk.state
     panel = PicturePanel(state, engine.desk.bridge)
     engine.show(panel)
@@ -148,7 +77,7 @@ def picture(engine: Engine) -> Views:
     return {"picture": bare, "unit": engine.of_view(panel.map)}
 
 
-def receptive_field(engine: Engine) -> Views:
+def receptive_field(engine: AnsweredDesk) -> Views:
     panel = ReceptiveFieldPanel(engine.desk.state, engine.desk.bridge)
     engine.desk.state.set_node("stage2")
     panel.fields.count.setValue(3)
@@ -157,7 +86,7 @@ def receptive_field(engine: Engine) -> Views:
     return {"field": engine.of_view(panel.map)}
 
 
-def attribution(engine: Engine) -> Views:
+def attribution(engine: AnsweredDesk) -> Views:
     state = engine.desk.state
     panel = AttributionPanel(state, engine.desk.bridge)
     engine.show(panel)
@@ -183,15 +112,20 @@ def attribution(engine: Engine) -> Views:
     return found
 
 
-def panels(engine: Engine) -> Views:
+def panels(engine: AnsweredDesk) -> Views:
     state = engine.desk.state
     predictions = PredictionsPanel(state, engine.desk.bridge)
     assert state.prediction is not None
     number = NumberPanel(state, engine.desk.bridge)
     engine.show(number)
-    state.ask_value(ValuePlace(LOGITS, 4))
+    state.ask_value(AskedValue(ValuePlace(LOGITS, 4)))
     engine.settle(number)
     assert number.painting is not None
+    terms = number.painting.made.terms
+    of_logit = engine.script(number.python)
+    question = Explain(image=engine.image, method="gradcam", nodes=("stage3",), target=2, output="probability")
+    state.ask_value(AskedValue(MapValue(question=question, node="stage3", y=2, x=3)))
+    engine.settle(number)
     wall = ContactSheetPanel(state, engine.desk.bridge)
     state.set_target(None)
     wall.of.setCurrentIndex(wall.of.findData("pictures"))
@@ -200,12 +134,13 @@ def panels(engine: Engine) -> Views:
     shown = [next(iter(each.maps.values())) for each in wall.explanations]
     return {
         "predictions": (engine.script(predictions.python), state.prediction.probabilities),
-        "number": (engine.script(number.python), number.painting.made.terms),
+        "number": (of_logit, terms),
+        "number of a map": (engine.script(number.python), number.painting.made.terms),
         "pictures": (engine.script(wall.python), shown),
     }
 
 
-def requests(engine: Engine) -> Views:
+def requests(engine: AnsweredDesk) -> Views:
     """What panels ask in a way that is long to reach by hand: the request leads to the lines directly."""
     question = Explain(image=engine.image, method="gradcam", nodes=("stage4",), target=2)
     quick = (("window", 64), ("stride", 64))
@@ -271,44 +206,11 @@ def requests(engine: Engine) -> Views:
     }
 
 
-RUN = """
-import sys
-import numpy as np
-
-found = {{}}
-for name, code in {scripts!r}.items():
-    scope = {{}}
-    exec(compile(code, name, "exec"), scope)
-    values = scope["values"]
-    listed = values if isinstance(values, list) else [values]
-    for number, each in enumerate(listed):
-        found[f"{{name}} / {{number}}"] = each
-np.savez(sys.argv[1], **{{f"a{{index}}": each for index, each in enumerate(found.values())}}, names=list(found))
-"""
-
-
 def test_the_text_of_every_view_gives_its_arrays_in_a_fresh_process(qtbot: QtBot, tmp_path: Path) -> None:
     views: Views = {}
     for gather in (maps, picture, receptive_field, attribution, panels, requests):
-        views |= gather(Engine(qtbot))
-    code = tmp_path / "run.py"
-    code.write_text(RUN.format(scripts={name: text for name, (text, _) in views.items()}), encoding="utf-8")
-    out = tmp_path / "found.npz"
-    done = subprocess.run(
-        [sys.executable, str(code), str(out)], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    with np.load(out) as loaded:
-        found = dict(
-            zip(loaded["names"].tolist(), (loaded[f"a{n}"] for n in range(len(loaded["names"]))), strict=True)
-        )
-    expected: dict[str, NDArray[np.generic]] = {}
-    for name, (_, values) in views.items():
-        listed = [values] if isinstance(values, np.ndarray) else list(values)
-        expected |= {f"{name} / {number}": each for number, each in enumerate(listed)}
-    assert set(found) == set(expected)
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
+        views |= gather(AnsweredDesk(qtbot))
+    assert_scripts_give_arrays(views, tmp_path)
 
 
 def test_a_built_network_is_built_again() -> None:
@@ -316,7 +218,11 @@ def test_a_built_network_is_built_again() -> None:
     request = LoadModel(source=BUILT, config=config, seed=5, input_px=64, device="cpu")
     model = Dispatcher().run(request)
     assert isinstance(model, ModelInfo)
-    text = script(PythonLines(("values = explorer.kernel('stage1', 2)",)), model, request, lambda _key: None)
+    text = script(
+        PythonLines(("values = explorer.kernel('stage1', 2)",)),
+        OpenedNetwork(model, request),
+        lambda _key: None,
+    )
     assert "config=ConvNeXtConfig(num_classes=3, depths=(1,), dims=(8,))" in text
     assert "seed=5" in text
     assert "# random weights" in text
@@ -330,17 +236,18 @@ def test_the_frame_and_bands_of_a_file_are_said() -> None:
     assert isinstance(model, ModelInfo)
     opened = OpenedPicture(ListedPicture("key", "a.tif", "/a.tif"), PictureView(frame=2, bands=(3, 1, 0)))
     image = framed("key", Framing(kind="native"))
-    text = script(PythonLines(("values = 1",), (image,)), model, LOADED, lambda _key: opened)
+    text = script(PythonLines(("values = 1",), (image,)), OpenedNetwork(model, LOADED), lambda _key: opened)
     assert "import PictureView" in text
     assert "explorer.open('/a.tif', framing='native', view=PictureView(frame=2, bands=(3, 1, 0)))" in text
 
 
 def test_pictures_without_a_file_are_said_to_have_none(qtbot: QtBot) -> None:
-    engine = Engine(qtbot)
+    engine = AnsweredDesk(qtbot)
     pasted = ListedPicture("key", "pasted.png", "")
     python = PythonLines(("values = 1",), ("key",))
-    assert "pasted; save it" in script(python, engine.model, LOADED, lambda _key: OpenedPicture(pasted))
-    assert "was closed" in script(python, engine.model, LOADED, lambda _key: None)
+    network = OpenedNetwork(engine.model, LOADED)
+    assert "pasted; save it" in script(python, network, lambda _key: OpenedPicture(pasted))
+    assert "was closed" in script(python, network, lambda _key: None)
 
 
 @pytest.mark.parametrize("id_", ["copy_python"])

@@ -18,6 +18,7 @@ from convnext_studio.common.attribution_methods import MethodName
 Cam = Callable[[Tensor, Tensor], Tensor]
 _SPACE = (1, 2)
 _CANCELLED_SHARE = 1e-4
+_CHUNK_VALUES = 1 << 23
 
 
 def grad_cam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -140,6 +141,25 @@ _DIVIDES = (
     "The activations of this network have both signs. If those of a channel add up to nearly 0, this method "
     "divides by nearly 0, and that channel alone may dominate the map."
 )
+
+
+def cam_by_channels(
+    method: MethodName, activation: Tensor, gradient: Tensor
+) -> tuple[Tensor, tuple[bool, bool]]:
+    """Return the map of a method and the results of `checks_of`, in little memory: some channels at a time."""
+    step = max(1, _CHUNK_VALUES // activation[0].numel())
+    cam, products, magnitudes = (activation.new_zeros(activation.shape[1:]) for _ in range(3))
+    for first in range(0, len(activation), step):
+        some, slopes = activation[first : first + step], gradient[first : first + step]
+        terms = some * slopes
+        products += terms.sum(dim=0)
+        magnitudes += terms.abs_().sum(dim=0)
+        if method != "hirescam":
+            cam += GRADIENT_CAMS[method](some, slopes)
+    is_cancelled = bool(products.abs().max() < _CANCELLED_SHARE * magnitudes.max())
+    if method == "hirescam" and not is_cancelled:
+        cam = products
+    return cam, (bool(gradient.any()), is_cancelled)
 
 
 def checks_of(activation: Tensor, gradient: Tensor) -> Tensor:

@@ -181,10 +181,10 @@ def _pass(
     is_inside = first.kind in ("operation", "head")
     rest = rest_with(model, first.name) if is_inside else rest_after(model, first.name)
     before = _copies(output_of(rest.starts_from), count)
-    with autocast(before, precision), stoppable(rest.modules, should_stop), edit_outputs(edits):
+    with autocast(before, precision), edit_outputs(edits):
         if not is_inside:
             before = edits[model.module_at(first.name)](before)
-        return rest.logits(before).float()
+        return rest.logits(before, should_stop).float()
 
 
 def _copies(output: Tensor, count: int) -> Tensor:

@@ -38,6 +38,7 @@ EXAMPLES = (
         "--model weights.pth --stem-stride 1 --stem-padding 1",
         "open a weights file, and give what it does not state",
     ),
+    ("--live film.mp4", "play a film; all panels follow, frame by frame"),
     ("cat.jpg --present", "present the lecture, full screen"),
     (
         "cat.jpg --screenshot window.png --size 1920x1080",
@@ -77,6 +78,11 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--step", type=positive, metavar="N", help="first step of the lecture to show (default: 1)"
+    )
+    parser.add_argument(
+        "--live",
+        metavar="camera|screen|FILM",
+        help="play a camera, a part of the screen or a film as the picture",
     )
     parser.add_argument("--size", type=_size, metavar="1920x1080", help="size of the window in pixels")
     parser.add_argument("--version", action="version", version=f"ConvNeXt Studio {__version__}")

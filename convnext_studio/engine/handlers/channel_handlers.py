@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from convnext_studio.analysis.channel_statistics import channel_numbers, contributions
+from convnext_studio.analysis.channel_statistics import channel_numbers, contributions, tiled_contributions
 from convnext_studio.analysis.features import seen_part, to_array, trunk_node
+from convnext_studio.analysis.tiling.tiled_memory import steps_of
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.similarity.position_patches import cut_out, highest_apart
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import output_alone, outputs_in_steps
+from convnext_studio.engine.server.large_inputs import tiled_plan
+from convnext_studio.engine.server.node_outputs import in_tiles, output_alone, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.labels import check_class
@@ -61,6 +63,22 @@ def channel_map(
     )
 
 
+def _contributions(
+    workspace: Workspace, request: ChannelStatistics, target: int, should_stop: ShouldStop
+) -> Generator[Progress, None, NDArray[np.float32]]:
+    """Return the contribution of each channel to a class; that of a large input in tiles."""
+    model, geometry = workspace.model, workspace.geometry(request.image)
+    is_trunk = model.node(request.node).kind in ("stem", "downsample", "block", "stage")
+    if not (is_trunk and workspace.is_large(request.image)):
+        tensor, _ = workspace.input(request.image)
+        return contributions(model, tensor, request.node, target, should_stop, geometry)
+    plan = tiled_plan(model, geometry, (request.node,), keeps_outputs=False)
+    tensor, _ = workspace.any_input(request.image)
+    total = steps_of(model, workspace.input_size(request.image), plan=plan)
+    work = tiled_contributions(model, tensor, plan, request.node, target, geometry)
+    return (yield from in_tiles(work, request.id, total, should_stop))
+
+
 @handles(ChannelStatistics)
 def statistics_of(
     workspace: Workspace, request: ChannelStatistics, should_stop: ShouldStop
@@ -73,8 +91,7 @@ def statistics_of(
     spoken, geometry = None, workspace.geometry(request.image)
     if request.target is not None:
         check_class(request.target, workspace.model.config.num_classes)
-        tensor, _ = workspace.input(request.image)
-        spoken = contributions(workspace.model, tensor, request.node, request.target, should_stop, geometry)
+        spoken = yield from _contributions(workspace, request, request.target, should_stop)
     outputs = yield from outputs_in_steps(workspace, request.id, request.image, [request.node], should_stop)
     output = outputs[request.node]
     field = workspace.model.node(request.node).field

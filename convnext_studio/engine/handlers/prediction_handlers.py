@@ -22,13 +22,14 @@ from convnext_studio.analysis.features import (
     to_arrays,
     trunk_node,
 )
-from convnext_studio.analysis.tiling import layers_apart, steps_of, tiled_pass
+from convnext_studio.analysis.tiling.tiled_memory import steps_of
+from convnext_studio.analysis.tiling.tiled_passes import tiled_pass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.map_handlers import keep_maps
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.large_inputs import tiled_limit
+from convnext_studio.engine.server.large_inputs import tiled_plan
 from convnext_studio.engine.server.node_outputs import finished, in_tiles, keep_outputs
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.labels import check_class
@@ -48,24 +49,25 @@ def predict_in_steps(
         return predict(workspace, request, should_stop)
     _check_target(workspace, request)
     model, size = workspace.model, workspace.input_size(request.image)
-    apart = layers_apart(model, size, tiled_limit(model)) or 1
+    plan = tiled_plan(model, workspace.geometry(request.image), model.config.stages)
     tensor, geometry = workspace.any_input(request.image)
     is_pointless = workspace.until_another_model(should_stop)
     given = [tensor]
     del tensor  # Only the pass has it now, and lets it go after the stem.
     explain = partial(_cam, model, geometry)
-    work = in_tiles(
-        tiled_pass(model, given, explain, request.target, apart),
-        request.id,
-        steps_of(model, size, apart=apart),
-        is_pointless,
+
+    def score(logits: Tensor) -> Tensor:
+        return logits[0, int(logits[0].argmax()) if request.target is None else request.target]
+
+    total = steps_of(model, size, plan=plan)
+    passed = yield from in_tiles(
+        tiled_pass(model, given, plan, explain, score), request.id, total, is_pointless
     )
-    passed = yield from work
     prediction = _prediction_of(
         workspace,
         request.image,
         passed.logits.cpu().numpy(),
-        passed.target,
+        int(passed.logits.argmax()) if request.target is None else request.target,
         passed.outputs,
         to_arrays(passed.explained),
         geometry,

@@ -16,7 +16,7 @@ from convnext_studio.analysis.value_breakdown import NetworkSteps, value_sum
 from convnext_studio.common.value_terms import INPUT, LOGITS, ValuePlace, ValueSum
 from convnext_studio.engine.handlers.attribution.attribution_handlers import completed, explain
 from convnext_studio.engine.server.handler_registry import handles
-from convnext_studio.engine.server.node_outputs import outputs_of
+from convnext_studio.engine.server.node_outputs import finished, outputs_in_steps
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.protocol.envelope import Progress
@@ -24,7 +24,9 @@ from convnext_studio.protocol.value_sums import ExplainedValue, ExplainMapValue,
 
 
 @handles(ExplainValue)
-def explain_value(workspace: Workspace, request: ExplainValue, should_stop: ShouldStop) -> ExplainedValue:
+def explain_value(
+    workspace: Workspace, request: ExplainValue, should_stop: ShouldStop
+) -> Generator[Progress, None, ExplainedValue]:
     """Return how a value was made, from the cached outputs of the nodes."""
     model = workspace.model
     steps = NetworkSteps(model)
@@ -33,9 +35,9 @@ def explain_value(workspace: Workspace, request: ExplainValue, should_stop: Shou
     @cache
     def output_of(name: str) -> Tensor:
         if name == INPUT:
-            return workspace.input(request.image)[0][0]
+            return workspace.any_input(request.image)[0][0]
         if name in nodes:
-            return outputs_of(workspace, request.image, [name], should_stop)[name]
+            return finished(outputs_in_steps(workspace, request.id, request.image, [name], should_stop))[name]
         if name == LOGITS and not isinstance(model.module, ConvNeXt):
             tensor, _ = workspace.input(request.image)
             with torch.no_grad(), autocast(tensor, workspace.precision):
@@ -44,6 +46,9 @@ def explain_value(workspace: Workspace, request: ExplainValue, should_stop: Shou
         step = steps.step(name)
         return steps.run(step, [output_of(before) for before in step.before], workspace.precision)
 
+    if workspace.is_large(request.image):  # The outputs that take long, with progress; they are kept.
+        near = [name for name in _trunk_around(steps, request.place.step) if name in nodes]
+        yield from outputs_in_steps(workspace, request.id, request.image, near, should_stop)
     made = value_sum(steps, request.place, output_of)
     if made.operation == "pixel":
         mean, std = (
@@ -59,6 +64,11 @@ def explain_value(workspace: Workspace, request: ExplainValue, should_stop: Shou
         precision=workspace.precision,
         geometry=workspace.geometry(request.image),
     )
+
+
+def _trunk_around(steps: NetworkSteps, name: str) -> list[str]:
+    """Return a step and the steps that it takes the outputs of; none for the picture."""
+    return [] if name == INPUT else [name, *steps.step(name).before]
 
 
 @handles(ExplainMapValue)

@@ -1,20 +1,22 @@
 """Which inputs are computed in tiles, which in one piece, and which are too large for either."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from convnext_studio.analysis.tiling import layers_apart, tiled_bytes, whole_bytes
+from convnext_studio.analysis.tiling.tiled_memory import least_bytes, plan_within, whole_bytes
+from convnext_studio.analysis.tiling.tiled_passes import Plan
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.server.hardware.devices import free_bytes
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import Size, input_grid
+from convnext_studio.model.nodes import BYTES_PER_VALUE, Size, input_grid
 
 WHOLE_BYTES = 1 << 30
 """The largest pass, over the model, that is made in one piece on the CPU."""
-TILED_BYTES = 2 << 30
-"""The largest pass, over the model, that is made in tiles on the CPU."""
+TILED_BYTES = 1_850_000_000
+"""The largest pass, over the model, that is made in tiles on the CPU: with the picture and what is kept of the
+answer, less than 2 GB."""
 MOST_TIMES_TRAINED = 16
 """How many times the pixels of its training a network of another family is shown in one piece."""
 
@@ -31,8 +33,8 @@ def tiled_limit(model: LoadedModel) -> int:
 
 
 def _has_tiles(model: LoadedModel) -> bool:
-    """Whether a network can be computed in tiles: those of dilated stages would not begin at whole units."""
-    return isinstance(model.module, ConvNeXt) and max(model.module.config.dilations) == 1
+    """Whether a network can be computed in tiles."""
+    return isinstance(model.module, ConvNeXt)
 
 
 def is_large(model: LoadedModel, size: Size) -> bool:
@@ -52,20 +54,53 @@ def check_room(model: LoadedModel, geometry: CropGeometry) -> None:
         return
     if not _has_tiles(model):
         raise StudioError(
-            f"{_pixels(geometry)} are too many for {model.title} in one piece, and only a ConvNeXt without "
-            "dilated stages is computed in tiles.",
+            f"{_pixels(geometry)} are too many for {model.title} in one piece, and only a ConvNeXt is computed "
+            "in tiles.",
             _hint(model, geometry, lambda size: not is_large(model, size)),
         )
+    tiled_plan(model, geometry, model.config.stages)
+
+
+def tiled_plan(
+    model: LoadedModel,
+    geometry: CropGeometry,
+    nodes: Sequence[str],
+    copies: int = 0,
+    *,
+    keeps_outputs: bool = True,
+) -> Plan:
+    """Return how to go forward, and back to some nodes, over a large input in tiles.
+
+    Parameters
+    ----------
+    copies
+        How many more tensors as large as the largest of the outputs are needed to make something of them.
+
+    Raises
+    ------
+    StudioError
+        If that does not fit into memory; the hint says what would.
+    """
+    width, height = geometry.input_size
     limit = tiled_limit(model)
-    if layers_apart(model, (height, width), limit) is None:
-        needed = min(
-            tiled_bytes(model, (height, width), apart) for apart in range(1, max(model.config.depths) + 2)
+
+    def fitting(size: Size) -> Plan | None:
+        rows = {node.name: node for node in model.nodes_at(size)}
+        largest = max(
+            (math.prod(rows[node].shape) for node in nodes if node in rows), default=math.prod(size) * 3
         )
+        left = limit - copies * BYTES_PER_VALUE * largest
+        return plan_within(model, size, nodes, left, keeps_outputs=keeps_outputs)
+
+    plan = fitting((height, width))
+    if plan is None:
+        needed = least_bytes(model, (height, width), nodes)
         raise StudioError(
-            f"{_pixels(geometry)} need about {_gigabytes(needed)} with {model.title}, even in tiles; "
+            f"{_pixels(geometry)} need about {_gigabytes(needed)} for this with {model.title}, even in tiles; "
             f"{_gigabytes(limit)} are allowed.",
-            _hint(model, geometry, lambda size: layers_apart(model, size, limit) is not None),
+            _hint(model, geometry, lambda size: fitting(size) is not None),
         )
+    return plan
 
 
 def check_in_one_piece(model: LoadedModel, geometry: CropGeometry) -> None:
@@ -77,8 +112,8 @@ def check_in_one_piece(model: LoadedModel, geometry: CropGeometry) -> None:
     width, height = geometry.input_size
     if is_large(model, (height, width)):
         raise StudioError(
-            f"{_pixels(geometry)} are computed in tiles, which is possible for maps, statistics, patches "
-            "and Grad-CAM at stages, but not for this.",
+            f"{_pixels(geometry)} are computed in tiles, which is possible for what takes one pass forward and "
+            "back, but not for this.",
             _hint(model, geometry, lambda size: not is_large(model, size)),
         )
 

@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 from torch import Tensor
 
 from convnext_studio.analysis.features import inner_outputs, node_output, trunk_node, trunk_nodes, trunk_outputs
-from convnext_studio.analysis.tiling import steps_of, tiled_outputs
+from convnext_studio.analysis.tiling.tiled_memory import steps_of
+from convnext_studio.analysis.tiling.tiled_passes import tiled_outputs
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.large_inputs import TILED_BYTES

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convnext_studio.analysis.evidence.faithfulness import InsertionDeletion
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
@@ -37,7 +36,7 @@ from convnext_studio.protocol.pictures import PictureSource, is_needed
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
 OUTPUT_BYTES = 1 << 29
-CURVE_BYTES = 1 << 24
+MASKED_BYTES = 1 << 26
 
 ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
@@ -70,8 +69,8 @@ class Workspace:
     outputs
         The cached node outputs, by `key` of picture and node: (C, h, w) on the model's device, in the precision
         of the forward pass.
-    baseline_curves
-        The insertion and deletion curves of orders that do not depend on a map, by `key`.
+    masked_outputs
+        The logits of pictures with pixels removed, (N, classes), by `key`.
     probe
         The last unit probe with its key, since neighbouring units are likely to be next.
     compared
@@ -98,10 +97,11 @@ class Workspace:
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
         self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
+        self._frames: dict[str, DecodedImage] = {}  # Of live sources: they cannot be decoded again.
         self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
-        self.baseline_curves: ByteCache[InsertionDeletion] = ByteCache(CURVE_BYTES, array_bytes)
+        self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, array_bytes)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.compared = ComparedNetworks()
         self.other: Workspace | None = None
@@ -156,7 +156,7 @@ class Workspace:
     def close_model(self) -> None:
         """Close the open model, if there is one, and discard its results."""
         number = self.model_number
-        for cache in (self.results, self.outputs, self.baseline_curves):
+        for cache in (self.results, self.outputs, self.masked_outputs):
             cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
         self._changes.close()
         self._model, self.probe, self.is_changed_inside, self.retouched = None, None, False, {}
@@ -225,16 +225,22 @@ class Workspace:
         self._pictures.put(picture.key, picture)
         return picture
 
+    def take_frame(self, picture: DecodedImage) -> None:
+        """Keep a picture that has no file, until it is closed."""
+        self._sources[picture.key] = PictureSource("", picture.name)
+        self._frames[picture.key] = picture
+
     def close_pictures(self, keys: Collection[str]) -> None:
         """Forget pictures, in every framing, and all cached results about them."""
         keys = {picture_of(key) for key in keys}
         for key in keys:
+            self._frames.pop(key, None)
             if not is_needed(key, self._sources, keys):
                 self._sources.pop(key, None)
             self._pictures.forget(key)
             self._bands.forget(key)
         closed = frozenset(keys)
-        for cache in (self.results, self.outputs):
+        for cache in (self.results, self.outputs, self.masked_outputs):
             cache.forget_where(lambda question, _: _mentions(question, closed))
         self.probe = None
 
@@ -290,12 +296,13 @@ class Workspace:
 
     def kept_picture(self, key: str) -> DecodedImage | None:
         """Return a picture if its pixels are cached, or None; nothing is decoded."""
-        return self._pictures.get(picture_of(key))
+        key = picture_of(key)
+        return self._frames.get(key) or self._pictures.get(key)
 
     def is_changed(self, key: str) -> bool:
         """Whether a picture's file has changed since it was opened; False if the file is gone."""
         source = self.source(key)
-        if source.data or source.retouches:
+        if source.data or source.retouches or picture_of(key) in self._frames:
             return False
         return picture_key(source.path, source.view) not in ("", picture_of(key))
 
@@ -352,12 +359,22 @@ class Workspace:
             )
         known = self._bands.get(picture.key)
         if known is None:
-            source = self.source(picture.key)
-            view = structs.replace(source.view, takes_all=True)
-            known = self.reader.decode(source.source, source.name, view=view).values
-            assert known is not None  # The view takes all.
+            known = self._all_bands(picture)
             self._bands.put(picture.key, known)
         return fitted_bands(known, picture.view, channels, picture.name)
+
+    def _all_bands(self, picture: DecodedImage) -> NDArray[np.float32]:
+        if picture.key in self._frames:
+            return (
+                picture.pixels.astype(np.float32) / np.float32(255)
+                if picture.values is None
+                else picture.values
+            )
+        source = self.source(picture.key)
+        view = structs.replace(source.view, takes_all=True)
+        known = self.reader.decode(source.source, source.name, view=view).values
+        assert known is not None  # The view takes all.
+        return known
 
     def is_large(self, image: str) -> bool:
         """Whether the network's input for a picture is so large that it has to be computed in tiles.

@@ -25,6 +25,9 @@ class LateLecture(QObject):
 
     noticed = Signal(object)  # A Notice
     succeeded = Signal(str)  # The topic whose notice is obsolete
+    camera_asked = Signal(bool)  # Whether it is to be on
+    freeze_asked = Signal()
+    step_asked = Signal(int)
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
         super().__init__(window)
@@ -43,6 +46,9 @@ class LateLecture(QObject):
             from convnext_studio.ui.lecture.presenter.presentation import Presentation
 
             self._presentation = Presentation(self._window, self._state, self._bridge, self._controller)
+            self._presentation.camera_asked.connect(self.camera_asked)
+            self._presentation.freeze_asked.connect(self.freeze_asked)
+            self._presentation.step_asked.connect(self.step_asked)
         return self._presentation
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -23,10 +23,13 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.live.frame_label import FrameLabel
+from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
@@ -50,6 +53,8 @@ class Panel(QWidget):
         Whether the panel shows data of the open model, so that random weights have to be marked.
     compares
         Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
+    follows_picture
+        Whether the panel shows a picture as soon as it is selected, and asks nothing about it.
     controls
         The row of controls above the content; those that do not fit fold into a popup.
     ways_out
@@ -59,6 +64,7 @@ class Panel(QWidget):
     title = ""
     is_of_model = True
     compares = False
+    follows_picture = False
     python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -93,11 +99,13 @@ class Panel(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.controls)
         layout.addWidget(self._stack, 1)
+        self.frame_label = FrameLabel(state, self.follows_picture)
+        layout.addWidget(self.frame_label)
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
-        for badge in (self._changed_badge, self._badge):
-            badge.hide()
-            below.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        for small in (self._changed_badge, self._badge):
+            small.hide()
+            below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
@@ -188,23 +196,42 @@ class Panel(QWidget):
     def python(self) -> PythonLines | None:
         """The lines of Python that give what the panel shows; None if it shows nothing, or scripts cannot."""
         question = None if self._query is None else self._query.shown_question
-        model = self.state.model
-        found = None if question is None or model is None else lines_of(question, model)
-        return self.of_first(found)
+        return None if question is None else self.python_of(question)
 
-    def of_first(self, python: PythonLines | None) -> PythonLines | None:
-        """Return these lines if the panel shows the first network alone, which they are about."""
-        return python if not self.compares or self.state.second.shown == "first" else None
+    def python_of(self, question: Request, share: float | None = None) -> PythonLines | None:
+        """Return the lines that give what the panel shows of the answers to a request.
+
+        Parameters
+        ----------
+        share
+            Where the curtain's line is in the map, as a share of its width; that of the view if None.
+        """
+        model, second = self.state.model, self.state.second
+        pair = second.pair
+        if not self.compares or pair is None or second.shown == "first":
+            return None if model is None else lines_of(question, model)
+        return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
+
+    @property
+    def network_title(self) -> str:
+        """The title of the network or the networks that the panel is about."""
+        if self.compares:
+            return self.state.second.title
+        return "" if self.state.model is None else self.state.model.title
+
+    @property
+    def is_of_random_weights(self) -> bool:
+        """Whether a network that the panel is about has random weights."""
+        if self.compares:
+            return self.state.second.marks_random_weights
+        return self.state.model is not None and self.state.model.random_weights
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
     ) -> ViewContents:
         """Return the contents of one of the panel's views for files: model, caption, mark of random weights."""
-        model = "" if self.state.model is None else self.state.model.title
-        if self.compares:
-            model = self.state.second.title
-        said = (model, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
-        return ViewContents(name, " · ".join(text for text in said if text), values, self.of_first(python))
+        said = (self.network_title, self.caption, RANDOM_WEIGHTS if self.marks_random_weights else "")
+        return ViewContents(name, " · ".join(text for text in said if text), values, python)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to copy what the panel shows as Python, wherever a view has no menu of its own."""
@@ -232,12 +259,14 @@ class Panel(QWidget):
         if self._query is not None:
             self._query.refresh()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Pause long work that nobody can see; a window that is minimised is not meant."""
+        super().hideEvent(event)
+        if self._query is not None and not event.spontaneous():
+            self._query.pause()
+
     def _show_badge(self, _changed: object = None) -> None:
-        model = self.state.model
-        is_random = model is not None and model.random_weights
-        if self.compares:
-            is_random = self.state.second.marks_random_weights
-        self._badge.setVisible(self.is_of_model and is_random)
+        self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
         self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
 
 
@@ -265,6 +294,9 @@ class PanelQuery(QObject):
         Whether the request needs an open model, and has to be sent again when another one is opened.
     waiting
         The notice shown until the first answer arrives.
+    pauses
+        Whether the work is paused while the panel is hidden. The engine must keep what is done, so that it goes
+        on where it was.
 
     Attributes
     ----------
@@ -294,9 +326,12 @@ class PanelQuery(QObject):
         wait_ms: int = 0,
         needs_model: bool = True,
         waiting: str = "Computing …",
+        pauses: bool = False,
     ) -> None:
         super().__init__(panel)
         self.panel = panel
+        self._pauses = pauses
+        self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
         self._show = show
         self._dim = dim
@@ -313,6 +348,7 @@ class PanelQuery(QObject):
         self.is_stopped = False
         self._has_partial = False
         self._is_current = False
+        self._is_behind = False  # Whether newer frames came while the last one is worked on.
         self._is_old = False  # Whether the answer is that to an earlier question.
         self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
@@ -373,14 +409,18 @@ class PanelQuery(QObject):
         question = self._question()
         if self._needs_model and self._model is None and isinstance(question, Request):
             question = NO_MODEL
-        if not isinstance(question, Request):
+        if self._lags_behind(question):
+            self._is_behind = True
+        elif not isinstance(question, Request):
             self.drop()
             if question is not None:
                 self._say(question)
+        elif self.is_paused:
+            self._go_on(question)
         else:
             is_news = self.is_news()
             if is_news:
-                self.drop()
+                self.drop(dims=not self._is_next_frame(question))
             if self.second is not None and self.panel.isVisible():
                 self.second.ask(question)
             if is_news:
@@ -389,9 +429,12 @@ class PanelQuery(QObject):
 
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
-        if not self.is_news():
+        if not self.is_news() or self.is_paused:
             return
         question = self._question()
+        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
+            self.refresh()
+            return
         if isinstance(question, Request):
             is_known = self._recalled(question) is not None
         else:
@@ -417,15 +460,72 @@ class PanelQuery(QObject):
         """Stop the work and keep the partial answer."""
         self._query.stop()
 
-    def drop(self) -> None:
+    def pause(self) -> None:
+        """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
+        question = self._question()
+        is_pausable = self._pauses and self.is_running and not self.is_news()
+        if is_pausable and isinstance(question, Request):
+            self._query.drop()
+            if self.second is not None:
+                self.second.drop()
+            self._paused = question, self._model
+            self.changed.emit()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the work on the current question was paused."""
+        question = self._question()
+        return self._paused is not None and self._paused[0] == question and self._paused[1] is self._model
+
+    def _go_on(self, question: Request) -> None:
+        """Ask again what was paused, once the panel can be seen; what is shown stays."""
+        if self.panel.isVisible():
+            self._paused = None
+            if self.second is not None:
+                self.second.ask(question)
+            self._query.ask(question, of=self._model)
+
+    def drop(self, dims: bool = True) -> None:
         """Cancel any pending request, and dim the content because it is out of date."""
+        self._is_behind = False
         self._query.drop()
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old = True
-        self._dim(True)
+        self._is_old, self._paused = True, None
+        if dims:
+            self._dim(True)
         self.changed.emit()
+
+    # ---------------------------------------------------------------------------------------- live sources
+
+    @property
+    def _asked_frame(self) -> Request | None:
+        """The last request, if it is about a frame of a live source."""
+        asked = self._query.asked
+        return asked if asked is not None and frame_of(asked) is not None else None
+
+    def _is_next_frame(self, question: Request) -> bool:
+        """Whether a question is the last one, about another frame: the content is then no older than it was."""
+        asked = self._asked_frame
+        return asked is not None and self.panel.state.live.is_on and differ_in_frame_only(asked, question)
+
+    def _lags_behind(self, question: Request | str | None) -> bool:
+        """Whether the last frame's answer is waited for, and then this question is asked.
+
+        If a new frame ended the work on the last one, a panel that takes longer would show nothing at all.
+        """
+        if not (self._query.is_running and self.panel.isVisible() and self.panel.state.live.is_on):
+            return False
+        if not isinstance(question, Request):
+            return self._asked_frame is not None and self.panel.state.prediction is not None
+        return self._is_next_frame(question)
+
+    def _catch_up(self) -> None:
+        """Ask about the newest frame if others came while the last one was worked on."""
+        if self._is_behind:
+            self._is_behind = False
+            self.refresh()
 
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
@@ -492,8 +592,14 @@ class PanelQuery(QObject):
 
     def _receive(self, answer: Payload) -> None:
         self.progress, self._has_partial, self._is_current = None, False, True
+        self._note_frame()
         self._put(answer)
         self.changed.emit()
+        self._catch_up()
+
+    def _note_frame(self) -> None:
+        asked = self._query.asked
+        self.panel.frame_label.count(None if asked is None else frame_of(asked))
 
     def _advance(self, progress: Progress) -> None:
         self.progress = progress
@@ -506,6 +612,9 @@ class PanelQuery(QObject):
 
     def _fail(self, sentence: str) -> None:
         self.progress, self._has_partial = None, False
+        if self._is_behind:  # The next frame may do.
+            self._catch_up()
+            return
         self._say(sentence, can_retry=True)
         self.changed.emit()
 

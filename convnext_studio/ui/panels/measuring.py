@@ -18,9 +18,17 @@ def measuring_query(
     question: Callable[[], Request | str],
     show: Callable[[Any], None],
     dim: Callable[[bool], None],
+    *,
+    pauses: bool = True,
 ) -> PanelQuery:
-    """Return a query that is scheduled whenever the attribution panel explains something else."""
-    query = PanelQuery(panel, question, show, dim, wait_ms=250)
+    """Return a query that is scheduled whenever the attribution panel explains something else.
+
+    Parameters
+    ----------
+    pauses
+        As in `PanelQuery`.
+    """
+    query = PanelQuery(panel, question, show, dim, wait_ms=250, pauses=pauses)
     state = panel.state
     for changed in (
         state.model_loaded,

@@ -1,9 +1,12 @@
 """The answer of the second network to the question whose answer by the first a panel shows."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.protocol.counterparts import Counterpart
 from convnext_studio.protocol.envelope import Payload, Progress, Request
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -31,6 +34,8 @@ class SecondAnswer(QObject):
         Why there will be none; empty while one may still arrive.
     notes
         What is not the same in the question to B, such as another node.
+    find_counterpart
+        Returns what to ask B where A is asked something; None if there is no second network.
     """
 
     changed = Signal()
@@ -45,6 +50,7 @@ class SecondAnswer(QObject):
         self.failure = ""
         self.notes: tuple[str, ...] = ()
         second = state.second
+        self.find_counterpart: Callable[[Request], Counterpart[Request] | None] = second.counterpart
         for signal in (second.model_changed, second.nodes_paired, second.prediction_made):
             signal.connect(self._send)
 
@@ -82,7 +88,7 @@ class SecondAnswer(QObject):
         model = self._state.second.model
         is_wanted = self._question is not None and self._panel.isVisible()
         try:
-            found = self._state.second.counterpart(self._question) if self._question and is_wanted else None
+            found = self.find_counterpart(self._question) if self._question is not None and is_wanted else None
         except StudioError as error:
             self._forget()
             self.failure = str(error)

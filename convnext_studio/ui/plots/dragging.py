@@ -1,6 +1,7 @@
 """What people drag on an image view: a box by its frame and corners, and the line of a curtain."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
@@ -195,6 +196,25 @@ class BoxTool(QObject):
 
 
 GRIP_PX = 6
+_GRIP_SHARE = 0.15
+"""Of a small part, the share of its width on either side of the line in which it can be gripped."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurtainLine:
+    """A line of the curtain in a scene.
+
+    Attributes
+    ----------
+    left, width
+        The part of the scene, from left to right, that the line divides.
+    place
+        Where the line is.
+    """
+
+    left: float
+    width: float
+    place: float
 
 
 class CurtainPlace(Protocol):
@@ -219,14 +239,24 @@ class CurtainDrag(QObject):
         The place of the line.
     is_shown
         Returns whether the view shows the line now.
+    line_at
+        Returns the line nearest to a point of the scene, if there are several; None if there is none.
     """
 
-    def __init__(self, choice: CurtainPlace, view: ImageView, is_shown: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        choice: CurtainPlace,
+        view: ImageView,
+        is_shown: Callable[[], bool],
+        line_at: Callable[[float, float], CurtainLine | None] | None = None,
+    ) -> None:
         super().__init__(view)
         self._choice = choice
         self._view = view
         self._is_shown = is_shown
-        self._is_dragged = False
+        self._line_at = line_at or self._only_line
+        self._dragged: CurtainLine | None = None
+        self._has_moved = False
         view.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -235,31 +265,49 @@ class CurtainDrag(QObject):
             return False
         match event.type():
             case QEvent.Type.MouseButtonPress:
-                self._is_dragged = event.button() == Qt.MouseButton.LeftButton and self._is_on_line(event)
-                return self._is_dragged
-            case QEvent.Type.MouseMove if self._is_dragged:
+                is_left = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
+                self._dragged = self._line_under(event) if is_left else None
+                self._has_moved = False
+                return self._dragged is not None
+            case QEvent.Type.MouseMove if self._dragged is not None:
                 x, _ = self._view.to_scene(event.position())
-                self._choice.move_curtain(x / self._view.scene.size[0])
+                self._has_moved = True
+                self._choice.move_curtain((x - self._dragged.left) / self._dragged.width)
                 return True
             case QEvent.Type.MouseMove:
                 self._show_cursor(event)
-            case QEvent.Type.MouseButtonRelease if self._is_dragged:
-                self._is_dragged = False
+            case QEvent.Type.MouseButtonRelease if self._dragged is not None:
+                self._dragged = None
+                if not self._has_moved:  # It was a click on what lies below the line.
+                    self._view.clicked.emit(*self._view.to_scene(event.position()))
                 return True
         return False
 
-    def _is_on_line(self, event: QMouseEvent) -> bool:
+    def _only_line(self, _x: float, _y: float) -> CurtainLine | None:
         scene = self._view.scene
-        if scene is None or not self._is_shown():
-            return False
-        line = self._view.to_widget(self._choice.curtain * scene.size[0], 0.0).x()
-        return abs(event.position().x() - line) <= GRIP_PX
+        if scene is None:
+            return None
+        width = scene.size[0]
+        return CurtainLine(0.0, width, self._choice.curtain * width)
+
+    def _line_under(self, event: QMouseEvent) -> CurtainLine | None:
+        """Return the line under the pointer, or None."""
+        if self._view.scene is None or not self._is_shown():
+            return None
+        line = self._line_at(*self._view.to_scene(event.position()))
+        if line is None:
+            return None
+        place, left, right = (
+            self._view.to_widget(x, 0.0).x() for x in (line.place, line.left, line.left + line.width)
+        )
+        grip = min(GRIP_PX, _GRIP_SHARE * (right - left))
+        return line if abs(event.position().x() - place) <= grip else None
 
     def _show_cursor(self, event: QMouseEvent) -> None:
         """Show that the line can be dragged."""
         if event.buttons() != Qt.MouseButton.NoButton:
             return
-        if self._is_on_line(event):
+        if self._line_under(event) is not None:
             self._view.setCursor(Qt.CursorShape.SplitHCursor)
         elif self._view.cursor().shape() == Qt.CursorShape.SplitHCursor:
             self._view.unsetCursor()

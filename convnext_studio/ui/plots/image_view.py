@@ -74,7 +74,7 @@ class LateCanvas:
         if self._made is not None:
             self._made.show_scene(scene, projection)
         elif self._view.isVisible() and scene is not None:
-            self._make(scene, projection)
+            self.make(scene, projection)
         else:
             self._view.update()
 
@@ -114,10 +114,13 @@ class LateCanvas:
 
     def draw(self, painter: QPainter, scene: Scene, projection: Projection) -> None:
         """Paint the scene with any painter, in the view's logical pixels."""
-        canvas = self._made if self._made is not None else self._make(scene, projection)
+        canvas = self.make(scene, projection)
         canvas.draw(painter)
 
-    def _make(self, scene: Scene, projection: Projection) -> "SceneCanvas":
+    def make(self, scene: Scene | None, projection: Projection) -> "SceneCanvas":
+        """Return the canvas, created with this scene if there was none."""
+        if self._made is not None:
+            return self._made
         from convnext_studio.ui.plots.canvas.scene_canvas import SceneCanvas
 
         self._made = canvas = SceneCanvas(self._view)
@@ -489,6 +492,10 @@ class ImageView(QWidget):
         return self._scene is not None and self._scene.holds(x, y)
 
     # ------------------------------------------------------------------------------------------- painting
+
+    def make_canvas(self) -> None:
+        """Create the canvas before there is anything to show."""
+        self._canvas.make(self._scene, self._zoom.projection)
 
     def _follow(self) -> None:
         """Have the canvas show the scene as it is now."""

@@ -42,12 +42,7 @@ class Placement:
 
     def of_boxes(self, side: int) -> "Placement":
         """Return the placement of a map whose values each represent `side` × `side` units, from unit 0 on."""
-        field = replace(
-            self.field,
-            stride_px=self.field.stride_px * side,
-            first_centre_px=self.field.first_centre_px + (side - 1) / 2 * self.field.stride_px,
-        )
-        return replace(self, field=field)
+        return replace(self, field=self.field.of_boxes(side))
 
     def to_map(self, x: float, y: float) -> tuple[float, float]:
         """Return a point of the picture in map coordinates, in which unit *i* covers [i, i + 1)."""
@@ -59,6 +54,11 @@ class Placement:
         """Return a point of the map in picture coordinates; the inverse of `to_map`."""
         start, _, _, _ = self.field.map_box(1, 1)
         return self.crop.to_picture(start + x * self.field.stride_px, start + y * self.field.stride_px)
+
+    def share_of_width(self, share: float, width: int) -> float:
+        """Convert a share of the picture's width to one of the width of a map with that many columns."""
+        x, _ = self.to_map(share * self.crop.picture_size[0], 0.0)
+        return min(max(x / width, 0.0), 1.0)
 
     def box(self, height: int, width: int) -> Box:
         """Return the map's box in the picture."""

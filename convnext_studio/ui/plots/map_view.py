@@ -14,8 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.value_terms import ValuePlace
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.plots.color_bar import ColorBar
 from convnext_studio.ui.plots.curve_data import Axes, Curve
 from convnext_studio.ui.plots.curve_plot import CurvePlot
@@ -29,12 +28,11 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 _PROFILE_PX = 130
 
 
-AskedValue = ValuePlace | MapValue
 FindValue = Callable[[float, float], AskedValue | None]
 """Returns the place of the value that is shown at a point of the scene, or None."""
 
 
-def _no_value(_x: float, _y: float) -> ValuePlace | None:
+def _no_value(_x: float, _y: float) -> AskedValue | None:
     return None
 
 
@@ -52,7 +50,7 @@ class MapView(QWidget):
     """
 
     noticed = Signal(object)  # Notice: a file was written, or could not be written
-    value_asked = Signal(object)  # ValuePlace | MapValue: how was this value made?
+    value_asked = Signal(object)  # AskedValue: how was this value made?
     measured = Signal(str)  # a sentence on what is measured, or is under the pointer in the profile
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:

@@ -16,14 +16,18 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, resolve_name
 from inspect import GEN_RUNNING, getgeneratorstate
+from itertools import chain
 from types import CodeType, ModuleType
 from typing import cast
 
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QStackedLayout, QStackedWidget, QWidget
+from shiboken6 import isValid
 
-_STEP_S = 0.008
+from convnext_studio.ui.plots.image_view import ImageView
+
+_STEP_S = 0.004
 _NEEDED = (
     "importlib.resources",
     "xml.etree.ElementTree",
@@ -31,6 +35,7 @@ _NEEDED = (
     "multiprocessing.process",
     "multiprocessing.reduction",
     "multiprocessing.connection",
+    "colorama",
     "PySide6.QtSvg",
     "PySide6.QtTest",
     "PySide6.QtOpenGL",
@@ -41,9 +46,8 @@ _NOT_NEEDED = "cuda.bindings.runtime"
 _IN_PARTS = ("pyqtgraph.parametertree", "pyqtgraph.parametertree.parameterTypes")
 """Packages in pyqtgraph that import many modules themselves."""
 _BEFORE = {
-    "pyqtgraph.colormap": ["pyqtgraph.functions"],
+    "pyqtgraph.colormap": ["pyqtgraph.util.cprint", "pyqtgraph.debug", "pyqtgraph.functions"],
     "pyqtgraph.graphicsItems.AxisItem": [
-        "pyqtgraph.debug",
         "pyqtgraph.GraphicsScene",
         "pyqtgraph.graphicsItems.GraphicsItem",
     ],
@@ -67,7 +71,7 @@ class Preloader(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self._steps = _steps()
+        self._steps = chain(_steps(), _canvases(window))
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._go_on)
         window.installEventFilter(self)
@@ -101,6 +105,25 @@ def _steps() -> Iterator[str]:
         yield from import_in_parts("pyqtgraph")
     import_module("convnext_studio.ui.plots.canvas.scene_canvas")
     yield "scene_canvas"
+
+
+def _canvases(window: QWidget) -> Iterator[str]:
+    """Create the canvas of one view after the other, so that the first answers need not wait for them all."""
+    for view in window.findChildren(ImageView):
+        if isValid(view) and may_show(view):
+            view.make_canvas()
+            yield view.accessibleName() or "view"
+
+
+def may_show(view: QWidget) -> bool:
+    """Return whether a widget is visible, or would be on another page of a stack that is."""
+    widget = view
+    while (above := widget.parentWidget()) is not None and not widget.isWindow():
+        is_page = isinstance(above, QStackedWidget) or isinstance(above.layout(), QStackedLayout)
+        if widget.isHidden() and not is_page:
+            return False
+        widget = above
+    return widget.isVisible()
 
 
 def import_in_parts(name: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window_part import WindowPart
-from convnext_studio.ui.state.python_text import OpenedPicture, PythonLines, script
+from convnext_studio.ui.state.python_text import OpenedNetwork, OpenedPicture, PythonLines, script
 from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.
@@ -124,12 +124,29 @@ class PythonCopy(QObject):
 
     def text(self, python: PythonLines) -> str:
         """Return the whole script of a view."""
-        state = self._window.state
+        state, models = self._window.state, self._window.controller.models
         assert state.model is not None  # There are no lines without a model.
-        return script(python, state.model, self._window.controller.models.loaded, self._picture)
+        return script(python, OpenedNetwork(state.model, models.loaded), self._picture, self._second())
+
+    def _second(self) -> OpenedNetwork | None:
+        """Return the network B, which may be A with changes inside; None if no script can open it."""
+        state, controller = self._window.state, self._window.controller
+        if state.second.model is None or state.model is None:
+            return None
+        if not state.second.is_changed_first:
+            return OpenedNetwork(state.second.model, controller.second.loaded_second)
+        chain = state.interventions.chain
+        changes = tuple(change for change in chain.changes if change.enabled)
+        if chain.retouched or any(change.picture or change.effect == "picture mean" for change in changes):
+            return None
+        return OpenedNetwork(state.model, controller.models.loaded, changes)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""
+        if python.needs_second and self._second() is None:
+            hint = "Changes of pictures, or from other pictures, cannot be written as Python. Choose “before”."
+            self.noticed.emit(Notice(_TOPIC, "The changed network cannot be copied as Python.", hint))
+            return
         QGuiApplication.clipboard().setText(self.text(python))
         hint = "Paste it into a script or a notebook where convnext-studio is installed."
         self.noticed.emit(Notice(_TOPIC, "The view was copied as Python.", hint, good=True))

@@ -7,7 +7,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_view import MapView
@@ -16,7 +16,6 @@ from convnext_studio.ui.shell.status_bar import StatusBar
 from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
-from convnext_studio.ui.widgets.message_bar import Notice
 
 if TYPE_CHECKING:  # The window imports this module.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -95,14 +94,15 @@ class ViewRequests(WindowPart):
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.noticed)
             view.measured.connect(self._status.show_measured)
-            view.value_asked.connect(self._ask_value)
+            view.value_asked.connect(window.state.ask_value)
             view.saver.python_asked.connect(window.python.copy)
             view.saver.figure_asked.connect(partial(self._add_to_figure, view))
             view.saver.use(window.controller.background, window.saving)
 
     def explain_selected(self) -> None:
         """Show how the value of the selected unit was made; without one, the explained class's probability."""
-        state, place = self._window.state, None
+        state = self._window.state
+        place: ValuePlace | None = None
         node = None if state.model is None else state.model.node(state.node)
         if node is not None and state.unit is not None:
             place = ValuePlace(node.name, min(state.channel, node.shape[0] - 1), *state.unit)
@@ -111,15 +111,7 @@ class ViewRequests(WindowPart):
         if place is None:
             self._window.dock_layout.show_panel("number")
         else:
-            state.ask_value(place)
-
-    def _ask_value(self, place: object) -> None:
-        """Show how a value was made; those of a second network, or of a difference, are not taken apart."""
-        if self._window.state.second.shown != "first":
-            hint = "Choose A in the panel of the two networks, then ask again."
-            self.noticed.emit(Notice("number", "How a number was made is shown for network A.", hint))
-        elif isinstance(place, ValuePlace | MapValue):
-            self._window.state.ask_value(place)
+            state.ask_value(AskedValue(place))
 
     def _add_to_figure(self, view: MapView) -> None:
         """Add a view to the figure, and show the figure."""

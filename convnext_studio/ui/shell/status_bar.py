@@ -27,7 +27,7 @@ class StatusBar(QStatusBar):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._bridge = bridge
+        self._state, self._bridge = state, bridge
         self._seconds: dict[type[Request], float] = {}
         self._engine_is_ready = False
         self._model: ModelInfo | None = None
@@ -44,7 +44,10 @@ class StatusBar(QStatusBar):
         self.timings = _label("Last timings", "Computing times of the last answers", FactsLabel)
         self.device = _label("Device and precision", "The device and the precision of the network", FactsLabel)
         self.addWidget(self.hover, 1)
-        self._facts = (self.doing, self.progress, self.cancel, self.timings, self.device)
+        self.live = _label("Live source", "What is played, and whether a camera is on")
+        self.live.setProperty("badge", True)
+        self.live.hide()
+        self._facts = (self.live, self.doing, self.progress, self.cancel, self.timings, self.device)
         for widget in self._facts:
             self.addPermanentWidget(widget)
         self._announce = QTimer(self)
@@ -80,6 +83,11 @@ class StatusBar(QStatusBar):
         self._measured = sentence
         self.hover.setText(sentence)
 
+    def show_live(self, sentence: str) -> None:
+        """Show that a camera is on, or that the screen is shown or frames are recorded; empty if none is so."""
+        self.live.setText(sentence)
+        self.live.setVisible(bool(sentence))
+
     def _show_hovered(self, text: str) -> None:
         self.hover.setText(text or self._measured)
 
@@ -100,7 +108,8 @@ class StatusBar(QStatusBar):
             self.device.setText(f"{model.device_name}, {memory}, {model.precision}")
 
     def _asked(self, _request: Request) -> None:
-        if not self.cancel.isVisible() and not self._announce.isActive():
+        # While a live source plays, something is always being computed.
+        if not (self._state.live.is_on or self.cancel.isVisible() or self._announce.isActive()):
             self._announce.start()
 
     def _started(self, request: Request) -> None:
@@ -126,7 +135,7 @@ class StatusBar(QStatusBar):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
             self._show_timings()
-        if not self._bridge.pending:
+        if not self._bridge.pending or (self._state.live.is_on and not self.cancel.isHidden()):
             self._announce.stop()
             self._show_busy()
 
@@ -142,7 +151,7 @@ class StatusBar(QStatusBar):
             self._show_busy()
 
     def _show_busy(self) -> None:
-        pending = self._bridge.pending
+        pending = () if self._state.live.is_on else self._bridge.pending
         if pending and not self._engine_is_ready:
             self.progress.show_waiting()
             self.doing.setText("Starting the engine…")

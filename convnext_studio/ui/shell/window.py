@@ -21,6 +21,7 @@ from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.docks.panels import Panels
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
+from convnext_studio.ui.shell.live.live_part import Live
 from convnext_studio.ui.shell.network_bar import NetworkBar
 from convnext_studio.ui.shell.panel_controls import PanelDefaults
 from convnext_studio.ui.shell.panel_views import MapZoom, ViewRequests
@@ -73,6 +74,8 @@ class StudioWindow(QMainWindow):
         Python.
     view_requests
         The part that does what views ask for: a place in the figure, or how a value was made.
+    live
+        The part that plays cameras, films and the screen.
     lecture
         The part that presents lectures and writes hand-outs.
     guide
@@ -104,6 +107,7 @@ class StudioWindow(QMainWindow):
     clipboard: Clipboard
     python: PythonCopy
     view_requests: ViewRequests
+    live: Live
     lecture: LateLecture
     guide: Guide
     actions_by_id: dict[str, QAction]
@@ -159,6 +163,8 @@ class StudioWindow(QMainWindow):
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
+        self.live = Live(self)
+        self.live.changed.connect(lambda: status.show_live(self.live.status))
         self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
@@ -218,6 +224,12 @@ class StudioWindow(QMainWindow):
                 self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
+        # The lecture listens to the controller, too.
+        self.live.noticed.connect(controller.noticed)
+        self.live.succeeded.connect(controller.succeeded)
+        self.lecture.camera_asked.connect(self.live.switch_camera)
+        self.lecture.freeze_asked.connect(self.live.toggle)
+        self.lecture.step_asked.connect(self.live.step)
         state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self._show_field)
@@ -240,6 +252,7 @@ class StudioWindow(QMainWindow):
             self.history.changed,
             state.interventions.changed,
             self.folder_watch.changed,
+            self.live.changed,
         ):
             signal.connect(self._update_actions)
 
@@ -354,6 +367,7 @@ class StudioWindow(QMainWindow):
         """Save the settings, and stop the engine and all threads."""
         self.remember()
         self.folder_watch.stop()
+        self.live.close()
         self.lecture.stop_saving()
         self.bridge.close()
         self.controller.close()

@@ -32,6 +32,8 @@ class WindowOptions:
         Folder of a lecture to present at once, empty for the bundled one; None for no lecture.
     step
         First step of the lecture to show, counted from 1; None for the first.
+    live
+        What to play as the picture: ``camera``, ``screen`` or the path of a film; None for nothing.
     size
         Width and height of the window in pixels; None for the last size, or what fits the screen.
     framing
@@ -53,6 +55,7 @@ class WindowOptions:
     screenshot: str | None = None
     present: str | None = None
     step: int | None = None
+    live: str | None = None
     size: tuple[int, int] | None = None
     framing: Framing = TRAINED
     view: PictureView = WHOLE

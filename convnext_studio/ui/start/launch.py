@@ -51,14 +51,14 @@ def launch(options: WindowOptions, client: EngineClient, needs_font: bool = Fals
     """
     application = start_application(needs_font)
     with Interruptions() as interruptions:
-        window = _open_window(application, options, client)
+        window = open_window(application, options, client)
         interruptions.came.connect(partial(_close, window))
         # At the end of a desktop session, the window may be closed after this, or the program killed.
         application.commitDataRequest.connect(window.remember)
         return application.exec()
 
 
-def _open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
+def open_window(application: QApplication, options: WindowOptions, client: EngineClient) -> StudioWindow:
     """Open the window, or the presentation in its place, and request the model and the pictures."""
     # A window that is only shown for a screenshot was not arranged by the user.
     settings = SettingsFile(read_only=options.screenshot is not None)
@@ -90,7 +90,7 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
     controller.pictures.first_view = options.view
     if options.images:
         controller.open_paths(options.images)
-    else:
+    elif options.live is None:
         controller.open_sample(FIRST_SAMPLE)
     if options.present is not None:
         _present(window.lecture.presentation, options)
@@ -99,6 +99,9 @@ def _open_window(application: QApplication, options: WindowOptions, client: Engi
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
+    if options.live is not None:
+        window.dock_layout.show_panel("live")
+        window.live.open(options.live)
     controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter

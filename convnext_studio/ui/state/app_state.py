@@ -1,20 +1,22 @@
 """The state that all panels share: what is open and what is selected."""
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.framing import Framing
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
+from convnext_studio.ui.state.selection.live_frames import LiveFrames
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
@@ -45,6 +47,8 @@ class AppState(QObject):
         How the class is explained, and the maps that explain it.
     views
         The point under the pointer and the visible part of the picture, which all its views share.
+    live
+        The frames of a live source, while one is the picture.
     kept
         The pin and the principal components that stay while the selection moves on.
     """
@@ -58,7 +62,7 @@ class AppState(QObject):
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
-    value_asked = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
+    value_asked = Signal(object)  # AskedValue: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -69,6 +73,7 @@ class AppState(QObject):
         self.attributions = Attributions(self)
         self.views = LinkedViews(self)
         self.kept = KeptResults(self)
+        self.live = LiveFrames()
         self.opened.closed.connect(self.kept.forget_pictures)
         self._model: ModelInfo | None = None
         self._framed_model = FramedModel()
@@ -80,7 +85,7 @@ class AppState(QObject):
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
-        self._asked_value: ValuePlace | MapValue | None = None
+        self._asked_value: AskedValue | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -129,10 +134,50 @@ class AppState(QObject):
         if picture is not None and picture.key != (image := self.opened.framings.image_of(picture.key)):
             picture = replace(picture, key=image)
         self._picture = picture
+        self.live.follow(picture)
         self.second.see_crop(None)
         self.second.set_prediction(None)
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
+
+    def show_frame(
+        self,
+        picture: ImageInfo,
+        prediction: Prediction | None,
+        second: Prediction | None = None,
+        *,
+        failure: str = "",
+        averaged: Collection[str] = (),
+        kept: Collection[str] = (),
+    ) -> None:
+        """Make a frame of a live source the current picture, together with what the networks make of it.
+
+        Nothing that belongs to the picture is reset, such as zoom and selected unit: it is the same source.
+
+        Parameters
+        ----------
+        prediction, second
+            The predictions of A and B, which all panels can so show at once.
+        failure
+            Why there is no prediction of A.
+        averaged, kept
+            As in `LiveFrames.take`.
+        """
+        self.opened.show_frame(picture)
+        self.live.take(picture, averaged, kept)
+        self._picture = replace(picture, key=self.opened.framings.image_of(picture.key))
+        self._prediction, self._prediction_failure = prediction, failure
+        if prediction is not None:
+            self._framed_model.set_sizes(prediction.sizes)
+            self.second.see_crop(prediction.geometry)
+        if self.second.model is not None:
+            self.second.set_prediction(second)
+        self.picture_selected.emit(self._picture)
+        self.prediction_made.emit(prediction)
+        if failure:
+            self.prediction_failed.emit(failure)
+        if prediction is not None:
+            self._select_unit_again(prediction)
 
     # ------------------------------------------------------------------------------------------ the framing
 
@@ -289,11 +334,11 @@ class AppState(QObject):
         self.prediction_failed.emit(reason)
 
     @property
-    def asked_value(self) -> ValuePlace | MapValue | None:
+    def asked_value(self) -> AskedValue | None:
         """The value of which someone last asked how it was made, or None."""
         return self._asked_value
 
-    def ask_value(self, place: ValuePlace | MapValue) -> None:
+    def ask_value(self, asked: AskedValue) -> None:
         """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
-        self._asked_value = place
-        self.value_asked.emit(place)
+        self._asked_value = asked
+        self.value_asked.emit(asked)

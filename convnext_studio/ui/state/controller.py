@@ -78,7 +78,7 @@ class Controller(QObject):
         for opener in (self.models, self.pictures):
             opener.succeeded.connect(self.succeeded)
         state.model_loaded.connect(lambda _model: self.predict())
-        state.picture_selected.connect(lambda _picture: self.predict())
+        state.picture_selected.connect(lambda _picture: self._predict_new())
         state.target_selected.connect(lambda _target: self._follow_target())
         bridge.engine_lost.connect(self._engine_lost)
         bridge.engine_ready.connect(self._engine_ready)
@@ -147,6 +147,11 @@ class Controller(QObject):
         )
 
     # ------------------------------------------------------------------------------ predicting and explaining
+
+    def _predict_new(self) -> None:
+        """Run the model on a picture that came without its prediction, as frames of a film come with it."""
+        if self._state.prediction is None and not self._state.prediction_failure:
+            self.predict()
 
     def predict(self) -> None:
         """Run the current model on the current picture, if there are both."""

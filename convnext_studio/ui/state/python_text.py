@@ -1,16 +1,20 @@
 """The lines of Python that give the array of a view again, in a script or a notebook."""
 
+from base64 import b85encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from zlib import compress
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.interventions import Change
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
     AVERAGE,
+    INPUT,
     CheckSanity,
     CompareMethods,
     Explain,
@@ -19,14 +23,22 @@ from convnext_studio.protocol.attributions import (
     MeasureFaithfulness,
 )
 from convnext_studio.protocol.channels import ChannelMap, Kernel
-from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.envelope import Network, Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.protocol.predictions import Predict
-from convnext_studio.protocol.receptive_fields import USUAL_COUNT, ReceptiveField, UnitField
-from convnext_studio.protocol.similarity import Components, MeasureNorms
-from convnext_studio.protocol.value_sums import ExplainValue
+from convnext_studio.protocol.receptive_fields import (
+    USUAL_COUNT,
+    FieldGrowth,
+    FieldNetwork,
+    FieldRequest,
+    OpenField,
+    ReceptiveField,
+    UnitField,
+)
+from convnext_studio.protocol.similarity import Basis, Components, FindParts, Marked, MeasureNorms
+from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +53,43 @@ class PythonLines:
         The keys of the pictures that they use, which name their framings.
     model
         The network of the view, if it may be another one than the open network.
+    network
+        Which of two open networks the lines are about: ``explorer`` is that of this one.
+    compares
+        Whether the lines use ``comparison``, which is that of A with B.
+    opening
+        The call that opens the network if it is none of the open ones; empty if it is one of them.
+    beside
+        The lines for B, if B is asked the same after A. Then `joined` makes the values of those of both, which
+        are ``a`` and ``b``.
     """
 
     lines: tuple[str, ...]
     pictures: tuple[str, ...] = ()
     model: ModelInfo | None = None
+    network: Network = "A"
+    compares: bool = False
+    opening: str = ""
+    beside: "PythonLines | None" = None
+    joined: str = ""
+
+    @property
+    def needs_second(self) -> bool:
+        """Whether the lines need the network B."""
+        return self.network == "B" or self.compares or self.beside is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNetwork:
+    """An open network, the request that loaded it, if that is known, and what was changed inside it."""
+
+    model: ModelInfo
+    loaded: LoadModel | None = None
+    changes: tuple[Change, ...] = ()
+
+    def asked(self, model: ModelInfo) -> LoadModel | None:
+        """Return the request if it is the one that loaded a network."""
+        return self.loaded if self.loaded is not None and self.loaded.source == model.source else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +104,71 @@ Loaded = Callable[[str], OpenedPicture | None]
 """Returns an opened picture by the key of an image, or None if it was closed."""
 
 
-def script(python: PythonLines, model: ModelInfo, loaded: LoadModel | None, picture: Loaded) -> str:
-    """Return a whole script: the network, the pictures, and the lines of a view.
+def script(
+    python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None = None
+) -> str:
+    """Return a whole script: the networks, the pictures, and the lines of a view.
 
     Parameters
     ----------
-    model, loaded
-        The open network, and the request that loaded it.
+    first, second
+        The open networks.
     """
-    shown = python.model or model
-    asked = loaded if loaded is not None and loaded.source == shown.source else None
-    imports = ["from convnext_studio import Explorer"]
-    if asked is not None and asked.config is not None:
-        imports.append("from convnext_studio.model import ConvNeXtConfig")
-    opened = [picture(image) for image in python.pictures]
-    if any(each is not None and each.view != WHOLE for each in opened):
-        imports.append("from convnext_studio.decoding.picture_view import PictureView")
-    head = [*imports, "", f"explorer = {_explorer(shown, asked)}"]
-    if shown.random_weights:
-        head[-1] += "  # random weights"
-    return "\n".join([*head, *_opened(python.pictures, picture), *python.lines]) + "\n"
+    lines = _with_network(python, first, picture, second)
+    if python.beside is not None:
+        of_b = _with_network(python.beside, first, picture, second)
+        lines = [*lines, "a = values", "", *of_b, "b = values", "", python.joined]
+    return "\n".join([*_imports(lines), "", *lines]) + "\n"
 
 
-def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
+_IMPORTED = {
+    "b85decode(": "from base64 import b85decode",
+    "decompress(": "from zlib import decompress",
+    "np.": "import numpy as np",
+    "Explorer(": "from convnext_studio import Explorer",
+    "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
+    "read_field(": "from convnext_studio.erf.field_files import read_field",
+    "Basis(": "from convnext_studio.explorer import Basis",
+    "Change(": "from convnext_studio.explorer import Change",
+    "Region(": "from convnext_studio.explorer import Region",
+    "Marked(": "from convnext_studio.explorer import Marked",
+    "ConvNeXtConfig(": "from convnext_studio.model import ConvNeXtConfig",
+}
+
+
+def _imports(lines: Sequence[str]) -> list[str]:
+    """Return the imports of the names that the lines use; in lines of ours, quoted texts have none of them."""
+    return [line for name, line in _IMPORTED.items() if any(name in each for each in lines)]
+
+
+def _with_network(
+    python: PythonLines, first: OpenedNetwork, picture: Loaded, second: OpenedNetwork | None
+) -> list[str]:
+    """Return the lines of a view after those that open their network and pictures."""
+    opened = second if python.network == "B" and second is not None else first
+    shown = python.model or opened.model
+    lines = [f"explorer = {_explorer(shown, opened)}{_mark(shown)}"]
+    if python.opening:
+        lines = [f"explorer = {python.opening}"]
+    if python.compares and second is not None:
+        other = _Code(_explorer(second.model, second))
+        lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
+    return [*lines, *_opened(python.pictures, picture), *python.lines]
+
+
+def _mark(model: ModelInfo) -> str:
+    return "  # random weights" if model.random_weights else ""
+
+
+def _explorer(model: ModelInfo, opened: OpenedNetwork) -> str:
+    opening = _unchanged(model, opened.asked(model))
+    if not opened.changes:
+        return opening
+    changes = ", ".join(_struct("Change", change) for change in opened.changes)
+    return f"{opening}.with_interventions([{changes}])"
+
+
+def _unchanged(model: ModelInfo, asked: LoadModel | None) -> str:
     named: dict[str, object] = {}
     first: tuple[object, ...] = (model.source,)
     if asked is not None:
@@ -92,7 +178,7 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
             named["input_px"] = asked.input_px
         named |= {
             name: value
-            for name in ("seed", "stem_stride", "stem_padding", "part", "offline")
+            for name in ("seed", "stem_stride", "stem_padding", "part", "untrained", "mean", "std", "offline")
             if (value := getattr(asked, name))
         }
     named["device"] = model.device
@@ -103,12 +189,17 @@ def _explorer(model: ModelInfo, asked: LoadModel | None) -> str:
 
 def _struct(name: str, struct: Struct) -> str:
     """Return the call that makes a struct, with what differs from its defaults."""
-    given = {
+    given: dict[str, object] = {
         field.name: getattr(struct, field.name)
         for field in fields(struct)
         if getattr(struct, field.name) != field.default
     }
-    return call(name, **given)
+    inner = {
+        key: _Code(_struct(type(each).__name__, each))
+        for key, each in given.items()
+        if isinstance(each, Struct)
+    }
+    return call(name, **given | inner)
 
 
 def _opened(images: Sequence[str], picture: Loaded) -> list[str]:
@@ -141,6 +232,10 @@ class _Code(str):
     """A text that is code, and not a string in it."""
 
     __slots__ = ()
+
+
+PICTURE = _Code("picture")
+"""The variable of the picture, as an argument."""
 
 
 def call(function: str, *arguments: object, **named: object) -> str:
@@ -192,9 +287,37 @@ def _value(request: ExplainValue, _model: ModelInfo) -> PythonLines:
     return PythonLines(lines, (request.image,))
 
 
-def _field(request: ReceptiveField, _model: ModelInfo) -> PythonLines | None:
-    if request.subject.config is not None:
-        return None
+def _map_value(request: ExplainMapValue, _model: ModelInfo) -> PythonLines:
+    value = request.value
+    node = () if value.node == INPUT else (value.node,)
+    found = call("picture.attribution", value.question.method, *node, **explanation_options(value.question))
+    lines = (
+        f"made = {found}.value_sum({value.y}, {value.x})",
+        "values = made.terms  # they add up to made.value",
+    )
+    return PythonLines(lines, (request.image,))
+
+
+def _field(request: ReceptiveField, model: ModelInfo) -> PythonLines:
+    (images, named) = _field_inputs(request, USUAL_COUNT)
+    defaults = {"unit": None, "framing": "squashed", "target": None}
+    named |= {name: getattr(request, name) for name in defaults if getattr(request, name) != defaults[name]}
+    node = request.subject.node or request.node
+    line = f"values = {call('explorer.receptive_field', node, **named)}.values"
+    return PythonLines((line,), images, opening=_subject(request.subject, model))
+
+
+def _growth(request: FieldGrowth, model: ModelInfo) -> PythonLines:
+    (images, named) = _field_inputs(request, FieldGrowth().count)
+    lines = (
+        f"growth = {call('explorer.field_growth', **named)}",
+        "values = [[side for side in point.effective_px.values()] for point in growth.points]",
+    )
+    return PythonLines(lines, images, opening=_subject(request.subject, model))
+
+
+def _field_inputs(request: FieldRequest, usual_count: int) -> tuple[tuple[str, ...], dict[str, object]]:
+    """Return the pictures that a measurement averages over, and the arguments that say how."""
     images = request.images if request.inputs == "pictures" else ()
     inputs: object = {"noise": "noise", "folder": request.folder}.get(request.inputs)
     if images:
@@ -202,36 +325,52 @@ def _field(request: ReceptiveField, _model: ModelInfo) -> PythonLines | None:
     elif request.inputs == "pictures":
         inputs = _Code("[]")
     named: dict[str, object] = {"inputs": inputs}
-    defaults = {"count": USUAL_COUNT, "protocol": "centred", "framing": "squashed"}
-    for name in ("count", "protocol", "unit", "input_px", "seed", "framing", "target"):
-        value = getattr(request, name)
-        if value not in (defaults.get(name), None, 0) or (name == "target" and value is not None):
-            named[name] = value
+    usual = {"count": usual_count, "protocol": "centred", "input_px": 0, "height_px": 0, "seed": 0}
+    named |= {name: getattr(request, name) for name in usual if getattr(request, name) != usual[name]}
     if request.inputs == "pictures" and not request.fills_up:
         named["fill_up"] = False
-    subject = request.subject
-    explorer = "explorer"
-    if not subject.is_current:
-        explorer = call("Explorer", subject.source)
-    node = subject.node or request.node
-    return PythonLines((f"values = {call(f'{explorer}.receptive_field', node, **named)}.values",), images)
+    return images, named
+
+
+def _subject(subject: FieldNetwork, model: ModelInfo) -> str:
+    """Return the call that opens the network of a measurement; empty if it is the open one."""
+    if subject.is_current:
+        return ""
+    named: dict[str, object] = {}
+    if subject.config is not None:
+        named |= {"config": _Code(_struct("ConvNeXtConfig", subject.config)), "input_px": model.input_px}
+    if subject.seed:
+        named["seed"] = subject.seed
+    if subject.offline:
+        named["offline"] = True
+    return call(
+        "Explorer", *(() if subject.config is not None else (subject.source,)), **named, device=model.device
+    )
+
+
+def _opened_field(request: OpenField, _model: ModelInfo) -> PythonLines:
+    return PythonLines((f"values = {call('read_field', request.path)}.field_map",))
 
 
 def explanation_arguments(request: Explain, model: ModelInfo, node: str = "") -> str:
     """Return the arguments of `Picture.attribution` for one of the maps of a request."""
-    named: dict[str, object] = {}
     places: tuple[object, ...] = ()
     if method_named(request.method).kind == "cam":
         nodes = request.nodes or model.config.stages
         places = (list(nodes),) if request.average else (node or nodes[-1],)
+    return call("", request.method, *places, **explanation_options(request))[1:-1]
+
+
+def explanation_options(request: Explain) -> dict[str, object]:
+    """Return the arguments that say what is explained, and the parameters of the method."""
+    named: dict[str, object] = {}
     if request.target is not None:
         named["target"] = request.target
     if request.output == "difference":
         named["against"] = request.against
     elif request.output != "logit":
         named["output"] = request.output
-    named |= dict(request.parameters)
-    return call("", request.method, *places, **named)[1:-1]
+    return named | dict(request.parameters)
 
 
 def explanation_lines(request: Explain, model: ModelInfo, node: str = "", part: str = "") -> PythonLines:
@@ -309,18 +448,74 @@ def _norms(request: MeasureNorms, _model: ModelInfo) -> PythonLines:
     return PythonLines((f"values = {call('picture.norms', request.node)}.values",), (request.image,))
 
 
-def _components(request: Components, _model: ModelInfo) -> PythonLines | None:
-    """Return the lines for components of the picture or of several; marked ones were drawn by hand."""
-    if request.kept is not None or request.marked:
-        return None
-    if len(request.over) < 2:
-        made = call("picture.components", request.node, count=request.count)
-        return PythonLines((f"values = {made}.values",), (request.image,))
-    if request.image not in request.over:
-        return None
-    made = call("picture.components", request.node, basis=_Code("pictures"), count=request.count)
-    lines = (f"picture = pictures[{request.over.index(request.image)}]", f"values = {made}.values")
-    return PythonLines(lines, request.over)
+def _components(request: Components, _model: ModelInfo) -> PythonLines:
+    """Return the lines for components of the picture, of several, of what was marked in some, or kept ones."""
+    images: tuple[str, ...] = (request.image,)
+    before: tuple[str, ...] = ()
+    named: dict[str, object] = {"count": request.count}
+    if request.kept is not None:
+        before = (f"basis = {_basis(request.kept)}",)
+        named = {"basis": _Code("basis")}
+    elif request.marked:
+        images = tuple(dict.fromkeys((request.image, *(mark.image for mark in request.marked))))
+        before = ("marks = [", *(f"    {_marked(mark, images)}," for mark in request.marked), "]")
+        named["basis"] = _Code("marks")
+    elif len(request.over) > 1:
+        images = request.over if request.image in request.over else (request.image, *request.over)
+        named["basis"] = _Code("pictures" if images == request.over else "pictures[1:]")
+    made = call(f"{picture_in(images, request.image)}.components", request.node, **named)
+    return PythonLines((*before, f"values = {made}.values"), images)
+
+
+def picture_in(images: Sequence[str], image: str) -> str:
+    """Return the variable of one of the pictures of a script."""
+    return "picture" if len(images) == 1 else f"pictures[{list(images).index(image)}]"
+
+
+def _basis(basis: Basis) -> str:
+    numbers = _Code(f"b85decode({b85encode(basis.numbers).decode()!r})")
+    named = {field.name: getattr(basis, field.name) for field in fields(basis)}
+    return call("Basis", **(named | {"numbers": numbers}))
+
+
+def _marked(mark: Marked, images: Sequence[str]) -> str:
+    bits = _Code(f"decompress(b85decode({b85encode(compress(mark.bits)).decode()!r}))")
+    image = _Code(f"{picture_in(images, mark.image)}.key")
+    return call("Marked", image=image, width=mark.width, height=mark.height, bits=bits)
+
+
+def likeness_lines(points: Sequence[tuple[str, int, int]], image: str, node: str, measure: str) -> PythonLines:
+    """Return the lines for the likeness of a picture's positions to one, or to one minus that to another.
+
+    Parameters
+    ----------
+    points
+        One or two positions: the picture that each is in, and its row and column.
+    """
+    images = tuple(dict.fromkeys((image, *(of for of, _, _ in points))))
+    compared = picture_in(images, image)
+    found = []
+    for of, y, x in points:
+        named: dict[str, object] = {"measure": measure}
+        if of != image:
+            named["others"] = _Code(f"[{compared}]")
+        alike = call(f"{picture_in(images, of)}.similarity", y, x, node, **named)
+        found.append(f"{alike}.of({compared}.key)")
+    if len(found) == 1:
+        return PythonLines((f"values = {found[0]}",), images)
+    return PythonLines((f"a = {found[0]}", f"b = {found[1]}", "values = a - b"), images)
+
+
+def parts_lines(request: FindParts, image: str) -> PythonLines:
+    """Return the lines for the parts of one of the pictures that were divided together."""
+    named: dict[str, object] = {"count": request.count, "method": request.method, "vectors": request.vectors}
+    if len(request.images) > 1:
+        named["others"] = _Code("pictures[1:]")
+    for name in ("target", "seed"):
+        if getattr(request, name):
+            named[name] = getattr(request, name)
+    found = call(f"{picture_in(request.images, request.images[0])}.parts", request.node, **named)
+    return PythonLines((f"values = {found}.of({picture_in(request.images, image)}.key)",), request.images)
 
 
 _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
@@ -330,7 +525,10 @@ _LINES: dict[type[Request], Callable[..., PythonLines | None]] = {
     UnitField: _unit,
     Predict: _predictions,
     ExplainValue: _value,
+    ExplainMapValue: _map_value,
     ReceptiveField: _field,
+    FieldGrowth: _growth,
+    OpenField: _opened_field,
     Explain: _explained,
     ExplainSeveral: _several,
     ExplainEach: _each,

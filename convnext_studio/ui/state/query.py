@@ -60,6 +60,11 @@ class Query(QObject):
         """Whether an answer is pending."""
         return bool(self._running)
 
+    @property
+    def asked(self) -> Request | None:
+        """The last question, if it was a single request."""
+        return self._asked[1][0] if self._asked is not None and len(self._asked[1]) == 1 else None
+
     def is_news(self, *requests: Request, of: object = None) -> bool:
         """Whether this differs from the last question or is about another object (such as the open model)."""
         return self._asked is None or self._asked[0] is not of or self._asked[1] != requests

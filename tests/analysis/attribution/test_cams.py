@@ -8,9 +8,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution.gradient_cams import eigen_cam, grad_cam_plus_plus, x_grad_cam
+from convnext_studio.analysis.attribution import gradient_cams
+from convnext_studio.analysis.attribution.gradient_cams import (
+    GRADIENT_CAMS,
+    cam_by_channels,
+    checks_of,
+    eigen_cam,
+    grad_cam_plus_plus,
+    x_grad_cam,
+)
 from convnext_studio.analysis.resuming import rest_after
-from convnext_studio.common.attribution_methods import METHODS
+from convnext_studio.common.attribution_methods import METHODS, MethodName
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import random_input, small_model
@@ -193,3 +201,19 @@ def test_a_map_of_one_unit_is_refused() -> None:
     model = small_model(input_px=32)
     with pytest.raises(StudioError, match="a single unit"):
         analysis.attribute(model, random_input(model), "gradcam", "stage4")
+
+
+@pytest.mark.parametrize("method", GRADIENT_CAMS)
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_map_made_from_some_channels_at_a_time_is_that_from_all(
+    method: MethodName, cancelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    activation, gradient = (torch.randn(11, 6, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    if cancelled:  # As where a norm follows: the gradient of a unit is orthogonal to it.
+        share = (activation * gradient).sum(0) / activation.square().sum(0)
+        gradient = gradient - share * activation
+    monkeypatch.setattr(gradient_cams, "_CHUNK_VALUES", 90)  # Three channels.
+    cam, checked = cam_by_channels(method, activation, gradient)
+    torch.testing.assert_close(cam, GRADIENT_CAMS[method](activation, gradient))
+    assert checked == tuple(checks_of(activation, gradient).tolist()) == (True, cancelled)

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convnext_studio.analysis.tiling import tiled_layers
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
+from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.engine.server import large_inputs
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.framing import Framing, framed
-from convnext_studio.protocol.attributions import Explain, Explanation
+from convnext_studio.protocol.attributions import Explain, ExplainEach, Explanation
 from convnext_studio.protocol.channels import ChannelMap, ChannelStatistics, StrongestPatches
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult, NodeValues
 from convnext_studio.protocol.predictions import Classes, Classify, Predict, Prediction
 from convnext_studio.protocol.receptive_fields import UnitField
+from convnext_studio.protocol.value_sums import ExplainValue
 from tests.engine.opening import Opener, all_steps, open_picture
 
 NATIVE = Framing(kind="native")
@@ -56,8 +59,21 @@ def everything(image: str) -> list[Any]:
         NodeValues(image=image, nodes=("stem", "stage4")),
         StrongestPatches(images=(image,), node="stage2", channel=2),
         Explain(image=image, nodes=("stage2", "stage4")),
+        Explain(image=image, nodes=("stage1", "stage2.block1", "stage4"), method="layercam", target=2),
+        Explain(image=image, nodes=("stage3", "stage2"), method="hirescam", output="probability"),
+        Explain(image=image, nodes=("stage3",), method="layercam", target=1, output="difference", against=4),
+        Explain(image=image, nodes=("stage1", "stage2"), method="gradcam", output="probability", average=True),
+        Explain(image=image, method="saliency"),
+        Explain(image=image, method="inputxgradient", target=3),
+        ExplainEach(
+            questions=(Explain(image=image, method="saliency"), Explain(image=image, method="hirescam"))
+        ),
+        ChannelStatistics(image=image, node="stage2.block1", target=2),
+        ExplainValue(image=image, place=ValuePlace("stage2.block1", 1, 3, 5)),
+        ExplainValue(image=image, place=ValuePlace("stage3.block1.act", 2, 1, 1)),
         Classify(images=(image,)),
         UnitField(image=image, node="stage1", channel=0, y=4, x=70),
+        UnitField(image=image, node="stage3", channel=1, y=2, x=3),
     ]
 
 
@@ -67,29 +83,62 @@ def test_answers_in_tiles_are_those_in_one_piece(
 ) -> None:
     changes = {"grn": True, "layer_scale_init_value": 0.0} if grn else {}
     whole, tiled, image = both(engine_of, monkeypatch, picture, **changes)
-    for request in everything(image)[: -1 if grn else None]:
+    for request in everything(image):
         with monkeypatch.context() as in_one_piece:
             in_one_piece.setattr(large_inputs, "WHOLE_BYTES", 1 << 40)
             expected = whole.run(request)
-        if isinstance(request, UnitField):  # Its field is small enough for one piece.
-            monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 1 << 20)
         same(tiled.run(request), expected)
 
 
+def test_a_small_field_in_a_large_picture_is_computed_in_one_piece(
+    engine_of: Opener, monkeypatch: pytest.MonkeyPatch, picture: str
+) -> None:
+    whole, tiled, image = both(engine_of, monkeypatch, picture)
+    request = UnitField(image=image, node="stage1", channel=0, y=4, x=70)
+    with monkeypatch.context() as in_one_piece:
+        in_one_piece.setattr(large_inputs, "WHOLE_BYTES", 1 << 40)
+        expected = whole.run(request)
+    monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 1 << 20)
+    steps, found = all_steps(tiled.answer(request))
+    assert steps == []
+    same(found, expected)
+
+
+def test_the_field_of_a_unit_inside_a_block_says_what_to_do_instead(
+    engine_of: Opener, monkeypatch: pytest.MonkeyPatch, picture: str
+) -> None:
+    engine, _, _ = engine_of()
+    image = framed(open_picture(engine, picture), NATIVE)
+    monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 1)
+    with pytest.raises(StudioError, match="inside") as refused:
+        engine.run(UnitField(image=image, node="stage3.block1.act", channel=0, y=1, x=1))
+    assert "Choose the block itself" in refused.value.hint
+
+
 def same(found: Any, expected: Any) -> None:
+    """Compare what two answers have in their fields, to rounding."""
     for name in expected.__struct_fields__:
-        one, other = getattr(found, name), getattr(expected, name)
-        if name in ("id", "seconds"):
-            continue
-        if isinstance(other, np.ndarray):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5, err_msg=name)
-        elif isinstance(other, float):
-            assert one == pytest.approx(other, rel=1e-4, abs=1e-5), name
-        elif isinstance(other, dict) and other and hasattr(next(iter(other.values())), "dtype"):
-            for key, values in other.items():
-                np.testing.assert_allclose(one[key], values, rtol=1e-4, atol=2e-5, err_msg=f"{name} {key}")
-        elif name in ("geometry", "field", "sizes", "target", "node"):
-            assert one == other, name
+        if name not in ("id", "seconds"):
+            alike(getattr(found, name), getattr(expected, name), name)
+
+
+def alike(one: Any, other: Any, name: str) -> None:
+    if isinstance(other, np.ndarray):
+        scale = max(float(np.abs(other).max()), 1e-30) if other.size and other.dtype.kind == "f" else 1.0
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=min(2e-5, 1e-4 * scale), err_msg=name)
+    elif isinstance(other, float):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-5), name
+    elif isinstance(other, dict):
+        assert one.keys() == other.keys()
+        for key in other:
+            alike(one[key], other[key], f"{name} {key}")
+    elif isinstance(other, tuple):
+        for index, (each, whole) in enumerate(zip(one, other, strict=True)):
+            alike(each, whole, f"{name} {index}")
+    elif hasattr(other, "__struct_fields__"):
+        same(one, other)
+    else:
+        assert one == other, name
 
 
 def test_tiles_tell_their_progress_and_stop(
@@ -116,11 +165,11 @@ def test_what_is_not_computed_in_tiles_says_what_would_fit(
     image = framed(open_picture(engine, picture), NATIVE)
     monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 3_000_000)
     with pytest.raises(StudioError, match="computed in tiles") as refused:
-        engine.run(Explain(image=image, method="saliency"))
+        engine.run(Explain(image=image, method="occlusion"))
     assert "megapixels fit" in refused.value.hint
     longer = int(refused.value.hint.partition("picture at ")[2].partition(" ")[0])
     smaller = framed(image, Framing(kind="whole", input_px=longer))
-    assert cast("Explanation", engine.run(Explain(image=smaller, method="saliency"))).maps
+    assert cast("Explanation", engine.run(Explain(image=smaller, method="occlusion"))).maps
 
 
 def test_too_large_a_picture_says_what_would_fit(
@@ -129,7 +178,7 @@ def test_too_large_a_picture_says_what_would_fit(
     engine, _, _ = engine_of()
     image = framed(open_picture(engine, picture), NATIVE)
     monkeypatch.setattr(large_inputs, "WHOLE_BYTES", 1)
-    monkeypatch.setattr(large_inputs, "TILED_BYTES", 8 * (24 << 20) + 400_000)
+    monkeypatch.setattr(large_inputs, "TILED_BYTES", 8 * tiled_layers.STRIP_BYTES + 400_000)
     with pytest.raises(StudioError, match="even in tiles") as refused:
         engine.run(Predict(image=image))
     side = int(refused.value.hint.rpartition("× ")[2].rstrip("."))

@@ -157,6 +157,14 @@ def test_a_verdict_in_words_and_a_band(desk: Desk, evidence: EvidencePanels) -> 
     np.testing.assert_allclose(band[1], SHARES * 0.69)
 
 
+def test_a_verdict_so_far_says_how_many_orders_it_is_of(desk: Desk, evidence: EvidencePanels) -> None:
+    desk.progress(4, 22, faithfulness(curves(), *by_chance(3), unmeasured()))
+    assert evidence.curves.verdict.text() == (
+        "Insertion: so far better than 3 of 3 random orders; 20 are measured in all.\n"
+        "Deletion: so far better than 3 of 3 random orders; 20 are measured in all."
+    )
+
+
 def test_another_class_is_measured_anew(desk: Desk, evidence: EvidencePanels) -> None:
     desk.answer(faithfulness(curves(), *by_chance(20), of_centre=curves()))
     desk.state.set_target(1)
@@ -347,3 +355,16 @@ def test_one_map_of_several_is_the_selected_nodes(desk: Desk, evidence: Evidence
     assert isinstance(question, MeasureFaithfulness)
     assert question.map_name == "stage2"
     assert not evidence.is_settled
+
+
+def test_hidden_curves_pause_and_a_hidden_cascade_goes_on(desk: Desk, evidence: EvidencePanels) -> None:
+    [curves_asked] = asked(desk, MeasureFaithfulness)
+    desk.progress(4, 22, faithfulness(curves(), *by_chance(3), unmeasured()))
+    evidence.tabs.setCurrentWidget(evidence.sanity)
+    assert curves_asked.id in desk.client.cancelled
+    desk.qtbot.waitUntil(lambda: len(asked(desk, CheckSanity)) == 1)
+    evidence.tabs.setCurrentWidget(evidence.curves)
+    assert len(asked(desk, MeasureFaithfulness)) == 2
+    assert evidence.curves.plot.isEnabled()  # What was measured stays, undimmed.
+    assert "so far better than 3 of 3" in evidence.curves.verdict.text()
+    assert asked(desk, CheckSanity)[0].id not in desk.client.cancelled

@@ -1,12 +1,16 @@
 """The figure panel: views are kept as they were, put on one scale, arranged, and written as one page."""
 
+import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.export.plates import CELL_PX, Plate, plate_bytes
 from convnext_studio.render import Limits, Shading, colorize
 from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
 from convnext_studio.ui.plots.color_bar import ColorScale
@@ -14,7 +18,7 @@ from convnext_studio.ui.plots.map_texts import map_layer, numbers_of, veil_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.snapshot import Snapshot, on_common_scales
 from convnext_studio.ui.plots.saving.view_saver import ViewContents
-from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark, Scene
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import SaveDialogs
@@ -72,7 +76,7 @@ def test_maps_with_the_same_colours_share_one_scale(bench: Bench, qtbot: QtBot) 
     assert first.scale is not None
     assert second.scale is not None
     assert first.scale.limits == second.scale.limits == Limits(0.0, 40.0)
-    body = first.paint(100)
+    body, _ = first.paint(100)
     expected = colorize(VALUES, Limits(0.0, 40.0), "viridis")
     quarter = body.shape[0] // 4
     for row in (0, 1):
@@ -173,3 +177,42 @@ def test_the_page_is_previewed_and_written(bench: Bench, qtbot: QtBot, tmp_path:
     bench.panel.hide()
     bench.background.close()
     assert "<text" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+
+
+def test_texts_in_the_maps_are_text_in_files_and_are_not_painted_twice(bench: Bench, qtbot: QtBot) -> None:
+    view = view_of(qtbot, 1.0, name="marked")
+    assert view.view.scene is not None
+    box = (0.5, 0.5, 1.0, 1.0)
+    bare = Snapshot.of(view)
+    view.view.set_scene(replace(view.view.scene, marks=(Mark(box, "unit (y 1, x 2)"),)))
+    bench.panel.add_view(view)
+    [cell] = bench.panel.plate().cells
+    assert [text.text for text in cell.texts] == ["unit (y 1, x 2)"]
+    left, top, width, height = cell.texts[0].box
+    assert width > 0
+    # Its dark ground is painted where the text will be, and no letter.
+    ground = cell.body[round(top) + 1 : round(top + height) - 1, round(left) + 1 : round(left + width) - 1]
+    assert bare is not None
+    before = bare.paint(CELL_PX)[0][
+        round(top) + 1 : round(top + height) - 1, round(left) + 1 : round(left + width) - 1
+    ]
+    share = 215 / 255  # The opacity of the ground, which is black.
+    assert np.abs(ground.astype(float) - (1 - share) * before.astype(float)).max() <= 2
+    svg = plate_bytes(bench.panel.plate(), "svg").decode()
+    texts = [
+        "".join(element.itertext()).strip()
+        for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert "unit (y 1, x 2)" in texts
+    plate = bench.panel.plate()
+    bare_plate = replace(plate, cells=tuple(replace(each, texts=()) for each in plate.cells))
+    assert lines_in_pdf(plate) == lines_in_pdf(bare_plate) + 1
+
+
+def lines_in_pdf(plate: Plate) -> int:
+    """Return how many lines of text a PDF page has, by the operators that show text."""
+    page = b"".join(
+        zlib.decompress(stream.strip(b"\r\n"))
+        for stream in re.findall(rb"FlateDecode.*?stream(.*?)endstream", plate_bytes(plate, "pdf"), re.DOTALL)
+    )
+    return len(re.findall(rb"T[jJ]\b", page))

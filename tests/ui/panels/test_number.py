@@ -16,7 +16,7 @@ from convnext_studio.protocol.attributions import Explain, Explanation
 from convnext_studio.protocol.envelope import Done, Failed
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
-from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue, MapValue
+from convnext_studio.protocol.value_sums import AskedValue, ExplainMapValue, ExplainValue, MapValue
 from convnext_studio.ui.panels.attribution.attribution_texts import value_of_map
 from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
@@ -52,7 +52,7 @@ class Numbers:
         self.panel.grab()
 
     def go(self, place: ValuePlace) -> None:
-        self.desk.state.ask_value(place)
+        self.desk.state.ask_value(AskedValue(place))
         self.settle()
 
     def click(self, point: QPointF) -> None:
@@ -80,7 +80,7 @@ def test_from_a_probability_back_to_a_pixel(qtbot: QtBot) -> None:
             QTest.keyClick(panel.canvas, Qt.Key.Key_Return)
         else:
             inside = next(place for place in map(made.source, range(len(made.operands))) if place is not None)
-            panel.go(inside)
+            panel.go(AskedValue(inside))
         numbers.settle()
     assert "picture (" in panel.caption  # Where in the photograph the pixel is.
     assert visited[:3] == [PROBABILITIES, "logits", "head.norm"]
@@ -213,7 +213,7 @@ def test_before_anything_was_asked_the_panel_says_how(qtbot: QtBot) -> None:
 def test_a_value_of_an_attribution_map_leads_to_its_channels(qtbot: QtBot) -> None:
     numbers = Numbers(qtbot)
     question = Explain(image="", method="gradcam", target=2)
-    numbers.desk.state.ask_value(MapValue(question=question, node="stage4", y=2, x=3))
+    numbers.desk.state.ask_value(AskedValue(MapValue(question=question, node="stage4", y=2, x=3)))
     numbers.settle()
     panel = numbers.panel
     painting = panel.painting
@@ -272,18 +272,18 @@ def alt_click(widget: object, point: QPoint) -> None:
 
 def test_alt_click_on_a_channel_asks_for_the_value_under_it(qtbot: QtBot) -> None:
     desk, panel = filled_panel(qtbot)
-    asked_for: list[ValuePlace] = []
+    asked_for: list[AskedValue] = []
     for view in (panel.channel_map, panel.mosaic_map):
         view.value_asked.connect(asked_for.append)
     view = panel.channel_map.view
     alt_click(view, view.to_widget(2.5, 1.5).toPoint())
-    assert asked_for == [ValuePlace("stage3", 0, 1, 2)]
+    assert asked_for == [AskedValue(ValuePlace("stage3", 0, 1, 2))]
     assert desk.state.unit is None  # Without Alt, a click selects.
     mosaic = panel.mosaic_map
     assert mosaic.painting is not None
     left, top, _, _ = mosaic.painting.mosaic.tile_box(5)
     alt_click(mosaic.view, mosaic.view.to_widget(left + 3.5, top + 0.5).toPoint())
-    assert asked_for[1] == ValuePlace("stage3", 5, 0, 3)
+    assert asked_for[1] == AskedValue(ValuePlace("stage3", 5, 0, 3))
 
 
 def test_alt_click_on_a_prediction_asks_instead_of_explaining(qtbot: QtBot) -> None:
@@ -305,12 +305,12 @@ def test_alt_click_on_a_prediction_asks_instead_of_explaining(qtbot: QtBot) -> N
 
 def test_the_key_asks_for_the_selected_unit_or_the_class(filled_window: StudioWindow) -> None:
     window = filled_window
-    asked_for: list[ValuePlace] = []
+    asked_for: list[AskedValue] = []
     window.state.value_asked.connect(asked_for.append)
     window.state.clear_unit()
     window.actions_by_id["number"].trigger()
     window.state.set_unit(1, 1)
     window.actions_by_id["number"].trigger()
-    assert asked_for[0] == ValuePlace(PROBABILITIES, window.state.explained_class)
-    assert asked_for[1] == ValuePlace(window.state.node, window.state.channel, 1, 1)
+    assert asked_for[0] == AskedValue(ValuePlace(PROBABILITIES, window.state.explained_class))
+    assert asked_for[1] == AskedValue(ValuePlace(window.state.node, window.state.channel, 1, 1))
     assert window.dock_layout.docks["number"].isVisible()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio import analysis
@@ -142,6 +144,33 @@ def test_the_curtain_moves_in_all_views(both: StudioWindow, settle: Settle) -> N
     assert edges() == [pytest.approx(width / 4)] * 2
     settle()
     assert both.state.second.choice.curtain == 0.25
+
+
+def test_the_curtain_is_dragged_in_a_tile_of_the_mosaic(both: StudioWindow, settle: Settle) -> None:
+    both.state.set_node("stage2")
+    both.state.second.choice.choose("curtain")
+    settle()
+    mosaic = maps_panel(both).mosaic_map
+    view, painting = mosaic.view, mosaic.painting
+    assert painting is not None
+    assert view.scene is not None
+    assert len(view.scene.lines) == 1
+    left, top, width, height = painting.mosaic.tile_box(2)
+    start, end = (view.to_widget(left + share * width, top + height / 2).toPoint() for share in (0.5, 0.25))
+    chosen: list[int] = []
+    mosaic.channel_chosen.connect(chosen.append)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(view, end)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=end)
+    settle()
+    pixel = 1 / (view.to_widget(left + width, top).x() - view.to_widget(left, top).x())
+    assert both.state.second.choice.curtain == pytest.approx(0.25, abs=pixel)
+    assert chosen == []
+    line = view.scene.lines[0].ends[2, 0, 0]
+    assert line == left + round(both.state.second.choice.curtain * width)
+    # A press that does not move is a click on the channel, and beside the line nothing is dragged.
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=view.to_widget(line, top + height / 2).toPoint())
+    assert chosen == [2]
 
 
 def test_predictions_show_both_probabilities(

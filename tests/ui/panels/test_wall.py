@@ -184,3 +184,43 @@ def test_times_are_said_with_two_digits() -> None:
     assert [seconds_text(each) for each in (0.0001, 0.0124, 0.999, 3.44, 61.0)] == [
         *("1 ms", "12 ms", "999 ms", "3.4 s", "61 s"),
     ]
+
+
+def test_a_hidden_wall_pauses_and_goes_on_where_it_was(desk: Desk, panel: ContactSheetPanel) -> None:
+    request = last(desk)
+    first = explanation(desk, request.questions[0])
+    progress = Progress(
+        id=request.id, done=1, total=14, text="", partial=ExplainedEach(explanations=((0, first),))
+    )
+    desk.tell(progress)
+    shown = panel.explanations
+    assert len(shown) == 1
+    panel.hide()
+    assert request.id in desk.client.cancelled
+    desk.state.set_target(None)  # Something that changes nothing.
+    panel.show()
+    desk.qtbot.waitUntil(lambda: last(desk).id != request.id)
+    assert last(desk).questions == request.questions
+    assert panel.explanations == shown  # What was there stays while the rest is asked for.
+    finish(desk, panel)
+    assert len(panel.explanations) == len(request.questions)
+
+
+def test_a_hidden_ranking_pauses_and_goes_on(desk: Desk, panel: ContactSheetPanel) -> None:
+    finish(desk, panel)
+    panel.rank.setCurrentIndex(panel.rank.findData("deletion"))
+    [ranking] = asked(desk, RankMaps)
+    panel.hide()
+    assert ranking.id in desk.client.cancelled
+    panel.show()
+    assert len(asked(desk, RankMaps)) == 2
+    assert asked(desk, RankMaps)[1].questions == ranking.questions
+
+
+def test_another_question_while_hidden_is_asked_when_shown(desk: Desk, panel: ContactSheetPanel) -> None:
+    panel.hide()
+    desk.state.set_target(1)
+    desk.qtbot.wait(300)
+    panel.show()
+    desk.qtbot.waitUntil(lambda: last(desk).questions[0].target == 1)
+    assert panel.explanations == ()

@@ -4,12 +4,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGraphicsView, QStackedWidget, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.preloading import Preloader
+from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 
 
 def test_it_begins_once_the_window_is_painted_and_ends_by_itself(qtbot: QtBot) -> None:
@@ -23,6 +26,33 @@ def test_it_begins_once_the_window_is_painted_and_ends_by_itself(qtbot: QtBot) -
     qtbot.waitUntil(
         lambda: not timer.isActive() and "convnext_studio.ui.plots.canvas.scene_canvas" in sys.modules
     )
+
+
+def test_views_that_may_be_shown_soon_have_their_canvas_before_their_first_scene(qtbot: QtBot) -> None:
+    """Otherwise the first answer would create those of all panels in one turn of the event loop."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    pages = QStackedWidget()
+    shown, next_page, hidden = ImageView(), ImageView(), ImageView()
+    pages.addWidget(shown)
+    pages.addWidget(next_page)
+    column = QVBoxLayout(window)
+    column.addWidget(pages)
+    column.addWidget(hidden)
+    hidden.hide()
+    timer = Preloader(window).findChild(QTimer)
+    assert timer is not None
+    window.show()
+    qtbot.waitExposed(window)
+    qtbot.waitUntil(lambda: bool(shown.findChildren(QGraphicsView) and not timer.isActive()))
+    assert next_page.findChildren(QGraphicsView)
+    assert not hidden.findChildren(QGraphicsView)
+    red = np.full((4, 4, 3), (250, 0, 0), np.uint8)
+    next_page.set_scene(Scene(size=(4.0, 4.0), layers=(Layer(Bitmap(red), (0.0, 0.0, 4.0, 4.0)),)))
+    pages.setCurrentWidget(next_page)
+    assert len(next_page.findChildren(QGraphicsView)) == 1
+    middle = next_page.grab().toImage().pixelColor(next_page.rect().center())
+    assert (middle.red(), middle.green(), middle.blue()) == (250, 0, 0)
 
 
 def test_a_window_that_closes_early_takes_it_along(qtbot: QtBot) -> None:

@@ -15,12 +15,18 @@ from convnext_studio.analysis.attribution import (
     make_question,
 )
 from convnext_studio.analysis.attribution import explain as explained_by
+from convnext_studio.analysis.attribution.grids import PIXELS
+from convnext_studio.analysis.attribution.task import INPUT
+from convnext_studio.analysis.attribution.tiled_maps import needs_one_pass, nodes_back_to, tiled_maps
+from convnext_studio.analysis.tiling.tiled_memory import steps_of
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.prediction_handlers import kept_prediction, predict
+from convnext_studio.engine.handlers.prediction_handlers import kept_prediction, predict, predict_in_steps
 from convnext_studio.engine.server.handler_registry import handles
+from convnext_studio.engine.server.large_inputs import tiled_plan
+from convnext_studio.engine.server.node_outputs import in_tiles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.protocol.attributions import (
     Explain,
@@ -98,6 +104,8 @@ def explain(
     workspace: Workspace, request: Explain, should_stop: ShouldStop
 ) -> Generator[Progress, None, Explanation]:
     """Explain an output with the requested method, unless the result is cached."""
+    if workspace.is_large(request.image):  # Here, so that there is progress; later it is at hand.
+        yield from predict_in_steps(workspace, Predict(id=request.id, image=request.image), should_stop)
     complete, question = completed(workspace, request, should_stop)
     key = workspace.key("explanation", complete)
     kept = workspace.results.get(key)
@@ -105,6 +113,14 @@ def explain(
         return cast("Explanation", kept)
     is_pointless = workspace.until_another_model(should_stop)
     prediction = predict(workspace, Predict(image=complete.image), is_pointless)
+    if _is_made_in_tiles(workspace, complete, question):
+        spent: list[float] = []
+        explained = yield from _explained_in_tiles(
+            workspace, request.id, complete, question, spent, is_pointless
+        )
+        answer = explanation_of(workspace, complete, question, prediction, explained, sum(spent))
+        workspace.results.put(key, answer)
+        return answer
     steps = timed(_steps(workspace, complete, question, is_pointless))
     result: Explanation | None = None
     for explained, seconds in steps:
@@ -132,6 +148,47 @@ def _steps(
         return
     tensor, geometry = workspace.input(complete.image)
     yield from explained_by(model, tensor, question, should_stop, geometry)
+
+
+def _is_made_in_tiles(workspace: Workspace, complete: Explain, question: Question) -> bool:
+    """Whether a question about a large input is answered in tiles, and not by the prediction at hand."""
+    is_large = workspace.is_large(complete.image) and needs_one_pass(question)
+    return is_large and _prediction_with_cams(workspace, complete) is None
+
+
+def _explained_in_tiles(
+    workspace: Workspace,
+    identifier: int,
+    complete: Explain,
+    question: Question,
+    spent: list[float],
+    should_stop: ShouldStop,
+) -> Generator[Progress, None, Explained]:
+    """Answer a question about a large input, with progress for the request of that number.
+
+    The seconds of each tile are added to `spent`.
+    """
+    model, size = workspace.model, workspace.input_size(complete.image)
+    plan = tiled_plan(model, workspace.geometry(complete.image), nodes_back_to(question), keeps_outputs=False)
+    tensor, geometry = workspace.any_input(complete.image)
+    total = steps_of(model, size, plan=plan) * len(question.outputs.classes)
+    work = _timed_tiles(tiled_maps(model, tensor, question, plan, geometry), spent)
+    found = yield from in_tiles(work, identifier, total, should_stop)
+    fields = {node: model.node(node).field for node in question.nodes} or {INPUT: PIXELS}
+    return conclude(question, found, fields, geometry)
+
+
+def _timed_tiles(work: Generator[None, None, Result], spent: list[float]) -> Generator[None, None, Result]:
+    """Pass on work in tiles, adding the computing time of each of them to a list."""
+    while True:
+        begin = time.perf_counter()
+        try:
+            next(work)
+        except StopIteration as finished:
+            return cast("Result", finished.value)
+        finally:
+            spent.append(time.perf_counter() - begin)
+        yield
 
 
 def _prediction_with_cams(workspace: Workspace, complete: Explain) -> Prediction | None:

@@ -6,23 +6,17 @@ from functools import partial
 from typing import cast
 
 import numpy as np
-import torch
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from torch import Tensor
 
-from convnext_studio.analysis.attribution.fills import fill_picture
-from convnext_studio.analysis.capture import ShouldStop, stoppable
+from convnext_studio.analysis.capture import ShouldStop
 from convnext_studio.analysis.evidence.correlation import agreement, rank_correlation
 from convnext_studio.analysis.evidence.faithfulness import (
     TOP_SHARE,
     InsertionDeletion,
-    Probability,
     area,
     centre_out_order,
     check_steps,
-    insertion_deletion,
-    on_picture,
     pixel_order,
     random_order,
 )
@@ -33,7 +27,6 @@ from convnext_studio.analysis.evidence.sanity import (
     parts,
     unrelated_maps,
 )
-from convnext_studio.analysis.features import probabilities_of
 from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
@@ -45,9 +38,9 @@ from convnext_studio.engine.handlers.attribution.attribution_handlers import (
     timed,
     within,
 )
+from convnext_studio.engine.handlers.attribution.masked_outputs import MaskedPictures, key_of_order
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import Workspace
-from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import (
     RANDOM_ORDERS,
     Agreement,
@@ -126,30 +119,19 @@ class _Measured:
 def _curves(
     workspace: Workspace, request: MeasureFaithfulness, explanation: Explanation, should_stop: ShouldStop
 ) -> Iterator[_Measured]:
-    tensor, geometry = workspace.input(explanation.image)
-    model = workspace.model
-    fill = fill_picture(tensor, model.preprocessing, request.fill)
-    probability = probability_of(model, explanation.target, should_stop)
-    whole = float(probability(tensor)[0])
-    height, width = tensor.shape[-2:]
+    masked = MaskedPictures(workspace, explanation.image, request.fill, request.steps, should_stop)
+    whole = masked.whole(explanation.target)
     values, field = explanation.maps[request.map_name], explanation.fields[request.map_name]
     nothing = InsertionDeletion.unmeasured(request.steps)
-
-    def measure(order: NDArray[np.int64]) -> Iterator[InsertionDeletion]:
-        seen = on_picture(order, geometry) if geometry.is_padded else order
-        return insertion_deletion(probability, tensor, fill, seen, request.steps)
-
     curves = [nothing]
-    for curves[0] in measure(pixel_order(values, field, height, width)):
+    order = pixel_order(values, field, *masked.size)
+    for curves[0] in masked.curves(order, key_of_order(order), explanation.target):
         yield _Measured((curves[0], nothing), "the map", whole)
-    for baseline in _baseline_orders(request, values.shape, field, height, width):
+    for baseline in _baseline_orders(request, values.shape, field, *masked.size):
         # These do not depend on the map's values, so that all maps of the same size share them.
-        key = workspace.key(explanation.image, explanation.target, request.fill, request.steps, baseline.key)
-        kept = workspace.baseline_curves.get(key)
         curves.append(nothing)
-        for curves[-1] in measure(baseline.pixels()) if kept is None else (kept,):
+        for curves[-1] in masked.curves(baseline.pixels(), baseline.key, explanation.target):
             yield _Measured(tuple(curves), baseline.name, whole)
-        workspace.baseline_curves.put(key, curves[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +154,6 @@ def _baseline_orders(
         seed = request.seed + number
         by_chance = partial(random_order, shape, field, height, width, seed)
         yield _BaselineOrder(f"random order {number + 1}", (seed, shape, field), by_chance)
-
-
-def probability_of(model: LoadedModel, target: int, should_stop: ShouldStop) -> Probability:
-    """Return the function that maps pictures to the probability of a class."""
-
-    def probability(pictures: Tensor) -> Tensor:
-        with torch.no_grad(), stoppable(model.blocks, should_stop):
-            return probabilities_of(model, model.module(pictures))[:, target]
-
-    return probability
 
 
 def _with_areas(curves: InsertionDeletion) -> Curves:

@@ -8,7 +8,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import Outputs, Question, conclude
-from convnext_studio.analysis.attribution.fills import fill_picture
 from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.attribution.pass_counts import passes_needed
 from convnext_studio.analysis.attribution.shared_pass import SHARING, Share, shared_pass
@@ -18,14 +17,12 @@ from convnext_studio.analysis.evidence.faithfulness import (
     InsertionDeletion,
     area,
     check_steps,
-    insertion_deletion,
-    on_picture,
     pixel_order,
 )
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.attribution.attribution_handlers import completed, explain, explanation_of
-from convnext_studio.engine.handlers.attribution.faithfulness_handlers import probability_of
+from convnext_studio.engine.handlers.attribution.masked_outputs import MaskedPictures, key_of_order
 from convnext_studio.engine.handlers.prediction_handlers import predict
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
@@ -111,9 +108,17 @@ def _key(workspace: Workspace, asked: _Asked) -> Hashable:
 def _answered_together(
     workspace: Workspace, group: list[_Asked], should_stop: ShouldStop
 ) -> Iterator[ExplainedEach]:
-    """Yield the maps that one forward pass and one backward pass for each output give."""
+    """Yield the maps that one forward pass and one backward pass for each output give.
+
+    Of an input that is computed in tiles, each map is made by a pass of its own, because together they would
+    not fit into memory.
+    """
     model = workspace.model
     first = group[0].complete
+    if workspace.is_large(first.image):
+        for each in group:
+            yield from _answered_alone(workspace, each, should_stop)
+        return
     try:
         tensor, geometry = workspace.input(first.image)
         prediction = predict(workspace, Predict(image=first.image), should_stop)
@@ -205,25 +210,15 @@ def _finished(
 def _area(
     workspace: Workspace, request: RankMaps, found: Explanation, around: Progress, should_stop: ShouldStop
 ) -> Generator[Progress, None, float]:
-    """Measure the area under the curve of a map; both curves are kept, because they come together."""
+    """Measure the area under the curve of a map."""
     name = next(reversed(found.maps))
-    asked = found.method, found.nodes, found.target, found.output, found.against
-    settings = tuple(found.parameters.items())
-    key = workspace.key("map's curves", found.image, asked, settings, request.fill, request.steps)
-    kept = workspace.baseline_curves.get(key)
-    if kept is None:
-        model = workspace.model
-        tensor, geometry = workspace.input(found.image)
-        fill = fill_picture(tensor, model.preprocessing, request.fill)
-        order = pixel_order(found.maps[name], found.fields[name], *tensor.shape[-2:])
-        order = on_picture(order, geometry) if geometry.is_padded else order
-        probability = probability_of(model, found.target, should_stop)
-        kept = InsertionDeletion.unmeasured(request.steps)
-        for measured in insertion_deletion(probability, tensor, fill, order, request.steps):
-            kept = measured
-            yield around
-        workspace.baseline_curves.put(key, kept)
-    return area(kept.insertion if request.by == "insertion" else kept.deletion)
+    masked = MaskedPictures(workspace, found.image, request.fill, request.steps, should_stop)
+    order = pixel_order(found.maps[name], found.fields[name], *masked.size)
+    measured = InsertionDeletion.unmeasured(request.steps)
+    for so_far in masked.curves(order, key_of_order(order), found.target):
+        measured = so_far
+        yield around
+    return area(measured.insertion if request.by == "insertion" else measured.deletion)
 
 
 def _agreements(found: list[Explanation]) -> list[float]:

@@ -28,6 +28,7 @@ class LectureCommand(Enum):
     ZOOM = auto()
     THEME = auto()
     SPEAKER = auto()
+    CAMERA = auto()
     PASTE = auto()
     HELP = auto()
     LEAVE = auto()
@@ -87,6 +88,7 @@ BINDINGS = (
     Binding(LectureCommand.SPOTLIGHT, ("L",), (), "L", "Spotlight around the pointer"),
     Binding(LectureCommand.THEME, ("T",), (), "T", "Switch between light and dark"),
     Binding(LectureCommand.SPEAKER, ("S",), (), "S", "Speaker's window with notes, next step and time"),
+    Binding(LectureCommand.CAMERA, ("C",), (), "C", "What a camera sees, live; again to switch it off"),
     Binding(LectureCommand.PASTE, ("Ctrl+V",), (), "Ctrl+V", "Open the picture on the clipboard; or drop one"),
     Binding(LectureCommand.HELP, ("?", "F1"), (), "?  F1", "Show these keys"),
     Binding(

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QScreen
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -59,6 +59,10 @@ class Presentation(QObject):
     speaker
         Window of the speaker; None unless it is open.
     """
+
+    camera_asked = Signal(bool)  # whether it is to be on
+    freeze_asked = Signal()
+    step_asked = Signal(int)
 
     def __init__(self, window: QWidget, state: AppState, bridge: EngineBridge, controller: Controller) -> None:
         super().__init__(window)
@@ -130,6 +134,8 @@ class Presentation(QObject):
         presenter, self.presenter = self.presenter, None
         self._controller.noticed.disconnect(presenter.tell)
         self._close_speaker()
+        if presenter.stage.isVisible():
+            presenter.stage.toggle()
         presenter.close_views()
         # Show the window before hiding the presenter, because Qt quits when no window is left.
         self._window.show()
@@ -146,6 +152,10 @@ class Presentation(QObject):
         presenter.views.network_left.connect(self._controller.models.reopen_left)
         presenter.asked.connect(self._do)
         presenter.left.connect(self.leave)
+        stage = presenter.stage
+        stage.asked.connect(self.camera_asked)
+        stage.freeze_asked.connect(self.freeze_asked)
+        stage.step_asked.connect(self.step_asked)
         self._controller.noticed.connect(presenter.tell)
         self._drops.watch(presenter)
         shown_on, spoken_at = arrange(QGuiApplication.screens(), self._window.screen())

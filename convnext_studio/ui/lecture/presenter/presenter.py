@@ -16,27 +16,29 @@ from PySide6.QtWidgets import (
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.keys import LectureCommand, bind, command_for, digit_of
+from convnext_studio.ui.lecture.presenter.live_stage import LiveStage
 from convnext_studio.ui.lecture.presenter.overlays import Cover, KeyHelp, Overview, Spotlight
 from convnext_studio.ui.lecture.presenter.prefetch import StepViews
 from convnext_studio.ui.lecture.presenter.slide import Footer, Slide
 from convnext_studio.ui.lecture.views.live_view import CONTROLS, LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.lecture.views.registry import VIEWS
+from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.message_bar import Notice
 
 
 class DoubleClicks(QObject):
-    """Catches double-clicks on a view and its children, apart from controls and from plots, which they fit."""
+    """Catches double-clicks on a view, apart from controls, and from plots and pictures, which they fit."""
 
     happened = Signal()
 
     def watch(self, view: QWidget) -> None:
         """Watch a view and its children."""
-        plots = view.findChildren(ReadPlot)
+        fitted = (*view.findChildren(ReadPlot), *view.findChildren(ImageView))
         for widget in (view, *view.findChildren(QWidget)):
-            if any(plot.isAncestorOf(widget) for plot in plots):
+            if any(each is widget or each.isAncestorOf(widget) for each in fitted):
                 continue
             # A filter that is installed twice is moved to the front and still called once.
             widget.installEventFilter(self)
@@ -107,6 +109,7 @@ class Presenter(QWidget):
         self.help = KeyHelp(self)
         self.cover = Cover(self)
         self.spotlight = Spotlight(self)
+        self.stage = LiveStage(state, self)
         self._double_clicks = DoubleClicks(self)
         self._double_clicks.happened.connect(self.toggle_zoom)
         bind(self, self.do)
@@ -181,7 +184,7 @@ class Presenter(QWidget):
 
     def do(self, command: LectureCommand) -> None:
         """Handle a command from a key; an overlay gets it first."""
-        if self._uncover():
+        if self._uncover() or self.stage.takes(command):
             return
         if self.overview.isVisible() and self._do_in_overview(command):
             return
@@ -221,6 +224,8 @@ class Presenter(QWidget):
                 self.cover.cover(Qt.GlobalColor.white)
             case LectureCommand.SPOTLIGHT:
                 self.spotlight.toggle()
+            case LectureCommand.CAMERA:
+                self.stage.toggle()
             case LectureCommand.HELP:
                 self.help.open(self.text_px)
             case _:
@@ -255,7 +260,7 @@ class Presenter(QWidget):
         """Handle keys that no control has handled."""
         commanding = event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
         command = None if commanding else command_for(event.key())
-        if self._uncover():
+        if self._uncover() or (not commanding and self.stage.takes_key(event.key())):
             return
         if digit := digit_of(event.key()):
             self._typed = (self._typed + digit)[-_LONGEST_NUMBER:]
@@ -317,7 +322,7 @@ class Presenter(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Scale everything with the window."""
         self.scale_text()
-        for over in (self.cover, self.overview, self.help, self.spotlight):
+        for over in (self.cover, self.overview, self.help, self.spotlight, self.stage):
             over.setGeometry(self.rect())
         super().resizeEvent(event)
 
@@ -326,6 +331,7 @@ class Presenter(QWidget):
         px = self.text_px
         self.slide.set_text_px(px, self.height())
         self.footer.set_text_px(px)
+        self.stage.set_text_px(px)
         self.views.set_text_px(px)
         self._set_gaps()
         if self.overview.isVisible():

@@ -2,32 +2,47 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout
 
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
-from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import format_percent
 from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
-from convnext_studio.ui.plots.scene import Bitmap
+from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.plots.ink import Ink, InkCanvas
+from convnext_studio.ui.plots.map_texts import picture_layer
+from convnext_studio.ui.plots.scene import Layer, Mark, Scene
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 
-_PICTURE_PART = 0.58  # Fraction of the width.
-_ROW_LINES = 2.4  # Height of a row, in lines of text.
-_BAR_LINES = 0.5
+_PICTURE_PART, _CLASSES_PART = 58, 42  # Shares of the width.
+_ROW_LINES = 2.0  # Height of a row, in lines of text.
 
 
-class ShownPicture(LectureView):
-    """The picture with the part that the network sees, and the most likely classes as bars."""
+class PredictedPictureView(LectureView):
+    """The picture with the part that the network sees, and the most likely classes as bars.
+
+    Attributes
+    ----------
+    picture
+        The view of the picture: the wheel zooms, dragging moves, and a double click fits.
+    """
 
     def __init__(self, state: AppState, bridge: EngineBridge, settings: Mapping[str, str]) -> None:
         super().__init__(state, bridge, settings)
         self._classes = int(settings["classes"])
-        self._bitmap: Bitmap | None = None
-        self._bitmap_key = ""
+        self._layer: Layer | None = None
+        self._layer_key = ""
+        self.picture = ImageView()
+        self.picture.setAccessibleName("Picture")
+        self.picture.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # The keys are the presenter's.
+        self._bars = InkCanvas(self._paint, "Predictions")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.picture, _PICTURE_PART)
+        layout.addWidget(self._bars, _CLASSES_PART)
         self.setAccessibleName("Picture and predictions")
         for signal in (
             state.model_loaded,
@@ -69,79 +84,59 @@ class ShownPicture(LectureView):
         """Ask for nothing, because the predictions are part of the selection."""
         self._refresh()
 
+    def set_text_px(self, px: int) -> None:
+        """Scale all text, and the gap between picture and classes."""
+        super().set_text_px(px)
+        layout = self.layout()
+        if layout is not None:
+            layout.setSpacing(px)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme, which has its own colour for the part that the network sees."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            # Deferred, because the scene's items must not change while Qt is notifying them.
+            QTimer.singleShot(0, self, self._refresh)
+
     def _refresh(self, _changed: object = None) -> None:
-        picture = self.state.picture
-        key = "" if picture is None else picture.key
-        if key != self._bitmap_key:
-            self._bitmap_key = key
-            self._bitmap = None if picture is None else Bitmap(picture.preview)
+        self.picture.set_scene(self._scene())
         self.setAccessibleDescription(
             self.notice
             or ", ".join(f"{label} {format_percent(probability)}" for label, probability in self.rows())
         )
-        self.update()
+        self._bars.update()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the picture on the left and the classes on the right."""
-        with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            left = QRectF(self.contentsRect())
-            left.setWidth(left.width() * _PICTURE_PART)
-            self._paint_picture(painter, left)
-            right = QRectF(self.contentsRect())
-            right.setLeft(left.right() + self.text_px)
-            self._paint_predictions(painter, right)
+    def _scene(self) -> Scene | None:
+        """Return the picture with a frame around the part that the network sees, once that is known."""
+        picture, prediction = self.state.picture, self.state.prediction
+        if picture is None:
+            return None
+        if self._layer is None or picture.key != self._layer_key:
+            self._layer_key, self._layer = picture.key, picture_layer(picture)
+        width, height = picture.size
+        marks = []
+        if prediction is not None:
+            seen = QRectF(*prediction.geometry.crop_box).intersected(QRectF(0, 0, width, height))
+            box = (seen.x(), seen.y(), seen.width(), seen.height())
+            marks.append(Mark(box, colour=theme.current().accent))
+        return Scene(size=(float(width), float(height)), layers=(self._layer,), marks=tuple(marks))
 
-    def _paint_picture(self, painter: QPainter, room: QRectF) -> None:
-        picture = self.state.picture
-        if picture is None or self._bitmap is None:
-            return
-        image = self._bitmap.image
-        scale = min(room.width() / image.width(), room.height() / image.height())
-        box = QRectF(0, 0, image.width() * scale, image.height() * scale)
-        box.moveCenter(room.center())
-        level = self._bitmap.level(scale * self.devicePixelRatioF())
-        painter.drawImage(box, level, QRectF(level.rect()))
-        prediction: Prediction | None = self.state.prediction
-        if prediction is None:
-            return
-        x, y, width, height = prediction.geometry.crop_box
-        per_pixel = box.width() / picture.size[0]
-        seen = QRectF(x * per_pixel, y * per_pixel, width * per_pixel, height * per_pixel)
-        painter.setPen(QPen(QColor(theme.current().accent), max(2, self.text_px // 10)))
-        painter.drawRect(seen.translated(box.topLeft()).intersected(box))
-
-    def _paint_predictions(self, painter: QPainter, room: QRectF) -> None:
-        look = theme.current()
-        if self.notice:
-            painter.setPen(QColor(look.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(room, int(flags), self.notice)
-            return
-        line = painter.fontMetrics().height()
-        rows = self.rows()
-        y = room.center().y() - len(rows) * _ROW_LINES * line / 2
-        for label, probability in rows:
-            percentage = format_percent(probability)
-            text = QRectF(room.left(), y, room.width(), line)
-            painter.setPen(QColor(look.text))
-            painter.drawText(text, int(Qt.AlignmentFlag.AlignRight), percentage)
-            number_px = painter.fontMetrics().horizontalAdvance(f"{percentage}  ")
-            name = painter.fontMetrics().elidedText(
-                label, Qt.TextElideMode.ElideRight, round(room.width() - number_px)
-            )
-            painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft), name)
-            bar = QRectF(room.left(), text.bottom() + 0.2 * line, room.width(), _BAR_LINES * line)
-            painter.fillRect(bar, QColor(look.border))
-            bar.setWidth(bar.width() * probability)
-            painter.fillRect(bar, QColor(look.accent))
-            y += _ROW_LINES * line
+    def _paint(self, ink: Ink, room: QRectF) -> None:
+        """Paint the classes, or the sentence in their place, halfway down."""
+        rows, notice = self.rows(), self.notice
+        height = ink.paragraph_height(room.width(), notice) if notice else len(rows) * _ROW_LINES * ink.line()
+        top = max((room.height() - height) / 2, 0.0)
+        place = room.adjusted(0, top, 0, -top)
+        if notice:
+            ink.paragraph(place, notice, colour=ink.look.muted, align="centre")
+        else:
+            ink.bars(place, rows, ink.look.accent)
 
 
 SPEC = ViewSpec(
     name="picture",
     title="The current picture, the part that the network sees, and the predictions",
-    make=ShownPicture,
+    make=PredictedPictureView,
     settings={
         "classes": Whole(help="How many of the most likely classes to show", default="5", least=1, most=8)
     },

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
@@ -21,7 +23,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
-from convnext_studio.protocol.value_sums import MapValue
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
@@ -38,6 +40,7 @@ from convnext_studio.ui.panels.attribution.attribution_map import (
 from convnext_studio.ui.panels.attribution.attribution_texts import (
     WAITING,
     areas_text,
+    beside_curtain,
     caption,
     comes_with_prediction,
     explain_question,
@@ -54,6 +57,7 @@ from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
 
 MOST_MAPS = 4
@@ -259,6 +263,7 @@ class AttributionPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self._shown_with: Prediction | None = None
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self.figure = AttributionFigure()
@@ -427,12 +432,12 @@ class AttributionPanel(Panel):
             return None
         return explanation_of(prediction, model, question.nodes)
 
-    def _take_prediction(self, _prediction: Prediction | None) -> None:
+    def _take_prediction(self, prediction: Prediction | None) -> None:
         """Show the maps that came with a prediction, even if they have already been requested."""
         question = self.question()
         is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
         self._show_classes()
-        if is_at_hand and not self.query.is_news():
+        if is_at_hand and not self.query.is_news() and self._shown_with is not prediction:
             self.query.ask_again()
         self._await()
 
@@ -443,7 +448,7 @@ class AttributionPanel(Panel):
         self._show_where()
 
     def _show(self, payload: Payload) -> None:
-        question = self.question()
+        question, self._shown_with = self.question(), self.state.prediction
         if isinstance(payload, Explanation) and self.query.is_current and isinstance(question, Explain):
             self.state.attributions.set_explanation(question, payload)
         self._paint()
@@ -466,9 +471,10 @@ class AttributionPanel(Panel):
                 is_difference=is_difference or explanation.output == "difference",
                 is_on_pixels=INPUT in explanation.maps,
             )
-            if explanation.image == picture.key:
+            explained = self.state.live.picture(explanation.image, picture)
+            if explained is not None:
                 self.figure.show_explanation(
-                    explanation, picture, now.model, self.look.shading, now.others, now.beyond
+                    explanation, explained, now.model, self.look.shading, now.others, now.beyond
                 )
             self._describe()
         self._show_where()
@@ -499,21 +505,20 @@ class AttributionPanel(Panel):
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
         self._caption.setToolTip(about(method_named(explanation.method)))
-        question = self.query.shown_question
-        for cell, each in zip(self.figure.cells, shown, strict=False):
-            asked = question if isinstance(question, Explain) else None
-            python = None if asked is None else python_of_map(asked, explanation, each.values, model)
-            name = f"{explanation.method} {each.title}"
-            cell.map.set_contents(self.contents(name, each.values, python))
+        for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
+            beyond = now.beyond[index] if index < len(now.beyond) else None
+            values, python = _values_of(self, explanation, each, beyond)
+            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", values, python))
 
-    def _value_at(self, cell: MapCell, x: float, y: float) -> MapValue | None:
-        """Return the place of a map's value at a point of the picture, or None."""
-        found, question, explanation = cell.unit_at(x, y), self.query.shown_question, self.query.answer
-        if found is None or not isinstance(question, Explain) or not isinstance(explanation, Explanation):
+    def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
+        """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""
+        found, question, now = cell.unit_at(x, y), self.query.shown_question, self._shown
+        if found is None or now is None or not isinstance(question, Explain):
             return None
-        if self.state.second.shown != "first":  # The sum would be that of A.
-            return None
-        return value_of_map(question, explanation, *found)
+        is_of_b = self.state.second.shown == "second"
+        other = self.state.second.counterpart(question) if is_of_b else None
+        place = value_of_map(question if other is None else other.request, now.explanation, *found)
+        return None if place is None else AskedValue(place, "B" if is_of_b else "A")
 
     def _show_classes(self) -> None:
         state = self.state
@@ -539,3 +544,16 @@ class AttributionPanel(Panel):
             stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
             for stage, cam in prediction.cams.items()
         }
+
+
+def _values_of(
+    panel: AttributionPanel, explanation: Explanation, shown: PlacedMap, beyond: PlacedMap | None
+) -> tuple[NDArray[np.floating], PythonLines | None]:
+    """Return the numbers of a map that is shown, on both sides of a curtain, and the lines that give them."""
+    question, model, second = panel.query.shown_question, panel.state.model, panel.state.second
+    share = shown.placement.share_of_width(second.choice.curtain, shown.values.shape[1])
+    values = shown.values if beyond is None else beside_curtain(shown, beyond, share)
+    if not isinstance(question, Explain) or model is None:
+        return values, None
+    of_shown = second.model if second.shown == "second" and second.model is not None else model
+    return values, python_of_map(question, explanation, shown.values, of_shown, second, share)

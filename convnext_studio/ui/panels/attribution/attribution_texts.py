@@ -1,10 +1,14 @@
 """The attribution panel's request for the current selection, and the texts that describe its answer."""
 
+import dataclasses
+
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import Method, MethodName, Output, method_named
+from convnext_studio.common.errors import StudioError
+from convnext_studio.comparison import MapPlace, curtain_of
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import (
@@ -14,14 +18,17 @@ from convnext_studio.protocol.attributions import (
     Explanation,
     Faithfulness,
 )
+from convnext_studio.protocol.counterparts import counterpart
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.protocol.value_sums import MapValue
 from convnext_studio.render import Shading, format_number, format_percent, missing_text
 from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
+from convnext_studio.ui.panels.python_of_two import explained_by_two
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.python_text import PythonLines, explanation_lines
+from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
 WAITING = "Computing …"
 
@@ -208,13 +215,52 @@ def value_of_map(
     return None
 
 
+def beside_curtain(first: PlacedMap, second: PlacedMap, share: float) -> NDArray[np.floating]:
+    """Return a map of A left of the curtain's line, which is at a share of its width, and B's right of it."""
+    at_a, at_b = (MapPlace(each.placement.field, each.placement.crop) for each in (first, second))
+    return curtain_of(first.values, at_a, second.values, at_b, share)
+
+
 def python_of_map(
-    question: Explain, explanation: Explanation, values: NDArray[np.floating], model: ModelInfo
+    question: Explain,
+    explanation: Explanation,
+    values: NDArray[np.floating],
+    model: ModelInfo,
+    second: SecondNetwork,
+    share: float,
 ) -> PythonLines | None:
-    """Return the lines of Python for one of the maps of an answer, or one that a difference subtracts."""
+    """Return the lines of Python for one of the maps that are shown, or one that a difference subtracts.
+
+    Parameters
+    ----------
+    question
+        What A was asked.
+    explanation, values
+        What is shown: the answer of A or of B, or their difference, and one of its maps.
+    share
+        Where the curtain's line is in the map, as a share of its width.
+    """
+    found = _part_and_node(explanation, values)
+    pair = second.pair
+    if found is None:
+        return None
+    part, node = found
+    if pair is None or second.shown == "first":
+        return explanation_lines(question, model, node, part)
+    try:
+        in_b = counterpart(question, pair).request
+    except StudioError:
+        return None
+    if second.shown == "second":
+        return dataclasses.replace(explanation_lines(in_b, model, node, part), network="B")
+    # The two maps that a difference of classes subtracts are not compared by themselves.
+    return None if part else explained_by_two(question, pair, second.shown, share, node)
+
+
+def _part_and_node(explanation: Explanation, values: NDArray[np.floating]) -> tuple[str, str] | None:
+    """Return which of an answer's maps one is: its part, which is empty for the usual one, and its node."""
     for part in ("maps", "target_maps", "against_maps"):
         for name, found in getattr(explanation, part).items():
             if found is values:
-                node = "" if name in (INPUT, AVERAGE) else name
-                return explanation_lines(question, model, node, "" if part == "maps" else part)
+                return "" if part == "maps" else part, "" if name in (INPUT, AVERAGE) else name
     return None

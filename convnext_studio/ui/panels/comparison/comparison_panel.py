@@ -43,6 +43,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import suggestions
 from convnext_studio.ui.state.opening.second_opener import SecondOpener
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
@@ -125,7 +126,15 @@ class CkaPanel(Panel):
         self.map.bar.set_scale(ColorScale(COLORMAP, LIMITS))
         self._mark()
         self._describe()
-        self.map.set_contents(self.contents("CKA", found.matrix))
+        self.map.set_contents(self.contents("CKA", found.matrix, self.python))
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the matrix."""
+        asked = self.query.shown_question
+        if not isinstance(asked, CompareNodes):
+            return None
+        return PythonLines(("values = comparison.cka(pictures).matrix",), asked.images, compares=True)
 
     def _mark(self, _changed: object = None) -> None:
         """Frame the nodes that the views compare, and draw lines between the stages."""
@@ -254,6 +263,14 @@ class WeightsPanel(Panel):
         if self.state.second.model is None:
             return NO_B_WEIGHTS
         return CompareWeights(panel="comparison")
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give the distances."""
+        if self.query.shown_question is None:
+            return None
+        line = "values = [tensor.distance for tensor in comparison.weights().tensors]"
+        return PythonLines((line,), compares=True)
 
     def _show(self, answer: Payload) -> None:
         if not isinstance(answer, WeightDistances):

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QListWidgetItem, QPushButton, QSpinBox, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
@@ -106,6 +107,17 @@ class ContactSheetPanel(Panel):
         self.save.clicked.connect(self.save_asked)
         self.query.asked.connect(self._show_bare)
         self.query.changed.connect(self._follow_query)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Pause the ranking, too, while nobody sees it."""
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self._ranking.pause()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Go on with the ranking."""
+        super().showEvent(event)
+        self._follow_query()
 
     def sizeHint(self) -> QSize:
         """Make room for three thumbnails side by side."""

@@ -50,6 +50,11 @@ class Ranking(QObject):
         questions = tuple(tile.question for tile in tiles)
         self._query.ask(RankMaps(questions=questions, by=self._by, panel=PANEL), of=self._state.model)
 
+    def pause(self) -> None:
+        """Measure nothing more until `rank` is called again; the scores so far stay."""
+        if self._query.is_running:
+            self._query.drop()
+
     def drop(self) -> None:
         """Forget the scores, and what is being measured."""
         self._query.drop()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
@@ -32,6 +33,13 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     output_text,
 )
 from convnext_studio.ui.panels.base import Panel, choice, plain_label
+from convnext_studio.ui.panels.evidence.evidence_of_two import (
+    agreement_of_two,
+    correlations_of_two,
+    curves_of_two,
+    sanity_of_two,
+    verdicts_of_two,
+)
 from convnext_studio.ui.panels.measuring import add_running_controls, map_text, measuring_query
 from convnext_studio.ui.plots.arranged_views import COLORMAP, LIMITS, MatrixView, Tile, TileGrid
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
@@ -48,6 +56,7 @@ class AgreementPanel(Panel):
     """A panel that compares the methods' maps at the selected node pairwise."""
 
     title = "Agreement"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -98,7 +107,8 @@ class AgreementPanel(Panel):
         if not isinstance(payload, Agreement) or model is None:
             return
         titles = [method_named(name).title for name in payload.methods]
-        self.matrix.show_matrix(titles, payload.matrix, is_whole=self.query.is_current)
+        matrix, notes = self._of_networks(payload)
+        self.matrix.show_matrix(titles, matrix, is_whole=self.query.is_current)
         target = next((output_text(each, model, None) for each in payload.explanations), "the class")
         said = (
             f"Spearman's rank correlation of the signed maps for {target} on the grid of "
@@ -107,7 +117,21 @@ class AgreementPanel(Panel):
         )
         if self.query.is_current and not np.isfinite(payload.matrix).all():
             said += " –: a map is constant or not finite."
+        said = " · ".join((said, *notes))
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
+
+    def _of_networks(self, first: Agreement) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """Return the matrix to show of one network or of both, and what to say of that."""
+        second, choice = self.query.second, self.state.second.choice
+        other = None if second is None else second.answer
+        shown = self.state.second.shown
+        if second is None or shown == "first" or not isinstance(other, Agreement):
+            return first.matrix, ()
+        if shown == "second":
+            return other.matrix, second.notes
+        lower = f"{choice.first} above the diagonal, {choice.second} below it"
+        words = (lower,) if shown == "curtain" else ()
+        return agreement_of_two(first, other, choice), (*words, *second.notes)
 
     def _dim(self, dimmed: bool) -> None:
         self.matrix.setEnabled(not dimmed)
@@ -191,12 +215,15 @@ class CurvesPanel(Panel):
         other = None if second is None else second.answer
         notes = () if second is None else second.notes
         if isinstance(other, Faithfulness) and shown in ("difference", "curtain"):
-            curves = both_curves(payload, other) if shown == "curtain" else difference_curves(payload, other)
+            choice = self.state.second.choice
+            curves = curves_of_two(payload, other, choice)
             self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
             self.table.show_curves(payload)
-            show_verdict(self.verdict, areas_of_both(payload, other))
+            show_verdict(self.verdict, *verdicts_of_two(payload, other, choice))
             place = map_text(asked.question, payload.map_name, model)
-            self.set_caption(" · ".join((f"Of the map at {place}; the table is that of A", *notes)))
+            self.set_caption(
+                " · ".join((f"Of the map at {place}; the table is that of {choice.first}", *notes))
+            )
             return
         now = other if isinstance(other, Faithfulness) and shown == "second" else payload
         curves = _curves(now)
@@ -212,50 +239,6 @@ class CurvesPanel(Panel):
     def _dim(self, dimmed: bool) -> None:
         self.plot.setEnabled(not dimmed)
         self.table.setEnabled(not dimmed)
-
-
-def difference_curves(first: Faithfulness, second: Faithfulness) -> list[Curve]:
-    """Return the curves of A's map minus those of B's."""
-    names: tuple[CurveName, ...] = ("insertion", "deletion")
-    return [
-        Curve(
-            label=f"{name}, A − B",
-            x=first.shares,
-            y=getattr(first.of_map, name) - getattr(second.of_map, name),
-            series=series,
-        )
-        for series, name in enumerate(names)
-        if len(first.shares) == len(second.shares)
-    ]
-
-
-def both_curves(first: Faithfulness, second: Faithfulness) -> list[Curve]:
-    """Return the curves of both networks' maps, those of B dashed."""
-    names: tuple[CurveName, ...] = ("insertion", "deletion")
-    return [
-        Curve(
-            label=f"{name}, {network}",
-            x=measured.shares,
-            y=getattr(measured.of_map, name),
-            series=series,
-            dashed=network == "B",
-        )
-        for network, measured in (("A", first), ("B", second))
-        for series, name in enumerate(names)
-    ]
-
-
-def areas_of_both(first: Faithfulness, second: Faithfulness) -> str:
-    """Compare the areas below the curves of both maps."""
-    said = [
-        f"{name} area {format_number(a)} in A, {format_number(b)} in B"
-        for name, a, b in (
-            ("Insertion", first.of_map.insertion_area, second.of_map.insertion_area),
-            ("deletion", first.of_map.deletion_area, second.of_map.deletion_area),
-        )
-        if not (math.isnan(a) or math.isnan(b))
-    ]
-    return ", ".join(said)
 
 
 def _curves(measured: Faithfulness) -> list[Curve]:
@@ -367,10 +350,12 @@ class SanityPanel(Panel):
     """A panel of maps while the weights are randomised from the head down, with their rank correlations."""
 
     title = "Sanity"
+    compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self.query = measuring_query(self, self.question, self._show, self._dim)
+        # The steps of an unfinished cascade are not kept, so that it would begin anew.
+        self.query = measuring_query(self, self.question, self._show, self._dim, pauses=False)
         self.stop = add_running_controls(self, self.query)
         self.tiles = TileGrid("Maps as the weights are randomised")
         self.plot = CurvePlot("Rank correlation by step", _EVIDENCE_SANITY_AXES)
@@ -387,6 +372,7 @@ class SanityPanel(Panel):
         layout.addLayout(maps, 3)
         layout.addWidget(self.plot, 2)
         self.set_body(body)
+        state.second.choice.curtain_moved.connect(self._draw_curtain)
         self.query.refresh()
 
     def question(self) -> CheckSanity | str:
@@ -401,42 +387,76 @@ class SanityPanel(Panel):
         model, asked = self.state.model, self.question()
         if not isinstance(payload, Sanity) or model is None or isinstance(asked, str):
             return
-        is_signed = has_sign(payload.method, asked.question.output)
-        self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in payload.steps])
+        second, shown = self.query.second, self.state.second.shown
+        other = None if second is None else second.answer
+        if isinstance(other, Sanity) and shown in ("difference", "curtain"):
+            self._show_both(payload, other, asked, model)
+            return
+        is_of_b = isinstance(other, Sanity) and shown == "second"
+        now = other if isinstance(other, Sanity) and is_of_b else payload
+        of_model = self.state.second.model if is_of_b else model
+        if of_model is None:
+            return
+        self._show_maps(now, of_model, has_sign(now.method, asked.question.output))
+        self._plot([*_correlations(now), _unrelated_band(now)], now, of_model)
+        show_verdict(self.verdict, now.verdict_text)
+        notes = second.notes if second is not None and is_of_b else ()
+        self._say(now, asked, model, *notes)
+
+    def _draw_curtain(self, _share: float) -> None:
+        if self.state.second.shown == "curtain" and self.shows_body and self.isVisible():
+            self._show(self.query.answer)
+
+    def _show_both(self, first: Sanity, second: Sanity, asked: CheckSanity, model: ModelInfo) -> None:
+        """Show what the cascades of both networks have in common, or how they differ."""
+        choice = self.state.second.choice
+        joined = sanity_of_two(first, second, choice)
+        is_difference = choice.shown == "difference"
+        self._show_maps(joined, model, is_difference or has_sign(first.method, asked.question.output))
+        self._plot(correlations_of_two(first, second, choice), first, model)
+        texts = ((choice.first, first.verdict_text), (choice.second, second.verdict_text))
+        show_verdict(self.verdict, *(f"{network}: {text}" for network, text in texts if text))
+        notes = () if self.query.second is None else self.query.second.notes
+        what = f"the r of each map is that of {choice.first}"
+        if not is_difference:
+            what = f"in each map, {choice.first} is left and {choice.second} right of the line; {what}"
+        self._say(first, asked, model, what, *notes)
+
+    def _show_maps(self, cascade: Sanity, model: ModelInfo, is_signed: bool) -> None:
+        self.tiles.show_tiles([_tile(step, _part_text(step.part, model), is_signed) for step in cascade.steps])
         self.bar.set_scale(ColorScale(_colormap(is_signed), None, ("-max" if is_signed else "min", "max")))
-        places = np.arange(len(payload.steps), dtype=np.float64)
-        curves = [
-            Curve(
-                label="signed values",
-                x=places,
-                y=np.array([step.correlation for step in payload.steps]),
-                dots=True,
-            ),
-            Curve(
-                label="absolute values",
-                x=places,
-                y=np.array([step.correlation_of_sizes for step in payload.steps]),
-                series=1,
-                dots=True,
-                dashed=True,
-            ),
-            _unrelated_band(payload),
-        ]
-        names = ["none", *(_part_text(part, model) for part in payload.parts)]
+
+    def _plot(self, curves: list[Curve], cascade: Sanity, model: ModelInfo) -> None:
+        names = ["none", *(_part_text(part, model) for part in cascade.parts)]
         ends = Limits(0.0, float(len(names) - 1))
         self.plot.show_curves(curves, x=ends, y=Limits(-1.0, 1.0), names=tuple(enumerate(names)))
-        of = map_text(asked.question, payload.map_name, model)
-        show_verdict(self.verdict, payload.verdict_text)
+
+    def _say(self, cascade: Sanity, asked: CheckSanity, model: ModelInfo, *more: str) -> None:
+        of = map_text(asked.question, asked.map_name or cascade.map_name, model)
+        scales = "each map on its own scale, whose ends are below it"
+        said = " · ".join((of, f"seed {cascade.seed}", scales, *more))
         said = (
-            f"{of} · seed {payload.seed} · each map on its own scale, whose ends are below it\n"
-            "A map that stays the same does not show what the network has learnt: the correlation should fall "
-            "towards 0. Adebayo et al., NeurIPS 2018, arXiv:1810.03292"
+            f"{said}\nA map that stays the same does not show what the network has learnt: the correlation "
+            "should fall towards 0. Adebayo et al., NeurIPS 2018, arXiv:1810.03292"
         )
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
 
     def _dim(self, dimmed: bool) -> None:
         self.tiles.setEnabled(not dimmed)
         self.plot.setEnabled(not dimmed)
+
+
+def _correlations(cascade: Sanity) -> list[Curve]:
+    """Return how the maps correlate with that of the unchanged network, step by step."""
+    places = np.arange(len(cascade.steps), dtype=np.float64)
+    signed, sizes = (
+        np.array([getattr(step, name) for step in cascade.steps])
+        for name in ("correlation", "correlation_of_sizes")
+    )
+    return [
+        Curve(label="signed values", x=places, y=signed, dots=True),
+        Curve(label="absolute values", x=places, y=sizes, series=1, dots=True, dashed=True),
+    ]
 
 
 def _unrelated_band(payload: Sanity) -> Curve:

@@ -15,6 +15,7 @@ from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult, Kernel, KernelResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import (
     ALL_VALUES,
     OPACITY,
@@ -30,6 +31,7 @@ from convnext_studio.render import (
 )
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES, MapsSubject
+from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.histogram import Histogram
 from convnext_studio.ui.plots.map_texts import (
@@ -48,6 +50,7 @@ from convnext_studio.ui.plots.scene import Layer, Lines, Scene, Spot
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, call, lines_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.selection.second_network import SecondNetwork
 from convnext_studio.ui.widgets import theme
 
 _SIGNED = "vik"
@@ -122,21 +125,28 @@ def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] |
     return " · ".join(said)
 
 
-def python_of_maps(subject: MapsSubject) -> PythonLines | None:
-    """Return the lines of Python that give all channels of a subject."""
+def python_of_maps(subject: MapsSubject, second: SecondNetwork) -> PythonLines | None:
+    """Return the lines of Python that give all channels of a subject, which may be made of two networks'."""
     result, budget = subject.result, 0 if subject.result.is_exact else BUDGET_BYTES
-    lines = lines_of(FeatureMaps(image=result.image, node=result.node, budget_bytes=budget), subject.model)
-    return None if lines is None else replace(lines, model=subject.model)
+    asked = FeatureMaps(image=result.image, node=result.node, budget_bytes=budget)
+    if subject.is_computed:
+        return _with_network(lines_of(asked, subject.model), subject)
+    pair = second.pair
+    return None if pair is None else lines_of_two(asked, pair, second.shown, second.choice.curtain)
 
 
-def python_of_channel(shown: ChannelValues) -> PythonLines | None:
+def python_of_channel(shown: ChannelValues, second: SecondNetwork) -> PythonLines | None:
     """Return the lines of Python that give a channel, or the overview of it that is shown."""
-    maps, result = python_of_maps(shown.subject), shown.subject.result
-    if maps is None or not shown.is_exact:
+    subject, result = shown.subject, shown.subject.result
+    if not shown.is_exact or not subject.is_computed:
+        maps = python_of_maps(subject, second)
         return None if maps is None else replace(maps, lines=(f"{maps.lines[0]}[{shown.channel}]",))
     asked = ChannelMap(image=result.image, node=result.node, channel=shown.channel)
-    lines = lines_of(asked, shown.subject.model)
-    return None if lines is None else replace(lines, model=shown.subject.model)
+    return _with_network(lines_of(asked, subject.model), subject)
+
+
+def _with_network(lines: PythonLines | None, subject: MapsSubject) -> PythonLines | None:
+    return None if lines is None else replace(lines, model=subject.model, network=subject.network)
 
 
 class ExactChannel(QObject):
@@ -399,14 +409,13 @@ class ChannelView(MapView):
         if unit is not None and self._shown is not None and self._shown.has_units:
             self.unit_chosen.emit(*unit)
 
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
-        """Return the place of the value at a point of the scene; None for means, and for a second network."""
+    def _value_at(self, x: float, y: float) -> AskedValue | None:
+        """Return the place of the value at a point of the scene; None for means."""
         shown, unit = self._shown, self.unit_at(x, y)
         if shown is None or unit is None or not shown.is_exact or not shown.holds(unit):
             return None
-        if not shown.subject.is_of_first:
-            return None
-        return ValuePlace(shown.subject.result.node, shown.channel, *unit)
+        place = ValuePlace(shown.subject.result.node, shown.channel, *unit)
+        return AskedValue(place, shown.subject.network)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move to the next unit with the arrow keys, starting in the middle if none is selected."""
@@ -522,7 +531,9 @@ class ChannelNumbersView(QWidget):
         )
         self.kernel_text.setText(text)
         name = f"{payload.source} kernel {payload.channel}"
-        python = PythonLines((f"values = {call('explorer.kernel', payload.node, payload.channel)}",))
+        network = "A" if self._wanted is None else self._wanted.subject.network
+        lines = (f"values = {call('explorer.kernel', payload.node, payload.channel)}",)
+        python = PythonLines(lines, network=network)
         caption = f"Channel {payload.channel} of {text}."
         self.kernel_map.set_contents(ViewContents(name, caption, kernel, python))
 

@@ -168,7 +168,9 @@ class FeatureMapsPanel(Panel):
             source.connect(state.hovered)
         LinkedCrosshair(state, self.mosaic_map.view, self.mosaic_map.to_picture, lambda _x, _y: None)
         LinkedCrosshair(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
-        CurtainDrag(state.second.choice, self.channel_map.view, self._has_line)
+        choice, mosaic = state.second.choice, self.mosaic_map
+        CurtainDrag(choice, self.channel_map.view, self._has_line)
+        CurtainDrag(choice, mosaic.view, lambda: state.second.curtain is not None, mosaic.curtain_at)
         LinkedZoom(state, self.channel_map.view, self.channel_map.to_picture, self.channel_map.to_scene)
 
     @property
@@ -283,6 +285,7 @@ class FeatureMapsPanel(Panel):
         if paintings[0].subject is not self._subject:
             return
         self._dim(self.query.is_running)
+        self.mosaic_map.set_curtain(self.state.second.curtain)
         self.mosaic_map.show_painting(paintings[0])
         if len(paintings) > 1:
             self.pinned.map.show_painting(paintings[1])
@@ -366,11 +369,11 @@ class FeatureMapsPanel(Panel):
                 said = describe_mosaic(view.painting, self.choices.look, self._numbers.class_name)
                 name = f"{subject.file_name} channels"
                 caption = f"{subject.title} · {said}"
-                python = self.of_first(python_of_maps(subject))
+                python = python_of_maps(subject, self.state.second)
                 view.set_contents(ViewContents(name, caption, subject.result.maps, python))
         name = f"{shown.subject.file_name} channel {shown.channel}"
         caption = f"{shown.subject.title} · {self.caption}"
-        python = self.of_first(python_of_channel(shown))
+        python = python_of_channel(shown, self.state.second)
         self.channel_map.set_contents(ViewContents(name, caption, shown.values, python))
 
     def _show_pin(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import replace as struct_replace
 
 from convnext_studio.common.caches import ByteCache
-from convnext_studio.comparison import MapPlace, difference_of, nearest_unit, sampled_like
+from convnext_studio.comparison import MapPlace, curtain_of, difference_of, nearest_unit
 from convnext_studio.model.framing import picture_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Network, Payload
@@ -163,11 +163,7 @@ def _difference(first: MapsSubject, second: MapsSubject) -> FeatureMapsResult:
 
 
 def _split(first: MapsSubject, second: MapsSubject, curtain: float) -> FeatureMapsResult:
-    shape = first.shape
-    channels = min(shape[0], second.shape[0])
-    theirs = sampled_like(second.result.maps[:channels], _place(second), shape[1:], _place(first))
-    line = round(curtain * shape[2])
-    maps = np.concatenate((first.result.maps[:channels, :, :line], theirs[:, :, line:]), axis=2)
+    maps = curtain_of(first.result.maps, _place(first), second.result.maps, _place(second), curtain)
     return struct_replace(first.result, maps=np.ascontiguousarray(maps, np.float32))
 
 

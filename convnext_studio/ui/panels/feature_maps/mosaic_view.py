@@ -18,14 +18,16 @@ from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import ALL_VALUES, ChannelNumbers, Mosaic, format_number
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.panels.feature_maps.maps_subject import MapsSubject, maps_request
 from convnext_studio.ui.panels.feature_maps.mosaic_image import MosaicLook, Order, Painting, paint
 from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.dragging import CurtainLine
 from convnext_studio.ui.plots.map_texts import Placement, is_signed
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.scene import Mark, Scene
+from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
@@ -266,6 +268,7 @@ class MosaicView(MapView):
         super().__init__(name, parent)
         self._painting: Painting | None = None
         self._channel = 0
+        self._curtain: float | None = None
         self._offer_more: OfferMore | None = None
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: self.unit_hovered.emit(None))
@@ -335,7 +338,29 @@ class MosaicView(MapView):
         if self._painting is not None:
             layer, mosaic = self._painting.layer, self._painting.mosaic
             mark = Mark(mosaic.tile_box(self.channel), colour=theme.DARK.accent)
-            self.view.set_scene(Scene(size=layer.box[2:], layers=(layer,), marks=(mark,), unit="units"))
+            lines = () if self._curtain is None else (self._curtain_lines(mosaic, self._curtain),)
+            scene = Scene(size=layer.box[2:], layers=(layer,), marks=(mark,), lines=lines, unit="units")
+            self.view.set_scene(scene)
+
+    def set_curtain(self, share: float | None) -> None:
+        """Set where the curtain's line is in every tile, as a share of its width; None if there is no line."""
+        self._curtain = share
+
+    @staticmethod
+    def _curtain_lines(mosaic: Mosaic, share: float) -> Lines:
+        """Return a line in every tile, between the units of A and those of B."""
+        place = round(share * mosaic.width)
+        boxes = np.array([mosaic.place_box(tile) for tile in range(mosaic.count)])
+        tops = np.stack((boxes[:, 0] + place, boxes[:, 1]), axis=1)
+        return Lines(np.stack((tops, tops + np.array((0.0, float(mosaic.height)))), axis=1), faint=True)
+
+    def curtain_at(self, x: float, y: float) -> CurtainLine | None:
+        """Return the curtain's line in the tile at a point, or None between the tiles."""
+        channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
+        if self._painting is None or channel is None or self._curtain is None:
+            return None
+        left, _, width, _ = self._painting.mosaic.tile_box(channel)
+        return CurtainLine(left, width, left + round(self._curtain * width))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Open a menu about the channel under the pointer, followed by the entries to copy and save."""
@@ -344,7 +369,7 @@ class MosaicView(MapView):
         channel = None if self._painting is None else self._painting.mosaic.channel_at(x, y)
         self.menu_about(channel, self._value_at(x, y)).popup(event.globalPos())
 
-    def menu_about(self, channel: int | None, place: ValuePlace | None = None) -> QMenu:
+    def menu_about(self, channel: int | None, place: AskedValue | None = None) -> QMenu:
         """Return the context menu of a channel and a value; without them, only the entries to copy and save."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -383,17 +408,18 @@ class MosaicView(MapView):
         if channel is not None:
             self.channel_chosen.emit(channel)
 
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
+    def _value_at(self, x: float, y: float) -> AskedValue | None:
         """Return the place of the value at a point; in an overview, of the unit in the middle of a mean."""
         unit = None if self._painting is None else self._painting.mosaic.unit_at(x, y)
-        if self._painting is None or unit is None or not self._painting.subject.is_of_first:
+        if self._painting is None or unit is None:
             return None
-        result, side = self._painting.subject.result, self._painting.subject.result.reduction
-        _, height, width = self._painting.subject.node.shape
+        subject = self._painting.subject
+        result, side = subject.result, subject.result.reduction
+        _, height, width = subject.node.shape
         row, column = (
             min(each * side + side // 2, most - 1) for each, most in zip(unit[1:], (height, width), strict=True)
         )
-        return ValuePlace(result.node, unit[0], row, column)
+        return AskedValue(ValuePlace(result.node, unit[0], row, column), subject.network)
 
     def eventFilter(self, _watched: object, event: QEvent) -> bool:
         """Move between the tiles with the arrow keys, in the displayed order."""

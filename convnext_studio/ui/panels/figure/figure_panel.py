@@ -27,7 +27,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.ui.plots.map_view import MapView
-from convnext_studio.ui.plots.saving.snapshot import Snapshot, on_common_scales
+from convnext_studio.ui.plots.saving.snapshot import NotedText, Snapshot, on_common_scales
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.widgets.message_bar import Notice
@@ -36,7 +36,7 @@ from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 if TYPE_CHECKING:  # matplotlib is imported when the first page is drawn.
-    from convnext_studio.export.plates import Plate
+    from convnext_studio.export.plates import Plate, PlateText
 
 KINDS = (
     FileKind("PDF page, with real text", ("pdf",)),
@@ -240,7 +240,9 @@ class FigurePanel(QWidget):
                     clipping=scale.clipping,
                     zero=scale.zero,
                 )
-            cells.append(PlateCell(body=each.paint(CELL_PX), title=each.name, bar=bar))
+            body, texts = each.paint(CELL_PX)
+            written = tuple(map(_plate_text, texts))
+            cells.append(PlateCell(body=body, title=each.name, bar=bar, texts=written))
         return Plate(
             cells=tuple(cells),
             columns=self.columns.value(),
@@ -321,3 +323,17 @@ class FigurePanel(QWidget):
 
     def _tell_written(self, path: Path) -> None:
         self.noticed.emit(Notice("figure", f"The figure was saved as {path}.", good=True, path=str(path)))
+
+
+def _plate_text(noted: NotedText) -> "PlateText":
+    """Return a text of a view as a page writes it."""
+    from convnext_studio.export.plates import PlateText
+
+    places = {Qt.AlignmentFlag.AlignLeft: "left", Qt.AlignmentFlag.AlignRight: "right"}
+    return PlateText(
+        box=(noted.box.x(), noted.box.y(), noted.box.width(), noted.box.height()),
+        text=noted.text,
+        size=noted.size_px,
+        colour=(noted.colour.red(), noted.colour.green(), noted.colour.blue()),
+        place=places.get(noted.align, "center"),
+    )

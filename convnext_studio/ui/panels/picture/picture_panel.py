@@ -5,7 +5,6 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
-from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
@@ -32,7 +31,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
 from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import HintLabel
 
@@ -51,6 +50,7 @@ class PicturePanel(Panel):
 
     title = "Picture"
     compares = True
+    follows_picture = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
@@ -104,7 +104,7 @@ class PicturePanel(Panel):
         self.view.hovered.connect(self._hover)
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
-        self.map.explain_values(self._value_at)
+        self.map.explain_values(self._units.asked_at)
         self.box.dragged.connect(self._paint)
         self.box.changed.connect(self.framing.set_box)
         self.scale.currentIndexChanged.connect(self._colour)
@@ -239,9 +239,8 @@ class PicturePanel(Panel):
         self.view.set_scene(scene)
         self._keep_caption_room(picture, crop)
         self.set_caption(" · ".join(self._facts(picture, crop) if unit is None else self._field.facts(unit)))
-        result = None if unit is None else self._field.result
-        effective = None if result is None else result.effective
-        self.map.set_contents(self.contents(picture.name, effective, self.python))
+        values = None if unit is None else self._field.shown_values
+        self.map.set_contents(self.contents(picture.name, values, self.python))
 
     def _shown_place(
         self, crop: CropGeometry | None, unit: SelectedUnit | None
@@ -301,17 +300,14 @@ class PicturePanel(Panel):
     @property
     def python(self) -> PythonLines | None:
         """The lines of Python that give the field of the unit; without one, the picture's preview."""
-        unit, picture, model = self.unit, self.state.picture, self.state.model
-        if picture is None or model is None:
+        unit, picture = self.unit, self.state.picture
+        if picture is None or self.state.model is None:
             return None
         if unit is None or self._field.result is None:
             return PythonLines(("values = picture.info.preview",), (picture.key,))
-        return lines_of(unit.question(picture.key), model)
-
-    def _value_at(self, x: float, y: float) -> ValuePlace | None:
-        """Return the place of the selected channel's value at a point of the picture, or None."""
-        # Where both networks are shown, the sum would be that of A.
-        return self._units.place_at(x, y) if self.state.second.shown == "first" else None
+        if self._field.shown_values is None:
+            return None
+        return self.python_of(unit.question(picture.key), self._field.share)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the unit with the arrow keys; the first key selects the one in the middle."""

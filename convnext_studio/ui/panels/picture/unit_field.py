@@ -4,17 +4,19 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.common.value_terms import ValuePlace
-from convnext_studio.comparison import MapPlace, difference_of
+from convnext_studio.comparison import MapPlace, curtain_of, difference_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import (
     ALL_VALUES,
     OVER_PICTURE,
@@ -261,11 +263,31 @@ def _heat(seen: Seen, look: HeatLook, largest: float | None = None) -> Heat | No
     return heat_of(*seen, look.is_log, look.colormap, look.range, largest)
 
 
+def compared_values(
+    first: UnitFieldResult, second: UnitFieldResult, shown: Shown, share: float
+) -> NDArray[np.float32]:
+    """Return the numbers of what is shown of both fields.
+
+    Parameters
+    ----------
+    share
+        Where the curtain's line is in the first field, as a share of its width.
+    """
+    if shown in ("first", "second"):
+        return (first if shown == "first" else second).effective
+    of_both = (
+        first.effective,
+        MapPlace(PIXELS, first.geometry),
+        second.effective,
+        MapPlace(PIXELS, second.geometry),
+    )
+    values = difference_of(*of_both) if shown == "difference" else curtain_of(*of_both, share)
+    return values.astype(np.float32)
+
+
 def _difference(first: Seen, second: Seen) -> Heat | None:
-    one, other = first[1], second[1]
-    values = difference_of(
-        one.effective, MapPlace(PIXELS, one.geometry), other.effective, MapPlace(PIXELS, other.geometry)
-    ).astype(np.float32)
+    one = first[1]
+    values = compared_values(one, second[1], "difference", 0.0)
     limits: Limits = limits_of(values, symmetric=True)
     if not limits.high:
         return None
@@ -331,10 +353,26 @@ class ChannelUnits(QObject):
             return None
         return Placement(node.field, crop).unit_at(x, y, *node.shape[1:])
 
-    def place_at(self, x: float, y: float) -> ValuePlace | None:
+    def asked_at(self, x: float, y: float) -> AskedValue | None:
         """Return the place of the selected channel's value at a point of the picture, or None."""
+        if self._state.second.shown == "second":
+            return self._asked_in_b(x, y)
         node, unit = self.node, self.unit_at(x, y)
-        return None if node is None or unit is None else ValuePlace(node.name, self.channel_of(node), *unit)
+        if node is None or unit is None:
+            return None
+        return AskedValue(ValuePlace(node.name, self.channel_of(node), *unit))
+
+    def _asked_in_b(self, x: float, y: float) -> AskedValue | None:
+        """Return the place of the value that the corresponding node of B has at a point, or None."""
+        node, pair = self.node, self._state.second.pair
+        if node is None or pair is None or pair.crops is None:
+            return None
+        other = pair.b.node(pair.node(node.name, []))
+        unit = Placement(other.field, pair.crops[1]).unit_at(x, y, *other.shape[1:])
+        if unit is None:
+            return None
+        channel = min(self.channel_of(node), other.shape[0] - 1)
+        return AskedValue(ValuePlace(other.name, channel, *unit), "B")
 
     def moved(self, rows: int, columns: int) -> tuple[int, int] | None:
         """Return the unit so many rows and columns from the selected one; without one, that in the middle."""
@@ -420,6 +458,22 @@ class UnitFields(QObject):
             return None
         node = self._state.second.sized(model.node(result.node))
         return SelectedUnit(node, result.channel, result.y, result.x, result.geometry), result
+
+    @property
+    def shown_values(self) -> NDArray[np.float32] | None:
+        """The numbers of the field that is shown, of one network or of both; None while they are not known."""
+        seen, shown = self.seen_by_b, self._state.second.shown
+        if self.result is None or shown == "first":
+            return None if self.result is None else self.result.effective
+        return None if seen is None else compared_values(self.result, seen[1], shown, self.share)
+
+    @property
+    def share(self) -> float:
+        """Where the curtain's line is in the field, as a share of its width."""
+        share = self._state.second.choice.curtain
+        if self.result is None:
+            return share
+        return Placement(PIXELS, self.result.geometry).share_of_width(share, self.result.effective.shape[1])
 
     def ask(self, unit: SelectedUnit | None, picture: ImageInfo) -> None:
         """Ask for the field of a unit, unless it is known; drop the question if there is no unit."""

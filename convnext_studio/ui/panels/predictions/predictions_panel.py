@@ -12,13 +12,14 @@ from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.weights.beside.class_names import LONGEST_NAME
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.panels.second_answer import waiting_for
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import Shown
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
@@ -197,6 +198,7 @@ class PredictionsPanel(Panel):
 
     title = "Predictions"
     compares = True
+    follows_picture = True
     again_asked = Signal()
     names_given = Signal(object)  # tuple[str, ...]: one for each class
 
@@ -206,7 +208,9 @@ class PredictionsPanel(Panel):
         self.rows = self.list.rows
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
-        self.list.value_asked.connect(lambda target: state.ask_value(ValuePlace(PROBABILITIES, target)))
+        self.list.value_asked.connect(
+            lambda target: state.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
+        )
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
         self.explained.setAccessibleName("Class explained")
@@ -253,10 +257,8 @@ class PredictionsPanel(Panel):
     @property
     def python(self) -> PythonLines | None:
         """The lines of Python that give the probabilities."""
-        picture, prediction, model = self.state.picture, self.state.prediction, self.state.model
-        if picture is None or prediction is None or model is None:
-            return None
-        return self.of_first(lines_of(Predict(image=picture.key), model))
+        picture, prediction = self.state.picture, self.state.prediction
+        return None if picture is None or prediction is None else self.python_of(Predict(image=picture.key))
 
     def ask_again(self) -> None:
         """Try to predict once more."""

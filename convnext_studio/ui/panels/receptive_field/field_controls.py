@@ -76,7 +76,7 @@ class FieldSettings:
             node=state.node,
             images=self._images(state),
             count=self.count,
-            fills_up=self._takes_pictures,
+            fills_up=self._takes_pictures and not state.live.is_on,
             protocol=self.protocol,
             input_px=self.input_px,
             height_px=self.height_px,
@@ -116,7 +116,8 @@ class FieldSettings:
         """Return the keys of the pictures measured on; other pictures can come and go without a new request."""
         if not self._takes_pictures:
             return ()
-        return tuple(picture.key for picture in state.opened.all[: self.count])
+        live = state.live.averaged
+        return live[: self.count] or tuple(picture.key for picture in state.opened.all[: self.count])
 
 
 class FieldControls(ControlRow):

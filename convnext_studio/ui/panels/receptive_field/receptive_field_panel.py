@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import numpy as np
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from convnext_studio.common.geometry import Box
@@ -109,6 +110,7 @@ class ReceptiveFieldPanel(Panel):
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
         for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
+        state.picture_selected.connect(self._follow_frame)
         for changed in (
             self.scale.currentIndexChanged,
             self.colormap.currentIndexChanged,
@@ -123,6 +125,11 @@ class ReceptiveFieldPanel(Panel):
         self.map.bar.adjust(self.range)
         self.map.view.clicked.connect(self._choose_unit)
         self.map.view.resized.connect(self._follow_size)
+
+    def _follow_frame(self, _picture: object) -> None:
+        """Average over the latest frames of a live source; of pictures, over all that are open."""
+        if self.state.live.is_on:
+            self.measured.query.schedule()
 
     def question(self) -> Request | str:
         """Return the request for the selected node's field over the chosen inputs, or why there is none."""
@@ -169,7 +176,8 @@ class ReceptiveFieldPanel(Panel):
         self.map.bar.set_scale(ColorScale(SIGNED, limits))
         said = "Each field as shares of its sum, A minus B"
         self.set_caption(" · ".join((said, areas_text(view, other, self._scale), *self._notes)))
-        self.map.set_contents(self.contents(f"receptive field {self.state.node} difference", values))
+        name = f"receptive field {self.state.node} difference"
+        self.map.set_contents(self.contents(name, values, self.python))
 
     @property
     def _notes(self) -> tuple[str, ...]:
@@ -213,9 +221,22 @@ class ReceptiveFieldPanel(Panel):
             said = " · ".join((said, areas_text(*of_both, scale), *self._notes))
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
-        self.map.set_contents(self.contents(f"receptive field {self.state.node}", view.field_map, self.python))
+        values, python = view.field_map, self.python
+        if other is not None and self.state.second.shown == "curtain":
+            share = self._share_in_field(view)
+            columns = np.arange(values.shape[1]) < round(share * values.shape[1])
+            values = np.where(columns, values, other.field_map)
+            question = self.measured.query.shown_question
+            python = None if question is None else self.python_of(question, share)
+        self.map.set_contents(self.contents(f"receptive field {self.state.node}", values, python))
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
+
+    def _share_in_field(self, view: FieldView) -> float:
+        """Where the curtain's line is in the field, of which a part may be shown, as a share of its width."""
+        width = int(view.field_map.shape[1])
+        left, _, across, _ = self._window or (0.0, 0.0, float(width), 0.0)
+        return (left + self.state.second.choice.curtain * across) / width
 
     def _has_room_beside(self, texts: list[str]) -> bool:
         """Whether labels and note fit beside the map: each in one line, and together in half of the width."""

@@ -123,6 +123,11 @@ class SubjectView(Panel):
         return self.state.model.title if self.state.model is not None else "The open model"
 
     @property
+    def network_title(self) -> str:
+        """The title of the network, or of the file."""
+        return self.name
+
+    @property
     def buttons(self) -> tuple[QWidget, ...]:
         """The buttons, which saved figures leave out."""
         return self.measured.stop, self.save, self.remove
@@ -162,6 +167,7 @@ class SubjectView(Panel):
             return
         self.map.view.set_scene(field_scene(view, self._colours, labels="one"))
         self.set_caption(self._short_text(view))
+        self.map.set_contents(self.contents(f"receptive field {self.name}", view.field_map, self.python))
         self._caption.setToolTip(
             f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"
         )

@@ -155,6 +155,7 @@ class OnePicturePage(Panel):
         clipping = shown_clipping(view, scale, values, limits)
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping, zero=zero))
         self.set_caption(f"{describe(view, scale, self.measured.progress)} {view.protocol_text}")
+        self.map.set_contents(self.contents(f"{picture.name} receptive field", view.field_map, self.python))
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
         """Describe what is under the pointer, in the coordinates of the network's input."""

@@ -1,5 +1,6 @@
 """Principal components: three as the colours of every picture, and each alone as a signed map."""
 
+import dataclasses
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress, Request
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import (
     MARKED_PX,
@@ -34,6 +36,7 @@ from convnext_studio.render import (
     OPACITY,
     SIGNED_OVER_PICTURE,
     Clipping,
+    Limits,
     format_number,
     format_percent,
     seen_map,
@@ -57,9 +60,11 @@ from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, picture_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
+from convnext_studio.ui.plots.saving.view_saver import ViewContents
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
@@ -73,6 +78,16 @@ _BASIS_TIP = (
     "What the components are computed from. Kept ones stay the same for all pictures, and are saved with the "
     "session"
 )
+
+
+def component_lines(
+    asked: Components | None, model: ModelInfo | None, image: str, index: int
+) -> PythonLines | None:
+    """Return the lines for one component of a picture, or for all if the index is negative."""
+    found = None if asked is None or model is None else lines_of(replace(asked, image=image), model)
+    if found is None or index < 0:
+        return found
+    return dataclasses.replace(found, lines=(*found.lines[:-1], f"{found.lines[-1]}[{index}]"))
 
 
 class SingleComponent(QWidget):
@@ -100,6 +115,12 @@ class SingleComponent(QWidget):
         layout.setSpacing(1)
         for widget in (self.heading, self.map, self.loadings):
             layout.addWidget(widget, 1 if widget is self.map else 0)
+
+    def show_map(self, scene: Scene, values: NDArray[np.float32], limits: Limits) -> None:
+        """Show the scores over the picture."""
+        self.map.view.set_scene(scene)
+        clipping = Clipping.of(values, limits)
+        self.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
 
     def show_basis(self, basis: Basis) -> None:
         """Describe the component."""
@@ -271,6 +292,7 @@ class ComponentsPage(Page):
         super().__init__(state, bridge, parent)
         self._subject: SimilaritySubject | None = None
         self._in_view: tuple[str, ...] = ()
+        self._asked: Components | None = None
         self._result: ComponentsResult | None = None
         self._others: dict[str, PlacedMaps] = {}
         self._images = ComponentImages()
@@ -424,11 +446,12 @@ class ComponentsPage(Page):
         asked = Components(image=subject.picture.key, node=subject.node.name)
         kept = self._kept
         if kept is not None:
-            return replace(asked, node=kept.basis.node, kept=kept.basis)
-        if self.basis.currentData() == "pictures":
-            return replace(asked, over=subject.images)
-        if self.is_marking:
-            return replace(asked, marked=self.marked)
+            asked = replace(asked, node=kept.basis.node, kept=kept.basis)
+        elif self.basis.currentData() == "pictures":
+            asked = replace(asked, over=subject.images)
+        elif self.is_marking:
+            asked = replace(asked, marked=self.marked)
+        self._asked = asked
         return asked
 
     def take(self, payload: Payload, subject: SimilaritySubject) -> None:
@@ -451,7 +474,8 @@ class ComponentsPage(Page):
             return
         missing = tuple(key for key in keys if key not in self._others and key in subject.images)
         if missing:
-            self._gallery.ask(ScoreMaps(panel=_PANEL, images=missing, basis=result.basis), of=subject.model)
+            asked = ScoreMaps(panel=_PANEL, images=missing, basis=result.basis, network=subject.network)
+            self._gallery.ask(asked, of=subject.model)
 
     def _advance(self, progress: Progress) -> None:
         if isinstance(progress.partial, ScoreMapsResult):
@@ -498,16 +522,17 @@ class ComponentsPage(Page):
             return
         below = picture_layer(subject.picture)
         for single in self.singles:
+            layer = self._images.layer(result.scores, result, single.index, self.look)
+            scene = Scene(size=subject.picture.size, layers=(below, layer))
             values = result.scores.maps[single.index]
-            limits = signed_limits(result.basis.ends[single.index])
-            single.map.view.set_scene(
-                Scene(
-                    size=subject.picture.size,
-                    layers=(below, self._images.layer(result.scores, result, single.index, self.look)),
-                )
-            )
-            clipping = Clipping.of(values, limits)
-            single.map.bar.set_scale(ColorScale(SIGNED_OVER_PICTURE, limits, clipping=clipping, zero=0.0))
+            single.show_map(scene, values, signed_limits(result.basis.ends[single.index]))
+            name = f"{subject.picture.name} component {single.index + 1}"
+            python = component_lines(self._asked, self.model, subject.picture.key, single.index)
+            single.map.set_contents(ViewContents(name, self.caption(), values, python))
+
+    def python(self, image: str) -> PythonLines | None:
+        """Return the lines for all components of a picture, or for the one that is shown alone."""
+        return component_lines(self._asked, self.model, image, cast("int", self.view.value))
 
     def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the colours of a small picture."""
@@ -539,7 +564,7 @@ class ComponentsPage(Page):
         kept = self._kept
         if kept is not None:
             said.insert(0, f"“{kept.name}”, kept")
-            if basis.network != (self.state.model.title if self.state.model is not None else ""):
+            if basis.network != (self.model.title if self.model is not None else ""):
                 said.append(f"computed with {basis.network}")
         if self.is_marking and not self.marked:
             said.append("drag over the picture to mark its foreground; until then, all of this picture counts")

@@ -56,6 +56,7 @@ from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, likeness_lines
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
 
@@ -213,6 +214,7 @@ class AlikePatches(QWidget):
             x=point.unit[1],
             images=others,
             measure=measure,
+            network=subject.network,
         )
         self._search.ask(question, of=subject.model)
 
@@ -510,6 +512,11 @@ class LikenessPage(Page):
         seen, box = seen_map(values, field, crop)
         colours = veil(seen, limits, colormap, zero=zero)
         return GalleryOverlay(colours, box, crop.picture_size, self.look.opacity, self.look.smooth)
+
+    def python(self, image: str) -> PythonLines | None:
+        """Return the lines for the likeness that is shown, which follows the pointer."""
+        points = [(point.image, *point.unit) for point in self.points if self._map(image) is not None]
+        return likeness_lines(points, image, self._vectors.node, self.measure) if points else None
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

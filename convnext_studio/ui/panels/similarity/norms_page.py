@@ -31,6 +31,7 @@ from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _HATCH_PX = 16
@@ -137,8 +138,15 @@ class NormsPage(Page):
             layers=tuple(layers),
             marks=marks,
             scale=ColorScale(OVER_PICTURE, limits, zero=zero),
-            values=values,
+            values=result.norms,
         )
+
+    def python(self, image: str) -> PythonLines | None:
+        """Return the lines for the lengths."""
+        result, model = self._result, self.model
+        if result is None or model is None:
+            return None
+        return lines_of(MeasureNorms(image=image, node=result.node), model)
 
     def overlay(self, key: str) -> GalleryOverlay | None:
         """Return the lengths over the small picture of the one that is shown."""

@@ -51,6 +51,7 @@ from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines, parts_lines
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _SWATCH_PX = 14
@@ -222,7 +223,7 @@ class PartsPage(Page):
             method=self.method.currentData(),
             count=self.count.value(),
             vectors=self.vectors.currentData(),
-            target=self.state.target,
+            target=subject.target,
         )
         if self._asked is not None and self._key(asked) != self._key(self._asked):
             self._reset_cards()
@@ -270,7 +271,7 @@ class PartsPage(Page):
         said = [
             f"{format_percent(part.area)} of all positions, in {pluralize(part.pictures, 'picture')}",
         ]
-        labelled, model = self.labelled, self.state.model
+        labelled, model = self.labelled, self.model
         if labelled is not None:
             own = labelled[1]
             labels, _ = seen_map(own.labels, labelled[0].field, own.geometry)
@@ -315,6 +316,11 @@ class PartsPage(Page):
         lines = {PART_COLOURS[part]: ends for part, ends in part_outlines(labels, box, self.hidden).items()}
         veil = part_veil(labels, self.hidden, _TINT)
         return GalleryOverlay(veil, box, own.geometry.picture_size, 1.0, False, lines)
+
+    def python(self, image: str) -> PythonLines | None:
+        """Return the lines for the parts of the picture."""
+        asked = self._asked
+        return parts_lines(asked, image) if asked is not None and image in asked.images else None
 
     def placement(self) -> tuple[Placement, Unit] | None:
         """Return where the positions are."""

@@ -1,25 +1,29 @@
 """What the pages of the panel have in common: a question, a large map, and a map over every small picture."""
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QScrollArea, QWidget
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model.nodes import NodeInfo
-from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import pluralize, resample
 from convnext_studio.ui.plots.color_bar import ColorScale
+from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_texts import Placement, point_text
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Layer, Lines, Mark
-from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 
 Unit = tuple[int, int]
 """Row and column of a position."""
@@ -66,12 +70,25 @@ class PageScene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilaritySubject:
-    """What is asked about: the network, the picture that is shown large, all pictures, and the node."""
+    """What is asked about: the network, the picture that is shown large, all pictures, and the node.
+
+    Attributes
+    ----------
+    network
+        Which of two open networks it is.
+    target
+        The class that is explained, by its index in this network; None for each picture's top prediction.
+    notes
+        What is not the same in the second network, such as another node.
+    """
 
     model: ModelInfo
     picture: ImageInfo
     images: tuple[str, ...]
     node: NodeInfo
+    network: Network = "A"
+    target: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -82,6 +99,34 @@ class SimilaritySubject:
     def current_first(self) -> tuple[str, ...]:
         """The keys of all pictures, that of the large one first."""
         return (self.picture.key, *self.others)
+
+
+def subject_of(state: AppState, network: Network) -> SimilaritySubject | str:
+    """Return what is to be asked about in one of the open networks, or why there is nothing."""
+    if state.picture is None:
+        return NOTHING_OPEN
+    if state.model is None:
+        return NO_MODEL
+    pair = state.second.pair if network == "B" else None
+    model, node, target = state.model, state.model.node(state.node), state.target
+    notes: list[str] = []
+    try:
+        if pair is not None:
+            other = pair.b.node(pair.node(node.name, notes))
+            model, node, target = pair.b, other, pair.class_of(target)
+    except StudioError as error:
+        return str(error)
+    if not node.has_positions:
+        return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
+    return SimilaritySubject(
+        model=model,
+        picture=state.picture,
+        images=tuple(picture.key for picture in state.opened.images),
+        node=node,
+        network="A" if pair is None else "B",
+        target=target,
+        notes=tuple(notes),
+    )
 
 
 def finer(values: NDArray[np.float32], smooth: bool, side: int = SMOOTH_SIDE) -> NDArray[np.float32]:
@@ -131,6 +176,8 @@ class Page(QObject):
         The value, the word and the tooltip of its button.
     controls
         What stands in the panel's row of controls while the page is shown.
+    model, network
+        The network that is asked, and which of two open ones it is; None before there is one.
     side
         What stands beside the large view.
     """
@@ -147,6 +194,8 @@ class Page(QObject):
         super().__init__(parent)
         self.state = state
         self.bridge = bridge
+        self.model: ModelInfo | None = None
+        self.network: Network = "A"
         self.look = OverlayLook()
         self.controls: list[QWidget] = []
         self.side = QWidget()
@@ -161,6 +210,10 @@ class Page(QObject):
 
     def recall(self, _question: Request) -> Payload | None:
         """Return an answer that is at hand, or None."""
+        return None
+
+    def python(self, _image: str) -> PythonLines | None:
+        """Return the lines of Python that give the numbers that are shown of a picture, or None."""
         return None
 
     def forget(self) -> None:
@@ -193,8 +246,8 @@ class Page(QObject):
         """Choose a position, which was clicked."""
 
     def select_unit(self, node: str, y: int, x: int) -> None:
-        """Select a unit in all panels, if the node is the one that is selected there."""
-        if node == self.state.node:
+        """Select a unit in all panels, if the node is the one that is selected there, and not one of B."""
+        if node == self.state.node and self.network == "A":
             self.state.set_unit(y, x)
 
     def set_look(self, look: OverlayLook) -> None:
@@ -207,3 +260,94 @@ class Page(QObject):
     def is_settled(self) -> bool:
         """Whether nothing is pending beside the page's question."""
         return True
+
+
+_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+
+
+class PositionPointer(QObject):
+    """Points at the positions in a view with the mouse or the arrow keys, and chooses one.
+
+    Parameters
+    ----------
+    placement
+        Returns where the positions are, and the numbers of rows and columns; None if there are none.
+    point_at
+        Shows what belongs to a position, or to none, and returns its read-out.
+    choose
+        Called with a position that was clicked or, with True, chosen with Enter or Space.
+    """
+
+    read_out = Signal(str)
+
+    def __init__(
+        self,
+        view: ImageView,
+        placement: Callable[[], tuple[Placement, Unit] | None],
+        point_at: Callable[[Unit | None], str],
+        choose: Callable[[Unit, bool], None],
+    ) -> None:
+        super().__init__(view)
+        self._view = view
+        self._placement = placement
+        self._point_at = point_at
+        self._choose = choose
+        self._pointed: Unit | None = None
+        view.hovered.connect(lambda x, y: self._point(self._unit_at(x, y)))
+        view.hover_left.connect(lambda: self._point(None))
+        view.clicked.connect(self._click)
+        view.installEventFilter(self)
+
+    def leave(self) -> None:
+        """Point at nothing, because the positions are other ones now."""
+        self._pointed = None
+        self._view.set_highlight(None)
+
+    def _unit_at(self, x: float, y: float) -> Unit | None:
+        placed = self._placement()
+        unit = None if placed is None else placed[0].unit_at(x, y, *placed[1])
+        if placed is None or unit is None:
+            return None
+        rows, columns = _seen(placed)
+        return unit if unit[0] in rows and unit[1] in columns else None
+
+    def _point(self, unit: Unit | None) -> None:
+        self._pointed = unit
+        placed = self._placement()
+        self._view.set_highlight(None if unit is None or placed is None else placed[0].unit_box(*unit))
+        self.read_out.emit(self._point_at(unit))
+
+    def _click(self, x: float, y: float) -> None:
+        unit = self._unit_at(x, y)
+        if unit is not None:
+            self._choose(unit, False)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Move from position to position with the arrow keys, and choose one with Enter or Space."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            return self._press(event)
+        return super().eventFilter(watched, event)
+
+    def _press(self, event: QKeyEvent) -> bool:
+        placed = self._placement()
+        if placed is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return False
+        (rows, columns), unit = _seen(placed), self._pointed
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is not None:
+            y, x = rows[len(rows) // 2], columns[len(columns) // 2]
+            if unit is not None:
+                y, x = unit[0] + step[0], unit[1] + step[1]
+            self._point((min(max(y, rows[0]), rows[-1]), min(max(x, columns[0]), columns[-1])))
+            return True
+        if unit is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self._choose(unit, True)
+            return True
+        return False
+
+
+def _seen(placed: tuple[Placement, Unit]) -> tuple[range, range]:
+    """Return the rows and columns of the positions that are not in the padding."""
+    placement, shape = placed
+    rows, columns = placement.crop.seen_units(placement.field, *shape)
+    return range(rows.start, rows.stop), range(columns.start, columns.stop)

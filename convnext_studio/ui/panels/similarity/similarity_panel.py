@@ -1,13 +1,14 @@
 """The panel "Similarity": what the positions of a node's map have in common, on one picture and on all."""
 
-from dataclasses import replace
-from typing import cast
+import dataclasses
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from msgspec.structs import replace
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.envelope import Network, Payload, Request
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
 from convnext_studio.ui.panels.base import (
@@ -22,21 +23,28 @@ from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
 from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage
 from convnext_studio.ui.panels.similarity.norms_page import NormsPage
 from convnext_studio.ui.panels.similarity.parts_page import PartsPage
-from convnext_studio.ui.panels.similarity.similarity_page import OverlayLook, Page, SimilaritySubject, Unit
+from convnext_studio.ui.panels.similarity.similarity_page import (
+    OverlayLook,
+    Page,
+    PositionPointer,
+    SimilaritySubject,
+    Unit,
+    subject_of,
+)
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
-from convnext_studio.ui.plots.map_texts import Placement, picture_layer
+from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.picture_gallery import PictureGallery
 from convnext_studio.ui.plots.scene import Layer, Scene
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.popup import PopupButton
 
 _WAIT_MS = 60
 _OPACITY_PERCENT = 80
-_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 
 
 class SimilarityPanel(Panel):
@@ -46,11 +54,11 @@ class SimilarityPanel(Panel):
     labels_save_asked = Signal()
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
-        super().__init__(state, bridge, parent)
         self._subject: SimilaritySubject | None = None
+        super().__init__(state, bridge, parent)
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
-        self._pointed: Unit | None = None
+        self._shown_of: tuple[Network, ModelInfo | None] = ("A", None)
         self.components = ComponentsPage(state, bridge, self)
         self.likeness = LikenessPage(state, bridge, self)
         self.parts = PartsPage(state, bridge, self)
@@ -116,6 +124,7 @@ class SimilarityPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         state.model_loaded.connect(self._forget)
+        state.second.shown_changed.connect(self._follow_second)
         for changed in (
             state.picture_selected,
             state.framing_changed,
@@ -135,12 +144,12 @@ class SimilarityPanel(Panel):
         self.thumbnails.arrived.connect(self._show_thumbnail)
         self.parts.save_asked.connect(self.labels_save_asked)
         view = self.map.view
-        view.hovered.connect(self._hover)
-        view.hover_left.connect(self._leave)
-        view.clicked.connect(self._click)
+        self._pointer = PositionPointer(
+            view, lambda: self.page.placement(), lambda unit: self.page.point_at(unit), self._choose
+        )
+        self._pointer.read_out.connect(state.hovered)
         view.brushed.connect(self.components.brush)
         view.brush_lifted.connect(self.components.lift_brush)
-        view.installEventFilter(self)
         LinkedCrosshair(state, view)
         LinkedZoom(state, view)
 
@@ -162,20 +171,43 @@ class SimilarityPanel(Panel):
         if isinstance(subject, str):
             return subject
         self._subject = subject
-        return self.page.question(subject)
+        self._turn_to(subject)
+        question = self.page.question(subject)
+        return replace(question, network=subject.network) if isinstance(question, Request) else question
 
     def _current(self) -> SimilaritySubject | str:
         """Return what the panel is about now, or why there is nothing."""
-        state = self.state
-        if state.picture is None:
-            return NOTHING_OPEN
-        if state.model is None:
-            return NO_MODEL
-        node = state.model.node(state.node)
-        if not node.has_positions:
-            return f"{node.title} has no positions to compare. Select a stage, a block or an operation."
-        images = tuple(picture.key for picture in state.opened.images)
-        return SimilaritySubject(model=state.model, picture=state.picture, images=images, node=node)
+        return subject_of(self.state, self._network)
+
+    @property
+    def _network(self) -> Network:
+        """The network whose positions are compared; components and parts of two have nothing in common."""
+        return "B" if self.state.second.shown == "second" else "A"
+
+    @property
+    def network_title(self) -> str:
+        """The title of the network whose positions are compared."""
+        return super().network_title if self._subject is None else self._subject.model.title
+
+    @property
+    def is_of_random_weights(self) -> bool:
+        """Whether that network has random weights."""
+        return self._subject is not None and self._subject.model.random_weights
+
+    def _turn_to(self, subject: SimilaritySubject) -> None:
+        """Have all pages ask the network that is shown."""
+        for page in self.pages:
+            page.model, page.network = subject.model, subject.network
+        self._show_badge()
+
+    def _follow_second(self) -> None:
+        """Show the other network, if another one is to be shown."""
+        if self._network_shown != self._shown_of:
+            self._forget(None)
+
+    @property
+    def _network_shown(self) -> tuple[Network, ModelInfo | None]:
+        return self._network, self.state.second.model if self._network == "B" else None
 
     def _recall(self, question: Request) -> Payload | None:
         return self.page.recall(question) if self.isVisible() else None
@@ -205,10 +237,10 @@ class SimilarityPanel(Panel):
             self.page.take(payload, self._subject)
 
     def _forget(self, _model: object) -> None:
+        self._shown_of = self._network_shown
         for page in self.pages:
             page.forget()
-        self._pointed = None
-        self.map.view.set_highlight(None)
+        self._pointer.leave()
         self.query.refresh()
 
     def _dim(self, dimmed: bool) -> None:
@@ -233,7 +265,7 @@ class SimilarityPanel(Panel):
             self.components.show_controls()
         elif page is self.likeness:
             self.likeness.show_controls()
-        self._pointed = None
+        self._pointer.leave()
         self.query.drop()
         self._await()
         self.query.refresh()
@@ -263,8 +295,19 @@ class SimilarityPanel(Panel):
         )
         self.map.bar.set_scale(shown.scale)
         self._paint_small()
-        self.set_caption(page.caption())
-        self.map.set_contents(replace(self.contents(f"{picture.name} {page.name}"), values=shown.values))
+        choice = self.state.second.choice
+        which = choice.second if self._network == "B" else choice.first
+        notes = () if self._subject is None else self._subject.notes
+        said = " · ".join((page.caption(), *notes))
+        self.set_caption(said if self.state.second.model is None else f"{which}: {said}")
+        self.map.set_contents(self.contents(f"{picture.name} {page.name}", shown.values, self.python))
+
+    @property
+    def python(self) -> PythonLines | None:
+        """The lines of Python that give what the page shows of the large picture."""
+        picture = self.state.picture
+        found = self.page.python(picture.key) if picture is not None and self.query.is_current else None
+        return None if found is None else dataclasses.replace(found, network=self._network)
 
     def _paint_small(self) -> None:
         """Show the small pictures that are in view, with what the page has to show over them."""
@@ -280,64 +323,11 @@ class SimilarityPanel(Panel):
         if pixels is not None:
             self.gallery.set_picture(key, pixels)
 
-    # -------------------------------------------------------------------------------------------- pointing
-
-    def _unit_at(self, x: float, y: float) -> Unit | None:
+    def _choose(self, unit: Unit, with_key: bool) -> None:
+        """Choose a position, or mark it while the foreground is brushed, for which the mouse needs no click."""
         placed = self.page.placement()
-        unit = None if placed is None else placed[0].unit_at(x, y, *placed[1])
-        if placed is None or unit is None:
-            return None
-        rows, columns = _seen(placed)
-        return unit if unit[0] in rows and unit[1] in columns else None
-
-    def _hover(self, x: float, y: float) -> None:
-        self._point(self._unit_at(x, y))
-
-    def _leave(self) -> None:
-        self._point(None)
-
-    def _point(self, unit: Unit | None) -> None:
-        self._pointed = unit
-        placed = self.page.placement()
-        box = None if unit is None or placed is None else placed[0].unit_box(*unit)
-        self.map.view.set_highlight(box)
-        self.state.hovered.emit(self.page.point_at(unit))
-
-    def _click(self, x: float, y: float) -> None:
-        unit = self._unit_at(x, y)
-        if unit is not None:
+        if with_key and placed is not None and self.page is self.components and self.components.is_marking:
+            self.components.brush(*placed[0].centre(*unit), True)
+            self.components.lift_brush()
+        else:
             self.page.choose(unit)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Move from position to position with the arrow keys, and choose one with Enter or Space."""
-        if watched is self.map.view and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            return self._press(event)
-        return super().eventFilter(watched, event)
-
-    def _press(self, event: QKeyEvent) -> bool:
-        placed = self.page.placement()
-        if placed is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
-            return False
-        (rows, columns), unit = _seen(placed), self._pointed
-        step = _STEPS.get(cast("Qt.Key", event.key()))
-        if step is not None:
-            y, x = rows[len(rows) // 2], columns[len(columns) // 2]
-            if unit is not None:
-                y, x = unit[0] + step[0], unit[1] + step[1]
-            self._point((min(max(y, rows[0]), rows[-1]), min(max(x, columns[0]), columns[-1])))
-            return True
-        if unit is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
-            if self.page is self.components and self.components.is_marking:
-                self.components.brush(*placed[0].centre(*unit), True)
-                self.components.lift_brush()
-            else:
-                self.page.choose(unit)
-            return True
-        return False
-
-
-def _seen(placed: tuple[Placement, Unit]) -> tuple[range, range]:
-    """Return the rows and columns of the positions that are not in the padding."""
-    placement, shape = placed
-    rows, columns = placement.crop.seen_units(placement.field, *shape)
-    return range(rows.start, rows.stop), range(columns.start, columns.stop)

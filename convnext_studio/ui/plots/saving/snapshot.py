@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFontInfo, QImage, QPaintDevice, QPainter
 
 from convnext_studio.render import Clipping, Limits, Part, Rgb, Shading, colorize, veil
 from convnext_studio.ui.plots.canvas.projection import MARGIN_PX
@@ -17,6 +19,54 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.qimage import from_qimage
+
+
+@dataclass(frozen=True, slots=True)
+class NotedText:
+    """A text that a view paints.
+
+    Attributes
+    ----------
+    box
+        The room for it, in pixels of the device.
+    align
+        Where the text is in it.
+    size_px
+        The size of the font.
+    """
+
+    box: QRectF
+    text: str
+    align: Qt.AlignmentFlag
+    size_px: float
+    colour: QColor
+
+    def moved(self, by: float) -> "NotedText":
+        """Return the text at another place, so much further to the right and down."""
+        return replace(self, box=self.box.translated(by, by))
+
+
+class TextPainter(QPainter):
+    """A painter that notes the texts instead of painting them, because pixels cannot be read or searched.
+
+    Attributes
+    ----------
+    texts
+        The texts, in the order in which they would be painted.
+    """
+
+    def __init__(self, device: QPaintDevice) -> None:
+        super().__init__(device)
+        self.texts: list[NotedText] = []
+
+    def drawText(self, *arguments: Any) -> Any:
+        """Note a text in a box (QRectF, flags, text), as all items of a scene paint theirs."""
+        box, flags, text = arguments
+        placing = self.combinedTransform()
+        horizontal = Qt.AlignmentFlag(int(flags)) & Qt.AlignmentFlag.AlignHorizontal_Mask
+        size = QFontInfo(self.font()).pixelSize() * placing.m22()
+        self.texts.append(NotedText(placing.mapRect(box), text, horizontal, size, self.pen().color()))
+
 
 _MOST_VALUES = 600
 """The longest side of a map that is coloured again."""
@@ -85,8 +135,13 @@ class Snapshot:
         ways = _ways(values, scale)
         return next((way for way in ways if Bitmap(way(own)).image == layer.bitmap.image), None)
 
-    def paint(self, width_px: int) -> Rgb:
-        """Paint the whole scene at that width, as in the view but without its colour bar."""
+    def paint(self, width_px: int) -> tuple[Rgb, list["NotedText"]]:
+        """Paint the whole scene at that width, as in the view but without its colour bar and its texts.
+
+        Returns
+        -------
+        The pixels, and the texts, to be written as text.
+        """
         width, height = self.scene.extent
         view = ImageView()
         height_px = max(1, round(width_px * height / width))
@@ -94,10 +149,13 @@ class Snapshot:
         view.set_scene(self.scene)
         image = QImage(view.size(), QImage.Format.Format_RGB32)
         image.fill(QColor("white"))
-        with QPainter(image) as painter:
-            view.draw(painter)
+        painter = TextPainter(image)
+        view.draw(painter)
+        painter.end()
         view.deleteLater()
-        return from_qimage(image.copy(MARGIN_PX, MARGIN_PX, width_px, height_px))
+        room = QRectF(MARGIN_PX, MARGIN_PX, width_px, height_px)
+        texts = [text.moved(-MARGIN_PX) for text in painter.texts if room.intersects(text.box)]
+        return from_qimage(image.copy(room.toRect())), texts
 
 
 def _ways(values: NDArray[np.float32], scale: ColorScale) -> Iterator[Callable[[Limits], NDArray[np.uint8]]]:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
 from convnext_studio.ui.shell.actions.intervene import INTERVENE
+from convnext_studio.ui.shell.actions.live import LIVE
 from convnext_studio.ui.shell.actions.network_menus import MODEL, NAVIGATE
 from convnext_studio.ui.shell.actions.program_menus import EDIT, FILE, HELP, VIEW
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
@@ -15,7 +16,7 @@ from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow
 
-ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *INTERVENE, *NAVIGATE, *HELP)
+ACTIONS: tuple[ActionSpec, ...] = (*FILE, *EDIT, *VIEW, *MODEL, *INTERVENE, *NAVIGATE, *LIVE, *HELP)
 
 
 def build_actions(window: "StudioWindow") -> dict[str, QAction]:

@@ -212,6 +212,22 @@ def _make_figure(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_live(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.live.live_panel import LivePanel
+
+    live = window.live
+    parts = live.parts
+    panel = LivePanel(parts.player, parts.sources, parts.recorder)
+    panel.film_asked.connect(live.choose_film)
+    panel.screen_asked.connect(live.open_screen)
+    panel.folder_asked.connect(window.dialogs.toggle_watching)
+    panel.picture_asked.connect(parts.sources.play_picture)
+    panel.recording_asked.connect(live.toggle_recording)
+    panel.views_asked.connect(live.toggle_filming)
+    live.changed.connect(lambda: panel.show_filming(live.is_filming))
+    return panel
+
+
 def _make_number(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.number.number_panel import NumberPanel
 
@@ -341,6 +357,21 @@ PANELS: tuple[PanelSpec, ...] = (
             "Show the sum that made the value of the selected unit, or the probability of the explained class",
             lambda window: window.view_requests.explain_selected(),
             "Ctrl+H",
+        ),
+    ),
+    PanelSpec(
+        name="live",
+        title="Live",
+        make=_make_live,
+        is_aside=True,
+        keeps_controls=False,
+        opened_by=ActionSpec(
+            "live",
+            "Live",
+            "&Live…",
+            "Play a camera, a film or a part of the screen as the picture; all panels follow",
+            lambda window: window.dock_layout.show_panel("live"),
+            "Ctrl+Shift+L",
         ),
     ),
     PanelSpec(

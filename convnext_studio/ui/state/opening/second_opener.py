@@ -212,6 +212,8 @@ class SecondOpener(QObject):
         if model is None or picture is None:
             self._predictions.drop()
             return
+        if self._state.live.is_on and self._state.second.prediction is not None:
+            return  # Frames come with their predictions.
         self._predictions.ask(Predict(panel="predict", network="B", image=picture.key), of=model)
 
     def _predicted(self, answer: Payload) -> None:

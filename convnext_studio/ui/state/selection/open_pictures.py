@@ -7,7 +7,8 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed, picture_of
+from convnext_studio.model.frame_keys import source_of
+from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed
 from convnext_studio.protocol.pictures import ImageInfo, ListedPicture
 
 # Cached previews can be shown again at once.
@@ -135,8 +136,12 @@ class OpenPictures(QObject):
 
     @property
     def images(self) -> tuple[ListedPicture, ...]:
-        """All opened pictures, with the keys of their framings."""
-        return tuple(replace(each, key=self.framings.image_of(each.key)) for each in self.all)
+        """All opened pictures, with the keys of their framings; of a live source, the frame that is shown."""
+        shown = "" if self._shown is None else self._shown.key
+        keys = {source_of(shown): shown}
+        return tuple(
+            replace(each, key=self.framings.image_of(keys.get(each.key, each.key))) for each in self.all
+        )
 
     @property
     def chosen(self) -> ListedPicture | None:
@@ -145,11 +150,11 @@ class OpenPictures(QObject):
 
     def row(self, key: str) -> int | None:
         """Return the index of a picture among the opened ones, or None if it is not open."""
-        return self._pictures.row(picture_of(key))
+        return self._pictures.row(source_of(key))
 
     def preview(self, key: str) -> ImageInfo | None:
         """Return a picture that was shown recently, or None if it would have to be decoded."""
-        return self._pictures.preview(picture_of(key))
+        return self._pictures.preview(source_of(key))
 
     def list_pictures(self, pictures: Iterable[ListedPicture]) -> None:
         """Append pictures to the list; one whose file has changed replaces its former entry."""
@@ -195,19 +200,24 @@ class OpenPictures(QObject):
 
     def select(self, key: str) -> None:
         """Make an opened picture the current one once it is decoded; raise KeyError if it is not open."""
-        key = picture_of(key)
+        key = source_of(key)
         self._choose(self._pictures.picture(key))
-        if self._shown is not None and picture_of(self._shown.key) == key:
+        if self._shown is not None and source_of(self._shown.key) == key:
             return
         preview = self._pictures.preview(key)
         if preview is not None:
             self._shown = preview
             self._show(preview, False)
 
+    def show_frame(self, frame: ImageInfo) -> None:
+        """Take note that a frame of a live source, which is listed, is shown now."""
+        self._shown = frame
+        self._choose(self._pictures.picture(source_of(frame.key)))
+
     def give_up_choice(self) -> None:
         """Choose the picture that is shown again, because the chosen one will not be decoded."""
-        shown = self._shown
-        self._choose(shown.listed if shown is not None and self.row(shown.key) is not None else None)
+        row = None if self._shown is None else self.row(self._shown.key)
+        self._choose(None if row is None else self.all[row])
 
     def step(self, step: int) -> None:
         """Choose the picture `step` rows further on, stopping at the ends of the list."""
@@ -244,14 +254,14 @@ class PictureFramings:
         """Set the framing of all pictures, and its box for this one."""
         self._framing = replace(framing, box=None)
         if picture is not None:
-            key = picture_of(picture.key)
+            key = source_of(picture.key)
             self._boxes.pop(key, None)
             if framing.box is not None:
                 self._boxes[key] = box_within(framing.box, picture.size)
 
     def box_of(self, key: str) -> PictureBox | None:
         """Return the box that networks are shown of a picture, or None."""
-        return self._boxes.get(picture_of(key))
+        return self._boxes.get(source_of(key))
 
     def put_box(self, key: str, box: PictureBox | None) -> None:
         """Set the box of a picture that is not shown yet, as saved in a session."""
@@ -260,7 +270,7 @@ class PictureFramings:
 
     def view_of(self, key: str) -> PictureView:
         """Return which frame and bands of a picture are shown."""
-        return self._views.get(picture_of(key), WHOLE)
+        return self._views.get(source_of(key), WHOLE)
 
     def follow_replacement(self, key: str, picture: ImageInfo) -> None:
         """Keep the box of a picture for the one that takes its place, and remember how that one is viewed."""

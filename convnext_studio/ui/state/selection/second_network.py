@@ -78,6 +78,11 @@ class SecondNetwork(QObject):
         return "first" if self._model is None else self.choice.shown
 
     @property
+    def curtain(self) -> float | None:
+        """Where the curtain's line is, as a share of the width, if the views show one."""
+        return self.choice.curtain if self.shown == "curtain" else None
+
+    @property
     def marks_random_weights(self) -> bool:
         """Whether a network whose weights are random has a part in what is shown."""
         shown = self.shown

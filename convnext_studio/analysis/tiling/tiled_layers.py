@@ -1,4 +1,4 @@
-"""Run a ConvNeXt on inputs that are too large for it in one piece: layer by layer, each layer in tiles.
+"""The layers of a ConvNeXt, computed in strips of rows, for inputs that are too large for it in one piece.
 
 A tile is a strip of rows. It is computed from the rows that its units see through this layer, so neighbouring
 strips overlap by the theoretical field of the layer's convolution, and nothing is blended: the results are
@@ -8,8 +8,7 @@ only the output is kept whole, and what is inside a block, four times as large, 
 Everything here is a generator that yields after each strip, so that other work can be done in between.
 """
 
-import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -17,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convnext_studio.model.convnext import GRN, Block, ConvNeXt
-from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import BYTES_PER_VALUE, Size, convolved_px
+from convnext_studio.model.config import same_padding
+from convnext_studio.model.convnext import GRN, Block, ConvNeXt, SameConv2d
+from convnext_studio.model.nodes import BYTES_PER_VALUE, Size
 
-STRIP_BYTES = 24 << 20
+STRIP_BYTES = 20 << 20
 """How large the widest tensor of a strip may become."""
 KEPT_BYTES = 1 << 28
 """How large the inside of a whole block may be to be kept between the passes that a GRN needs."""
@@ -32,6 +31,10 @@ Steps = Generator[None, None, Tensor]
 class TiledLayer(Protocol):
     """A part of the network that is computed in strips."""
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether `backward` makes its result in the memory of the gradient that it is given."""
+
     def output_size(self, size: Size) -> Size:
         """Return height and width of the output for an input of that size."""
 
@@ -39,7 +42,7 @@ class TiledLayer(Protocol):
         """Compute the output (1, C, h, w) of the layer, without gradients."""
 
     def backward(self, x: Tensor, gradient: Tensor) -> Steps:
-        """Compute the gradient by the input `x` from that by the output."""
+        """Compute the gradient by the input `x` from that by the output, which may be overwritten."""
 
 
 def _strips(height: int, bytes_per_row: int) -> Iterator[slice]:
@@ -59,23 +62,41 @@ class _Rows:
     @classmethod
     def through(cls, conv: nn.Conv2d, wanted: slice, height: int) -> "_Rows":
         """Return what a convolution needs of an input of that height."""
-        kernel, stride, padding = conv.kernel_size[0], conv.stride[0], _padding(conv)[0]
-        first, last = wanted.start * stride - padding, (wanted.stop - 1) * stride - padding + kernel
+        stride, (above, _) = conv.stride[0], _padding(conv, 0)
+        first, last = wanted.start * stride - above, (wanted.stop - 1) * stride - above + _extent(conv, 0)
         return cls(wanted, slice(max(first, 0), min(last, height)))
 
 
-def _padding(conv: nn.Conv2d) -> tuple[int, int]:
+def _padding(conv: nn.Conv2d, axis: int) -> tuple[int, int]:
+    """Return what a convolution adds before and after its input, along the rows (0) or the columns (1)."""
+    if isinstance(conv, SameConv2d):
+        return same_padding(conv.kernel_size[axis], conv.dilation[axis])
     assert not isinstance(conv.padding, str)
-    return conv.padding[0], conv.padding[1]
+    return conv.padding[axis], conv.padding[axis]
+
+
+def _extent(conv: nn.Conv2d, axis: int) -> int:
+    """Return how many rows (0) or columns (1) of the padded input a kernel spans."""
+    return conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+
+
+def _convolved(conv: nn.Conv2d, size: Size) -> Size:
+    """Return height and width of the output of a convolution."""
+    height, width = (_side_after(conv, axis, side) for axis, side in enumerate(size))
+    return height, width
+
+
+def _side_after(conv: nn.Conv2d, axis: int, side: int) -> int:
+    """Return the height (0) or width (1) of the output of a convolution, from that of its input."""
+    return (side + sum(_padding(conv, axis)) - _extent(conv, axis)) // conv.stride[axis] + 1
 
 
 def _convolve(conv: nn.Conv2d, part: Tensor, rows: _Rows, height: int) -> Tensor:
     """Return the wanted rows of a convolution, from the needed rows of its input of that height."""
-    kernel, stride = conv.kernel_size[0], conv.stride[0]
-    down, across = _padding(conv)
+    stride, (down, _), across = conv.stride[0], _padding(conv, 0), _padding(conv, 1)
     above = max(0, down - rows.wanted.start * stride)
-    below = max(0, (rows.wanted.stop - 1) * stride - down + kernel - height)
-    padded = functional.pad(part, (across, across, above, below)) if across or above or below else part
+    below = max(0, (rows.wanted.stop - 1) * stride - down + _extent(conv, 0) - height)
+    padded = functional.pad(part, (*across, above, below)) if any((*across, above, below)) else part
     return functional.conv2d(padded, conv.weight, conv.bias, conv.stride, 0, conv.dilation, conv.groups)
 
 
@@ -85,14 +106,12 @@ class _Chain:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._modules = list(modules)
         self._convs = [module for module in modules if isinstance(module, nn.Conv2d)]
+        self.overwrites = False
 
     def output_size(self, size: Size) -> Size:
-        height, width = size
         for conv in self._convs:
-            down, across = _padding(conv)
-            height = convolved_px(height, conv.kernel_size[0], conv.stride[0], down)
-            width = convolved_px(width, conv.kernel_size[1], conv.stride[1], across)
-        return height, width
+            size = _convolved(conv, size)
+        return size
 
     def forward(self, x: Tensor) -> Steps:
         height, width = self.output_size((x.shape[2], x.shape[3]))
@@ -123,8 +142,7 @@ class _Chain:
     def _needed(self, wanted: slice, height: int) -> list[_Rows]:
         heights = [height]
         for conv in self._convs[:-1]:
-            down, _ = _padding(conv)
-            heights.append(convolved_px(heights[-1], conv.kernel_size[0], conv.stride[0], down))
+            heights.append(_side_after(conv, 0, heights[-1]))
         found: list[_Rows] = []
         for conv, own in zip(reversed(self._convs), reversed(heights), strict=True):
             found.insert(0, _Rows.through(conv, wanted, own))
@@ -137,10 +155,43 @@ class _Chain:
         for module in self._modules:
             if isinstance(module, nn.Conv2d):
                 part = _convolve(module, part, next(rows), height)
-                height = convolved_px(height, module.kernel_size[0], module.stride[0], _padding(module)[0])
+                height = _side_after(module, 0, height)
             else:
                 part = module(part)
         return part
+
+
+class _Summed:
+    """The gradient by the input of a layer, as a sum over the strips of its output."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.sums = torch.zeros_like(x)
+
+    def add(self, passed: Tensor, rows: _Rows) -> None:
+        """Add what the wanted rows of the output pass on to the needed rows of the input."""
+        self.sums[:, :, rows.needed] += passed
+
+
+class _Added:
+    """The same for a layer whose shortcut is its input: the sum is made where the gradient by its output was.
+
+    A strip passes something on to rows of later strips, whose own gradient is still to be read; that waits.
+    """
+
+    def __init__(self, gradient: Tensor) -> None:
+        self.sums = gradient
+        self._waiting = gradient[:, :, :0]
+
+    def add(self, passed: Tensor, rows: _Rows) -> None:
+        """Add what the wanted rows of the output pass on; the strips come in order."""
+        wanted, first = rows.wanted, rows.needed.start
+        self.sums[:, :, first : wanted.stop] += passed[:, :, : wanted.stop - first]
+        due = self._waiting[:, :, : wanted.stop - wanted.start]
+        self.sums[:, :, wanted.start : wanted.start + due.shape[2]] += due
+        later = passed[:, :, wanted.stop - first :].clone()
+        left = self._waiting[:, :, wanted.stop - wanted.start :]
+        later[:, :, : left.shape[2]] += left
+        self._waiting = later
 
 
 class _TiledBlock:
@@ -149,13 +200,10 @@ class _TiledBlock:
     def __init__(self, block: Block) -> None:
         self._block = block
         self._hidden = block.pwconv1.out_features
+        self.overwrites = isinstance(block.shortcut, nn.Identity)
 
     def output_size(self, size: Size) -> Size:
-        conv = self._block.dwconv
-        height, width = (
-            convolved_px(side, conv.kernel_size[0], conv.stride[0], _padding(conv)[0]) for side in size
-        )
-        return height, width
+        return _convolved(self._block.dwconv, size)
 
     def forward(self, x: Tensor) -> Steps:
         block, (height, width) = self._block, self.output_size((x.shape[2], x.shape[3]))
@@ -225,12 +273,11 @@ class _TiledBlock:
         return response / (response.mean(dim=-1, keepdim=True) + GRN.eps)
 
     def backward(self, x: Tensor, gradient: Tensor) -> Steps:
-        found = torch.zeros_like(x)
-        width = gradient.shape[3]
         through_grn = None
         if isinstance(self._block.grn, GRN):
             through_grn = yield from self._grn_backward(x, gradient)
-        for wanted in _strips(gradient.shape[2], self._bytes_per_row(width)):
+        found = _Added(gradient) if self.overwrites else _Summed(x)
+        for wanted in _strips(gradient.shape[2], self._bytes_per_row(gradient.shape[3])):
             rows = self._needed(x, wanted)
             with torch.enable_grad():
                 part = x[:, :, rows.needed].detach().requires_grad_()
@@ -245,10 +292,11 @@ class _TiledBlock:
                 (at_expanded,) = torch.autograd.grad(self._act(leaf), leaf, at_hidden)
             at_normed = functional.linear(at_expanded, self._block.pwconv1.weight.T)
             (passed,) = torch.autograd.grad(normed, part, at_normed)
-            found[:, :, rows.needed] += passed
-            self._add_shortcut(found, x, gradient, wanted)
+            found.add(passed, rows)
+            if not self.overwrites:
+                self._add_shortcut(found.sums, x, gradient, wanted)
             yield
-        return found
+        return found.sums
 
     def _at_hidden(self, gradient: Tensor) -> Tensor:
         """Return the gradient by the input of the projection, from that by the block's output."""
@@ -280,9 +328,6 @@ class _TiledBlock:
 
     def _add_shortcut(self, found: Tensor, x: Tensor, gradient: Tensor, wanted: slice) -> None:
         rows = self._passed_by(wanted)
-        if isinstance(self._block.shortcut, nn.Identity):
-            found[:, :, rows] += gradient[:, :, wanted]
-            return
         with torch.enable_grad():
             part = x[:, :, rows].detach().requires_grad_()
             (passed,) = torch.autograd.grad(self._block.shortcut(part), part, gradient[:, :, wanted])
@@ -291,11 +336,11 @@ class _TiledBlock:
 
 @dataclass(frozen=True, slots=True)
 class NamedLayer:
-    """A layer with the trunk node whose output it gives, and the stage that it ends, if it ends one."""
+    """A layer with the trunk node whose output it gives, and whether it ends a stage."""
 
     node: str
     layer: TiledLayer
-    stage: str = ""
+    ends_stage: bool = False
 
 
 def layers_of(network: ConvNeXt) -> list[NamedLayer]:
@@ -310,189 +355,5 @@ def layers_of(network: ConvNeXt) -> list[NamedLayer]:
         blocks = list(cast(nn.Sequential, stage))
         for index, block in enumerate(blocks, start=1):
             assert isinstance(block, Block)
-            ends = f"stage{number}" if index == len(blocks) else ""
-            found.append(NamedLayer(f"stage{number}.block{index}", _TiledBlock(block), ends))
+            found.append(NamedLayer(f"stage{number}.block{index}", _TiledBlock(block), index == len(blocks)))
     return found
-
-
-def tiled_outputs(
-    model: LoadedModel, tensor: Tensor, nodes: Sequence[str]
-) -> Generator[None, None, dict[str, Tensor]]:
-    """Compute the outputs (C, h, w) of trunk nodes, as `trunk_nodes` names them, in tiles."""
-    assert isinstance(model.module, ConvNeXt)
-    left, found, x = set(nodes), {}, tensor
-    with torch.no_grad():
-        for named in layers_of(model.module):
-            x = yield from named.layer.forward(x)
-            if named.node in left:
-                left.remove(named.node)
-                found[named.node] = x[0]
-            if not left:
-                break
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TiledPass:
-    """The logits (classes,) of a pass in tiles, the outputs (C, h, w) of the stages, and what was made of them.
-
-    Attributes
-    ----------
-    explained
-        By stage, the result of `Explain` for its output and the gradient of the target's logit by it.
-    """
-
-    logits: Tensor
-    target: int
-    outputs: dict[str, Tensor]
-    explained: dict[str, Tensor]
-
-
-Explain = Callable[[str, Tensor, Tensor], Tensor]
-"""Takes a stage, its output and a gradient (C, h, w) each, and returns what is to be kept of the gradient."""
-
-
-def tiled_pass(
-    model: LoadedModel, tensor: list[Tensor], explain: Explain, target: int | None = None, apart: int = 1
-) -> Generator[None, None, TiledPass]:
-    """Run an input forward, and the logit of a class back to the output of the first stage.
-
-    Parameters
-    ----------
-    tensor
-        The input (1, C, H, W) float32, normalised, on the model's device; it is taken out of the list, so that
-        its memory is free after the stem.
-    explain
-        Called for each stage, because all gradients together may not fit into memory.
-    target
-        Index of the class; the one with the highest logit if None.
-    apart
-        Of how many layers in a row only the first one's input is kept for the way back; the others are computed
-        again.
-    """
-    network = model.module
-    assert isinstance(network, ConvNeXt)
-    first, *others = _stages_of(network)
-    outputs: dict[str, Tensor] = {}
-    segments: list[tuple[list[NamedLayer], Tensor]] = []
-    with torch.no_grad():
-        x = tensor.pop()
-        for named in first:
-            x = yield from named.layer.forward(x)
-        outputs[first[-1].stage] = x
-        for stage in others:
-            for index, named in enumerate(stage):
-                if index % apart == 0:
-                    segments.append((stage[index : index + apart], x))
-                x = yield from named.layer.forward(x)
-            outputs[stage[-1].stage] = x
-    with torch.enable_grad():
-        features = x.detach().requires_grad_()
-        logits = network.forward_head(features)[0]
-        highest = int(logits.argmax()) if target is None else target
-        (gradient,) = torch.autograd.grad(logits[highest], features)
-    explained: dict[str, Tensor] = {}
-    with torch.no_grad():
-        stages = list(outputs)
-        explained[stages[-1]] = explain(stages[-1], outputs[stages[-1]][0], gradient[0])
-        while segments:
-            layers, x = segments.pop()
-            gradient = yield from _back_through(layers, x, gradient)
-            ended = next((name for name, output in outputs.items() if output is x), "")
-            if ended:
-                explained[ended] = explain(ended, outputs[ended][0], gradient[0])
-    return TiledPass(
-        logits=logits.detach(),
-        target=highest,
-        outputs={name: output[0] for name, output in outputs.items()},
-        explained=explained,
-    )
-
-
-def _stages_of(network: ConvNeXt) -> list[list[NamedLayer]]:
-    """Return the layers of each stage with what comes before it: the stem, or the downsampling."""
-    stages: list[list[NamedLayer]] = [[]]
-    for named in layers_of(network):
-        stages[-1].append(named)
-        if named.stage:
-            stages.append([])
-    return stages[:-1]
-
-
-def _back_through(layers: Sequence[NamedLayer], x: Tensor, gradient: Tensor) -> Steps:
-    """Return the gradient by the input of layers in a row; the inputs of all but the first are made again."""
-    inputs = [x]
-    for named in layers[:-1]:
-        inputs.append((yield from named.layer.forward(inputs[-1])))
-    for named in reversed(layers):
-        gradient = yield from named.layer.backward(inputs.pop(), gradient)
-    return gradient
-
-
-def steps_of(model: LoadedModel, size: Size, until: str = "", apart: int = 1) -> int:
-    """Return about how many strips there are for an input of that height and width.
-
-    Parameters
-    ----------
-    until
-        The trunk node at which a forward pass ends; by default it is a pass forward and back.
-    apart
-        As for `tiled_pass`.
-    """
-    assert isinstance(model.module, ConvNeXt)
-    nodes = {node.name: node for node in model.nodes_at(size)}
-    count = 0
-    for named in layers_of(model.module):
-        channels, height, width = nodes[named.node].shape
-        strips = math.ceil(height / max(1, STRIP_BYTES // (4 * channels * width * BYTES_PER_VALUE)))
-        goes_back = not until and not named.node.startswith(("stem", "stage1"))
-        count += (2 if apart == 1 else 3) * strips if goes_back else strips
-        if named.node == until:
-            break
-    return count
-
-
-def whole_bytes(model: LoadedModel, size: Size) -> int:
-    """Return about how much memory a pass forward and back takes in one piece, over the model."""
-    return sum(
-        node.activation_bytes for node in model.nodes_at(size) if node.kind in ("stem", "downsample", "block")
-    )
-
-
-def tiled_bytes(model: LoadedModel, size: Size, apart: int = 1) -> int:
-    """Return about how much memory `tiled_pass` takes, over the model, by going through what it keeps."""
-    assert isinstance(model.module, ConvNeXt)
-    nodes = {node.name: node for node in model.nodes_at(size)}
-
-    def output(named: NamedLayer) -> int:
-        return BYTES_PER_VALUE * math.prod(nodes[named.node].shape)
-
-    first, *others = _stages_of(model.module)
-    picture = BYTES_PER_VALUE * model.config.in_chans * math.prod(size)
-    peak = max(picture + output(first[0]), *(2 * output(named) for named in first[1:]), 0)
-    kept = output(first[-1])
-    segments: list[tuple[list[int], int]] = []  # The inputs of the layers, and how much is free afterwards.
-    for stage in others:
-        before = output(first[-1]) if stage is others[0] else output(others[others.index(stage) - 1][-1])
-        sizes = [before, *(output(named) for named in stage)]
-        for index in range(len(stage)):
-            if index % apart == 0:
-                own = 0 if index == 0 else sizes[index]
-                segments.append((sizes[index : index + apart + 1], own))
-                kept += own
-            peak = max(peak, kept + sizes[index] + sizes[index + 1])
-        kept += sizes[-1]
-    for inputs, own in reversed(segments):
-        # The inputs that are made again, the gradient by the output, and that by the input.
-        made_again = sum(inputs[1:-1])
-        peak = max(peak, kept + made_again + inputs[-1] + max(inputs))
-        kept -= own
-    return peak + 8 * STRIP_BYTES
-
-
-def layers_apart(model: LoadedModel, size: Size, limit_bytes: int) -> int | None:
-    """Return how far apart the inputs must be that `tiled_pass` keeps to fit; None if nothing fits."""
-    for apart in range(1, max(model.config.depths) + 2):
-        if tiled_bytes(model, size, apart) <= limit_bytes:
-            return apart
-    return None

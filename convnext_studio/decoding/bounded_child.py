@@ -1,0 +1,111 @@
+"""A child process that reads what may be hostile, with limits on its time and memory."""
+
+import contextlib
+import io
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.frames import ProtocolError
+
+_START_LIMIT_S = 60.0
+_ORPHAN_FACTOR = 1.5
+_EXIT_GRACE_S = 1.0
+
+
+class BoundedChild:
+    """A running module of `convnext_studio.decoding`, whose memory and time for a reply are limited.
+
+    Parameters
+    ----------
+    module
+        The module that is run. It gets the limits as arguments, and its first message says that it is ready.
+    limit_s, limit_bytes
+        The limit on the time for one reply, and on the child's address space where the system supports that.
+
+    Attributes
+    ----------
+    source, sink
+        The streams from and to the process.
+    pid
+        Its process id.
+
+    Raises
+    ------
+    OSError
+        If the process cannot be started.
+    """
+
+    def __init__(self, module: str, limit_s: float, limit_bytes: int) -> None:
+        self._process = subprocess.Popen(
+            python_command(module, f"{_ORPHAN_FACTOR * limit_s}", f"{limit_bytes}"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            # Thread pools would take up the child's limited address space.
+            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self.source, self.sink = streams_of(self._process)
+        self.pid = self._process.pid
+        self._is_ready = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def wait_until_ready(self, receive: Callable[[io.RawIOBase], object]) -> None:
+        """Wait until the child has loaded its libraries, and receive its first message.
+
+        Raises
+        ------
+        StudioError
+            If that fails.
+        """
+        if self._is_ready:
+            return
+        try:
+            with self.ended_after(_START_LIMIT_S):
+                receive(self.source)
+        except (EOFError, ProtocolError):
+            raise not_started("it ended at once") from None
+        self._is_ready = True
+
+    @contextlib.contextmanager
+    def ended_after(self, limit_s: float) -> Iterator[threading.Event]:
+        """Kill the process and set the event if the body of the with statement takes longer than the limit."""
+        overrun = threading.Event()
+
+        def end() -> None:
+            overrun.set()
+            self._process.kill()
+
+        # Not every system can wait for a pipe with a timeout.
+        watch = threading.Timer(limit_s, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield overrun
+        finally:
+            watch.cancel()
+            watch.join()
+
+    def end(self) -> None:
+        """End the process, at the latest after a second."""
+        with contextlib.suppress(OSError):  # Unread data is lost when the child has died.
+            self.sink.close()
+        try:
+            self._process.wait(_EXIT_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.source.close()
+
+
+def not_started(reason: str) -> StudioError:
+    """Return the error for a child process that does not run; `reason` is part of a sentence."""
+    return StudioError(
+        f"The process that decodes pictures cannot be started: {reason}.", "The terminal may show the reason."
+    )

@@ -1,0 +1,1 @@
+"""Frames of films, animated pictures and cameras, read in a child process."""

@@ -1,0 +1,1 @@
+"""The panel that plays cameras, films and the screen."""

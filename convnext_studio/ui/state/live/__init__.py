@@ -1,0 +1,1 @@
+"""Live sources as the picture: cameras, films, a part of the screen."""

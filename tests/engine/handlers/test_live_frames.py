@@ -1,0 +1,116 @@
+"""What the engine makes of a frame is what it makes of the same frame opened as a file, bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.live.frame_reader import FrameReader
+from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.model.frame_keys import frame_key
+from convnext_studio.model.framing import Framing, framed
+from convnext_studio.protocol.attributions import Explain, Explanation
+from convnext_studio.protocol.live import ShowFrame
+from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
+from convnext_studio.protocol.pictures import ImageInfo, ListedPictures, ListPictures, ShowPicture, Thumbnail
+from convnext_studio.protocol.predictions import Predict, Prediction
+from tests.decoding.live.films import make_animation, make_film
+
+NODE = "stage2"
+
+
+def opened_frame(engine: Dispatcher, path: Path, number: int) -> str:
+    """The key of a frame that is opened as a picture, from its file."""
+    listed = engine.run(ListPictures(paths=(str(path),)))
+    assert isinstance(listed, ListedPictures)
+    shown = engine.run(ShowPicture(image=listed.pictures[0].key, view=PictureView(frame=number)))
+    assert isinstance(shown, ImageInfo)
+    return shown.key
+
+
+def arrays_of(engine: Dispatcher, image: str) -> list[np.ndarray]:
+    """Everything that the first panels show of an image."""
+    prediction = engine.run(Predict(image=image))
+    maps = engine.run(FeatureMaps(image=image, node=NODE))
+    explained = engine.run(Explain(image=image, method="gradcam", nodes=(NODE,)))
+    assert isinstance(prediction, Prediction)
+    assert isinstance(maps, FeatureMapsResult)
+    assert isinstance(explained, Explanation)
+    return [
+        prediction.logits,
+        *prediction.cams.values(),
+        *prediction.stage_means.values(),
+        maps.maps,
+        *explained.maps.values(),
+    ]
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.webm", "film.gif"])
+@pytest.mark.parametrize("framing", [Framing(), Framing(kind="whole", input_px=64)])
+def test_a_live_frame_gives_what_the_file_gives(
+    opened: Dispatcher, name: str, framing: Framing, tmp_path: Path
+) -> None:
+    make = make_animation if name.endswith("gif") else make_film
+    path = make(tmp_path / name, 8)
+    with FrameReader() as reader:
+        reader.open_file(str(path))
+        for number in (0, 5, 6):
+            frame = reader.read(number)
+            key = frame_key("film", number)
+            opened.run(ShowFrame(key=key, name=name, pixels=frame.pixels, values=frame.values))
+            live = arrays_of(opened, framed(key, framing))
+            from_file = arrays_of(opened, framed(opened_frame(opened, path, number), framing))
+            assert all(np.array_equal(one, other) for one, other in zip(live, from_file, strict=True))
+
+
+def test_frames_of_16_bits_keep_them(opened: Dispatcher, tmp_path: Path) -> None:
+    import tifffile
+
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(
+        path, np.random.default_rng(0).integers(0, 65536, (3, 40, 50), np.uint16), photometric="minisblack"
+    )
+    with FrameReader() as reader:
+        reader.open_file(str(path))
+        frame = reader.read(1)
+    key = frame_key("stack", 1)
+    opened.run(ShowFrame(key=key, name="stack", pixels=frame.pixels, values=frame.values))
+    live, from_file = (opened.run(Predict(image=image)) for image in (key, opened_frame(opened, path, 1)))
+    assert isinstance(live, Prediction)
+    assert isinstance(from_file, Prediction)
+    assert np.array_equal(live.logits, from_file.logits)
+
+
+def test_forgotten_frames_are_gone_with_their_results(opened: Dispatcher) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    first, second = frame_key("film", 0), frame_key("film", 1)
+    opened.run(ShowFrame(key=first, name="film", pixels=pixels, first="film"))
+    opened.run(Predict(image=first))
+    opened.run(ShowFrame(key=second, name="film", pixels=pixels, forgotten=(first,)))
+    opened.run(Predict(image=second))
+    with pytest.raises(StudioError, match="no longer open"):
+        opened.run(Predict(image=first))
+    assert opened.run(Thumbnail(image="film")) is not None  # The entry of the list stays.
+    workspace = opened._workspace
+    held = workspace.results.held_bytes, workspace.outputs.held_bytes
+    for number in range(2, 6):
+        keys = frame_key("film", number - 1), frame_key("film", number)
+        opened.run(ShowFrame(key=keys[1], name="film", pixels=pixels, forgotten=keys[:1]))
+        opened.run(Predict(image=keys[1]))
+    assert (workspace.results.held_bytes, workspace.outputs.held_bytes) == held
+
+
+def test_another_frame_of_the_same_number_replaces_it(opened: Dispatcher) -> None:
+    rng = np.random.default_rng(0)
+    answers = []
+    for _ in range(2):
+        key = frame_key("film", 3)
+        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        opened.run(ShowFrame(key=key, name="film", pixels=pixels, forgotten=(key,)))
+        answers.append(opened.run(Predict(image=key)))
+    one, other = answers
+    assert isinstance(one, Prediction)
+    assert isinstance(other, Prediction)
+    assert not np.array_equal(one.logits, other.logits)

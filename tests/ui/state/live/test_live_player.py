@@ -1,0 +1,236 @@
+"""Frames become the picture together with what the network makes of them, the newest first, one at a time."""
+
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.frame_keys import number_of, source_of
+from convnext_studio.protocol.live import ShowFrame
+from convnext_studio.protocol.maps import FeatureMaps
+from convnext_studio.protocol.pictures import OpenImage
+from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveField
+from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.live.live_player import LivePlayer
+from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
+from tests.ui.state.live.frames import StagedSource, same
+
+
+@pytest.fixture
+def player(state: AppState, bridge: EngineBridge, controller: Controller) -> Iterator[LivePlayer]:
+    state.set_model(make_model())
+    player = LivePlayer(state, bridge, controller.background)
+    yield player
+    player.leave()
+
+
+@pytest.fixture
+def source(player: LivePlayer, engine: FakeEngine) -> StagedSource:
+    """A camera that is on, and whose first frame is shown."""
+    source = StagedSource()
+    player.play(source)
+    source.opened.emit(source)
+    source.give(0)
+    answer_frame(engine, 0)
+    return source
+
+
+def answer_frame(engine: FakeEngine, number: int) -> None:
+    """Take in the frame of that number, and predict for it."""
+    for shown in engine.open(ShowFrame):
+        engine.answer(shown, None)
+    for asked in engine.open(Predict):
+        if number_of(asked.image) in (number, None):
+            engine.answer(asked, replace(make_prediction(asked.image), image=asked.image))
+
+
+def test_a_frame_is_shown_with_its_prediction_at_once(
+    player: LivePlayer, source: StagedSource, state: AppState, engine: FakeEngine
+) -> None:
+    seen: list[tuple[str, Prediction | None]] = []
+    state.picture_selected.connect(lambda picture: seen.append((picture.key, state.prediction)))
+    before = state.picture
+    frame = source.give(5, dropped=4)
+    assert state.picture is before  # Until it is known what the network makes of it.
+    [sent] = engine.open(ShowFrame)
+    assert same(sent.pixels, frame.pixels)
+    answer_frame(engine, 5)
+    [(key, prediction)] = seen
+    assert number_of(key) == 5
+    assert prediction is not None
+    assert prediction.image == key
+    assert player.stream.dropped == 4
+    assert not [asked for asked in engine.open(Predict) if asked.panel == "predict"]
+
+
+def test_the_next_frame_is_asked_for_when_the_quick_questions_are_answered(
+    source: StagedSource,
+    state: AppState,
+    bridge: EngineBridge,
+    engine: FakeEngine,
+    qtbot: QtBot,
+) -> None:
+    qtbot.waitUntil(lambda: source.is_wanted)
+    state.picture_selected.connect(
+        lambda picture: bridge.ask(FeatureMaps(image=picture.key, node="stage2", panel="maps"), lambda _: None)
+    )
+    source.give(1)
+    answer_frame(engine, 1)
+    asked = source.asked
+    qtbot.wait(20)
+    assert source.asked == asked
+    engine.answer(engine.open(FeatureMaps)[0], None)
+    qtbot.waitUntil(lambda: source.asked == asked + 1)
+
+
+def test_slow_questions_do_not_hold_up_the_frames_but_get_a_share(
+    source: StagedSource,
+    state: AppState,
+    bridge: EngineBridge,
+    engine: FakeEngine,
+    qtbot: QtBot,
+) -> None:
+    qtbot.waitUntil(lambda: source.is_wanted)
+    picture = state.picture
+    assert picture is not None
+    bridge.ask(ReceptiveField(images=(picture.key,), node="stage2", panel="field"), lambda _: None)
+    for number in (1, 2, 3):
+        qtbot.waitUntil(lambda: source.is_wanted)
+        source.give(number)
+        answer_frame(engine, number)
+        assert number_of(state.picture.key) == number if state.picture else False
+    # The frame that is still being computed with is kept, the others are not.
+    forgotten = {
+        number_of(key) for sent in engine.asked if isinstance(sent, ShowFrame) for key in sent.forgotten
+    }
+    assert 0 not in forgotten
+
+
+def test_earlier_frames_are_forgotten_and_nothing_queues(
+    source: StagedSource, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    for number in range(1, 40):
+        qtbot.waitUntil(lambda: source.is_wanted)
+        source.give(number)
+        answer_frame(engine, number)
+    sent = [each for each in engine.asked if isinstance(each, ShowFrame)]
+    kept = {each.key for each in sent} - {key for each in sent for key in each.forgotten}
+    assert len(kept) <= 4  # That which is shown, the one before, and what is averaged over.
+    assert len(engine.open(Predict)) == 0
+
+
+def test_there_is_one_entry_in_the_list(
+    source: StagedSource, state: AppState, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    for number in range(1, 5):
+        qtbot.waitUntil(lambda: source.is_wanted)
+        source.give(number)
+        answer_frame(engine, number)
+    [entry] = state.opened.all
+    assert state.opened.chosen == entry
+    assert state.picture is not None
+    assert source_of(state.picture.key) == entry.key
+    [image] = state.opened.images
+    assert number_of(image.key) == 4
+
+
+def test_a_frozen_frame_is_a_picture_of_its_own_with_the_same_pixels(
+    player: LivePlayer, source: StagedSource, state: AppState, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    from convnext_studio.decoding.images import decode
+
+    qtbot.waitUntil(lambda: source.is_wanted)
+    frame = source.give(7)
+    answer_frame(engine, 7)
+    player.toggle()
+    assert player.mode == "frozen"
+    assert not source.is_wanted
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    [opened] = engine.open(OpenImage)
+    assert same(decode(opened.data).pixels, frame.pixels)
+    engine.answer(opened, make_image("frozen"))
+    assert state.picture is not None
+    assert state.picture.key == "frozen"
+    assert player.is_on  # It is not left, only frozen.
+    player.toggle()
+    source.give(9)
+    answer_frame(engine, 9)
+    assert number_of(state.picture.key) == 9
+
+
+def test_another_picture_ends_it(player: LivePlayer, source: StagedSource, state: AppState) -> None:
+    state.opened.add(make_image("other"))
+    assert source.is_closed
+    assert not player.is_on
+    assert state.picture is not None
+    assert state.picture.key == "other"
+
+
+def test_closing_its_entry_ends_it(source: StagedSource, state: AppState) -> None:
+    state.opened.remove([each.key for each in state.opened.all])
+    assert source.is_closed
+    assert state.picture is None
+
+
+def test_an_interruption_is_told_once_and_taken_back(
+    player: LivePlayer, source: StagedSource, state: AppState, engine: FakeEngine
+) -> None:
+    told: list[str] = []
+    withdrawn: list[str] = []
+    player.noticed.connect(lambda notice: told.append(notice.message))
+    player.succeeded.connect(withdrawn.append)
+    shown = state.picture
+    for _ in range(3):
+        source.interrupted.emit("Camera was unplugged. It goes on when the camera is back.")
+    assert told == ["Camera was unplugged. It goes on when the camera is back."]
+    assert state.picture is shown
+    source.give(20)
+    assert withdrawn == ["live"]
+    answer_frame(engine, 20)
+    assert player.interruption == ""
+
+
+def test_a_source_that_cannot_be_opened_says_so_in_a_sentence(player: LivePlayer) -> None:
+    told: list[str] = []
+    player.noticed.connect(lambda notice: told.append(notice.text))
+    source = StagedSource()
+    player.play(source)
+    source.failed.emit(StudioError("Camera may not be used by this program.", "Allow it."))
+    assert told == ["Camera may not be used by this program. Allow it."]
+    assert source.is_closed
+    assert player.mode == "off"
+
+
+def test_a_frame_without_a_prediction_is_shown_and_the_next_asked_for(
+    source: StagedSource, state: AppState, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    qtbot.waitUntil(lambda: source.is_wanted)
+    source.give(3)
+    [asked] = engine.open(Predict)
+    engine.refuse(asked, "It is too small.")
+    assert state.prediction_failure == "It is too small."
+    assert state.picture is not None
+    assert number_of(state.picture.key) == 3
+    assert len([each for each in engine.asked if isinstance(each, Predict) and each.image == asked.image]) == 1
+    for shown in engine.open(ShowFrame):
+        engine.answer(shown, None)
+    qtbot.waitUntil(lambda: source.is_wanted)
+
+
+def test_a_late_answer_about_an_older_frame_is_not_shown(
+    player: LivePlayer, source: StagedSource, state: AppState, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    qtbot.waitUntil(lambda: source.is_wanted)
+    source.give(1)
+    [asked] = engine.open(Predict)
+    player.freeze()
+    engine.answer(asked, replace(make_prediction(asked.image), image=asked.image))
+    QApplication.processEvents()
+    assert state.picture is not None
+    assert number_of(state.picture.key) != 1
