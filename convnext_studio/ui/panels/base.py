@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -24,7 +24,7 @@ from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.panels.python_of_two import lines_of_two
-from convnext_studio.ui.panels.second_answer import SecondAnswer
+from convnext_studio.ui.panels.second_answer import PanelContent, SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -34,7 +34,6 @@ from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
@@ -302,9 +301,8 @@ class PanelQuery(QObject):
     ----------
     second
         The answer of the second network, if the panel compares; otherwise None.
-    answer
-        The answer that the panel shows, complete or partial, also while it is dimmed; None while the panel
-        shows a notice.
+    content
+        What the panel shows: the answers, or a notice.
     progress
         The latest progress message for the work in progress, kept after it was stopped; None if there was none,
         or the answer is complete.
@@ -333,33 +331,26 @@ class PanelQuery(QObject):
         self._pauses = pauses
         self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
-        self._show = show
-        self._dim = dim
         self._recall = recall
         self._needs_model = needs_model
-        self._waiting = waiting
         self._query = Query(
             panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
         )
         self.second = SecondAnswer(panel.state, panel.bridge, panel) if panel.compares else None
-        self._shown_of: tuple[object, ...] = ()
-        self.answer: Payload | None = None
+        self.content = PanelContent(panel, self.second, show, dim, needs_model, waiting)
         self.progress: Progress | None = None
-        self.is_stopped = False
-        self._has_partial = False
-        self._is_current = False
+        self.is_stopped = self._has_partial = self._is_current = False
         self._is_behind = False  # Whether newer frames came while the last one is worked on.
-        self._is_old = False  # Whether the answer is that to an earlier question.
-        self._answered_by: ModelInfo | None = None
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
         panel.set_query(self)
-        if needs_model:
-            panel.state.model_loaded.connect(self._remove_content_of_another_model)
-        if self.second is not None:
-            self.second.changed.connect(self._show_again)
-            panel.state.second.shown_changed.connect(self._show_again)
+        self.content.changed.connect(self.changed)
+
+    @property
+    def answer(self) -> Payload | None:
+        """The answer that the panel shows, complete or partial; None while it shows a notice."""
+        return self.content.answer
 
     @property
     def is_running(self) -> bool:
@@ -414,7 +405,7 @@ class PanelQuery(QObject):
         elif not isinstance(question, Request):
             self.drop()
             if question is not None:
-                self._say(question)
+                self.content.say(question)
         elif self.is_paused:
             self._go_on(question)
         else:
@@ -453,7 +444,7 @@ class PanelQuery(QObject):
     def start_over(self, _changed: object = None) -> None:
         """Remove the content, because what it was about is open no more, and send the request again."""
         self._query.drop()
-        self._say(self._waiting)
+        self.content.wait()
         self.refresh()
 
     def stop(self) -> None:
@@ -492,9 +483,8 @@ class PanelQuery(QObject):
         if self.second is not None:
             self.second.drop()
         self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old, self._paused = True, None
-        if dims:
-            self._dim(True)
+        self._paused = None
+        self.content.make_old(dims)
         self.changed.emit()
 
     # ---------------------------------------------------------------------------------------- live sources
@@ -541,73 +531,26 @@ class PanelQuery(QObject):
             self._query.take_as_asked(question, of=self._model)
             self._receive(at_hand)
         elif self.panel.isVisible():
-            self._ask(question)
-
-    def _ask(self, question: Request) -> None:
-        if not self.panel.shows_body:
-            self._say(self._waiting)
-        self._query.ask(question, of=self._model)
-        self.asked.emit()
-
-    def _remove_content_of_another_model(self, model: ModelInfo) -> None:
-        if self.answer is not None and self._answered_by is not model:
-            self._say(self._waiting)
-            self.changed.emit()
-
-    def _say(self, text: str, can_retry: bool = False) -> None:
-        self.answer = None
-        self.panel.show_notice(text, can_retry)
-
-    def _put(self, answer: Payload) -> None:
-        self.answer, self._answered_by, self._is_old = answer, self._model, False
-        self._present()
-
-    def _present(self) -> None:
-        """Show the answer, if that of the second network is there as well where it is needed."""
-        if self.second is not None and self.second.is_lacking:
-            # What is shown stays for a while, dimmed, unless it is not of the same networks.
-            if not (self.second.is_running and self._networks == self._shown_of and self.panel.shows_body):
-                self._shown_of = ()
-                self.panel.show_notice(self.second.lacking_text)
-            self._dim(True)
-            return
-        self._shown_of = self._networks
-        self._dim(False)
-        self.panel.show_body()
-        self._show(self.answer)
-
-    @property
-    def _networks(self) -> tuple[object, ...]:
-        """The networks that are open, and which of them are to be shown."""
-        second = self.panel.state.second
-        return (self._model, second.model, second.shown)
-
-    def _show_again(self) -> None:
-        """Show the answer again, after that of the second network, or what is to be shown, has changed."""
-        if self.answer is not None and not self._is_old:
-            self._present()
-        elif self.answer is not None and self._networks != self._shown_of:
-            self.panel.show_notice(self._waiting)
-        self.changed.emit()
+            if not self.panel.shows_body:
+                self.content.wait()
+            self._query.ask(question, of=self._model)
+            self.asked.emit()
 
     def _receive(self, answer: Payload) -> None:
         self.progress, self._has_partial, self._is_current = None, False, True
-        self._note_frame()
-        self._put(answer)
-        self.changed.emit()
-        self._catch_up()
-
-    def _note_frame(self) -> None:
         asked = self._query.asked
         self.panel.frame_label.count(None if asked is None else frame_of(asked))
+        self.content.put(answer)
+        self.changed.emit()
+        self._catch_up()
 
     def _advance(self, progress: Progress) -> None:
         self.progress = progress
         if progress.partial is not None:
             self._has_partial = True
-            self._put(progress.partial)
+            self.content.put(progress.partial)
         elif not self.panel.shows_body and progress.text:
-            self._say(f"{progress.text.rstrip('.…')} …")
+            self.content.say(f"{progress.text.rstrip('.…')} …")
         self.changed.emit()
 
     def _fail(self, sentence: str) -> None:
@@ -615,50 +558,16 @@ class PanelQuery(QObject):
         if self._is_behind:  # The next frame may do.
             self._catch_up()
             return
-        self._say(sentence, can_retry=True)
+        self.content.say(sentence, can_retry=True)
         self.changed.emit()
 
     def _cancel(self) -> None:
         if self._has_partial and self.answer is not None:
             self.is_stopped = True
-            self._present()
+            self.content.present()
         else:
-            self._say("Stopped.", can_retry=True)
+            self.content.say("Stopped.", can_retry=True)
         self.changed.emit()
-
-
-class StopButton(QPushButton):
-    """A button that stops the work on a panel's request and keeps the partial answer, or starts it again."""
-
-    def __init__(self, query: PanelQuery, tip: str) -> None:
-        super().__init__("Stop")
-        self._query = query
-        self.setToolTip(tip)
-        self.setEnabled(False)
-        self.clicked.connect(lambda: query.stop() if query.is_running else query.ask_again())
-        query.changed.connect(self._follow)
-
-    def _follow(self) -> None:
-        self.setText("Stop" if self._query.is_running else "Measure again")
-        self.setEnabled(self._query.is_running or self._query.panel.shows_body)
-
-
-class QueryProgressBar(ProgressBar):
-    """A progress bar for a panel's request, hidden while none is in progress."""
-
-    def __init__(self, query: PanelQuery, name: str) -> None:
-        super().__init__(name)
-        self._query = query
-        self.hide()
-        query.changed.connect(self._follow)
-
-    def _follow(self) -> None:
-        progress = self._query.progress if self._query.is_running else None
-        if progress is None:
-            self.show_waiting()
-        else:
-            self.show_progress(progress.done, progress.total)
-        self.setVisible(self._query.is_running)
 
 
 def random_badge() -> QLabel:
@@ -686,36 +595,6 @@ def plain_label(role: str = "", text: str = "") -> QLabel:
     if role:
         label.setProperty(role, True)
     return label
-
-
-class WholeLabel(QLabel):
-    """A muted label that wraps and is as high as its text needs, also in a splitter, which forgets that."""
-
-    def __init__(self, text: str = "") -> None:
-        super().__init__(text)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setWordWrap(True)
-        self.setProperty("muted", True)
-
-    def show_text(self, text: str) -> None:
-        """Show another text, and ask for the height that it needs."""
-        self.setText(text)
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Ask for the height that the text needs at another width."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Ask for the height that the text needs in another font."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit()
-
-    def _fit(self) -> None:
-        self.setMinimumHeight(max(self.heightForWidth(self.width()), 0) if self.text() else 0)
 
 
 def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str | None = None) -> WordedBox:

@@ -1,4 +1,4 @@
-"""Labels for any width: shortened to fit, with the whole text in the tooltip, or wrapped anywhere."""
+"""Labels for any width: shortened to fit, with the whole text in the tooltip, or wrapped."""
 
 import re
 

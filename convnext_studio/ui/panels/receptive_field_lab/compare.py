@@ -30,7 +30,8 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, QueryProgressBar, WholeLabel
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.query_controls import QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
@@ -414,8 +415,8 @@ class ComparePage(QWidget):
         self.table = NumberTable("Area ratios", COLUMNS, least=len(THRESHOLDS) + 1)
         self.cumulative = CurvePlot("Share of the field within a distance", _CUMULATIVE)
         self.radial = CurvePlot("Radial profile", _RADIAL)
-        self.meaning = WholeLabel()
-        self.protocol = WholeLabel()
+        self.meaning = plain_label("muted")
+        self.protocol = plain_label("muted")
         self.empty = QLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
@@ -525,8 +526,8 @@ class ComparePage(QWidget):
                 partial(self.radial.show_curves, _radial_curves(views), NOTHING),
             ]
         )
-        self.protocol.show_text(_about(views, self._display.scale))
-        self.meaning.show_text(MEANING if views else "")
+        self.protocol.setText(_about(views, self._display.scale))
+        self.meaning.setText(MEANING if views else "")
         measured = next((view for _, view in views if isinstance(view, ReceptiveFieldResult)), None)
         if measured is not None:
             self.unit_measured.emit(measured.unit)
@@ -577,17 +578,18 @@ class ComparePage(QWidget):
         for widget in (self.table, self.cumulative, self.radial):
             numbers.addWidget(widget)
         numbers.setSizes([440, 280, 280])
-        upper = QWidget()
-        column = QVBoxLayout(upper)
+        views = QSplitter(Qt.Orientation.Vertical)
+        views.addWidget(self._maps)
+        views.addWidget(numbers)
+        views.setSizes([400, 200])
+        # Not in the splitter, which does not know how high a text is that wraps.
+        self._figure = QWidget()
+        self._figure.setAccessibleName("Comparison of receptive fields")
+        column = QVBoxLayout(self._figure)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._maps, 1)
+        column.addWidget(views, 1)
         column.addWidget(self.protocol)
         column.addWidget(self.meaning)
-        self._figure = QSplitter(Qt.Orientation.Vertical)
-        self._figure.setAccessibleName("Comparison of receptive fields")
-        self._figure.addWidget(upper)
-        self._figure.addWidget(numbers)
-        self._figure.setSizes([400, 200])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._figure)

@@ -13,6 +13,7 @@ from convnext_studio.ui.widgets.text_size import scaled_px
 SEPARATOR_PX = 5  # Must match the style sheet.
 SCROLL_BAR_PX = 18
 TAB_PX = 24  # Around the title of a tab.
+TITLE_PX = 140  # For the buttons of a title bar, and because titles are bold.
 
 
 class DockColumns:
@@ -160,5 +161,6 @@ def shared_px(room_px: int, shares: Sequence[float], least_px: Sequence[int]) ->
 
 
 def least_px(dock: PanelDock) -> int:
-    """Return the minimum width of a panel, with a scroll bar."""
-    return dock.panel.minimumSizeHint().width() + scaled_px(SCROLL_BAR_PX)
+    """Return the minimum width of a panel, with a scroll bar, at which its title can be read."""
+    title_px = dock.fontMetrics().horizontalAdvance(dock.windowTitle()) + scaled_px(TITLE_PX)
+    return max(dock.panel.minimumSizeHint().width() + scaled_px(SCROLL_BAR_PX), title_px)
