@@ -105,7 +105,8 @@ def first_of(model: LoadedModel, nodes: Sequence[str]) -> NodeInfo:
 
 def _is_unwatched(block: Block, x: Tensor) -> bool:
     """Whether no gradient, hook or cast needs what is inside a block."""
-    casts = torch.is_autocast_enabled(x.device.type)
+    kind = x.device.type
+    casts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     return not (torch.is_grad_enabled() or casts or block.training or has_hooks(block))
 
 

@@ -15,7 +15,7 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
-from convnext_studio.explorer.opened_picture import PictureSource, picture_info
+from convnext_studio.explorer.framed_picture import PictureSource, picture_info
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 _ANYWHERE = Qt.TextFlag.TextWordWrap.value | Qt.TextFlag.TextWrapAnywhere.value
 _PATH_CHARACTERS = 12
 
+_LEAST_LETTERS = 10
+
 
 class ElidedLabel(QLabel):
     """A one-line label for plain text, shortened with an ellipsis if it is too long.
@@ -33,8 +35,10 @@ class ElidedLabel(QLabel):
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room_px)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the size without any text across: all of it can be shortened."""
-        return QSize(1, super().minimumSizeHint().height())
+        """Return room for a few letters: a long text must not widen a panel."""
+        least = self.fontMetrics().averageCharWidth() * _LEAST_LETTERS
+        whole = super().minimumSizeHint()
+        return QSize(min(whole.width(), least), whole.height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as much of the text as fits."""
@@ -50,14 +54,22 @@ class ElidedLabel(QLabel):
             isinstance(event, QHelpEvent)
             and event.type() == QEvent.Type.ToolTip
             and self.text() not in self.toolTip()
+            and plain_tip(self.text()) not in self.toolTip()
             and self.shown_text != self.text()
         ):
-            whole = f"{self.text()}\n{self.toolTip()}".rstrip()
-            # Text from a file may look like HTML, and is not.
-            shown = Qt.convertFromPlainText(whole) if Qt.mightBeRichText(whole) else whole
-            QToolTip.showText(event.globalPos(), shown, self)
+            tip = self.toolTip()
+            if Qt.mightBeRichText(tip):  # It was escaped before.
+                whole = Qt.convertFromPlainText(self.text()) + tip
+            else:
+                whole = plain_tip(f"{self.text()}\n{tip}".rstrip())
+            QToolTip.showText(event.globalPos(), whole, self)
             return True
         return super().event(event)
+
+
+def plain_tip(text: str) -> str:
+    """Return a tooltip that shows a text as it is: a name from a file may look like HTML, and is none."""
+    return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
 
 
 class FactsLabel(ElidedLabel):
@@ -79,6 +91,10 @@ class HintLabel(ElidedLabel):
         super().__init__(parent)
         self._texts = texts
         self.setText(texts[0])
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size without any text across, because all of it can be left out."""
+        return QSize(1, super().minimumSizeHint().height())
 
     @property
     def shown_text(self) -> str:

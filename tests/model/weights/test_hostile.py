@@ -31,10 +31,10 @@ LONGEST_SENTENCE = 600
 @contextmanager
 def refused(sentence: str | None = None) -> Iterator[None]:
     """Assert that opening fails with one sentence within the time limit."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(StudioError, match=sentence) as caught:
         yield
-    assert time.perf_counter() - begin < LIMIT_S
+    assert time.process_time() - begin < LIMIT_S
     assert "\n" not in str(caught.value)
     assert len(caught.value.message) < LONGEST_SENTENCE
 

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import LoadModel
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.selection.two_answers import SHOWN
@@ -75,7 +76,7 @@ class Onlooker(QObject):
         """What a panel shows of two networks is that of the two that are open."""
         state, answer = self._window.state, query.second.answer if query.second is not None else None
         open_now = (state.model, state.second.model, state.second.shown)
-        if query.content.shown_of != open_now:
+        if query._shown_of != open_now:
             self.faults.append(f"{name}: shows {state.second.shown}, but of other networks")
         if answer is not None:
             self.of_second.add(name)

@@ -6,7 +6,7 @@ from PySide6.QtGui import QHelpEvent, QTextDocumentFragment
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, HintLabel, PathLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, HintLabel, PathLabel, plain_tip
 
 FACTS = "320 × 6 × 6   before: min -31.4 · mean 0.389, on average"
 
@@ -77,3 +77,25 @@ def test_a_path_goes_on_in_the_next_line(qtbot: QtBot) -> None:
     assert label.heightForWidth(whole // 2 + 12) == pytest.approx(2 * line, abs=2)
     assert label.heightForWidth(whole // 4 + 12) >= 3.5 * line
     assert label.sizeHint().width() < whole // 2
+
+
+def test_a_tooltip_shows_names_as_they_are() -> None:
+    assert plain_tip("320 × 6 × 6, a < b") == "320 × 6 × 6, a < b"
+    name = "<img src=x> & <b>cat</b>.png\nsecond line"
+    tip = plain_tip(name)
+    assert tip != name
+    assert QTextDocumentFragment.fromHtml(tip).toPlainText() == name
+
+
+def test_an_escaped_tooltip_is_not_told_twice(qtbot: QtBot) -> None:
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.setText("<b>a network</b> from a file")
+    label.setToolTip(plain_tip(label.text()))
+    label.resize(40, 20)
+    label.show()
+    QToolTip.hideText()
+    QApplication.sendEvent(
+        label, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), label.mapToGlobal(QPoint(1, 1)))
+    )
+    assert QTextDocumentFragment.fromHtml(QToolTip.text()).toPlainText() == "<b>a network</b> from a file"

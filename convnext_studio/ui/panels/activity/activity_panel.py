@@ -20,7 +20,7 @@ from convnext_studio.ui.state.activity import CAPACITY, Activity, ActivityLog, s
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 # Shorter activities appear only in the list of finished ones.
@@ -178,7 +178,7 @@ class ActivityTable(QTableWidget):
         tip = "\n".join(f"{heading}: {text}" for heading, text in zip(HEADINGS, texts, strict=True))
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
-            item.setToolTip(activity.note or tip)
+            item.setToolTip(plain_tip(activity.note or tip))
             self.setItem(0, column, item)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

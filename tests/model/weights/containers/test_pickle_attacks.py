@@ -218,7 +218,7 @@ def as_zip(content: bytes) -> bytes:
 def test_nothing_is_called(tmp_path: Path, fired: list[str], attack: str) -> None:
     assert len(ATTACKS) * len(PLACES) > 1000
     path = tmp_path / "weights.pth"
-    begin = time.perf_counter()
+    begin = time.process_time()
     for place in PLACES.values():
         for save in (as_pickle, as_zip):
             path.write_bytes(save(place(ATTACKS[attack])))
@@ -226,7 +226,7 @@ def test_nothing_is_called(tmp_path: Path, fired: list[str], attack: str) -> Non
                 load(str(path))
             assert "\n" not in caught.value.message
     assert not fired
-    assert time.perf_counter() - begin < LIMIT_S
+    assert time.process_time() - begin < LIMIT_S
 
 
 @pytest.mark.parametrize("attack", ["REDUCE", "NEWOBJ", "EXT1", "BUILD with __setstate__"])
@@ -413,10 +413,10 @@ def test_no_pickle_takes_long(tmp_path: Path, bomb: str) -> None:
     path = tmp_path / "weights.pth"
     for save in (as_pickle, as_zip):
         path.write_bytes(save(BOMBS[bomb]))
-        begin = time.perf_counter()
+        begin = time.process_time()
         with pytest.raises(StudioError):
             load(str(path))
-        assert time.perf_counter() - begin < LIMIT_S
+        assert time.process_time() - begin < LIMIT_S
 
 
 def test_a_pickle_in_a_pickle_is_read_once_only(tmp_path: Path) -> None:
