@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
@@ -187,14 +188,26 @@ def _classes_text(model: ModelInfo, explanations: Sequence[Explanation]) -> str:
 def _geometry_text(pictures: dict[str, ImageInfo], explanations: Sequence[Explanation]) -> str:
     geometries = {each.image: each.geometry for each in explanations}
     if len(geometries) > _MOST_PICTURES:
-        taken = explanations[0].geometry.input_size
-        return f"Pictures: {len(geometries)}, each resized and cropped to {taken[0]} x {taken[1]} px."
+        sizes = {geometry.input_size for geometry in geometries.values()}
+        widest, highest = (max(side) for side in zip(*sizes, strict=True))
+        most = "" if len(sizes) == 1 else "at most "
+        how = "padded" if any(geometry.is_padded for geometry in geometries.values()) else "cropped"
+        return f"Pictures: {len(geometries)}, each resized and {how} to {most}{widest} x {highest} px."
     said = []
     for key, geometry in geometries.items():
-        (width, height), resized, taken = pictures[key].size, geometry.resized_size, geometry.input_size
-        left, top = geometry.crop_origin
-        said.append(
-            f"{pictures[key].name}, {width} x {height} px, resized to {resized[0]} x {resized[1]} and cropped "
-            f"to {taken[0]} x {taken[1]} from ({left}, {top})"
-        )
+        width, height = pictures[key].size
+        said.append(f"{pictures[key].name}, {width} x {height} px, {_input_text(geometry)}")
     return f"{'Pictures' if len(said) > 1 else 'Picture'}: {'; '.join(said)}."
+
+
+def _input_text(geometry: CropGeometry) -> str:
+    """Say how the network's input was made of a picture."""
+    (resized_width, resized_height), (width, height) = geometry.resized_size, geometry.input_size
+    shown_width, shown_height = (round(side) for side in geometry.seen_in_input[2:])
+    left, top = (max(side, 0) for side in geometry.crop_origin)
+    said = [f"resized to {resized_width} x {resized_height}"]
+    if (shown_width, shown_height) != (resized_width, resized_height) or not geometry.is_padded:
+        said.append(f"cropped to {shown_width} x {shown_height} from ({left}, {top})")
+    if geometry.is_padded:
+        said.append(f"padded to {width} x {height}")
+    return " and ".join(said)

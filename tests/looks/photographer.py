@@ -47,6 +47,7 @@ class Photographer(QObject):
         self._quiet = 0
         self._since = time.monotonic()
         self.failures = 0
+        window.bridge.progressed.connect(self._wait_longer)  # Long work that advances is not late.
         self._timer = QTimer(self, interval=_POLL_MS)
         self._timer.timeout.connect(self._poll_or_end)
         self._timer.start()
@@ -65,6 +66,9 @@ class Photographer(QObject):
     @property
     def _name(self) -> str:
         return "" if self._current is None else self._current.name
+
+    def _wait_longer(self, _progress: object) -> None:
+        self._since = time.monotonic()
 
     def _poll_or_end(self) -> None:
         try:

@@ -166,6 +166,7 @@ class Panel(QWidget):
         below = QHBoxLayout()
         below.addWidget(self._caption, 1)
         for small in (self._changed_badge, self._badge):
+            small.hide()
             below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
         layout.addLayout(below)
         state.model_loaded.connect(self._show_badge)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
 from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
-from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom of a box in the scene."""
@@ -217,13 +217,26 @@ class CurtainLine:
     place: float
 
 
+class CurtainPlace(Protocol):
+    """Where the line of a curtain is, as a share of the width."""
+
+    @property
+    def curtain(self) -> float:
+        """The share."""
+        ...
+
+    def move_curtain(self, share: float) -> None:
+        """Set the share, which may lie outside of the picture."""
+        ...
+
+
 class CurtainDrag(QObject):
     """Lets the line be dragged in a view, in whose scene it is at a share of the width.
 
     Parameters
     ----------
     choice
-        What the views show, and the place of the line in all of them.
+        The place of the line.
     is_shown
         Returns whether the view shows the line now.
     line_at
@@ -232,7 +245,7 @@ class CurtainDrag(QObject):
 
     def __init__(
         self,
-        choice: TwoAnswers,
+        choice: CurtainPlace,
         view: ImageView,
         is_shown: Callable[[], bool],
         line_at: Callable[[float, float], CurtainLine | None] | None = None,

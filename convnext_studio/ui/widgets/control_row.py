@@ -19,6 +19,7 @@ from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 _GAP_PX = 4
+_MOST_KEPT_PX, _MOST_KEPT_CHARACTERS = 560, 40
 _VISIBILITY = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
 _OTHER_SIZES = (
     QEvent.Type.LayoutRequest,
@@ -161,13 +162,20 @@ class ControlRow(QWidget):
         return self._whole_size
 
     def minimumSizeHint(self) -> QSize:
-        """Return the size in which all controls but those that are kept are in the popup."""
+        """Return the size in which all controls but those that are kept are in the popup.
+
+        With large text, even kept ones may want more than a screen has, so all but the first may fold then.
+        """
         self._measure_if_changed()
         shown, whole = self._shown, self._whole_size
         kept = [item.least_width for item in shown if item.is_kept]
+        more_px = self.more.sizeHint().width()
+        first_px = _row_px([*kept[:1], more_px])
         if len(kept) < len(shown):
-            kept.append(self.more.sizeHint().width())
-        return QSize(min(_row_px(kept), whole.width()), whole.height())
+            kept.append(more_px)
+        characters_px = _MOST_KEPT_CHARACTERS * self.fontMetrics().averageCharWidth()
+        most_px = max(first_px, _MOST_KEPT_PX, characters_px)
+        return QSize(min(_row_px(kept), whole.width(), most_px), whole.height())
 
     def _measure_if_changed(self) -> None:
         """Measure the controls unless nothing has happened to the row since that was done; Qt asks often."""

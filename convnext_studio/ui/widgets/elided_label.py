@@ -1,10 +1,13 @@
-"""Labels that shorten their text to fit, and tell the whole of it in their tooltip."""
+"""Labels for any width: shortened to fit, with the whole text in the tooltip, or wrapped."""
 
 import re
 
-from PySide6.QtCore import QEvent, QSize
+from PySide6.QtCore import QEvent, QRect, QSize
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette, Qt
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+
+_ANYWHERE = Qt.TextFlag.TextWordWrap.value | Qt.TextFlag.TextWrapAnywhere.value
+_PATH_CHARACTERS = 12
 
 _LEAST_LETTERS = 10
 
@@ -79,3 +82,59 @@ class FactsLabel(ElidedLabel):
         ends = [match.start() for match in re.finditer(r" · |, | {2,}|$", text)]
         fitting = (text[:end] for end in reversed(ends))
         return next((each for each in fitting if self.fontMetrics().horizontalAdvance(each) <= room_px), "")
+
+
+class HintLabel(ElidedLabel):
+    """A one-line label of a hint that can be said in more or fewer words, or left out where none have room."""
+
+    def __init__(self, *texts: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._texts = texts
+        self.setText(texts[0])
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size without any text across, because all of it can be left out."""
+        return QSize(1, super().minimumSizeHint().height())
+
+    @property
+    def shown_text(self) -> str:
+        """The first of the texts that fits."""
+        room_px, metrics = self.contentsRect().width(), self.fontMetrics()
+        return next((text for text in self._texts if metrics.horizontalAdvance(text) <= room_px), "")
+
+
+class PathLabel(QLabel):
+    """A label for plain text without spaces, such as a path, that goes on in the next line where it has to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def hasHeightForWidth(self) -> bool:
+        """Return True: a narrow label has more lines."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of all lines at a width."""
+        margins = self.contentsMargins()
+        room = QRect(0, 0, max(width - margins.left() - margins.right(), 1), 1 << 16)
+        lines = self.fontMetrics().boundingRect(room, _ANYWHERE, self.text()).height()
+        return lines + margins.top() + margins.bottom()
+
+    def sizeHint(self) -> QSize:
+        """Return the size for a part of the text."""
+        width = _PATH_CHARACTERS * self.fontMetrics().averageCharWidth()
+        return QSize(width, self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size in which the text has several lines."""
+        return QSize(self.sizeHint().width(), self.fontMetrics().height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint all lines."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(self.contentsRect(), _ANYWHERE, self.text())

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.attributions import (
@@ -28,9 +27,7 @@ STAGES = ("stage1", "stage2", "stage3", "stage4")
 
 
 @pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
+def desk(desk: Desk) -> Desk:
     desk.state.opened.add(picture())
     return desk
 
@@ -192,13 +189,26 @@ def test_the_curtain_bares_the_picture_left_of_its_line(
     """At half of 120 px: the left column of units is bare, the right one is not."""
     attribute()
     plain(panel)
-    panel.curtain.setValue(50)
+    panel.curtain.slider.setValue(50)
     view = cell(panel).map.view
     assert colour_at(view, 50, 50) == (100, 100, 100)
     assert colour_at(view, 50, 40) == (100, 100, 100)  # No line of the grid either.
     assert colour_at(view, 80, 60) == tuple(lut("glow-ice")[255].tolist())
-    panel.curtain.setValue(0)
+    panel.curtain.slider.setValue(0)
     assert colour_at(view, 50, 50) != (100, 100, 100)
+
+
+def test_the_curtains_line_is_dragged_in_the_view(
+    panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    panel.curtain.slider.setValue(50)
+    view = cell(panel).map.view
+    start, end = (view.to_widget(share * 120, 40).toPoint() for share in (0.5, 0.75))
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(view, end)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=end)
+    assert panel.curtain.slider.value() == pytest.approx(75, abs=1)
 
 
 def test_the_last_stage_is_pinned_and_said_to_be(
@@ -606,6 +616,6 @@ def test_display_changes_ask_nothing(
     choose(panel, part="signed", resolution=False)
     clip(panel, 99)
     panel.look.opacity.setValue(3)
-    panel.curtain.setValue(30)
+    panel.curtain.slider.setValue(30)
     QTest.qWait(200)
     assert desk.asked == []

@@ -22,13 +22,11 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, make_geometry, make_image, make_model, make_prediction
-from tests.ui.desk import CROP, Desk, model, picture, prediction
+from tests.ui.desk import CROP, Desk, picture, prediction
 
 
 @pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
+def desk(desk: Desk) -> Desk:
     for key in ("cat", "dog"):
         desk.state.opened.add(picture(key))
     desk.state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))

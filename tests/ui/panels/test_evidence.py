@@ -21,16 +21,14 @@ from convnext_studio.protocol.attributions import (
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.ui.panels.evidence.evidence_panel import EvidencePanels
 from convnext_studio.ui.plots.arranged_views import MatrixView
-from tests.ui.desk import CROP, Desk, model, picture, point_at, prediction
+from tests.ui.desk import CROP, Desk, picture, point_at, prediction
 
 SHARES = np.linspace(0, 1, 5)
 NONE = np.full(5, np.nan)
 
 
 @pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
+def desk(desk: Desk) -> Desk:
     desk.state.opened.add(picture())
     made = prediction(desk)
     desk.state.set_prediction(made)

@@ -15,13 +15,6 @@ WHOLE = CropGeometry((120, 80), (60, 40), (-2, -12), (64, 64), (2, 12, 2, 12))
 
 
 @pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
-    return desk
-
-
-@pytest.fixture
 def panel(desk: Desk) -> PicturePanel:
     panel = PicturePanel(desk.state, desk.bridge)
     panel.resize(500, 420)

@@ -3,18 +3,10 @@
 import pytest
 from msgspec.structs import replace
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
-from tests.ui.desk import Desk, colour_at, model, picture, point_at, prediction
-
-
-@pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
-    return desk
+from tests.ui.desk import Desk, colour_at, picture, point_at, prediction
 
 
 @pytest.fixture
@@ -81,6 +73,16 @@ def test_a_picture_that_is_squashed_is_not_called_cropped(desk: Desk, panel: Pic
     squashed = CropGeometry((120, 80), (64, 64), (0, 0), (64, 64))
     desk.state.set_prediction(replace(prediction(desk), geometry=squashed))
     assert "resized to 64 × 64, not cropped" in panel.caption
+
+
+def test_a_picture_that_is_padded_is_not_called_cropped(desk: Desk, panel: PicturePanel) -> None:
+    desk.state.opened.add(picture())
+    padded = CropGeometry((120, 80), (60, 40), (-2, -12), (64, 64), padding=(2, 12, 2, 12))
+    desk.state.set_prediction(replace(prediction(desk), geometry=padded))
+    assert "resized to 60 × 40, not cropped, padded to 64 × 64: the padding has" in panel.caption
+    both = CropGeometry((120, 80), (96, 40), (16, -12), (64, 64), padding=(0, 12, 0, 12))
+    desk.state.set_prediction(replace(prediction(desk), geometry=both))
+    assert "resized to 96 × 40, cropped to 64 × 40, padded to 64 × 64" in panel.caption
 
 
 @pytest.mark.parametrize("width", [260, 420, 900])

@@ -8,14 +8,7 @@ from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.framing import Framing, framed
 from convnext_studio.protocol.pictures import PictureFailure, ShowPicture
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
-from tests.ui.desk import Desk, model, picture
-
-
-@pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
-    return desk
+from tests.ui.desk import Desk, picture
 
 
 @pytest.fixture

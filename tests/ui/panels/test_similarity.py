@@ -442,7 +442,7 @@ def test_parts_have_outlines_colours_and_cards(desk: Desk, panel: SimilarityPane
     assert len(scene.lines) == 3
     cards = [card for card in panel.parts.cards if not card.isHidden()]
     assert len(cards) == 3
-    first = cards[0].numbers.text()
+    first = cards[0].numbers.text().replace("\N{NO-BREAK SPACE}", " ")
     assert "62.5 % of all positions, in 2 pictures" in first
     assert "25.0 % here" in first
     assert "50.0 % of the Grad-CAM for espresso" in first

@@ -231,6 +231,22 @@ def test_the_field_of_the_corresponding_unit_is_shown(both: StudioWindow, settle
     assert scale.limits.low == -scale.limits.high
 
 
+def test_a_map_has_one_curtain(both: StudioWindow, settle: Settle) -> None:
+    """The line between A and B takes the place of the one between the picture and the map."""
+    panel = both.panels.attribution
+    both.dock_layout.show_panel("attribution")
+    panel.curtain.move_curtain(0.3)
+    for shown in SHOWN:
+        both.state.second.choice.choose(shown)
+        settle()
+        assert panel.curtain.slider.isEnabled() == (shown != "curtain")
+        assert panel.curtain.curtain == (0.0 if shown == "curtain" else 0.3)
+        scene = panel.figure.cells[0].map.view.scene
+        assert scene is not None
+        lines = [mark.box[0] for mark in scene.marks if mark.box[2] == 0]
+        assert lines == [pytest.approx((0.5 if shown == "curtain" else 0.3) * scene.size[0])]
+
+
 def test_receptive_fields_are_compared_with_their_areas(both: StudioWindow, settle: Settle) -> None:
     panel = both.panels.receptive_field
     panel.fields.count.setValue(2)

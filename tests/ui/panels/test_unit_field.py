@@ -31,6 +31,8 @@ def open_panel(qtbot: QtBot, config: ConvNeXtConfig = TINY) -> tuple[Desk, Pictu
     desk.state.opened.add(picture())
     desk.state.set_prediction(prediction(desk))
     panel.opacity.setValue(100)
+    assert panel.scale.currentText() == "Log"  # At first, what is small shows, too.
+    panel.scale.setCurrentIndex(0)
     return desk, panel
 
 

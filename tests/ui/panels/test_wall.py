@@ -5,7 +5,6 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.protocol.attributions import (
@@ -21,14 +20,12 @@ from convnext_studio.protocol.attributions import (
 from convnext_studio.protocol.envelope import Done, Progress
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.contact_sheet.wall_tiles import seconds_text
-from tests.ui.desk import CROP, Desk, model, picture, prediction
+from tests.ui.desk import CROP, Desk, picture, prediction
 from tests.ui.features import asked
 
 
 @pytest.fixture
-def desk(qtbot: QtBot) -> Desk:
-    desk = Desk(qtbot)
-    desk.state.set_model(model())
+def desk(desk: Desk) -> Desk:
     desk.state.opened.add(picture("cat"))
     desk.state.set_prediction(replace(prediction(desk), image="cat"))
     desk.state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))

@@ -243,3 +243,17 @@ def test_several_changes_are_followed_by_one_arrangement(bench: Bench, monkeypat
     QApplication.processEvents()
     assert bench.check not in bench.in_row
     assert arranged
+
+
+def test_kept_controls_fold_before_they_want_more_than_a_screen_has(qtbot: QtBot) -> None:
+    row = ControlRow()
+    qtbot.addWidget(row)
+    buttons = [QPushButton("A long word on a button, and more of them") for _ in range(4)]
+    for button in buttons:
+        row.add(button, kept=True)
+    kept_px = sum(button.sizeHint().width() for button in buttons)
+    assert row.minimumSizeHint().width() < 0.8 * kept_px
+    row.resize(row.minimumSizeHint())
+    row.show()
+    assert row.folded
+    assert row.folded == buttons[len(buttons) - len(row.folded) :]

@@ -6,7 +6,7 @@ from PySide6.QtGui import QHelpEvent, QTextDocumentFragment
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, HintLabel, PathLabel, plain_tip
 
 FACTS = "320 × 6 × 6   before: min -31.4 · mean 0.389, on average"
 
@@ -53,6 +53,30 @@ def test_a_text_that_looks_like_html_is_told_as_it_is(qtbot: QtBot) -> None:
         label, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), label.mapToGlobal(QPoint(1, 1)))
     )
     assert QTextDocumentFragment.fromHtml(QToolTip.text()).toPlainText() == "<b>a network</b> from a file"
+
+
+def test_a_hint_is_said_in_as_many_words_as_fit(qtbot: QtBot) -> None:
+    texts = ("Click the picture to see what a unit sees", "Click to see", "Click")
+    label = HintLabel(*texts)
+    qtbot.addWidget(label)
+    for text, shorter in zip(texts, (*texts[1:], ""), strict=True):
+        label.resize(label.fontMetrics().horizontalAdvance(text), 20)
+        assert label.shown_text == text
+        label.resize(label.width() - 1, 20)
+        assert label.shown_text == shorter
+    assert label.text() == texts[0]
+    assert label.minimumSizeHint().width() == 1
+
+
+def test_a_path_goes_on_in_the_next_line(qtbot: QtBot) -> None:
+    label = PathLabel()
+    qtbot.addWidget(label)
+    label.setText("/home/someone/a_folder_with_a_long_name/another_one/settings.json")
+    whole = label.fontMetrics().horizontalAdvance(label.text())
+    line = label.heightForWidth(whole + 4)
+    assert label.heightForWidth(whole // 2 + 12) == pytest.approx(2 * line, abs=2)
+    assert label.heightForWidth(whole // 4 + 12) >= 3.5 * line
+    assert label.sizeHint().width() < whole // 2
 
 
 def test_a_tooltip_shows_names_as_they_are() -> None:

@@ -1,7 +1,7 @@
 """The activity panel: the running and finished activities, and the log."""
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
+from PySide6.QtGui import QGuiApplication, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -26,6 +26,8 @@ from convnext_studio.ui.widgets.progress_bar import ProgressBar
 # Shorter activities appear only in the list of finished ones.
 ANNOUNCE_AFTER_MS = 300
 HEADINGS = ("What", "For", "Where", "Time", "Outcome")
+_LEAST_CHARACTERS = {1: 70, 2: 52}
+"""How wide the table is at least where a column is shown, in characters."""
 
 
 class ActivityPanel(QWidget):
@@ -67,7 +69,7 @@ class ActivityPanel(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Keep enough room to tell which activity an outcome belongs to."""
-        return QSize(self.fontMetrics().averageCharWidth() * 72, super().minimumSizeHint().height())
+        return QSize(self.fontMetrics().averageCharWidth() * 44, super().minimumSizeHint().height())
 
 
 class ActivityList(QWidget):
@@ -83,22 +85,7 @@ class ActivityList(QWidget):
         self._under_way = QVBoxLayout()
         self._under_way.setSpacing(2)
         self._under_way.addWidget(self._none)
-        self.table = QTableWidget(0, len(HEADINGS))
-        self.table.setAccessibleName("Jobs")
-        self.table.setAccessibleDescription("One row for each job, the latest first")
-        self.table.setHorizontalHeaderLabels(HEADINGS)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setTabKeyNavigation(False)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in range(1, len(HEADINGS)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.table = ActivityTable()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 4)
         layout.addLayout(self._under_way)
@@ -157,14 +144,49 @@ class ActivityList(QWidget):
             self._none.setVisible(not self.rows)
 
     def _list(self, activity: Activity) -> None:
-        self.table.insertRow(0)
-        self.table.setRowCount(min(self.table.rowCount(), CAPACITY))
+        self.table.add(activity)
+
+
+class ActivityTable(QTableWidget):
+    """The finished activities, the latest first; a narrow table leaves out for whom and where they ran."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, len(HEADINGS), parent)
+        self.setAccessibleName("Jobs")
+        self.setAccessibleDescription("One row for each job, the latest first")
+        self.setHorizontalHeaderLabels(HEADINGS)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        header = self.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in range(1, len(HEADINGS)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+
+    def add(self, activity: Activity) -> None:
+        """Add an activity; the tooltip of its row has what does not fit."""
+        self.insertRow(0)
+        self.setRowCount(min(self.rowCount(), CAPACITY))
         time = spoken(activity.seconds) if activity.outcome == "done" else f"after {spoken(activity.seconds)}"
         texts = (activity.what, activity.asker, activity.device or "–", time, activity.outcome)
+        tip = "\n".join(f"{heading}: {text}" for heading, text in zip(HEADINGS, texts, strict=True))
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
-            item.setToolTip(plain_tip(activity.note or text))
-            self.table.setItem(0, column, item)
+            item.setToolTip(plain_tip(activity.note or tip))
+            self.setItem(0, column, item)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out columns where the first one would be too narrow to read."""
+        super().resizeEvent(event)
+        character_px = self.fontMetrics().averageCharWidth()
+        for column, characters in _LEAST_CHARACTERS.items():
+            self.setColumnHidden(column, event.size().width() < characters * character_px)
 
 
 class ActivityRow(QWidget):

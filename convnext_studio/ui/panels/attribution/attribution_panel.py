@@ -7,13 +7,10 @@ from functools import partial
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +27,7 @@ from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import Rgb, Shading, colorize
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
+    CurtainSlider,
     LookControls,
     WhereRow,
     about,
@@ -63,7 +61,6 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
-from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 MOST_MAPS = 4
 
@@ -285,11 +282,13 @@ class AttributionPanel(Panel):
             wait_ms=_WAIT_MS,
             waiting=WAITING,
         )
+        self.curtain = CurtainSlider()
         for cell in self.figure.cells:
             cell.map.explain_values(partial(self._value_at, cell))
             LinkedCrosshair(state, cell.map.view)
             LinkedZoom(state, cell.map.view)
             CurtainDrag(state.second.choice, cell.map.view, lambda: state.second.shown == "curtain")
+            CurtainDrag(self.curtain, cell.map.view, lambda: self.curtain.curtain > 0)
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = LookControls(self)
@@ -307,18 +306,6 @@ class AttributionPanel(Panel):
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
-        self.curtain = QSlider(Qt.Orientation.Horizontal)
-        curtain_word = QLabel("Curtain")
-        curtain_word.setBuddy(self.curtain)
-        self.curtain.setRange(0, 100)
-        follow_text(self.curtain, lambda: self.curtain.setFixedWidth(scaled_px(80)))
-        self.curtain.setAccessibleName("Curtain")
-        self.curtain.setToolTip("Drag the map aside; left of the line, the plain picture shows")
-        curtain = QWidget()
-        beside = QHBoxLayout(curtain)
-        beside.setContentsMargins(0, 0, 0, 0)
-        for part in (curtain_word, self.curtain):
-            beside.addWidget(part)
         below = QWidget()
         row = FlowLayout(below)
         for control in (
@@ -326,7 +313,7 @@ class AttributionPanel(Panel):
             self.look.resolution,
             self.look.part,
             self.look.more,
-            curtain,
+            self.curtain,
         ):
             row.addWidget(control)
         whole = self.layout()
@@ -352,8 +339,9 @@ class AttributionPanel(Panel):
         self.where.changed.connect(self._choose)
         self.where.stage_chosen.connect(state.set_node)
         self.look.changed.connect(self._paint)
-        for slider in (self.look.opacity, self.curtain):
-            slider.valueChanged.connect(self._draw_veil)
+        self.look.opacity.valueChanged.connect(self._draw_veil)
+        self.curtain.moved.connect(self._draw_veil)
+        state.second.shown_changed.connect(lambda: self.curtain.rest(state.second.shown == "curtain"))
         state.second.choice.curtain_moved.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
@@ -500,7 +488,7 @@ class AttributionPanel(Panel):
 
     def _draw_veil(self) -> None:
         split = self.state.second.choice.curtain
-        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.value() / 100, split))
+        self.figure.set_veil(Veil(self.look.opacity.value() / 100, self.curtain.curtain, split))
 
     @property
     def _shown(self) -> ComparedMaps | None:

@@ -244,11 +244,12 @@ class CataloguePanel(Panel):
         self._offline = offline
         self._entries: tuple[PretrainedInfo, ...] = ()
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search, such as tiny 384; or a name, such as resnet50.a1_in1k…")
+        self.search.setPlaceholderText("Search…")
         self.search.setAccessibleName("Search the pretrained models")
         self.search.setToolTip(
-            "Type words from any column; Enter goes to the table. You can also type the full "
-            "timm name of a ResNet, ViT, Swin, CoAtNet or MobileNetV2; Enter looks it up"
+            "Type words from any column, such as tiny 384; Enter goes to the table. You can also type the full "
+            "timm name of a ResNet, ViT, Swin, CoAtNet or MobileNetV2, such as resnet50.a1_in1k; Enter looks "
+            "it up"
         )
         self.search.setClearButtonEnabled(True)
         self.search.setAcceptDrops(False)

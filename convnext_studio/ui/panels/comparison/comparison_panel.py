@@ -309,7 +309,7 @@ class OpeningBox(QWidget):
         self._state = state
         self._opener = opener
         self.source = QLineEdit()
-        self.source.setPlaceholderText("Compare with a name or file…")
+        self.source.setPlaceholderText("Name or file…")
         self.source.setAccessibleName("Network to compare with")
         self.source.setToolTip("Type the name of a model or the path of a weights file, then Enter")
         completer = SourceCompleter(self.source, lambda: (*recent(), *suggestions()))

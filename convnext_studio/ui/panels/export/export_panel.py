@@ -12,7 +12,6 @@ from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEve
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -27,6 +26,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, ViewContents
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.python_text import PythonLines
+from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -379,10 +379,9 @@ class ExportPanel(QWidget):
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
-        row = QHBoxLayout()
+        row = FlowLayout()
         for button in (self.save, self.copy, self.numbers, self.python):
             row.addWidget(button)
-        row.addStretch()
         layout = QVBoxLayout(self)
         layout.addWidget(self._choices)
         layout.addWidget(self.preview, 1)

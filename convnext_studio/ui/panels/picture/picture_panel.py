@@ -35,7 +35,7 @@ from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import HintLabel
 
 FRAME_WORDS = "what the network sees"
 LINES_FOR_WORDS = 14
@@ -79,13 +79,18 @@ class PicturePanel(Panel):
             "The colours of the effective field show its values, or their logarithm",
             [("Linear", False), ("Log", True)],
         )
+        # Linear, most fields are a few bright pixels that nobody finds on a photograph.
+        self.scale.setCurrentIndex(self.scale.findData(True))
         self.look = UnitLookButton()
         self.opacity = opacity_slider()
         self.no_unit = QPushButton("No unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
-        self.hint = ElidedLabel()
-        self.hint.setText("Click the picture to see what a unit sees there.")
+        self.hint = HintLabel(
+            "Click the picture to see what a unit sees there.",
+            "Click to see what a unit sees.",
+            "Click a unit.",
+        )
         self.hint.setProperty("muted", True)
         self.hint.setSizePolicy(
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred

@@ -122,8 +122,8 @@ def framing_facts(framing: Framing, crop: CropGeometry) -> str:
         said += ", at its own size" if shown == (across, down) else f", resized to {shown[0]} × {shown[1]}"
     elif framing.kind == "trained":
         resized = crop.resized_size
-        cropped = "not cropped" if crop.input_size == resized else f"cropped to {width} × {height}"
-        return f"resized to {resized[0]} × {resized[1]}, {cropped}"
+        cropped = "not cropped" if shown == resized else f"cropped to {shown[0]} × {shown[1]}"
+        said = f"resized to {resized[0]} × {resized[1]}, {cropped}"
     elif framing.kind == "native":
         said = "whole picture at its own size"
     else:

@@ -5,7 +5,7 @@ from itertools import islice
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.common.value_terms import PROBABILITIES, ValuePlace
 from convnext_studio.export.export_contents import label_of
@@ -21,6 +21,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import Shown
+from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
@@ -271,11 +272,10 @@ class PredictionsPanel(Panel):
         layout.setSpacing(2)
         layout.addWidget(self.list, 1)
         layout.addWidget(self.explained)
-        choice = QHBoxLayout()
-        choice.setSpacing(4)
-        choice.addWidget(self.search, 1)
-        choice.addWidget(self.follow)
-        layout.addLayout(choice)
+        choice = ControlRow("More ways to choose a class")
+        choice.add(self.search, 1)
+        choice.add(self.follow)
+        layout.addWidget(choice)
         return body
 
     def _model_loaded(self, model: ModelInfo) -> None:

@@ -25,7 +25,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.settings import Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import PathLabel
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT, follow_text, scaled_px
 
@@ -122,7 +122,7 @@ class SettingsPanel(QWidget):
             [("float32", "float32"), ("bfloat16", "bfloat16")],
             word="",
         )
-        self.settings_file, self.weights_folder, self.save_folder = ElidedLabel(), ElidedLabel(), ElidedLabel()
+        self.settings_file, self.weights_folder, self.save_folder = PathLabel(), PathLabel(), PathLabel()
         self.settings_file.setText(str(self._settings.path))
         self.weights_folder.setText(str(weights_cache()))
         self.weights = plain_label("muted")

@@ -49,11 +49,11 @@ from convnext_studio.ui.panels.similarity.similarity_page import (
     OverlayLook,
     Page,
     PageScene,
+    SideArea,
     SimilaritySubject,
     Unit,
     finer,
     position_text,
-    scrolling,
     unread_text,
 )
 from convnext_studio.ui.plots.color_bar import ColorScale
@@ -323,12 +323,7 @@ class ComponentsPage(Page):
         self.erase.setToolTip("Erase marks instead of adding to them")
         self.clear = QPushButton("Clear")
         self.clear.setToolTip("Remove all marks from all pictures")
-        self.brush_size = QSlider(Qt.Orientation.Horizontal)
-        self.brush_size.setRange(1, 30)
-        self.brush_size.setValue(8)
-        self.brush_size.setAccessibleName("Size of the brush")
-        self.brush_size.setToolTip("Diameter of the brush, in per cent of the picture's longer side")
-        follow_text(self.brush_size, lambda: self.brush_size.setFixedWidth(scaled_px(70)))
+        self.brush_size = _brush_slider()
         self.controls = [self.basis, self.view, self.erase, self.brush_size, self.clear, self.keep]
         self.basis.activated.connect(self._basis_chosen)
         self.basis.currentIndexChanged.connect(lambda _index: self._basis_chosen())
@@ -345,7 +340,7 @@ class ComponentsPage(Page):
             layout.addWidget(single, 1)
             single.loadings.linkActivated.connect(lambda channel: self.state.set_channel(int(channel)))
             single.map.view.clicked.connect(lambda _x, _y, index=single.index: self.view.choose(index))
-        self.side = scrolling(inside, "Single components")
+        self.side = SideArea(inside, "Single components")
 
     def _offer_bases(self, _bases: object = None) -> None:
         """List what the components can be computed from, and the kept ones."""
@@ -584,6 +579,16 @@ class ComponentsPage(Page):
         """Select the unit in all panels."""
         if self._result is not None:
             self.select_unit(self._result.node, *unit)
+
+
+def _brush_slider() -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(1, 30)
+    slider.setValue(8)
+    slider.setAccessibleName("Size of the brush")
+    slider.setToolTip("Diameter of the brush, in per cent of the picture's longer side")
+    follow_text(slider, lambda: slider.setFixedWidth(scaled_px(70)))
+    return slider
 
 
 def _signed_layer(

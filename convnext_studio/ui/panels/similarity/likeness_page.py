@@ -422,14 +422,12 @@ class LikenessPage(Page):
                 self.view.choose(2)
         self.select_unit(self._vectors.node, *unit)
         self.show_controls()
-        self._compare_all()
-        self._find_patches()
+        self._measure_chosen()
 
     def _release(self) -> None:
         self.kept = []
         self.show_controls()
-        self._compare_all()
-        self._find_patches()
+        self._measure_chosen()
 
     # ------------------------------------------------------------------------------------------ patches
 

@@ -35,15 +35,15 @@ from convnext_studio.render import (
     pluralize,
     seen_map,
 )
-from convnext_studio.ui.panels.base import choice, plain_label
+from convnext_studio.ui.panels.base import choice, plain_label, with_held_lines
 from convnext_studio.ui.panels.patch_list import PatchList
 from convnext_studio.ui.panels.similarity.similarity_page import (
     Page,
     PageScene,
+    SideArea,
     SimilaritySubject,
     Unit,
     position_text,
-    scrolling,
     unread_text,
 )
 from convnext_studio.ui.plots.map_texts import Placement
@@ -99,7 +99,7 @@ class PartCard(QWidget):
 
     def show_part(self, part: PicturePart, texts: str) -> None:
         """Show the numbers and patches of the part."""
-        self.numbers.setText(texts)
+        self.numbers.setText(with_held_lines(texts))
         if part.patches or not self.patches.count():
             self.patches.show_patches(part.patches)
 
@@ -178,7 +178,7 @@ class PartsPage(Page):
             self.cards.append(card)
             self._column.addWidget(card)
         self._column.addStretch(1)
-        self.side = scrolling(inside, "Cards of the parts")
+        self.side = SideArea(inside, "Cards of the parts")
 
     def _rename(self, index: int, name: str) -> None:
         self.names[index] = name.strip()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QScrollArea, QWidget
 
@@ -148,16 +148,23 @@ def unread_text(skipped: Sized) -> list[str]:
     return [f"{pluralize(len(skipped), 'picture')} could not be read"] if skipped else []
 
 
-def scrolling(content: QWidget, name: str) -> QScrollArea:
-    """Return an area in which the content of a page's side scrolls up and down."""
-    area = QScrollArea()
-    area.setAccessibleName(name)
-    area.setAccessibleDescription("The arrow keys scroll")
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(content)
-    return area
+class SideArea(QScrollArea):
+    """An area in which the content of a page's side scrolls up and down, but is never cut off at its sides."""
+
+    def __init__(self, content: QWidget, name: str) -> None:
+        super().__init__()
+        self._content = content
+        self.setAccessibleName(name)
+        self.setAccessibleDescription("The arrow keys scroll")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of the content beside the scroll bar."""
+        bar_px = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._content.minimumSizeHint().width() + bar_px, super().minimumSizeHint().height())
 
 
 class Page(QObject):

@@ -100,7 +100,6 @@ class SimilarityPanel(Panel):
         self.sides = QStackedWidget()
         for page in self.pages:
             self.sides.addWidget(page.side)
-        self.sides.setMinimumWidth(150)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.addWidget(self.map)
         self.splitter.addWidget(self.sides)

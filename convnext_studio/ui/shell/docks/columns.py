@@ -12,6 +12,8 @@ from convnext_studio.ui.widgets.text_size import scaled_px
 
 SEPARATOR_PX = 5  # Must match the style sheet.
 SCROLL_BAR_PX = 18
+TAB_PX = 24  # Around the title of a tab.
+TITLE_PX = 140  # For the buttons of a title bar, and because titles are bold.
 
 
 class DockColumns:
@@ -126,8 +128,20 @@ class DockColumns:
 
 
 def least_width(column: list[PanelDock]) -> int:
-    """Return the width that the widest panel of a column needs."""
-    return max((dock.panel.minimumSizeHint().width() for dock in column), default=0)
+    """Return the width that the widest panel of a column, or the widest bar of its tabs, needs."""
+    needed = (max(dock.panel.minimumSizeHint().width(), _tabs_px(dock, column)) for dock in column)
+    return max(needed, default=0)
+
+
+def _tabs_px(dock: PanelDock, column: list[PanelDock]) -> int:
+    """Return the width at which the tabs of a dock, and of those behind it, can all be seen."""
+    window = dock.parentWidget()
+    behind = window.tabifiedDockWidgets(dock) if isinstance(window, QMainWindow) else []
+    titles = [each.windowTitle() for each in (dock, *behind) if each in column]
+    if len(titles) < 2:
+        return 0
+    metrics = dock.fontMetrics()
+    return sum(metrics.horizontalAdvance(title) + scaled_px(TAB_PX) for title in titles)
 
 
 def shared_px(room_px: int, shares: Sequence[float], least_px: Sequence[int]) -> list[int]:
@@ -147,5 +161,6 @@ def shared_px(room_px: int, shares: Sequence[float], least_px: Sequence[int]) ->
 
 
 def least_px(dock: PanelDock) -> int:
-    """Return the minimum width of a panel, with a scroll bar."""
-    return dock.panel.minimumSizeHint().width() + scaled_px(SCROLL_BAR_PX)
+    """Return the minimum width of a panel, with a scroll bar, at which its title can be read."""
+    title_px = dock.fontMetrics().horizontalAdvance(dock.windowTitle()) + scaled_px(TITLE_PX)
+    return max(dock.panel.minimumSizeHint().width() + scaled_px(SCROLL_BAR_PX), title_px)

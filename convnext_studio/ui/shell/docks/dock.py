@@ -86,6 +86,18 @@ class PanelDock(QDockWidget):
             _ = self.panel
         super().setVisible(visible)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the panel the new size at once.
+
+        After docks were restored and placed anew, the layout of a dock may take itself for settled, and then
+        the panel stays as wide as it was.
+        """
+        super().resizeEvent(event)
+        layout = self.layout()
+        if layout is not None:
+            layout.invalidate()
+            layout.activate()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw an edge around a floating dock: with a custom title bar, the system draws no frame."""
         super().paintEvent(event)
