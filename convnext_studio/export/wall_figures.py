@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
@@ -187,14 +188,25 @@ def _classes_text(model: ModelInfo, explanations: Sequence[Explanation]) -> str:
 def _geometry_text(pictures: dict[str, ImageInfo], explanations: Sequence[Explanation]) -> str:
     geometries = {each.image: each.geometry for each in explanations}
     if len(geometries) > _MOST_PICTURES:
-        taken = explanations[0].geometry.input_size
-        return f"Pictures: {len(geometries)}, each resized and cropped to {taken[0]} x {taken[1]} px."
+        sizes = dict.fromkeys("{} x {} px".format(*each.input_size) for each in geometries.values())
+        made = dict.fromkeys("padded" if each.is_padded else "cropped" for each in geometries.values())
+        listed = " or ".join(sizes) if len(sizes) <= _MOST_PICTURES else f"{len(sizes)} sizes"
+        return f"Pictures: {len(geometries)}, each resized and {' or '.join(made)} to {listed}."
     said = []
     for key, geometry in geometries.items():
-        (width, height), resized, taken = pictures[key].size, geometry.resized_size, geometry.input_size
-        left, top = geometry.crop_origin
+        (width, height), resized = pictures[key].size, geometry.resized_size
         said.append(
-            f"{pictures[key].name}, {width} x {height} px, resized to {resized[0]} x {resized[1]} and cropped "
-            f"to {taken[0]} x {taken[1]} from ({left}, {top})"
+            f"{pictures[key].name}, {width} x {height} px, resized to {resized[0]} x {resized[1]}"
+            f"{_taken_text(geometry)}"
         )
     return f"{'Pictures' if len(said) > 1 else 'Picture'}: {'; '.join(said)}."
+
+
+def _taken_text(geometry: CropGeometry) -> str:
+    """Say what of the resized picture is the network's input."""
+    width, height = geometry.input_size
+    _, _, across, down = (round(number) for number in geometry.seen_in_input)
+    said = ""
+    if (across, down) != tuple(geometry.resized_size):
+        said = " and cropped to {} x {} from ({}, {})".format(across, down, *geometry.crop_origin)
+    return f"{said} and padded to {width} x {height}" if geometry.is_padded else said
