@@ -118,13 +118,13 @@ def panels(engine: AnsweredDesk) -> Views:
     assert state.prediction is not None
     number = NumberPanel(state, engine.desk.bridge)
     engine.show(number)
-    state.ask_value(AskedValue(ValuePlace(LOGITS, 4)))
+    state.views.ask_value(AskedValue(ValuePlace(LOGITS, 4)))
     engine.settle(number)
     assert number.painting is not None
     terms = number.painting.made.terms
     of_logit = engine.script(number.python)
     question = Explain(image=engine.image, method="gradcam", nodes=("stage3",), target=2, output="probability")
-    state.ask_value(AskedValue(MapValue(question=question, node="stage3", y=2, x=3)))
+    state.views.ask_value(AskedValue(MapValue(question=question, node="stage3", y=2, x=3)))
     engine.settle(number)
     wall = ContactSheetPanel(state, engine.desk.bridge)
     state.set_target(None)

@@ -26,10 +26,20 @@ _BEFORE_QT = (
     "convnext_studio.model.road.steps",
     "convnext_studio.model.timm.known_models",
     "convnext_studio.model.weights.weights_files",
+    "convnext_studio.model.weights.beside.class_names",
+    "convnext_studio.protocol.value_sums",
     "convnext_studio.render",
+    "convnext_studio.ui.panels.interventions.change_texts",
+    "convnext_studio.ui.shell.actions.spec",
+    "convnext_studio.ui.shell.docks.arrangements",
+    "convnext_studio.ui.state.node_texts",
+    "convnext_studio.ui.state.python_text",
+    "convnext_studio.ui.state.selection.framed_model",
+    "convnext_studio.ui.state.session_document",
+    "convnext_studio.ui.widgets.search.fuzzy",
 )
-"""What the window needs of the rooms without Qt. PySide reads the source of every module that is imported after
-it, to find out whether it uses Qt."""
+"""What the window needs of the modules without Qt. PySide reads the source of every module that is imported
+after it, to find out whether it uses Qt."""
 
 EXAMPLES = (
     ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),

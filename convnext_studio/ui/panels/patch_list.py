@@ -9,6 +9,7 @@ from convnext_studio.protocol.channels import Patch
 from convnext_studio.render import format_number
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -71,7 +72,7 @@ class PatchList(QListWidget):
             room = scaled_px(38) if self._has_texts else scaled_px(4)
             item.setSizeHint(QSize(side + scaled_px(6), side + room))
             where = f"{name}, {self._word} (y {patch.y}, x {patch.x}), {format_number(patch.value)}"
-            item.setToolTip(where)
+            item.setToolTip(plain_tip(where))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, where)
             self.addItem(item)
 

@@ -17,6 +17,7 @@ from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_texts import numbers_of
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Scene, Text
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 
 class ArrangedView(ImageView):
@@ -209,7 +210,7 @@ class TileGrid(ArrangedView):
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             for index, tile in enumerate(self._tiles):
                 if self.box_of(index).contains(event.pos()):
-                    QToolTip.showText(event.globalPos(), tile.tip, self)
+                    QToolTip.showText(event.globalPos(), plain_tip(tile.tip), self)
                     return True
             QToolTip.hideText()
             return True

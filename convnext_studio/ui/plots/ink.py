@@ -268,16 +268,25 @@ class Ink:
             self.painter.drawLine(end, end - head + side)
 
     def bars(self, room: QRectF, rows: Sequence[tuple[str, float]], colour: str) -> None:
-        """Paint rows of name and fraction (0 to 1), each with a bar below."""
+        """Paint rows of name and fraction (0 to 1), each with a bar below.
+
+        The fraction is beside its name, or, where a name would have to be cut off for that, beside its bar.
+        """
         line = self.line()
-        step = min(line * 2.0, room.height() / max(len(rows), 1))
+        texts = [format_percent(share) for _, share in rows]
+        number = max((self.width(f"{text}  ") for text in texts), default=0.0)
+        names = max((self.width(name, self.least) for name, _ in rows), default=0.0)
+        is_narrow = names + number > room.width()
+        step = min(line * (2.4 if is_narrow else 2.0), room.height() / max(len(rows), 1))
         y = room.top()
-        for name, share in rows:
-            text = format_percent(share)
-            number = self.width(f"{text}  ")
-            self.text(QRectF(room.left(), y, room.width() - number, line), name)
-            self.text(QRectF(room.left(), y, room.width(), line), text, align="right")
+        for (name, share), text in zip(rows, texts, strict=True):
+            self.text(QRectF(room.left(), y, room.width() - (0.0 if is_narrow else number), line), name)
+            beside = QRectF(room.left(), y + (line if is_narrow else 0.0), room.width(), line)
+            self.text(beside, text, align="right")
             bar = QRectF(room.left(), y + line * 1.05, room.width(), max(line * 0.35, 3))
+            if is_narrow:
+                bar.setWidth(max(room.width() - number, 1.0))
+                bar.moveTop(beside.center().y() - bar.height() / 2)
             self.painter.fillRect(bar, QColor(self.look.border))
             if math.isfinite(share):
                 bar.setWidth(bar.width() * share)

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.common.geometry import Box
 from convnext_studio.render import Rgb
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -180,7 +181,7 @@ class PictureGallery(QListWidget):
         for key, name in pictures:
             item = QListWidgetItem(name)
             item.setData(_KEY_ROLE, key)
-            item.setToolTip(name)
+            item.setToolTip(plain_tip(name))
             self.addItem(item)
 
     def cell(self, key: str) -> _Cell | None:

@@ -21,7 +21,7 @@ from types import CodeType, ModuleType
 from typing import cast
 
 from PySide6 import QtCore, QtGui, QtWidgets
-from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtWidgets import QStackedLayout, QStackedWidget, QWidget
 from shiboken6 import isValid
 
@@ -68,6 +68,8 @@ _BEFORE = {
 class Preloader(QObject):
     """Loads what the views need, once a window is painted and while Qt has nothing else to do."""
 
+    began = Signal()  # The window was painted: whatever would have delayed that may be loaded now.
+
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
@@ -81,6 +83,7 @@ class Preloader(QObject):
         if event.type() == QEvent.Type.Paint:
             self._window.removeEventFilter(self)
             self._timer.start(0)
+            QTimer.singleShot(0, self, self.began.emit)
         return False
 
     def _go_on(self) -> None:

@@ -12,8 +12,11 @@ from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.model.presets import BUNDLED_RANDOM, BUNDLED_TRAINED
 from convnext_studio.protocol.models import BUILT, Device, ModelInfo
 from convnext_studio.ui.panels.model.model_panel import DEVICES
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.state.opening.model_opener import ModelOpener
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _PREFIXES = ("preset:", "timm:", "timm-random:", SAMPLE_PREFIX)
 _GONE = "It no longer exists"
@@ -70,7 +73,7 @@ class RecentMenu(QObject):
             self._menu.addSection(title)
         for entry in entries:
             action = self._menu.addAction(entry.replace("&", "&&"))
-            action.setToolTip(entry)
+            action.setToolTip(plain_tip(entry))
             action.triggered.connect(partial(_call, choose, entry))
             if is_file(entry):
                 self._files[entry] = action
@@ -80,7 +83,7 @@ class RecentMenu(QObject):
             action = self._files.get(path)
             if action is not None:
                 action.setEnabled(False)
-                action.setToolTip(f"{path}\n{_GONE}")
+                action.setToolTip(plain_tip(f"{path}\n{_GONE}"))
 
 
 def is_file(source: str) -> bool:
@@ -115,16 +118,17 @@ class DeviceMenu(QObject):
         Group of the actions, of which one is checked.
     """
 
-    device_chosen = Signal(str)
-
-    def __init__(self, menu: QMenu, group: QActionGroup) -> None:
+    def __init__(self, menu: QMenu, group: QActionGroup, state: AppState, models: ModelOpener) -> None:
         super().__init__(menu)
+        self._models = models
+        state.model_loaded.connect(self._show_model)
         self._menu = menu
         self._group = group
         self.actions: dict[str, QAction] = {}
 
-    def show_model(self, model: ModelInfo, asked: str) -> None:
-        """Offer the devices that were found with a model that was asked for on a device."""
+    def _show_model(self, model: ModelInfo) -> None:
+        """Offer the devices that were found with a model, and check the one that was asked for."""
+        asked = "auto" if self._models.loaded is None else self._models.loaded.device
         for action in self.actions.values():
             self._menu.removeAction(action)
             self._group.removeAction(action)
@@ -146,4 +150,4 @@ class DeviceMenu(QObject):
         return action
 
     def _choose(self, name: str, _checked: bool = False) -> None:
-        self.device_chosen.emit(name)
+        self._models.change(device=name)

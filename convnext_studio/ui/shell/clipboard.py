@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel, QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window_part import WindowPart
@@ -174,7 +176,12 @@ class PythonCopy(QObject):
     def _picture(self, key: str) -> OpenedPicture | None:
         state = self._window.state
         row = state.opened.row(key)
-        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
+        if row is None:
+            return None
+        frame, view = number_of(key), state.opened.framings.view_of(key)
+        if frame is not None:  # Of a film that plays; a camera's frame has no file, and the script says so.
+            view = replace(view, frame=frame)
+        return OpenedPicture(state.opened.all[row], view)
 
 
 def python_of(widget: QWidget) -> PythonLines | None:

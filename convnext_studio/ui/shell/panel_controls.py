@@ -1,8 +1,9 @@
 """The values of the panels' controls: those that a person wants at every launch, and those of a session."""
 
 from collections.abc import Mapping
+from functools import partial
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from convnext_studio.ui.plots.image_view import ImageView
@@ -30,13 +31,23 @@ class PanelDefaults(QObject):
 
     def _begin(self, name: str, panel: QWidget) -> None:
         chosen = self._settings.values.panel_defaults.get(name, {})
-        self._delivered[name] = control_values(panel)
-        set_controls(panel, chosen)
+        if chosen:
+            self._remember(name, panel)
+            set_controls(panel, chosen)
+        else:
+            # Nobody can change a control before the event loop turns, and the window is painted sooner.
+            QTimer.singleShot(0, self, partial(self._remember, name, panel))
+
+    def _remember(self, name: str, panel: QWidget) -> None:
+        """Remember what the program is delivered with, unless that was done before."""
+        if name not in self._delivered:
+            self._delivered[name] = control_values(panel)
 
     def change(self, before: Defaults, after: Defaults) -> None:
         """Set the controls with other defaults to their new one, or to what the program is delivered with."""
         for name in {*before, *after}:
             if self._docks[name].is_made:
+                self._remember(name, self._docks[name].panel)
                 delivered = self._delivered[name]
                 back = {control: delivered[control] for control in before.get(name, {}) if control in delivered}
                 set_controls(self._docks[name].panel, back | dict(after.get(name, {})))

@@ -94,7 +94,7 @@ class ViewRequests(WindowPart):
         for view in panel.findChildren(MapView):
             view.noticed.connect(self.noticed)
             view.measured.connect(self._status.show_measured)
-            view.value_asked.connect(window.state.ask_value)
+            view.value_asked.connect(window.state.views.ask_value)
             view.saver.python_asked.connect(window.python.copy)
             view.saver.figure_asked.connect(partial(self._add_to_figure, view))
             view.saver.use(window.controller.background, window.saving)
@@ -111,7 +111,7 @@ class ViewRequests(WindowPart):
         if place is None:
             self._window.dock_layout.show_panel("number")
         else:
-            state.ask_value(AskedValue(place))
+            state.views.ask_value(AskedValue(place))
 
     def _add_to_figure(self, view: MapView) -> None:
         """Add a view to the figure, and show the figure."""

@@ -130,7 +130,7 @@ class StudioWindow(QMainWindow):
         self._connect()
         self._place = WindowPlace(self, self.dock_layout, settings)
         self._shares_out_at_first = not self._place.restore()
-        self._show_title()
+        self.setWindowTitle(_title(state))
         if settings.problem:
             self.messages.tell(Notice("settings", settings.problem))
 
@@ -156,15 +156,14 @@ class StudioWindow(QMainWindow):
         self.saving.folder_changed.connect(lambda folder: settings.update(save_folder=folder))
         self.exports = Exports(self)
         self.dock_layout = DockLayout(self)
-        self.panels = Panels(self.dock_layout.docks)
+        self.panels = Panels(self.dock_layout)
         self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
         self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
-        self.live = Live(self)
-        self.live.changed.connect(lambda: status.show_live(self.live.status))
+        self.live = Live(self, status)
         self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
@@ -180,8 +179,7 @@ class StudioWindow(QMainWindow):
         menus["View"].insertSeparator(self.actions_by_id["reset"])
         menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
         group = self.actions_by_id["device_auto"].actionGroup()
-        self.device_menu = DeviceMenu(menus["Model/Device"], group)
-        self.device_menu.device_chosen.connect(lambda device: self.controller.models.change(device=device))
+        self.device_menu = DeviceMenu(menus["Model/Device"], group, self.state, self.controller.models)
         self.guide = Guide(
             self,
             self.strip,
@@ -224,22 +222,15 @@ class StudioWindow(QMainWindow):
                 self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
-        # The lecture listens to the controller, too.
-        self.live.noticed.connect(controller.noticed)
-        self.live.succeeded.connect(controller.succeeded)
-        self.lecture.camera_asked.connect(self.live.switch_camera)
-        self.lecture.freeze_asked.connect(self.live.toggle)
-        self.lecture.step_asked.connect(self.live.step)
-        state.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
+        state.views.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
-        controller.field_asked.connect(self._show_field)
+        controller.field_asked.connect(self.panels.open_field)
         self.folder_watch.changed.connect(self.panels.pictures.show_watched)
         self.appearance.text_size_chosen.connect(self.dock_layout.keep_sizes)
         self.appearance.text_resized.connect(self.network_bar.fit_window)
         self.appearance.text_resized.connect(self.dock_layout.text_changed)
         for signal in (state.model_loaded, state.picture_selected, state.second.model_changed):
-            signal.connect(self._show_title)
-        state.model_loaded.connect(self._show_devices)
+            signal.connect(lambda _changed: self.setWindowTitle(_title(state)))
         for signal in (
             state.second.shown_changed,
             state.model_loaded,
@@ -289,29 +280,6 @@ class StudioWindow(QMainWindow):
         self.controller.exporter.stop()
         self.bridge.cancel_all()
 
-    def choose_field(self) -> None:
-        """Ask for a file of saved receptive fields, and show it in the lab."""
-        self.dock_layout.show_panel("field_lab")
-        self.panels.field_lab.choose_field()
-
-    def _show_field(self, path: str) -> None:
-        """Show a saved receptive field that was dropped or named on the command line."""
-        self.dock_layout.show_panel("field_lab")
-        self.panels.field_lab.open_field(path)
-
-    def _show_title(self) -> None:
-        model, picture = self.state.model, self.state.picture
-        parts = [picture.name] if picture is not None else []
-        if model is not None:
-            parts.append(_named(model))
-        if self.state.second.model is not None:
-            parts.append(f"{self.state.second.choice.second}: {_named(self.state.second.model)}")
-        self.setWindowTitle(" – ".join((*parts, PROGRAM)))
-
-    def _show_devices(self, model: ModelInfo) -> None:
-        loaded = self.controller.models.loaded
-        self.device_menu.show_model(model, "auto" if loaded is None else loaded.device)
-
     def _update_actions(self) -> None:
         update_actions(self, self.actions_by_id)
 
@@ -338,11 +306,6 @@ class StudioWindow(QMainWindow):
                 self.actions_by_id[spec.id].trigger()
                 return
         super().keyPressEvent(event)
-
-    def search_published(self, text: str) -> None:
-        """Show the list of published weights, with what has these words."""
-        self.dock_layout.show_panel("catalogue")
-        self.panels.catalogue.search_for(text)
 
     def use_settings(self, values: Settings) -> None:
         """Replace all settings, and let the window follow them at once."""
@@ -373,6 +336,16 @@ class StudioWindow(QMainWindow):
         self.controller.close()
         self.log_store.close()
         super().closeEvent(event)
+
+
+def _title(state: AppState) -> str:
+    """Return the title of a window: the picture, the networks and the program."""
+    parts = [state.picture.name] if state.picture is not None else []
+    if state.model is not None:
+        parts.append(_named(state.model))
+    if state.second.model is not None:
+        parts.append(f"B: {_named(state.second.model)}")
+    return " – ".join((*parts, PROGRAM))
 
 
 def _named(model: ModelInfo) -> str:

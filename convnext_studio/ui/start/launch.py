@@ -92,17 +92,18 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
         controller.open_paths(options.images)
     elif options.live is None:
         controller.open_sample(FIRST_SAMPLE)
+    load = partial(controller.background.run, _load_for_answers, on_done=lambda _: None)
     if options.present is not None:
         _present(window.lecture.presentation, options)
+        load()
     else:
-        Preloader(window)
+        Preloader(window).began.connect(load)
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()
     if options.live is not None:
         window.dock_layout.show_panel("live")
         window.live.open(options.live)
-    controller.background.run(_load_for_answers, on_done=lambda _: None)
     if options.screenshot is not None:
         presenter = None if options.present is None else window.lecture.presentation.presenter
         size = None if options.size is None else QSize(*options.size)

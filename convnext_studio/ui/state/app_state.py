@@ -1,7 +1,5 @@
 """The state that all panels share: what is open and what is selected."""
 
-from collections.abc import Collection
-
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
@@ -10,13 +8,12 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
-from convnext_studio.ui.state.selection.live_frames import LiveFrames
+from convnext_studio.ui.state.selection.live_frames import LiveFrames, ShownFrame
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
@@ -46,7 +43,7 @@ class AppState(QObject):
     attributions
         How the class is explained, and the maps that explain it.
     views
-        The point under the pointer and the visible part of the picture, which all its views share.
+        The point under the pointer, the visible part of the picture, and the value that was asked about.
     live
         The frames of a live source, while one is the picture.
     kept
@@ -62,7 +59,6 @@ class AppState(QObject):
     target_selected = Signal(object)  # int | None
     prediction_made = Signal(object)  # Prediction | None: None while there is none for this picture and model
     prediction_failed = Signal(str)  # why there will be none
-    value_asked = Signal(object)  # AskedValue: how this value was made is to be shown
     hovered = Signal(str)  # text for the status bar
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -85,7 +81,6 @@ class AppState(QObject):
         self._target: int | None = None
         self._prediction: Prediction | None = None
         self._prediction_failure = ""
-        self._asked_value: AskedValue | None = None
 
     @property
     def model(self) -> ModelInfo | None:
@@ -140,44 +135,26 @@ class AppState(QObject):
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
 
-    def show_frame(
-        self,
-        picture: ImageInfo,
-        prediction: Prediction | None,
-        second: Prediction | None = None,
-        *,
-        failure: str = "",
-        averaged: Collection[str] = (),
-        kept: Collection[str] = (),
-    ) -> None:
+    def show_frame(self, shown: ShownFrame) -> None:
         """Make a frame of a live source the current picture, together with what the networks make of it.
 
         Nothing that belongs to the picture is reset, such as zoom and selected unit: it is the same source.
-
-        Parameters
-        ----------
-        prediction, second
-            The predictions of A and B, which all panels can so show at once.
-        failure
-            Why there is no prediction of A.
-        averaged, kept
-            As in `LiveFrames.take`.
         """
-        self.opened.show_frame(picture)
-        self.live.take(picture, averaged, kept)
-        self._picture = replace(picture, key=self.opened.framings.image_of(picture.key))
-        self._prediction, self._prediction_failure = prediction, failure
-        if prediction is not None:
-            self._framed_model.set_sizes(prediction.sizes)
-            self.second.see_crop(prediction.geometry)
+        self.opened.show_frame(shown.picture)
+        self.live.take(shown)
+        picture = self._picture = replace(shown.picture, key=self.opened.framings.image_of(shown.picture.key))
+        self._prediction, self._prediction_failure = shown.prediction, shown.failure
+        if shown.prediction is not None:
+            self._framed_model.set_sizes(shown.prediction.sizes)
+            self.second.see_crop(shown.prediction.geometry)
         if self.second.model is not None:
-            self.second.set_prediction(second)
-        self.picture_selected.emit(self._picture)
-        self.prediction_made.emit(prediction)
-        if failure:
-            self.prediction_failed.emit(failure)
-        if prediction is not None:
-            self._select_unit_again(prediction)
+            self.second.set_prediction(shown.second)
+        self.picture_selected.emit(picture)
+        self.prediction_made.emit(shown.prediction)
+        if shown.failure:
+            self.prediction_failed.emit(shown.failure)
+        if shown.prediction is not None:
+            self._select_unit_again(shown.prediction)
 
     # ------------------------------------------------------------------------------------------ the framing
 
@@ -191,9 +168,9 @@ class AppState(QObject):
 
         The selected unit stays where it is on the picture, as soon as the new maps are known.
         """
-        picture = self._picture
         if framing == self.framing:
             return
+        picture = self._picture
         self.opened.framings.set_framing(framing, picture)
         if picture is not None:
             place = self._place_of_unit()
@@ -215,9 +192,7 @@ class AppState(QObject):
         place, self._unit_place = self._unit_place, None
         if place is None or self._model is None or self._unit is not None:
             return
-        unit = unit_at(self.sized(self._model.node(self._node)), place, prediction)
-        if unit is not None:
-            self.set_unit(*unit)
+        self._change_unit(unit_at(self.sized(self._model.node(self._node)), place, prediction))
 
     @property
     def framed_model(self) -> ModelInfo | None:
@@ -332,13 +307,3 @@ class AppState(QObject):
         self.set_prediction(None)
         self._prediction_failure = reason
         self.prediction_failed.emit(reason)
-
-    @property
-    def asked_value(self) -> AskedValue | None:
-        """The value of which someone last asked how it was made, or None."""
-        return self._asked_value
-
-    def ask_value(self, asked: AskedValue) -> None:
-        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
-        self._asked_value = asked
-        self.value_asked.emit(asked)

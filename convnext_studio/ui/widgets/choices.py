@@ -102,7 +102,7 @@ class WordedBox(QComboBox):
     @property
     def word(self) -> str:
         """The word that is shown in the box; empty if it has none, or a label beside it says what it is."""
-        return "" if self._is_labelled() else self._word
+        return "" if not self._word or self._is_labelled() else self._word
 
     def set_word(self, word: str) -> None:
         """Set the word."""

@@ -20,6 +20,14 @@ from convnext_studio.ui.widgets.text_size import scaled_px
 
 _GAP_PX = 4
 _VISIBILITY = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
+_OTHER_SIZES = (
+    QEvent.Type.LayoutRequest,
+    QEvent.Type.FontChange,
+    QEvent.Type.StyleChange,
+    QEvent.Type.Polish,
+    QEvent.Type.ParentChange,
+)
+"""After these, a control may want another size."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +101,7 @@ class ControlRow(QWidget):
     def __init__(self, tip: str = "More controls", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._items: list[_Item] = []
-        self._is_arranging, self._is_arranged = False, False
+        self._is_arranging = self._is_arranged = self._is_measured = False
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.more = PopupButton("More", tip, self)
         self.more.setAccessibleName(tip)
@@ -149,21 +157,27 @@ class ControlRow(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return the size in which everything is in the row."""
-        self._measure()
+        self._measure_if_changed()
         return self._whole_size
 
     def minimumSizeHint(self) -> QSize:
         """Return the size in which all controls but those that are kept are in the popup."""
-        self._measure()
+        self._measure_if_changed()
         shown, whole = self._shown, self._whole_size
         kept = [item.least_width for item in shown if item.is_kept]
         if len(kept) < len(shown):
             kept.append(self.more.sizeHint().width())
         return QSize(min(_row_px(kept), whole.width()), whole.height())
 
+    def _measure_if_changed(self) -> None:
+        """Measure the controls unless nothing has happened to the row since that was done; Qt asks often."""
+        if not self._is_measured:
+            self._measure()
+
     def _measure(self) -> None:
         for item in self._items:
             item.measure()
+        self._is_measured = True
 
     @property
     def _whole_size(self) -> QSize:
@@ -186,6 +200,8 @@ class ControlRow(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Arrange the controls anew when one of them needs another width."""
+        if event.type() in _OTHER_SIZES:
+            self._is_measured = False
         if event.type() == QEvent.Type.FontChange:
             self._want_room()
         elif event.type() == QEvent.Type.LayoutRequest:
@@ -197,6 +213,8 @@ class ControlRow(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow the panel when it shows or hides a control."""
+        if event.type() in _OTHER_SIZES:
+            self._is_measured = False
         if event.type() in _VISIBILITY and not self._is_arranging:
             self._want_room()
         return super().eventFilter(watched, event)
@@ -213,8 +231,8 @@ class ControlRow(QWidget):
 
     def _want_room(self) -> None:
         """Ask for another size, and arrange the controls soon."""
+        self._is_measured = self._is_arranged = False
         self.updateGeometry()
-        self._is_arranged = False
         if self.isVisible():
             # Qt keeps one of these for a widget, however many are posted.
             QCoreApplication.postEvent(self, QEvent(QEvent.Type.LayoutRequest))
@@ -279,9 +297,9 @@ class ControlRow(QWidget):
         """Give every control of the row its place, and what is left over to those that stretch."""
         gap, x, height = scaled_px(_GAP_PX), 0, self.height()
         for item in self._items:
-            if item.label is not None:
+            if item.label is not None and item.label.isHidden() == (item in in_row):
                 item.label.setVisible(item in in_row)
-        self._measure()  # A box with a word in it leaves that to a label beside it.
+                item.measure()  # A box with a word in it leaves that to a label beside it.
         widths = [item.width for item in in_row]
         more_px = self.more.sizeHint().width()
         spare = max(self.width() - _row_px([*widths, more_px] if has_more else widths), 0)

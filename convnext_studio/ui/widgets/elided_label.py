@@ -2,9 +2,11 @@
 
 import re
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QPalette, Qt
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+
+_LEAST_LETTERS = 10
 
 
 class ElidedLabel(QLabel):
@@ -29,6 +31,12 @@ class ElidedLabel(QLabel):
         room_px = self.contentsRect().width()
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room_px)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return room for a few letters: a long text must not widen a panel."""
+        least = self.fontMetrics().averageCharWidth() * _LEAST_LETTERS
+        whole = super().minimumSizeHint()
+        return QSize(min(whole.width(), least), whole.height())
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as much of the text as fits."""
         painter, inside = QPainter(self), self.contentsRect()
@@ -43,14 +51,22 @@ class ElidedLabel(QLabel):
             isinstance(event, QHelpEvent)
             and event.type() == QEvent.Type.ToolTip
             and self.text() not in self.toolTip()
+            and plain_tip(self.text()) not in self.toolTip()
             and self.shown_text != self.text()
         ):
-            whole = f"{self.text()}\n{self.toolTip()}".rstrip()
-            # Text from a file may look like HTML, and is not.
-            shown = Qt.convertFromPlainText(whole) if Qt.mightBeRichText(whole) else whole
-            QToolTip.showText(event.globalPos(), shown, self)
+            tip = self.toolTip()
+            if Qt.mightBeRichText(tip):  # It was escaped before.
+                whole = Qt.convertFromPlainText(self.text()) + tip
+            else:
+                whole = plain_tip(f"{self.text()}\n{tip}".rstrip())
+            QToolTip.showText(event.globalPos(), whole, self)
             return True
         return super().event(event)
+
+
+def plain_tip(text: str) -> str:
+    """Return a tooltip that shows a text as it is: a name from a file may look like HTML, and is none."""
+    return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
 
 
 class FactsLabel(ElidedLabel):

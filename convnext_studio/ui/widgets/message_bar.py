@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QU
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 GOOD_MS = 6000
@@ -154,7 +154,7 @@ class MessageBar(QFrame):
         if latest is not None:
             self._label.setText(latest.text)
             self._details.setPlainText(latest.whole_text)
-            self.setToolTip("\n".join(latest.details[:_MOST_LINES] or (latest.text,)))
+            self.setToolTip(plain_tip("\n".join(latest.details[:_MOST_LINES] or (latest.text,))))
             self.offer.setText(latest.offer)
             self.offer.setVisible(bool(latest.offer))
             self.folder.setVisible(bool(latest.path))

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Callable
 
-from psutil import Process
-
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.shell.screenshot import Quiet
 from convnext_studio.ui.shell.window import StudioWindow
@@ -47,6 +45,9 @@ def remembered(window: StudioWindow, _state: AppState) -> None:
         quiet.reached.connect(end)
 
     def end() -> None:
+        # Imported here, because the program itself does not use it: it would delay the window.
+        from psutil import Process
+
         # Beside the engine there is the small process with which Python watches shared memory.
         engine_bytes = max(peak_bytes(child.pid) for child in Process().children())
         report_and_end(window, window_bytes=peak_bytes(os.getpid()), engine_bytes=engine_bytes)

@@ -51,3 +51,21 @@ def test_percentiles_leave_the_outermost_beyond_the_bar() -> None:
     upright = painted(map_picture(values), lying=False)
     assert upright == [f"≤ {low:.2f}", "200", "400", "600", "800", f"≥ {high:.0f}"]
     assert painted(map_picture(values), lying=True) == [f"≤ {low:.1f}", f"≥ {high:.0f}"]
+
+
+@pytest.mark.usefixtures("qtbot")
+@pytest.mark.parametrize(("width", "is_below"), [(90, True), (400, False)])
+def test_the_names_of_bars_are_whole_in_a_narrow_column(width: int, is_below: bool) -> None:
+    """The fractions are beside the bars if the names would be cut off otherwise."""
+    image = QImage(width, 300, QImage.Format.Format_RGB32)
+    places: dict[str, QRectF] = {}
+
+    def keep(_ink: Ink, place: QRectF, text: str, **_options: object) -> None:
+        places[text] = place
+
+    with QPainter(image) as painter, patch.object(Ink, "text", keep):
+        ink = Ink(painter, 20)
+        ink.bars(QRectF(0, 0, width, 300), [("elephant", 0.873), ("boat", 0.013)], "#0000ff")
+        assert ink.width("elephant", ink.least) <= places["elephant"].width()
+        assert (places["87.3 %"].top() > places["elephant"].top()) == is_below
+        assert places["87.3 %"].bottom() <= places["boat"].top() + 1

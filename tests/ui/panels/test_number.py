@@ -52,7 +52,7 @@ class Numbers:
         self.panel.grab()
 
     def go(self, place: ValuePlace) -> None:
-        self.desk.state.ask_value(AskedValue(place))
+        self.desk.state.views.ask_value(AskedValue(place))
         self.settle()
 
     def click(self, point: QPointF) -> None:
@@ -213,7 +213,7 @@ def test_before_anything_was_asked_the_panel_says_how(qtbot: QtBot) -> None:
 def test_a_value_of_an_attribution_map_leads_to_its_channels(qtbot: QtBot) -> None:
     numbers = Numbers(qtbot)
     question = Explain(image="", method="gradcam", target=2)
-    numbers.desk.state.ask_value(AskedValue(MapValue(question=question, node="stage4", y=2, x=3)))
+    numbers.desk.state.views.ask_value(AskedValue(MapValue(question=question, node="stage4", y=2, x=3)))
     numbers.settle()
     panel = numbers.panel
     painting = panel.painting
@@ -306,7 +306,7 @@ def test_alt_click_on_a_prediction_asks_instead_of_explaining(qtbot: QtBot) -> N
 def test_the_key_asks_for_the_selected_unit_or_the_class(filled_window: StudioWindow) -> None:
     window = filled_window
     asked_for: list[AskedValue] = []
-    window.state.value_asked.connect(asked_for.append)
+    window.state.views.value_asked.connect(asked_for.append)
     window.state.clear_unit()
     window.actions_by_id["number"].trigger()
     window.state.set_unit(1, 1)

@@ -38,7 +38,7 @@ class Numbers:
         self.engine.settle(self.panel)
 
     def go(self, asked: AskedValue) -> None:
-        self.state.ask_value(asked)
+        self.state.views.ask_value(asked)
         self.engine.settle(self.panel)
         self.panel.grab()
 
@@ -83,6 +83,8 @@ def test_a_difference_shows_both_sums_and_their_difference(qtbot: QtBot) -> None
     text = panel.text()
     assert text.startswith("A: stage2.block1.dwconv · channel 5")
     assert "\nB: stage2.block1.dwconv · channel 5" in text
+    panel.resize(320, 600)  # As beside other panels: neither the sums nor the place's text widen it.
+    qtbot.waitUntil(lambda: panel.views[1].y() >= 0 and panel.minimumSizeHint().width() <= 320)
     numbers.choose("first")
     assert [view.isVisible() for view in panel.views] == [True, False]
 
@@ -146,6 +148,7 @@ def test_classes_are_matched_by_name(qtbot: QtBot) -> None:
     other.choose("second")
     other.go(AskedValue(ValuePlace(LOGITS, 3)))
     assert "B has no class" in other.panel.notice
+    assert other.panel.python is None
 
 
 def test_a_value_of_an_attribution_map_of_b(qtbot: QtBot) -> None:

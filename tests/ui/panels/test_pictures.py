@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextDocumentFragment
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
@@ -54,6 +54,13 @@ def test_every_picture_has_its_class_below_it(panel: PicturesPanel, engine: Fake
     assert shown(panel)[1:] == ["two\nthing 1 40.0 %", "three\nthing 2 99.0 %"]
     assert shown(panel)[0].startswith("one\n")
     assert not engine.open(Classify)
+
+
+def test_a_name_with_tags_is_told_as_it_is(panel: PicturesPanel, state: AppState) -> None:
+    name = "<img src=x> <b>cat</b>.png"
+    state.opened.add(replace(make_image("tags"), name=name), select=False)
+    tip = panel.list.model().index(3, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert QTextDocumentFragment.fromHtml(tip).toPlainText().startswith(name)
 
 
 def test_another_network_forgets_the_classes(panel: PicturesPanel, engine: FakeEngine, state: AppState) -> None:

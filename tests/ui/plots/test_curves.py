@@ -237,6 +237,26 @@ def test_a_plot_follows_the_theme(qtbot: QtBot) -> None:
         assert painted(plot, look.accent).any()
 
 
+@pytest.mark.parametrize(("text_px", "narrowest"), [(11, 320), (24, 560)])
+def test_a_legend_never_pushes_the_numbers_of_the_axes_out_of_the_plot(
+    qtbot: QtBot, text_px: int, narrowest: int
+) -> None:
+    plot = shown(qtbot, Axes(x="side", y="cost", is_x_log=True))
+    font = plot.font()
+    font.setPixelSize(text_px)
+    x = np.array([128.0, 512.0, 2048.0])
+    names = ("self-attention: 12.7 G", "in 7 × 7 windows: 129.5 M", "7 × 7 depthwise: 24.6 M")
+    ticks = tuple((float(value), f"{value:.0f}") for value in x)
+    for width in range(narrowest, 1000, 40):
+        plot.resize(width, 320)
+        plot.view.setFont(font)
+        plot.view.follow_look()
+        plot.show_curves([Curve(label=name, x=x, y=1e3 * x) for name in names], names=ticks)
+        QApplication.processEvents()
+        half = plot.view.fontMetrics().horizontalAdvance("2048") / 2
+        assert plot.view.width() - plot.view.area.right() >= half - 1, width
+
+
 def test_labels_are_plain_text(qtbot: QtBot) -> None:
     plot = shown(qtbot)
     plot.show_curves([Curve(label="<b>bold</b> & co", x=np.arange(2.0), y=np.arange(2.0))])

@@ -14,7 +14,7 @@ from convnext_studio.ui.panels.help.help_panel import page_title
 from convnext_studio.ui.shell.actions.spec import SEPARATOR
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.panel_specs import HELP_PAGES
-from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Entry, Palette, Row, ranked
+from convnext_studio.ui.shell.find.palette import ROW_ROLE, SHOWN_AT_MOST, Palette, PaletteEntry, Row, ranked
 from convnext_studio.ui.shell.find.palette_entries import MOST_ITEMS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -24,11 +24,11 @@ from tests.ui.conftest import FakeEngine
 REAL = [spec for spec in ACTIONS if spec.text != SEPARATOR]
 
 
-def entry(text: str, kind: str = "Node", *, why_not: str = "", offered: bool = False) -> Entry:
-    return Entry(text, text, kind, lambda: None, why_not=why_not, is_offered=offered)
+def entry(text: str, kind: str = "Node", *, why_not: str = "", offered: bool = False) -> PaletteEntry:
+    return PaletteEntry(text, text, kind, lambda: None, why_not=why_not, is_offered=offered)
 
 
-def texts(query: str, entries: list[Entry], recent: tuple[str, ...] = ()) -> list[str]:
+def texts(query: str, entries: list[PaletteEntry], recent: tuple[str, ...] = ()) -> list[str]:
     return [found.text for found, _ in ranked(query, entries, recent)]
 
 
@@ -71,7 +71,7 @@ def test_whole_words_come_first() -> None:
 
 
 def test_words_that_are_not_shown_are_found_after_those_that_are() -> None:
-    hidden = Entry("a", "Colour map", "Option", lambda: None, also="color")
+    hidden = PaletteEntry("a", "Colour map", "Option", lambda: None, also="color")
     found = ranked("color", [hidden, entry("Watercolor")], ())
     assert [each.text for each, _ in found] == ["Colour map", "Watercolor"]
     assert found[0][1].letters == ()

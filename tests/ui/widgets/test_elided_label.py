@@ -6,7 +6,7 @@ from PySide6.QtGui import QHelpEvent, QTextDocumentFragment
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, plain_tip
 
 FACTS = "320 × 6 × 6   before: min -31.4 · mean 0.389, on average"
 
@@ -46,6 +46,28 @@ def test_a_text_that_looks_like_html_is_told_as_it_is(qtbot: QtBot) -> None:
     label = ElidedLabel()
     qtbot.addWidget(label)
     label.setText("<b>a network</b> from a file")
+    label.resize(40, 20)
+    label.show()
+    QToolTip.hideText()
+    QApplication.sendEvent(
+        label, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), label.mapToGlobal(QPoint(1, 1)))
+    )
+    assert QTextDocumentFragment.fromHtml(QToolTip.text()).toPlainText() == "<b>a network</b> from a file"
+
+
+def test_a_tooltip_shows_names_as_they_are() -> None:
+    assert plain_tip("320 × 6 × 6, a < b") == "320 × 6 × 6, a < b"
+    name = "<img src=x> & <b>cat</b>.png\nsecond line"
+    tip = plain_tip(name)
+    assert tip != name
+    assert QTextDocumentFragment.fromHtml(tip).toPlainText() == name
+
+
+def test_an_escaped_tooltip_is_not_told_twice(qtbot: QtBot) -> None:
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.setText("<b>a network</b> from a file")
+    label.setToolTip(plain_tip(label.text()))
     label.resize(40, 20)
     label.show()
     QToolTip.hideText()

@@ -20,7 +20,7 @@ from convnext_studio.ui.state.activity import CAPACITY, Activity, ActivityLog, s
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 # Shorter activities appear only in the list of finished ones.
@@ -163,7 +163,7 @@ class ActivityList(QWidget):
         texts = (activity.what, activity.asker, activity.device or "–", time, activity.outcome)
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
-            item.setToolTip(activity.note or text)
+            item.setToolTip(plain_tip(activity.note or text))
             self.table.setItem(0, column, item)
 
 

@@ -27,6 +27,7 @@ from convnext_studio.ui.panels.base import choice, opacity_slider, resolution_sw
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
@@ -278,7 +279,7 @@ class ClassButton(PopupButton):
         else:
             short = label if len(label) <= _MOST_CHARACTERS else f"{label[: _MOST_CHARACTERS - 1]}…"
             self.setText(f"{self._word}: {short} {share}".rstrip())
-            self.setToolTip(f"{self._tip}: {label} {share}".rstrip())
+            self.setToolTip(plain_tip(f"{self._tip}: {label} {share}".rstrip()))
 
     def _choose(self, index: int) -> None:
         self.sheet.hide()

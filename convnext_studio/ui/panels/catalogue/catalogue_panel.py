@@ -19,10 +19,12 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import Catalogue, ListPretrained, ModelInfo, PretrainedInfo
 from convnext_studio.render import format_count
-from convnext_studio.ui.panels.base import Panel, PanelQuery, plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text
 
 COLUMNS = {
@@ -208,7 +210,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
         item = QStandardItem(text)
         item.setData(order, _ORDER)
         item.setData(entry, _ENTRY)
-        item.setToolTip(entry.why_not or _tip(entry, text))
+        item.setToolTip(plain_tip(entry.why_not or _tip(entry, text)))
         item.setTextAlignment(_side(column))
         if entry.why_not:
             item.setData(grey, Qt.ItemDataRole.ForegroundRole)

@@ -26,6 +26,7 @@ from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.qimage import device_px, thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -114,7 +115,7 @@ class WallTiles(QListWidget):
         item = self._items.get(key)
         if item is not None:
             item.setText("\n".join(lines[:LINES]))
-            item.setToolTip("\n".join(lines))
+            item.setToolTip(plain_tip("\n".join(lines)))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
 
     def text_of(self, key: str) -> str:

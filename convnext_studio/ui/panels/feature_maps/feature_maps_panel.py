@@ -11,7 +11,7 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import Limits
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelNumbersView,
     ChannelValues,
@@ -34,6 +34,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import (
 )
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
 from convnext_studio.ui.panels.interventions.change_menu import ChangeButton, channel_changes
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from convnext_studio.common.interventions import Change, Region
 from convnext_studio.ui.panels.interventions.change_texts import EFFECT_TIPS
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 
 FACTOR = 0.5
@@ -55,7 +56,7 @@ def add_effects(menu: QMenu, state: AppState, part: Change, use: OnChange) -> No
     patches.setEnabled(bool(others))
     for picture in others[:_MOST_PICTURES]:
         action = patches.addAction(picture.name.replace("&", "&&"))
-        action.setToolTip(f"{EFFECT_TIPS['patch']}, {picture.name}")
+        action.setToolTip(plain_tip(f"{EFFECT_TIPS['patch']}, {picture.name}"))
         patch = structs.replace(part, effect="patch", picture=picture.key)
         action.triggered.connect(partial(_call, use, patch))
 

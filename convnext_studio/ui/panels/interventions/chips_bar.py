@@ -23,7 +23,7 @@ from convnext_studio.common.retouches import Retouch
 from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -159,7 +159,7 @@ class ChipsBar(QWidget):
     def say(self, sentence: str) -> None:
         """Say why the changes cannot be made; nothing if they are."""
         self.failure.setText(sentence)
-        self.failure.setToolTip(sentence)
+        self.failure.setToolTip(plain_tip(sentence))
         self.failure.setVisible(bool(sentence))
 
     # ---------------------------------------------------------------------------------------------- showing

@@ -26,6 +26,7 @@ from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
@@ -364,7 +365,8 @@ class ModelPanel(QWidget):
             self._device.addItem(name)
         for row, device in enumerate(model.devices, start=1):
             memory = f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""
-            self._device.setItemData(row, f"{device.title}{memory}", Qt.ItemDataRole.ToolTipRole)
+            tip = plain_tip(f"{device.title}{memory}")
+            self._device.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self._choose_device(chosen)
 
     def _choose_device(self, name: str) -> None:

@@ -3,11 +3,13 @@
 import dataclasses
 
 from msgspec.structs import replace
-from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.value_terms import ValuePlace
+from convnext_studio.common.value_terms import LOGITS, PROBABILITIES, ValuePlace
+from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.counterparts import Counterpart, counterpart
 from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
@@ -19,20 +21,181 @@ from convnext_studio.protocol.value_sums import (
     MapValue,
 )
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import Panel, PanelQuery
-from convnext_studio.ui.panels.number.sum_view import SumView, class_name
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
+from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
-from convnext_studio.ui.plots.values.value_painting import ValuePainting
-from convnext_studio.ui.plots.values.value_texts import map_value_text, place_text, step_words
+from convnext_studio.ui.plots.values.value_painting import ValuePainting, operand_name
+from convnext_studio.ui.plots.values.value_texts import formula_text, map_value_text, place_text, step_words
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.text_size import scaled_px
+
+KEYS = "The arrow keys choose a term, Enter goes to how it was made, and Backspace goes back."
+Place = ValuePlace | MapValue
+"""The place of a value of the network, or of an attribution map."""
+_MARGIN_PX = 6
+_ROWS_PER_NOTCH = 3
+_NOTCH = 120
+_SMALL = 0.92
+"""Size of the smaller text relative to the panel's; in the lecture, the text is much larger."""
+
+
+class SumView(InkCanvas):
+    """A view of the sum that made a value of one network.
+
+    Attributes
+    ----------
+    painting
+        What is painted; None before there is anything.
+    """
+
+    went = Signal(object)  # ValuePlace | MapValue: how this value was made is to be shown
+    stepped = Signal(int)  # -1 for back, 1 for forward
+    said = Signal(str)  # what is under the pointer
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self._paint_sum, name)
+        self.painting: ValuePainting | None = None
+        self._shown: Place | None = None
+        self._model: ModelInfo | None = None
+        self.setAccessibleDescription(KEYS)
+        self.small_share = _SMALL
+        self.takes_keys = True
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.clicked.connect(self._click)
+        self.pointed.connect(self._point)
+        self.key_pressed.connect(self._press)
+
+    def show_value(self, answer: ExplainedValue, place: Place, model: ModelInfo) -> None:
+        """Show how a value was made.
+
+        Parameters
+        ----------
+        place
+            The value that was asked about.
+        model
+            The network that computed it.
+        """
+        self._shown, self._model = place, model
+        made = answer.made
+        is_of_classes = made.operation in ("softmax", "sigmoid")
+        self.painting = ValuePainting(made, self._class_of if is_of_classes else None, answer.precision)
+        self.setAccessibleDescription(f"{formula_text(made, answer.precision)}\n{KEYS}")
+        self.update()
+
+    def _class_of(self, index: int) -> str:
+        return "" if self._model is None else label_of(self._model, index)
+
+    def _paint_sum(self, ink: Ink, room: QRectF) -> None:
+        if self.painting is not None:
+            self.painting.paint(ink, room.adjusted(_MARGIN_PX, _MARGIN_PX, -_MARGIN_PX, -_MARGIN_PX))
+
+    @property
+    def place_text(self) -> str:
+        """Say which value is shown."""
+        if self.painting is None or self._model is None or self._shown is None:
+            return ""
+        if isinstance(self._shown, MapValue):
+            return map_value_text(self._shown)
+        made = self.painting.made
+        return place_text(made.place, made.shape, class_name(made.place, self._model))
+
+    def text(self) -> str:
+        """Return the sum as text: the place, the formula, and a row for each term."""
+        painting = self.painting
+        if painting is None:
+            return ""
+        made, terms = painting.made, painting.terms
+        is_of_classes = made.operation in ("softmax", "sigmoid")
+        rows = [
+            f"{self._class_of(index) if is_of_classes else operand_name(made, index)}\t{terms.row_text(index)}"
+            for index in terms.order
+        ]
+        return "\n".join((self.place_text, formula_text(made), *rows))
+
+    # --------------------------------------------------------------------------------------- mouse and keys
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll the list of terms."""
+        if self.painting is not None:
+            self.painting.terms.scroll(round(-event.angleDelta().y() / _NOTCH * _ROWS_PER_NOTCH))
+            self.update()
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Go back and forward with the side buttons, otherwise click."""
+        if event.button() in (Qt.MouseButton.BackButton, Qt.MouseButton.ForwardButton):
+            self.stepped.emit(-1 if event.button() == Qt.MouseButton.BackButton else 1)
+        elif event.button() == Qt.MouseButton.LeftButton:
+            super().mousePressEvent(event)
+
+    def _click(self, x: float, y: float) -> None:
+        place = None if self.painting is None else self.painting.place_at(x, y)
+        if place is not None:
+            self.went.emit(self._meant(place))
+
+    def _meant(self, place: ValuePlace) -> Place:
+        """Return the place that is meant: in the map of an attribution, another value of that map."""
+        made = None if self.painting is None else self.painting.made
+        if isinstance(self._shown, MapValue) and made is not None and place.step == made.place.step:
+            return replace(self._shown, y=place.y, x=place.x)
+        return place
+
+    def _point(self, x: float, y: float) -> None:
+        place = None if self.painting is None else self.painting.place_at(x, y)
+        self.setCursor(Qt.CursorShape.ArrowCursor if place is None else Qt.CursorShape.PointingHandCursor)
+        said = "" if self.painting is None else self.painting.text_at(x, y)
+        if place is not None:
+            meant = self._meant(place)
+            named = (
+                map_value_text(meant)
+                if isinstance(meant, MapValue)
+                else place_text(meant, (1, 2, 2), class_name(meant, self._model))
+            )
+            where = f"{named} · click to go there"
+            said = f"{said} · {where}" if said else where
+        self.said.emit(said)
+
+    def _press(self, event: QKeyEvent) -> None:
+        """Choose a term with the arrow keys and follow it with Enter; Backspace goes back."""
+        painting = self.painting
+        if painting is None:
+            return
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        match event.key():
+            case Qt.Key.Key_Backspace:
+                self.stepped.emit(1 if shift else -1)
+            case Qt.Key.Key_Up | Qt.Key.Key_Down:
+                painting.terms.choose(1 if event.key() == Qt.Key.Key_Down else -1)
+            case Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
+                rows = painting.terms.rows_shown
+                painting.terms.choose(rows if event.key() == Qt.Key.Key_PageDown else -rows)
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if painting.chosen_place is not None:
+                self.went.emit(self._meant(painting.chosen_place))
+            case _:
+                return
+        event.accept()
+        self.update()
+
+
+def class_name(place: ValuePlace, model: ModelInfo | None) -> str:
+    """Return the name of the class of a logit or a probability; empty for any other value."""
+    is_class = place.step in (LOGITS, PROBABILITIES) and model is not None
+    if not is_class or model is None or place.channel >= len(model.labels):
+        return ""
+    return label_of(model, place.channel)
+
 
 ASK = (
     "Alt+click a value of a map or a prediction to see the sum that made it, "
     "or press Ctrl+H for the selected unit."
 )
+_TWO_SUMS_PX = 560
+"""Where two sums beside each other have room for the last line of their formulas."""
 CLOSED = "The network that computed this value is no longer open."
 
 
@@ -98,11 +261,11 @@ class NumberPanel(Panel):
             view.went.connect(lambda place, network=network: self.go(AskedValue(place, network)))
             view.stepped.connect(self.step)
             view.said.connect(state.hovered)
-        state.value_asked.connect(self.go)
+        state.views.value_asked.connect(self.go)
         state.model_loaded.connect(self._follow)
         state.picture_selected.connect(self._follow)
-        if state.asked_value is not None:
-            self.go(state.asked_value)
+        if state.views.asked_value is not None:
+            self.go(state.views.asked_value)
         self.query.refresh()
 
     def _add_controls(self) -> None:
@@ -143,7 +306,7 @@ class NumberPanel(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put two sums beside each other in a wide panel, one above the other in a tall one."""
         super().resizeEvent(event)
-        is_wide = event.size().width() > event.size().height()
+        is_wide = event.size().width() > max(event.size().height(), scaled_px(_TWO_SUMS_PX))
         self._sides.setDirection(
             QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
         )
@@ -248,11 +411,16 @@ class NumberPanel(Panel):
         question = self.question()
         if not isinstance(question, ExplainValue | ExplainMapValue):
             return None, None
+        other = self._request_to_b(question)
+        return _place_of(question), None if other is None else _place_of(other)
+
+    def _request_to_b(self, question: Request) -> Request | None:
+        """Return what B is asked where A is asked this; None if it cannot be asked."""
         try:
-            other = self._in_b(question)
+            found = self._in_b(question)
         except StudioError:
-            other = None
-        return _place_of(question), None if other is None else _place_of(other.request)
+            return None
+        return None if found is None else found.request
 
     def _caption_text(self) -> str:
         a, b = self.answers
@@ -291,8 +459,8 @@ class NumberPanel(Panel):
         first = lines_of(question, model)
         if shown == "first" or first is None:
             return first
-        other, in_b = self.state.second.model, self._in_b(question)
-        found = None if other is None or in_b is None else lines_of(in_b.request, other)
+        other, in_b = self.state.second.model, self._request_to_b(question)
+        found = None if other is None or in_b is None else lines_of(in_b, other)
         if found is None:
             return None
         second = dataclasses.replace(found, network="B")

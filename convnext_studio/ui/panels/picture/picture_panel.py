@@ -146,7 +146,8 @@ class PicturePanel(Panel):
             self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
         else:
             self.show_body()
-        self._refresh()
+        if not self.state.live.is_on:  # Frames come with their prediction, of which it is told next.
+            self._refresh()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
         # Without a prediction, the crop of the last one stays: for another class it is the same.

@@ -32,6 +32,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.thumbnail_loader import ThumbnailLoader
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.qimage import thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -157,7 +158,7 @@ class PicturesModel(QAbstractListModel):
             case Qt.ItemDataRole.DecorationRole:
                 return self._icon(picture.key)
             case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join(self._facts(picture))
+                return plain_tip("\n".join(self._facts(picture)))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return ", ".join(self._facts(picture))
             case Qt.ItemDataRole.UserRole:

@@ -33,6 +33,7 @@ from convnext_studio.ui.panels.pictures.pictures_model import ICON_PX, KEY_ROLE,
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
@@ -191,7 +192,8 @@ class PicturesPanel(QWidget):
     def show_watched(self, folder: str) -> None:
         """Say which folder is watched; an empty text means none."""
         self._watched = Path(folder).name if folder else ""
-        self.count.setToolTip(f"New pictures in {folder} are opened as they appear" if folder else "")
+        tip = f"New pictures in {folder} are opened as they appear" if folder else ""
+        self.count.setToolTip(plain_tip(tip))
         self._mark_chosen(self._state.opened.chosen)
 
     def _select(self, current: QModelIndex) -> None:

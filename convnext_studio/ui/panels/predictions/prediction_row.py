@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QWidget
 
 from convnext_studio.render import format_percent
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import follow_text
 
@@ -68,11 +69,12 @@ class PredictionRow(QAbstractButton):
     def _show(self, target: int, label: str, probability: float) -> None:
         self.target, self.label, self.probability = target, label, probability
         self.setAccessibleName(f"{label}, {self.percentage}")
-        self.setToolTip(
+        tip = (
             f"{label} (class {target}), {self.percentage}\n"
             "Click to explain this class; double click or Shift+F2 to name it;\n"
             "Alt+click to see how the number was made"
         )
+        self.setToolTip(plain_tip(tip))
         self.update()
 
     @property

@@ -21,7 +21,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import Shown
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.search.class_search import ClassSearch
 
 MOST_ROWS = 20
@@ -208,7 +208,7 @@ class PredictionsPanel(Panel):
         self.list.chosen.connect(self._explain)
         self.list.room_changed.connect(self._show)
         self.list.value_asked.connect(
-            lambda target: state.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
+            lambda target: state.views.ask_value(AskedValue(ValuePlace(PROBABILITIES, target)))
         )
         self.list.editor.named.connect(self._name)
         self.explained = ElidedLabel()
@@ -230,7 +230,8 @@ class PredictionsPanel(Panel):
         self.search.not_found.connect(self._take_likeliest)
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)
-        state.picture_selected.connect(self._show)
+        # Frames of a live source come with their prediction, of which it is told next.
+        state.picture_selected.connect(lambda _: None if state.live.is_on else self._show())
         state.prediction_made.connect(self._show)
         state.prediction_failed.connect(self._show)
         state.target_selected.connect(self._show)
@@ -298,7 +299,7 @@ class PredictionsPanel(Panel):
         self.list.show_classes(model, prediction, self._matches(model, prediction), target, others)
         percent = format_percent(float(prediction.probabilities[target]))
         self.explained.setText(f"Explained: {label_of(model, target)}, {percent}")
-        self.explained.setToolTip(self.explained.text())
+        self.explained.setToolTip(plain_tip(self.explained.text()))
         self.follow.setEnabled(self.state.target is not None)
 
     def _name(self, target: int, name: str) -> None:

@@ -24,7 +24,7 @@ from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text
 
 PROTOCOL_SENTENCES: dict[Protocol, str] = {
@@ -195,7 +195,7 @@ class FieldControls(ControlRow):
     def set_folder(self, folder: str) -> None:
         """Measure on the pictures of a folder."""
         self.folder.setText(folder)
-        self.folder.setToolTip(folder)
+        self.folder.setToolTip(plain_tip(folder))
         self.inputs.setCurrentIndex(self.inputs.findData("folder"))
         self._notice_change()
 

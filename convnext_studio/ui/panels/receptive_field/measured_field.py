@@ -12,7 +12,8 @@ from convnext_studio.erf import ShownScale, averaged_text, scale_of_squares
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, FieldView, ReceptiveFieldResult
 from convnext_studio.render import Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery, StopButton
 from convnext_studio.ui.plots.field_scene import point_text, shown_limits, why_no_figure, window_around
 from convnext_studio.ui.plots.map_texts import map_layer
 from convnext_studio.ui.plots.map_view import MapView

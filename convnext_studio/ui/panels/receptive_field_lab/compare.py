@@ -30,7 +30,8 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, QueryProgressBar, plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.panel_query import QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE
@@ -60,7 +61,7 @@ from convnext_studio.ui.state.comparison_entries import (
     Entry,
     at_node,
 )
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -226,7 +227,7 @@ class SubjectView(Panel):
 
     def _show_title(self) -> None:
         self._name.setText(self.name)
-        self._name.setToolTip(self.name)
+        self._name.setToolTip(plain_tip(self.name))
         self.setAccessibleName(self.name)
         self.map.view.setAccessibleName(f"Effective receptive field of {self.name}")
         for tell in (self._bar.setAccessibleName, self._bar.setToolTip):

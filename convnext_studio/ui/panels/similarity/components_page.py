@@ -74,6 +74,12 @@ COLOUR_NAMES = ("red", "green", "blue")
 _COLOURS = ("#ff5a50", "#3fc66b", "#5c8dff")
 _MARK_COLOUR = (255, 214, 64)
 _PANEL = "similarity_gallery"
+_VIEWS = (
+    ("Colours", -1, "The first three components as red, green and blue"),
+    ("First", 0, "The first component alone, as a signed map"),
+    ("Second", 1, "The second component alone, as a signed map"),
+    ("Third", 2, "The third component alone, as a signed map"),
+)
 _BASIS_TIP = (
     "What the components are computed from. Kept ones stay the same for all pictures, and are saved with the "
     "session"
@@ -309,15 +315,7 @@ class ComponentsPage(Page):
 
     def _make_controls(self) -> None:
         self.basis = choice("Basis", _BASIS_TIP, [])
-        self.view = Switch(
-            "Shown",
-            (
-                ("Colours", -1, "The first three components as red, green and blue"),
-                ("First", 0, "The first component alone, as a signed map"),
-                ("Second", 1, "The second component alone, as a signed map"),
-                ("Third", 2, "The third component alone, as a signed map"),
-            ),
-        )
+        self.view = Switch("Shown", _VIEWS)
         self.keep = KeepButton()
         self.erase = QToolButton()
         self.erase.setText("Erase")

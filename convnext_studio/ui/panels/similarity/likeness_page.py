@@ -244,6 +244,13 @@ class AlikePatches(QWidget):
         self.words.setText(f"{MEASURE_TITLES[result.measure]} with {what}, best first, in {pictures}")
 
 
+_VIEWS = (
+    ("Like A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
+    ("Like B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
+    ("Difference", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
+)
+
+
 class LikenessPage(Page):
     """The page with the likeness to a position."""
 
@@ -273,14 +280,7 @@ class LikenessPage(Page):
             "\n".join(f"{MEASURE_TITLES[each]}: {MEASURE_TEXTS[each]}" for each in MEASURES),
             ((MEASURE_TITLES[each], each) for each in MEASURES),
         )
-        self.view = Switch(
-            "Kept positions",
-            (
-                ("Like A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
-                ("Like B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
-                ("Difference", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
-            ),
-        )
+        self.view = Switch("Kept positions", _VIEWS)
         self.release = QPushButton("Release")
         self.release.setToolTip("Forget the kept positions")
         self.controls = [self.measure_box, self.view, self.release]
@@ -508,10 +508,10 @@ class LikenessPage(Page):
         limits, colormap, zero = scale
         placed = self._vectors.placement(key)
         assert placed is not None
-        field, crop = placed[0].field, placed[0].crop
-        seen, box = seen_map(values, field, crop)
+        seen, box = seen_map(values, placed[0].field, placed[0].crop)
         colours = veil(seen, limits, colormap, zero=zero)
-        return GalleryOverlay(colours, box, crop.picture_size, self.look.opacity, self.look.smooth)
+        size = placed[0].crop.picture_size
+        return GalleryOverlay(colours, box, size, self.look.opacity, self.look.smooth)
 
     def python(self, image: str) -> PythonLines | None:
         """Return the lines for the likeness that is shown, which follows the pointer."""

@@ -34,6 +34,7 @@ from convnext_studio.ui.panels.strip.strip_painter import BAR_PX, Content, Strip
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.node_texts import Costs, stage_texts
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
 from convnext_studio.ui.widgets.text_size import base_font, follow_text, scaled, scaled_px
 
@@ -241,7 +242,8 @@ class NetworkCanvas(QWidget):
                 return True
         elif isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             node = self.node_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), _KEYS if node is None else self._tip(node), self)
+            tip = _KEYS if node is None else self._tip(node)
+            QToolTip.showText(event.globalPos(), plain_tip(tip), self)
             return True
         return super().event(event)
 

@@ -39,7 +39,7 @@ from convnext_studio.ui.state.node_texts import (
     statistics_text,
 )
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.elided_label import FactsLabel
+from convnext_studio.ui.widgets.elided_label import FactsLabel, plain_tip
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -164,7 +164,7 @@ class StripHeader(QWidget):
     def show_numbers(self, text: str) -> None:
         """Show what is known about the selected node."""
         self.numbers.setText(text)
-        self.numbers.setToolTip(text)
+        self.numbers.setToolTip(plain_tip(text))
 
     def choose_costs(self, kind: str) -> None:
         """Choose what the cost bars show."""

@@ -82,9 +82,9 @@ class AxisPair:
             axis.setZValue(-1000)  # Draw the grid below the curves.
 
     @property
-    def left_px(self) -> float:
-        """The width of the axis on the left."""
-        return float(self._up.width())
+    def beside_px(self) -> float:
+        """The width of what is on the left and the right of the view box."""
+        return float(self._up.width() + self._rules[1].width())
 
     def set_x_ticks(self, ticks: TicksBetween) -> None:
         """Set the function that chooses the ticks of the x axis."""
@@ -224,6 +224,7 @@ class AxesView(QWidget):
         self._limits = x, y
         if self._is_fitted:
             self.fit()
+        self._spread_legend()  # The axes beside it may have become wider.
 
     @property
     def shown_limits(self) -> tuple[Limits, Limits]:
@@ -300,7 +301,7 @@ class AxesView(QWidget):
         return bool(self._lines[index].isVisible())
 
     def _spread_legend(self) -> None:
-        self._legend.spread(self.width() - self._axes.left_px, self.fontMetrics())
+        self._legend.spread(self.width() - self._axes.beside_px, self.fontMetrics())
 
     # ------------------------------------------------------------------------------------------------- look
 

@@ -179,8 +179,17 @@ class Legend:
         """Put as many names into each row as fit."""
         if self.items:
             widest = max(metrics.horizontalAdvance(label.text) for _, label in self.items)
-            columns = max(1, int(room_px // (widest + _LINE_PX)))
-            self._item.setColumnCount(min(columns, len(self.items)))
+            columns = min(max(1, int(room_px // (widest + _LINE_PX))), len(self.items))
+            self._item.setColumnCount(columns)
+            # Wider than the room, it would push the axes and their numbers out of the plot.
+            while columns > 1 and self._least_px > room_px:
+                columns -= 1
+                self._item.setColumnCount(columns)
+
+    @property
+    def _least_px(self) -> float:
+        layout: QGraphicsGridLayout = self._item.layout
+        return layout.effectiveSizeHint(Qt.SizeHint.MinimumSize).width()
 
     def show_hidden(self) -> None:
         """Paint the samples of hidden curves as such."""

@@ -1,4 +1,4 @@
-"""The actions of the Model and Navigate menus, which act on the network and on what is selected in it."""
+"""The actions of the Model menu, which change the network, and of Navigate, which select in it."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.ui.panels.interventions.change_menu import toggle_channel, toggle_node
 from convnext_studio.ui.panels.model.model_panel import DEVICES
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
 from convnext_studio.ui.shell.docks.panel_specs import panel_actions
@@ -281,5 +282,74 @@ NAVIGATE: tuple[ActionSpec, ...] = (
         "Close the message, restore a maximised panel, or go up in the network",
         lambda window: window.go_back(),
         "Esc",
+    ),
+)
+
+
+if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.shell.window import StudioWindow
+
+_MENU = "Model/Chan&ge"
+
+
+def _has_model(window: "StudioWindow") -> bool:
+    return window.state.model is not None
+
+
+def _has_changes(window: "StudioWindow") -> bool:
+    return not window.state.interventions.chain.is_empty
+
+
+INTERVENE: tuple[ActionSpec, ...] = (
+    ActionSpec(
+        "change_node",
+        _MENU,
+        "Switch the selected &node off or on",
+        "Set the output of the selected node to 0, of a block that of its branch, or undo that",
+        lambda window: toggle_node(window.state, window.state.node),
+        "Ctrl+Alt+N",
+        needs="a model",
+        enabled=_has_model,
+    ),
+    ActionSpec(
+        "change_channel",
+        _MENU,
+        "Switch the selected &channel off or on",
+        "Set the selected channel of the selected node to 0, or undo that",
+        lambda window: toggle_channel(window.state),
+        "Ctrl+Alt+C",
+        needs="a model",
+        enabled=_has_model,
+    ),
+    ActionSpec("change_1", _MENU, SEPARATOR),
+    ActionSpec(
+        "change_undo",
+        _MENU,
+        "&Undo the last change",
+        "Undo the last change of the network or of a picture",
+        lambda window: window.state.interventions.undo(),
+        "Ctrl+Alt+Z",
+        needs="a change",
+        enabled=lambda window: window.state.interventions.can_undo,
+    ),
+    ActionSpec(
+        "change_redo",
+        _MENU,
+        "&Redo the change",
+        "Make the change again that was undone last",
+        lambda window: window.state.interventions.redo(),
+        "Ctrl+Alt+Shift+Z",
+        needs="an undone change",
+        enabled=lambda window: window.state.interventions.can_redo,
+    ),
+    ActionSpec(
+        "change_clear",
+        _MENU,
+        "Remove &all changes",
+        "Remove all changes of the network and of pictures",
+        lambda window: window.state.interventions.clear(),
+        "Ctrl+Alt+X",
+        needs="a change",
+        enabled=_has_changes,
     ),
 )

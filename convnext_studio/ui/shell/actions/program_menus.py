@@ -1,4 +1,4 @@
-"""The actions of the File, Edit, View and Help menus, which act on files and on the window."""
+"""The actions of the File, Live, Edit, View and Help menus, which act on what is open and on the window."""
 
 from PySide6.QtCore import Qt
 
@@ -101,7 +101,7 @@ FILE: tuple[ActionSpec, ...] = (
         "File",
         "Open receptive &field…",
         "Open a saved field (.npy or .npz) in the receptive-field lab; it needs no model",
-        lambda window: window.choose_field(),
+        lambda window: window.panels.choose_field(),
         "Ctrl+Shift+F",
     ),
     ActionSpec("file_3", "File", SEPARATOR),
@@ -456,4 +456,94 @@ HELP: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("help_2", "Help", SEPARATOR),
     ActionSpec("about", "Help", "A&bout", "About this program", lambda window: window.guide.show_about()),
+)
+
+
+LIVE: tuple[ActionSpec, ...] = (
+    *panel_actions("Live"),
+    ActionSpec("live_1", "Live", SEPARATOR),
+    ActionSpec(
+        "live_camera",
+        "Live",
+        "&Camera",
+        "Switch a camera on; what it sees is the picture, frame by frame",
+        lambda window: window.live.open_camera(),
+    ),
+    ActionSpec(
+        "live_film",
+        "Live",
+        "&Film…",
+        "Play a film, or an animated GIF or WebP, as the picture",
+        lambda window: window.live.choose_film(),
+    ),
+    ActionSpec(
+        "live_screen",
+        "Live",
+        "&Part of the screen",
+        "Show a frame on the screen; what is inside is the picture",
+        lambda window: window.live.open_screen(),
+    ),
+    ActionSpec("live_2", "Live", SEPARATOR),
+    ActionSpec(
+        "live_freeze",
+        "Live",
+        "Free&ze",
+        "Stop at the frame that is shown, which then is a picture like any other; choose again to go on",
+        lambda window: window.live.toggle(),
+        "Space",
+        needs="a live source",
+        enabled=lambda window: window.live.is_on,
+        checked=lambda window: window.live.is_on and not window.live.is_running,
+    ),
+    ActionSpec(
+        "live_back",
+        "Live",
+        "One frame &back",
+        "Freeze, and show the frame before",
+        lambda window: window.live.step(-1),
+        "Left",
+        needs="a live source",
+        enabled=lambda window: window.live.takes_arrows,
+    ),
+    ActionSpec(
+        "live_on",
+        "Live",
+        "One frame &on",
+        "Freeze, and show the next frame",
+        lambda window: window.live.step(1),
+        "Right",
+        needs="a live source",
+        enabled=lambda window: window.live.takes_arrows,
+    ),
+    ActionSpec("live_3", "Live", SEPARATOR),
+    ActionSpec(
+        "live_record",
+        "Live",
+        "&Record frames…",
+        "Save every frame that is shown to a folder; choose again to stop",
+        lambda window: window.live.toggle_recording(),
+        "R",
+        needs="a live source",
+        enabled=lambda window: window.live.is_on,
+        checked=lambda window: window.live.is_recording,
+    ),
+    ActionSpec(
+        "live_views",
+        "Live",
+        "Film of the &views…",
+        "Save a film of this window's views as MP4 or GIF; choose again to finish it",
+        lambda window: window.live.toggle_filming(),
+        needs="a live source",
+        enabled=lambda window: window.live.is_on,
+        checked=lambda window: window.live.is_filming,
+    ),
+    ActionSpec(
+        "live_leave",
+        "Live",
+        "Leave the so&urce",
+        "Switch the camera off, or close the film; the picture stays",
+        lambda window: window.live.leave(),
+        needs="a live source",
+        enabled=lambda window: window.live.is_on,
+    ),
 )

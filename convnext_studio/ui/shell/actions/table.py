@@ -7,10 +7,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
-from convnext_studio.ui.shell.actions.intervene import INTERVENE
-from convnext_studio.ui.shell.actions.live import LIVE
-from convnext_studio.ui.shell.actions.network_menus import MODEL, NAVIGATE
-from convnext_studio.ui.shell.actions.program_menus import EDIT, FILE, HELP, VIEW
+from convnext_studio.ui.shell.actions.network_menus import INTERVENE, MODEL, NAVIGATE
+from convnext_studio.ui.shell.actions.program_menus import EDIT, FILE, HELP, LIVE, VIEW
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
 
 if TYPE_CHECKING:  # The window imports this table.

@@ -67,7 +67,7 @@ def _make_model(window: "StudioWindow") -> QWidget:
     panel.stem_chosen.connect(controller.models.change_stem)
     panel.normalisation_chosen.connect(controller.models.change_normalisation)
     panel.part_chosen.connect(controller.models.open_part)
-    panel.search_asked.connect(window.search_published)
+    panel.search_asked.connect(lambda text: window.panels.search_published(text))
     controller.models.asked.connect(panel.show_asked)
     controller.models.refused.connect(lambda: panel.show_refused(controller.models.loaded))
     panel.offer(window.settings.values.recent_models)
@@ -136,7 +136,7 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
         window.state, window.bridge, controller.background, controller.models.is_offline, window.saving
     )
     lab.noticed.connect(window.messages.tell)
-    lab.search_asked.connect(window.search_published)
+    lab.search_asked.connect(lambda text: window.panels.search_published(text))
     lab.save_asked.connect(lambda: window.exports.open("field_lab"))
     return lab
 
@@ -163,7 +163,7 @@ def _make_comparison(window: "StudioWindow") -> QWidget:
     panel = ComparisonPanels(
         window.state, window.bridge, window.controller.second, lambda: settings.values.recent_models
     )
-    panel.search_asked.connect(window.search_published)
+    panel.search_asked.connect(lambda text: window.panels.search_published(text))
     return panel
 
 

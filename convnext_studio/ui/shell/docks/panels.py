@@ -1,9 +1,8 @@
 """The panels by name, for those who use what only one panel has."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from convnext_studio.ui.shell.docks.dock import PanelDock
+from convnext_studio.ui.shell.docks.layout import DockLayout
 
 if TYPE_CHECKING:  # A panel is imported when it is first shown.
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
@@ -20,8 +19,9 @@ if TYPE_CHECKING:  # A panel is imported when it is first shown.
 class Panels:
     """The panels with their types; each is created on first access."""
 
-    def __init__(self, docks: Mapping[str, PanelDock]) -> None:
-        self._docks = docks
+    def __init__(self, layout: DockLayout) -> None:
+        self._layout = layout
+        self._docks = layout.docks
 
     @property
     def model(self) -> "ModelPanel":
@@ -67,3 +67,18 @@ class Panels:
     def figure(self) -> "FigurePanel":
         """The panel that joins views to a figure."""
         return cast("FigurePanel", self._docks["figure"].panel)
+
+    def choose_field(self) -> None:
+        """Ask for a file of saved receptive fields, and show it in the lab."""
+        self._layout.show_panel("field_lab")
+        self.field_lab.choose_field()
+
+    def open_field(self, path: str) -> None:
+        """Show a saved receptive field that was dropped or named on the command line."""
+        self._layout.show_panel("field_lab")
+        self.field_lab.open_field(path)
+
+    def search_published(self, text: str) -> None:
+        """Show the list of published weights, with what has these words."""
+        self._layout.show_panel("catalogue")
+        self.catalogue.search_for(text)

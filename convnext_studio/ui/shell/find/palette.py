@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.shell.find.palette_entries import Entry
+from convnext_studio.ui.shell.find.palette_entries import PaletteEntry
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.search.fuzzy import Match, match
 
@@ -124,7 +124,9 @@ _LIST_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_Page
 _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[tuple[Entry, Match]]:
+def ranked(
+    query: str, entries: Sequence[PaletteEntry], recent: Sequence[str]
+) -> list[tuple[PaletteEntry, Match]]:
     """Return the entries that match a query: best fit first, then most recently chosen, then shortest.
 
     Without a query, recently chosen entries come before those that are always offered. A single letter searches
@@ -145,7 +147,7 @@ def ranked(query: str, entries: Sequence[Entry], recent: Sequence[str]) -> list[
     return found[:SHOWN_AT_MOST]
 
 
-def _fit(query: str, entry: Entry) -> Match | None:
+def _fit(query: str, entry: PaletteEntry) -> Match | None:
     """Match a query against an entry; words that are not shown count less than any that are."""
     shown = match(query, entry.text)
     hidden = match(query, f"{entry.text} {entry.also}") if entry.also else None
@@ -165,12 +167,12 @@ class Palette(Overlay):
 
     chosen = Signal(str)  # the key of what was chosen
 
-    def __init__(self, window: QWidget, entries: Callable[[], Sequence[Entry]]) -> None:
+    def __init__(self, window: QWidget, entries: Callable[[], Sequence[PaletteEntry]]) -> None:
         super().__init__(window, "Find anything")
         self._gather = entries
-        self._entries: Sequence[Entry] = ()
+        self._entries: Sequence[PaletteEntry] = ()
         self._recent: tuple[str, ...] = ()
-        self._found: list[tuple[Entry, Match]] = []
+        self._found: list[tuple[PaletteEntry, Match]] = []
         self.line = QLineEdit()
         self.line.setPlaceholderText(
             "Find a command, an option, a model, a class, help, a step of the lecture…"

@@ -60,7 +60,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PaletteEntry:
     """An entry of the command palette.
 
     Attributes
@@ -124,7 +124,7 @@ class PaletteEntries:
         self._lecture = lecture
         self._show_page = show_page
 
-    def gather(self) -> list[Entry]:
+    def gather(self) -> list[PaletteEntry]:
         """Return all entries that are available now."""
         gathered = [
             *self._commands(),
@@ -140,10 +140,10 @@ class PaletteEntries:
         ]
         return list({entry.key: entry for entry in reversed(gathered)}.values())[::-1]
 
-    def _commands(self) -> list[Entry]:
+    def _commands(self) -> list[PaletteEntry]:
         specs = [spec for spec in ACTIONS if spec.text != SEPARATOR and spec.id != PALETTE]
         return [
-            Entry(
+            PaletteEntry(
                 key=f"action {spec.id}",
                 text=spoken(spec),
                 kind=spec.menu.partition("/")[0].replace("&", ""),
@@ -155,9 +155,9 @@ class PaletteEntries:
             for spec in specs
         ]
 
-    def _panels(self) -> list[Entry]:
+    def _panels(self) -> list[PaletteEntry]:
         return [
-            Entry(
+            PaletteEntry(
                 f"panel {name}",
                 f"Panel: {dock.windowTitle()}",
                 "Panel",
@@ -167,10 +167,10 @@ class PaletteEntries:
             for name, dock in self._layout.docks.items()
         ]
 
-    def _options(self) -> list[Entry]:
+    def _options(self) -> list[PaletteEntry]:
         """Return the options of all panels that have been created."""
         return [
-            Entry(
+            PaletteEntry(
                 f"option {name} {option.name}",
                 f"{dock.windowTitle()} › {option.name}",
                 "Option",
@@ -186,15 +186,15 @@ class PaletteEntries:
         self._layout.show_panel(name)
         option.choose()
 
-    def _help(self) -> list[Entry]:
+    def _help(self) -> list[PaletteEntry]:
         return [
-            Entry(f"help {name}", f"Help: {page_title(name)}", "Help", partial(self._show_page, name))
+            PaletteEntry(f"help {name}", f"Help: {page_title(name)}", "Help", partial(self._show_page, name))
             for name in HELP_PAGES
         ]
 
-    def _steps(self) -> list[Entry]:
+    def _steps(self) -> list[PaletteEntry]:
         return [
-            Entry(
+            PaletteEntry(
                 f"step {place}",
                 f"Lecture, step {place + 1}: {title}",
                 "Lecture",
@@ -204,10 +204,10 @@ class PaletteEntries:
             for place, (title, chapter) in enumerate(self._lecture.titles)
         ]
 
-    def _nodes(self) -> list[Entry]:
+    def _nodes(self) -> list[PaletteEntry]:
         model = self._state.model
         return [
-            Entry(
+            PaletteEntry(
                 f"node {node.name}",
                 f"Go to {node.name}",
                 "Node",
@@ -217,9 +217,9 @@ class PaletteEntries:
             for node in (() if model is None else model.nodes)
         ]
 
-    def _pictures(self) -> list[Entry]:
+    def _pictures(self) -> list[PaletteEntry]:
         return [
-            Entry(
+            PaletteEntry(
                 f"picture {picture.key}",
                 f"Show {picture.name}",
                 "Picture",
@@ -229,11 +229,11 @@ class PaletteEntries:
             for picture in self._state.opened.all
         ]
 
-    def _recent(self) -> list[Entry]:
+    def _recent(self) -> list[PaletteEntry]:
         recent = self._settings.values
         return [
             *(
-                Entry(
+                PaletteEntry(
                     f"open {path}",
                     f"Open {Path(path).name}",
                     "Picture",
@@ -243,7 +243,7 @@ class PaletteEntries:
                 for path in recent.recent_pictures
             ),
             *(
-                Entry(
+                PaletteEntry(
                     f"open {path}",
                     f"Open {Path(path).name}",
                     kind,
@@ -256,7 +256,7 @@ class PaletteEntries:
             *(self._model(source) for source in recent.recent_models),
         ]
 
-    def _models(self) -> list[Entry]:
+    def _models(self) -> list[PaletteEntry]:
         """Return all models that can be opened by name; the presets are among the commands."""
         published = known_models().values()
         return [
@@ -265,16 +265,16 @@ class PaletteEntries:
             *(self._model(f"timm:{known.name}", _published_text(known)) for known in published),
         ]
 
-    def _model(self, source: str, detail: str = "") -> Entry:
+    def _model(self, source: str, detail: str = "") -> PaletteEntry:
         name = Path(source).name if is_file(source) else source
         folder = str(Path(source).parent) if is_file(source) else detail
         open_it = partial(self._controller.models.change, source=source)
-        return Entry(f"model {source}", f"Open the model {name}", "Model", open_it, folder)
+        return PaletteEntry(f"model {source}", f"Open the model {name}", "Model", open_it, folder)
 
-    def _classes(self) -> list[Entry]:
+    def _classes(self) -> list[PaletteEntry]:
         model = self._state.model
         return [
-            Entry(
+            PaletteEntry(
                 f"class {label} {index}",
                 f"Explain {label}",
                 "Class",

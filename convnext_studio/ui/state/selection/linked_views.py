@@ -1,8 +1,10 @@
-"""What all views of the current picture have in common: the point under the pointer, and the part they show."""
+"""What all views have in common: the point under the pointer, the part they show, and what one was asked."""
 
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
+
+from convnext_studio.protocol.value_sums import AskedValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,10 @@ class Viewport:
 
 
 class LinkedViews(QObject):
-    """The point of the current picture under the pointer, and the part of it that linked views show."""
+    """The point under the pointer, the part of the picture that is shown, and the value asked about."""
 
     pointed_at = Signal(object)  # tuple[float, float] | None: a point of the picture
+    value_asked = Signal(object)  # AskedValue: how this value was made is to be shown
     viewport_changed = Signal(object)  # Viewport | None: None for the whole picture
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -33,6 +36,7 @@ class LinkedViews(QObject):
         self._pointed: tuple[float, float] | None = None
         self._viewport: Viewport | None = None
         self._zoom_is_linked = False
+        self._asked_value: AskedValue | None = None
 
     @property
     def pointed(self) -> tuple[float, float] | None:
@@ -65,3 +69,13 @@ class LinkedViews(QObject):
         """Set whether all views of the picture show the same part of it, or each its own."""
         self._zoom_is_linked = is_linked
         self._viewport = None
+
+    @property
+    def asked_value(self) -> AskedValue | None:
+        """The value of which someone last asked how it was made, or None."""
+        return self._asked_value
+
+    def ask_value(self, asked: AskedValue) -> None:
+        """Ask how a value was made; the signal is emitted even if it was the last one asked about."""
+        self._asked_value = asked
+        self.value_asked.emit(asked)
