@@ -24,7 +24,7 @@ WHOLE_PX = 512
 
 
 def rows(runs: int) -> list[Row]:
-    """Measure all of it with ConvNeXt-T on the sample cat, and on noise of 1.6 megapixels, this with V2, too."""
+    """Measure all of it with ConvNeXt-T on the sample cat, and on noise of 1.6 megapixels, also with V2."""
     dispatcher = Dispatcher(cache_bytes=0)
     dispatcher.run(LoadModel(source=MODEL))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
