@@ -3,9 +3,11 @@
 import hashlib
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
@@ -28,6 +30,8 @@ from convnext_studio.protocol.pictures import (
     PictureFailure,
     PictureSource,
     RestorePictures,
+    SavedPicture,
+    SavePicture,
     ShowPicture,
     Thumbnail,
     ThumbnailPixels,
@@ -215,7 +219,8 @@ def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureF
 @handles(OpenImage)
 def open_image(workspace: Workspace, request: OpenImage, _should_stop: ShouldStop) -> ImageInfo:
     """Decode a picture and keep it."""
-    return _info(workspace.open_picture(request.data or request.path, request.name))
+    opened = workspace.open_picture(request.data or request.path, request.name)
+    return _info(replace(workspace.picture(opened.key), key=opened.key, path=opened.path))
 
 
 @handles(OpenRetouched)
@@ -225,6 +230,17 @@ def open_retouched(workspace: Workspace, request: OpenRetouched, _should_stop: S
     source = PictureSource("", picture.name, of=picture_of(request.image), retouches=request.retouches)
     workspace.pictures.know({picture.key: source})
     return _info(picture)
+
+
+@handles(SavePicture)
+def save_picture(workspace: Workspace, request: SavePicture, _should_stop: ShouldStop) -> SavedPicture:
+    """Write a picture as PNG, which loses nothing of its 8 bits."""
+    path = Path(request.path)
+    checked_ending(path, (".png",), "A picture")
+    pixels = workspace.picture(request.image).to_pil()
+    with written_whole(path) as stream:
+        pixels.save(stream, "PNG")
+    return SavedPicture(path=str(path))
 
 
 def _info(picture: DecodedImage) -> ImageInfo:

@@ -119,7 +119,7 @@ class PictureStore:
         own_key = retouched_key(key, retouches)
         kept = self._decoded.get(own_key)
         if kept is not None:
-            return kept
+            return replace(kept, name=name or kept.name)
         made = self.retouched_now(key, retouches)
         changed = replace(made, key=own_key, name=name or made.name)
         self._decoded.put(own_key, changed)

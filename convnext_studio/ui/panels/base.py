@@ -24,7 +24,6 @@ from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
-from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
 from convnext_studio.ui.state.app_state import AppState

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import (
-    QPushButton,
-)
+from PySide6.QtWidgets import QPushButton
 
 from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo

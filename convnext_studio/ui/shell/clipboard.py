@@ -137,21 +137,31 @@ class PythonCopy(QObject):
             return None
         if not state.second.is_changed_first:
             return OpenedNetwork(state.second.model, controller.second.loaded_second)
-        chain = state.interventions.chain
-        changes = tuple(change for change in chain.changes if change.enabled)
-        if chain.retouched or any(change.picture or change.effect == "picture mean" for change in changes):
+        recipe = state.interventions.recipe.applied
+        if recipe.averages_pictures:
             return None
-        return OpenedNetwork(state.model, controller.models.loaded, changes)
+        return OpenedNetwork(state.model, controller.models.loaded, recipe)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""
-        if python.needs_second and self._second() is None:
-            hint = "Changes of pictures, or from other pictures, cannot be written as Python. Choose “before”."
+        second = self._second()
+        is_of_pictures = second is not None and python.compares and bool(second.recipe.retouched)
+        if python.needs_second and (second is None or is_of_pictures):
+            hint = "A mean of the open pictures, or a difference of changed pictures, has no lines."
             self.noticed.emit(Notice(_TOPIC, "The changed network cannot be copied as Python.", hint))
             return
         QGuiApplication.clipboard().setText(self.text(python))
         hint = "Paste it into a script or a notebook where convnext-studio is installed."
         self.noticed.emit(Notice(_TOPIC, "The view was copied as Python.", hint, good=True))
+
+    def copy_recipe(self) -> None:
+        """Copy a script that makes the same changes and predicts."""
+        python = self._window.recipes.python
+        if python is None:
+            hint = "Make a change of a picture or inside the network; the mean of the pictures has no script."
+            self.noticed.emit(Notice(_TOPIC, "There are no changes to copy as Python.", hint))
+        else:
+            self.copy(python)
 
     def copy_focused(self) -> None:
         """Copy the script of the view with the keyboard focus, or else of its panel or the active one."""

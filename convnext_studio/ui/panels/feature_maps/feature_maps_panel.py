@@ -356,7 +356,7 @@ class FeatureMapsPanel(Panel):
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
         notes = () if self.query.second is None else self.query.second.notes
         if self.state.second.shown == "curtain":
-            notes = ("in each channel, A is left and B right of the line", *notes)
+            notes = (f"in each channel, {self.state.second.choice.sides}", *notes)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
         self.set_caption(" · ".join(text for text in (said, channel, contribution, *notes) if text))
