@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from convnext_studio.cli import exit_status
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named, full_parser
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.memory import is_of_computer, is_out_of_memory
+from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

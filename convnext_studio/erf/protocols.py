@@ -111,8 +111,8 @@ class MeasurementSettings:
         Whether the map of the node is the last one before the head.
     input_size
         Width and height of the input.
-    is_cropped
-        Whether the pictures were cropped as for a prediction instead of squashed.
+    is_cropped, is_padded
+        Whether the pictures were cropped, or padded, as for a prediction instead of squashed.
     pictures, noises
         The number of pictures and of noise inputs.
     has_own_squares
@@ -129,6 +129,7 @@ class MeasurementSettings:
     is_cropped: bool
     pictures: int
     noises: int
+    is_padded: bool = False
     has_own_squares: bool = True
 
 
@@ -178,7 +179,7 @@ def _inputs(measured: MeasurementSettings) -> str:
     size = f"{width} × {height} px"
     said = []
     if measured.pictures or not measured.noises:
-        how = "cropped" if measured.is_cropped else "squashed"
+        how = "resized and padded" if measured.is_padded else "cropped" if measured.is_cropped else "squashed"
         said.append(f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'} {how} to {size}")
     if measured.noises:
         said.append(
@@ -192,8 +193,8 @@ def _departures(measured: MeasurementSettings) -> list[str]:
     found = []
     if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
         found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")
-    if measured.is_cropped:
-        found.append("cropped")
+    if measured.is_padded or measured.is_cropped:
+        found.append("padded" if measured.is_padded else "cropped")
     if measured.noises:
         found.append("noise among the pictures" if measured.pictures else "noise instead of pictures")
     elif measured.pictures != REPLKNET_COUNT:

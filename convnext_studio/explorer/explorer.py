@@ -1,6 +1,6 @@
 """Explore one network and its pictures from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
@@ -212,12 +212,7 @@ class Explorer:
         >>> float(changed.open("sample:cat").maps("stage2").values[3].max())
         0.0
         """
-        if isinstance(changes, str | Path):
-            recipe = read_recipe(Path(changes))
-            keys = {path: self.open(path).key for path in recipe.pictures}
-            recipe = recipe.renamed(keys.__getitem__)
-        else:
-            recipe = changes if isinstance(changes, Recipe) else Recipe(tuple(changes))
+        recipe = _recipe_of(changes, lambda path: self.open(path).key)
         asked = Intervene(
             changes=recipe.changes,
             retouched=recipe.retouched,
@@ -373,3 +368,11 @@ def _averaged_inputs(inputs: Sequence[Picture] | str | Path) -> tuple[Inputs, tu
     if isinstance(inputs, str | Path):
         return ("noise", (), "") if str(inputs) == "noise" else ("folder", (), str(inputs))
     return "pictures", tuple(picture.key for picture in inputs), ""
+
+
+def _recipe_of(changes: Sequence[Change] | Recipe | str | Path, opened: Callable[[str], str]) -> Recipe:
+    """Return changes as a recipe, in which pictures are named by their keys; `opened` opens those of a file."""
+    if isinstance(changes, str | Path):
+        recipe = read_recipe(Path(changes))
+        return recipe.renamed({path: opened(path) for path in recipe.pictures}.__getitem__)
+    return changes if isinstance(changes, Recipe) else Recipe(tuple(changes))

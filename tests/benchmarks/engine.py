@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from convnext_studio.common.memory import is_out_of_memory
+from convnext_studio.common.processes.out_of_memory import is_out_of_memory
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.presets import preset

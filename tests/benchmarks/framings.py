@@ -17,13 +17,14 @@ from tests.benchmarks.passes import MODEL, bare_passes
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import medians, timed
 
+V2_MODEL = "preset:convnextv2_tiny"
 LARGE_PX = (1536, 1024)
 TILE_PX = 512
 WHOLE_PX = 512
 
 
 def rows(runs: int) -> list[Row]:
-    """Measure all of it with ConvNeXt-T on the sample cat, and on noise of 1.6 megapixels."""
+    """Measure all of it with ConvNeXt-T on the sample cat, and on noise of 1.6 megapixels, also with V2."""
     dispatcher = Dispatcher(cache_bytes=0)
     dispatcher.run(LoadModel(source=MODEL))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,8 +33,18 @@ def rows(runs: int) -> list[Row]:
     return [
         _whole(dispatcher, cat, module, runs),
         _changed(dispatcher, cat, runs),
-        _tiled(dispatcher, module, runs),
+        _tiled(dispatcher, module, runs, ""),
+        _tiled_v2(runs),
     ]
+
+
+def _tiled_v2(runs: int) -> Row:
+    """Measure V2, whose GRN takes a pass of its own over all tiles."""
+    dispatcher = Dispatcher(cache_bytes=0)
+    dispatcher.run(LoadModel(source=V2_MODEL))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = ConvNeXt(grn=True, layer_scale_init_value=0.0).eval().requires_grad_(False).to(device)
+    return _tiled(dispatcher, module, runs, ", V2")
 
 
 def _opened(dispatcher: Dispatcher, path: str) -> str:
@@ -72,7 +83,7 @@ def _changed(dispatcher: Dispatcher, cat: str, runs: int) -> Row:
     return Row(name="another framing at 224 px", ours=ours, theirs=theirs, reference="one prediction", goal=1.2)
 
 
-def _tiled(dispatcher: Dispatcher, module: ConvNeXt, runs: int) -> Row:
+def _tiled(dispatcher: Dispatcher, module: ConvNeXt, runs: int, variant: str) -> Row:
     width, height = LARGE_PX
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.png"
@@ -87,7 +98,7 @@ def _tiled(dispatcher: Dispatcher, module: ConvNeXt, runs: int) -> Row:
             lambda: tiles * timed(lambda: bare_passes(module, tile)),
         )
     return Row(
-        name=f"{width} × {height} in tiles",
+        name=f"{width} × {height} in tiles{variant}",
         ours=ours,
         theirs=theirs,
         reference=f"forward + backward of {TILE_PX} × {TILE_PX}, by the area",

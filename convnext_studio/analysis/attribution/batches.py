@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.memory import is_of_computer, is_out_of_memory
+from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
 
 Result = TypeVar("Result")
 

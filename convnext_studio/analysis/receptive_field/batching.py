@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import InputTooLarge, StudioError
-from convnext_studio.common.memory import is_of_computer, is_out_of_memory
+from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
 
 Result = TypeVar("Result")
 

@@ -3,7 +3,7 @@
 import sys
 
 from convnext_studio.common.errors import InputTooLarge, StudioError
-from convnext_studio.common.memory import is_of_computer, is_out_of_memory, is_torch_error
+from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory, is_torch_error
 from convnext_studio.protocol.envelope import Failed
 
 

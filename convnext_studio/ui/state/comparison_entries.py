@@ -103,7 +103,7 @@ def _convnext(config: object) -> ConvNeXtConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReadyComparison:
     """A ready-made comparison.
 
     Attributes
@@ -152,12 +152,12 @@ def with_layer_scale(config: ConvNeXtConfig, value: float) -> ConvNeXtConfig:
 
 
 COMPARISONS = (
-    Comparison(
+    ReadyComparison(
         "Trained against random weights",
         "The open model, and the same architecture with random weights",
         _trained_and_random,
     ),
-    Comparison(
+    ReadyComparison(
         "3 × 3 against 7 × 7 kernels",
         (
             "The open model's architecture with 3 × 3 and with 7 × 7 kernels, both with random "
@@ -165,12 +165,12 @@ COMPARISONS = (
         ),
         _kernels,
     ),
-    Comparison(
+    ReadyComparison(
         "Layer scale 1e-6 against 1",
         "The open model's architecture with random weights; at 1e-6 its blocks change almost nothing",
         _layer_scales,
     ),
-    Comparison(
+    ReadyComparison(
         "V1 against V2",
         (
             "The open model's architecture with random weights, initialised as V1 (layer scale "

@@ -1,6 +1,7 @@
 """The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
@@ -14,6 +15,7 @@ from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.decoding.picture_folders import pictures_in, shuffled
 from convnext_studio.model.framing import framing_of
 from convnext_studio.model.loaded import LoadedModel
+from convnext_studio.model.nodes import input_grid
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.protocol.receptive_fields import FieldRequest
 
@@ -68,6 +70,8 @@ class FieldInputs:
         The number of pictures among the inputs used, after which noise fills up; None while there is no noise.
     geometry
         The geometry of the last picture.
+    common
+        The geometries that the pictures have by themselves in their framings, once they were asked for.
     """
 
     request: FieldRequest
@@ -82,6 +86,7 @@ class FieldInputs:
     unreadable: list[str] = field(default_factory=list)
     pictures_given: int | None = None
     geometry: CropGeometry | None = None
+    common: list[CropGeometry] | None = None
 
     def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
         """Yield the inputs, each (1, C, H, W) float32, normalised, on the model's device.
@@ -114,24 +119,45 @@ class FieldInputs:
                     self.unreadable.append(str(error))
                 continue
             geometry = self._geometry_of(candidate, picture)
-            if geometry is None:
-                self.unreadable.append(f"“{picture.name}” has another shape in this framing.")
-                continue
             array, self.geometry = self.preprocessing(picture.for_networks, geometry)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)
 
-    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry | None:
-        """Return where the input lies in a picture; None if it cannot be averaged with the first one's."""
+    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry:
+        """Return where the input lies in a picture.
+
+        Where a framing gives pictures different shapes, each is cropped at its middle to the largest size that
+        all of them have, because only inputs of one size can be averaged.
+        """
         if self.preprocessing.squash:
             return squashed_geometry(picture.size, (self.request.input_px, self.request.height_px))
         if isinstance(candidate, Path):
             return self.preprocessing.geometry(picture.size)
-        geometry, first = self.model.geometry(picture.size, framing_of(candidate)), self.geometry
-        if first is None or (first.input_size, first.padding) == (geometry.input_size, geometry.padding):
-            return geometry
-        return None
+        geometry = self.model.geometry(picture.size, framing_of(candidate))
+        common = self._common_size()
+        return geometry if common is None else _middle_of(geometry, common)
+
+    def _common_size(self) -> tuple[int, int] | None:
+        """Return width and height of what all pictures show in their framing; None if they are alike anyway."""
+        if self.common is None:
+            self.common = []
+            for candidate in self.candidates:
+                with suppress(StudioError):  # Who reads it afterwards says why.
+                    size = self._read(candidate).size
+                    self.common.append(self.model.geometry(size, framing_of(str(candidate))))
+        if len({(each.input_size, each.padding) for each in self.common}) < 2:
+            return None
+        step = input_grid(self.model.config, self.model.nodes).step_px
+        width, height = (
+            min(int(each.seen_in_input[axis]) for each in self.common) // step * step for axis in (2, 3)
+        )
+        if not (width and height):
+            raise StudioError(
+                "The pictures have no part in common that the network takes in this framing.",
+                "Choose another framing, or leave out the smallest pictures.",
+            )
+        return width, height
 
     def _read(self, candidate: str | Path) -> DecodedImage:
         return (
@@ -142,7 +168,8 @@ class FieldInputs:
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)
-        shape = (self.model.config.in_chans, self.request.height_px, self.request.input_px)
+        size = self.geometry.input_size if self.geometry else (self.request.input_px, self.request.height_px)
+        shape = (self.model.config.in_chans, size[1], size[0])
         for position in range(after + count):
             array = noise.standard_normal(shape, dtype=np.float32)
             if position >= after:
@@ -184,6 +211,16 @@ class FieldInputs:
             files = "1 file was" if len(self.unreadable) == 1 else f"{len(self.unreadable)} files were"
             said.append(f"{files} left out: {named}{more}")
         return said
+
+
+def _middle_of(geometry: CropGeometry, size: tuple[int, int]) -> CropGeometry:
+    """Return the geometry of the middle of what an input shows, without its padding."""
+    _, _, *shown = geometry.seen_in_input
+    left, top = (
+        origin + (int(all_of) - wanted) // 2
+        for origin, all_of, wanted in zip(geometry.crop_origin, shown, size, strict=True)
+    )
+    return CropGeometry(geometry.picture_size, geometry.resized_size, (left, top), size)
 
 
 def squashed_geometry(picture_size: tuple[int, int], size: tuple[int, int]) -> CropGeometry:

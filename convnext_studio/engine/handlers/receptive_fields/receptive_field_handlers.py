@@ -190,6 +190,7 @@ class Measurement:
             is_last_map=request.node in last_map(model),
             input_size=size,
             is_cropped=not self.inputs.preprocessing.squash,
+            is_padded=self.inputs.geometry is not None and self.inputs.geometry.is_padded,
             pictures=pictures,
             noises=noises,
         )

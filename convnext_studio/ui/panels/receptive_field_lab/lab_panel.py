@@ -52,8 +52,8 @@ from convnext_studio.ui.state.comparison_entries import (
     COMPARISONS,
     MOST,
     OPEN_MODEL,
-    Comparison,
     Entry,
+    ReadyComparison,
     network,
     random_weights,
     saved_field,
@@ -283,7 +283,7 @@ class ReceptiveFieldLab(QWidget):
 
     # --------------------------------------------------------------------------------------------- subjects
 
-    def _show_comparison(self, comparison: Comparison) -> None:
+    def _show_comparison(self, comparison: ReadyComparison) -> None:
         if self._state.model is None:
             self._tell("No model is open yet, so there is nothing to compare.")
             return

@@ -30,7 +30,7 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveField,
     ReceptiveFieldResult,
 )
-from tests.engine.opening import Opener
+from tests.engine.opening import Opener, open_picture
 from tests.networks import SMALL, small_model
 
 
@@ -382,3 +382,41 @@ def test_one_pictures_field_is_measured_in_its_framing(engine_of: Opener) -> Non
     assert not result.field_map[:top].any()
     assert not result.field_map[:, width - right :].any()
     assert result.field_map[top : height - bottom, left : width - right].any()
+
+
+def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener, tmp_path: Path) -> None:
+    engine, model, _ = engine_of()
+    generator = np.random.default_rng(0)
+    sizes = ((100, 140), (120, 90))  # Height and width: they have 100 x 90 pixels in common.
+    pixels = [generator.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    images = []
+    for index, each in enumerate(pixels):
+        Image.fromarray(each).save(tmp_path / f"{index}.png")
+        images.append(framed(open_picture(engine, str(tmp_path / f"{index}.png")), Framing(kind="native")))
+    asked = ReceptiveField(
+        node="stage2", images=tuple(images), count=2, framing="own", protocol="absolute", fills_up=False
+    )
+    result = engine.run(asked)
+    assert isinstance(result, ReceptiveFieldResult)
+    step = max(node.field.stride_px for node in model.nodes if node.has_positions)
+    height, width = (100 // step * step, 90 // step * step)
+    expected = np.zeros((height, width))
+    for (whole_height, whole_width), each in zip(sizes, pixels, strict=True):
+        top, left = (whole_height - height) // 2, (whole_width - width) // 2
+        crop = each[top : top + height, left : left + width].astype(np.float32) / 255
+        normalised = (crop - np.array(model.preprocessing.mean)) / np.array(model.preprocessing.std)
+        x = torch.tensor(normalised.transpose(2, 0, 1)[None], dtype=torch.float32, requires_grad=True)
+        y = x
+        for number in range(2):
+            y = model.module.stages[number](model.module.downsample_layers[number](y))
+        unit = y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum()
+        expected += torch.autograd.grad(unit, x)[0][0].abs().sum(0).numpy() / 2
+    np.testing.assert_allclose(result.field_map, expected, rtol=1e-3, atol=1e-5 * expected.max())
+    assert f"2 pictures cropped to {width} × {height} px" in result.protocol_text
+    padded = framed(images[0], Framing(kind="whole", input_px=100))
+    alone = engine.run(ReceptiveField(node="stage2", images=(padded,), count=1, framing="own"))
+    assert isinstance(alone, ReceptiveFieldResult)
+    assert "1 picture resized and padded to " in alone.protocol_text
+    mixed = engine.run(ReceptiveField(node="stage2", images=(images[0],), count=3, framing="own"))
+    assert isinstance(mixed, ReceptiveFieldResult)
+    assert (mixed.pictures, mixed.noises) == (1, 2)
