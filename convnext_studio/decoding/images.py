@@ -42,7 +42,7 @@ _READERS: dict[Kind, str] = {
     "dicom": "dicom",
     "raw": "raw",
     "array": "arrays",
-    "film": "film",
+    "film": "films",
     "other": "others",
 }
 _HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "film", "other")

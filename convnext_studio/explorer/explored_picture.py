@@ -13,7 +13,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Answers
-from convnext_studio.explorer.opened_picture import OpenedPicture
+from convnext_studio.explorer.framed_picture import FramedPicture
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
@@ -55,7 +55,7 @@ Class = str | int
 """A class, by its name or its index."""
 
 
-class Picture(OpenedPicture):
+class Picture(FramedPicture):
     """An open picture and the results of the network for it; returned by `Explorer.open`."""
 
     @property

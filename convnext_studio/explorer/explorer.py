@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.interventions import Change, read_recipe
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipe import Recipe, read_recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
-from convnext_studio.explorer.opened_picture import PictureSource, picture_info
+from convnext_studio.explorer.framed_picture import PictureSource, picture_info
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig
@@ -187,15 +187,15 @@ class Explorer:
         return Comparison(self._engine, self.model, model)
 
     def with_interventions(
-        self, changes: "Sequence[Change] | str | Path", *, pictures: Sequence[Picture] = ()
+        self, changes: "Sequence[Change] | Recipe | str | Path", *, pictures: Sequence[Picture] = ()
     ) -> "Explorer":
         """Return an explorer whose network is this one, with parts of it changed; the weights are shared.
 
         Parameters
         ----------
         changes
-            The changes, or a recipe file. The picture of a change that takes values from another picture is
-            the `key` of an opened one.
+            The changes; a recipe, which may also change pictures; or a recipe file. Pictures are named by the
+            `key` of an opened one. A picture that a recipe changes is seen changed by the network.
         pictures
             The pictures that the effect ``picture mean`` averages over.
 
@@ -213,11 +213,16 @@ class Explorer:
         0.0
         """
         if isinstance(changes, str | Path):
-            changes = [
-                replace(change, picture=self.open(change.picture).key) if change.picture else change
-                for change in read_recipe(Path(changes))
-            ]
-        asked = Intervene(changes=tuple(changes), images=tuple(picture.key for picture in pictures))
+            recipe = read_recipe(Path(changes))
+            keys = {path: self.open(path).key for path in recipe.pictures}
+            recipe = recipe.renamed(keys.__getitem__)
+        else:
+            recipe = changes if isinstance(changes, Recipe) else Recipe(tuple(changes))
+        asked = Intervene(
+            changes=recipe.changes,
+            retouched=recipe.retouched,
+            images=tuple(picture.key for picture in pictures),
+        )
         changed = copy(self)
         changed._engine, changed.model = self._engine.with_changes(asked)
         changed._dispatcher = changed._engine

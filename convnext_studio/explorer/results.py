@@ -17,9 +17,9 @@ from convnext_studio.common.value_terms import ValueSum
 from convnext_studio.erf import Scale, definition
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.export import MapContents
+from convnext_studio.export.drawing.figure_page import Figure, png_bytes
 from convnext_studio.export.export_contents import explained_text, label_of
 from convnext_studio.export.field_figures import field_figure
-from convnext_studio.export.figure_page import Figure, png_bytes
 from convnext_studio.export.figures import attribution_figure, mosaic_figure, unit_figure
 from convnext_studio.export.safe_files import write_file
 from convnext_studio.export.views import save_npy

@@ -9,7 +9,7 @@ from PIL import Image
 
 from convnext_studio.explorer.results import DisplayedResult
 from convnext_studio.export import export_labels
-from convnext_studio.export.figure_page import Figure
+from convnext_studio.export.drawing.figure_page import Figure
 from convnext_studio.export.similarity_figures import (
     components_figure,
     label_image,

@@ -109,8 +109,8 @@ def export_fields(folder: Path, results: Sequence[ReceptiveFieldResult], stems: 
         If a file cannot be written; the files written before it stay.
     """
     # Imported here, because matplotlib would delay the window by half a second.
+    from convnext_studio.export.drawing.figure_page import png_bytes
     from convnext_studio.export.field_figures import curves_figure, field_figure
-    from convnext_studio.export.figure_page import png_bytes
 
     written: list[Path] = []
     for result, stem in zip(results, stems, strict=True):

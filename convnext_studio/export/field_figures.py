@@ -21,7 +21,7 @@ from convnext_studio.erf import (
     square_box,
     usual_scale,
 )
-from convnext_studio.export.figure_page import (
+from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
     ColourBar,
@@ -33,8 +33,8 @@ from convnext_studio.export.figure_page import (
     page_figure,
     style_ticks,
 )
+from convnext_studio.export.drawing.fonts import cut, plain, width_of
 from convnext_studio.export.figures import BODY_PX, COLORMAP
-from convnext_studio.export.fonts import cut, plain, width_of
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Square
 from convnext_studio.render import (
     UNCLIPPED,

@@ -8,8 +8,8 @@ from PIL import Image
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
+from convnext_studio.export.drawing.figure_page import PAPER, ColourBar, Figure, Marks, map_figure
 from convnext_studio.export.export_contents import MapContents, explained_text, place_text
-from convnext_studio.export.figure_page import PAPER, ColourBar, Figure, Marks, map_figure
 from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.pictures import ImageInfo

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.erf.field_files import npy_bytes
+from convnext_studio.export.drawing.figure_page import Figure, png_bytes
 from convnext_studio.export.export_contents import (
     ExportContents,
     MapContents,
@@ -21,7 +22,6 @@ from convnext_studio.export.export_contents import (
 )
 from convnext_studio.export.field_exports import about_field
 from convnext_studio.export.field_figures import field_figure
-from convnext_studio.export.figure_page import Figure, png_bytes
 from convnext_studio.export.figures import attribution_figure, mosaic_figure
 from convnext_studio.export.report import report_html
 from convnext_studio.export.safe_files import write_files

@@ -7,7 +7,7 @@ from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.figure_page import (
+from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
     RANDOM_WEIGHTS,
@@ -18,7 +18,7 @@ from convnext_studio.export.figure_page import (
     cut_line,
     lines_of,
 )
-from convnext_studio.export.fonts import plain, width_of
+from convnext_studio.export.drawing.fonts import plain, width_of
 from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.render import Rgb
 

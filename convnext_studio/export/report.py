@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from convnext_studio import __version__
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.erf import side_text
+from convnext_studio.export.drawing.figure_page import RANDOM_WEIGHTS, Figure
 from convnext_studio.export.export_contents import (
     TOP_COUNT,
     ExportContents,
@@ -17,7 +18,6 @@ from convnext_studio.export.export_contents import (
     label_of,
     map_stems,
 )
-from convnext_studio.export.figure_page import RANDOM_WEIGHTS, Figure
 from convnext_studio.model.framing import FRAMING_TITLES, framing_of
 from convnext_studio.protocol.attributions import Explanation
 from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult

@@ -7,7 +7,7 @@ from PIL import Image
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.common.likeness import MEASURE_TITLES
-from convnext_studio.export.figure_page import (
+from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
     ColourBar,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.export_contents import label_of, place_text
-from convnext_studio.export.figure_page import (
+from convnext_studio.export.drawing.figure_page import (
     GREY,
     INK,
     RANDOM_WEIGHTS,
@@ -17,6 +16,7 @@ from convnext_studio.export.figure_page import (
     cut_line,
     lines_of,
 )
+from convnext_studio.export.export_contents import label_of, place_text
 from convnext_studio.export.figures import laid_over, shading_of, size_text
 from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.protocol.attributions import INPUT, Explanation

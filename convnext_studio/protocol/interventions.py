@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.interventions import Change, Effect
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.protocol.envelope import Answer, Request
@@ -62,14 +63,49 @@ class ChangedLogitsResult(Answer, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    probabilities
-        The probabilities with the changes, (classes,) float64.
+    probabilities_before, probabilities
+        The probabilities without and with the changes, (classes,) float64.
     """
 
     image: str
     before: NDArray[np.float32]
     after: NDArray[np.float32]
+    probabilities_before: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+
+
+class FindSuperpixels(Request, frozen=True, kw_only=True):
+    """Divide what the network sees of a picture into patches of similar colour; answered by `Superpixels`.
+
+    Attributes
+    ----------
+    count
+        About how many patches there are to be.
+    compactness
+        How much near counts against alike: the larger, the squarer the patches.
+    """
+
+    doing: ClassVar[str] = "Finding superpixels"
+    priority: ClassVar[int] = 3
+    image: str
+    count: int = 50
+    compactness: float = 10.0
+
+
+class Superpixels(Answer, frozen=True, kw_only=True):
+    """The patches of similar colour of a picture.
+
+    Attributes
+    ----------
+    labels
+        (h, w) int32: the index of the patch of each pixel of the network's input.
+    geometry
+        The position of that input in the picture.
+    """
+
+    image: str
+    labels: NDArray[np.int32]
+    geometry: CropGeometry
 
 
 class RankParts(Request, frozen=True, kw_only=True):

@@ -214,6 +214,29 @@ class OpenRetouched(Request, frozen=True, kw_only=True):
     name: str = ""
 
 
+class SavePicture(Request, frozen=True, kw_only=True):
+    """Write an opened picture, with its changes, at its full size; answered by `SavedPicture`.
+
+    Attributes
+    ----------
+    path
+        A name that ends in ``.png``.
+    """
+
+    doing: ClassVar[str] = "Saving a picture"
+    on_processor: ClassVar[bool] = True
+    priority: ClassVar[int] = 4
+    replaces: ClassVar[bool] = False
+    image: str
+    path: str
+
+
+class SavedPicture(Answer, frozen=True, kw_only=True):
+    """The file that a picture was written to."""
+
+    path: str
+
+
 class ImageInfo(Answer, frozen=True, kw_only=True):
     """A picture that the engine keeps.
 

@@ -20,7 +20,7 @@ _BOX_BLURS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilledPixels:
     """Which pixels are filled: a mask within some rows and columns."""
 
     rows: slice
@@ -58,7 +58,7 @@ def retouched(
 
 
 def fill(
-    made: NDArray[Value], place: Place, retouch: Retouch, pasted: PastedPixels, scale: float = 1.0
+    made: NDArray[Value], place: FilledPixels, retouch: Retouch, pasted: PastedPixels, scale: float = 1.0
 ) -> None:
     """Fill a place of a picture, in place; see `retouched` for what is taken."""
     values = _filling(made, place, retouch, pasted, scale)
@@ -73,7 +73,7 @@ def fill(
 # ------------------------------------------------------------------------------------------------- the place
 
 
-def place_of(retouch: Retouch, size: tuple[int, int], scale: float = 1.0) -> Place | None:
+def place_of(retouch: Retouch, size: tuple[int, int], scale: float = 1.0) -> FilledPixels | None:
     """Return which pixels of a picture of that height and width are filled; None if there are none."""
     mask = np.zeros(size, np.bool_)
     if retouch.rectangle is not None:
@@ -87,13 +87,13 @@ def place_of(retouch: Retouch, size: tuple[int, int], scale: float = 1.0) -> Pla
     return _cut(~mask if retouch.inverted else mask)
 
 
-def _cut(mask: NDArray[np.bool_]) -> Place | None:
+def _cut(mask: NDArray[np.bool_]) -> FilledPixels | None:
     """Return the smallest part of a mask that holds all of it."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
     part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return Place(*part, mask[part])
+    return FilledPixels(*part, mask[part])
 
 
 def _span(start: float, length: float, side: int, scale: float) -> slice:
@@ -150,7 +150,7 @@ def _cells(cells: Cells, size: tuple[int, int], scale: float) -> NDArray[np.bool
 
 
 def _filling(
-    made: NDArray[Value], place: Place, retouch: Retouch, pasted: PastedPixels, scale: float
+    made: NDArray[Value], place: FilledPixels, retouch: Retouch, pasted: PastedPixels, scale: float
 ) -> NDArray[np.float64]:
     """Return what the rows and columns of a place are filled with, (h, w, 3 or 1) from 0 to 255."""
     shape: tuple[int, int] = (place.mask.shape[0], place.mask.shape[1])
@@ -170,7 +170,7 @@ def _filling(
             return np.broadcast_to(np.asarray(retouch.colour, np.float64), (*shape, 3))
 
 
-def _pasted(other: NDArray[np.uint8], size: tuple[int, int], place: Place) -> NDArray[np.float64]:
+def _pasted(other: NDArray[np.uint8], size: tuple[int, int], place: FilledPixels) -> NDArray[np.float64]:
     """Return the same place of another picture, which is squashed to this one's size."""
     rows, columns = (
         ((np.arange(part.start, part.stop) + 0.5) * theirs / ours).astype(np.int64)
@@ -179,8 +179,8 @@ def _pasted(other: NDArray[np.uint8], size: tuple[int, int], place: Place) -> ND
     return other[np.ix_(rows, columns)].astype(np.float64)
 
 
-def _blurred(made: NDArray[Value], place: Place, sigma: float) -> NDArray[np.float64]:
-    """Return a place of a picture blurred by nearly a Gaussian, repeating the pixels of the border.
+def _blurred(made: NDArray[Value], place: FilledPixels, sigma: float) -> NDArray[np.float64]:
+    """Return a place of a picture blurred by nearly a Gaussian, repeating what is at the border.
 
     Cells of a quarter of the deviation are averaged first, so that large pictures take no longer.
     """
@@ -234,7 +234,7 @@ def _interpolated(
     return np.asarray(np.take(values, first, axis) * (1 - weight) + np.take(values, after, axis) * weight)
 
 
-def _noise(place: Place, seed: int, scale: float) -> NDArray[np.float64]:
+def _noise(place: FilledPixels, seed: int, scale: float) -> NDArray[np.float64]:
     """Return normal noise (h, w, 3) that depends only on the pixel's place in the picture and the seed."""
     rows, columns = (
         ((np.arange(part.start, part.stop) + 0.5) / scale).astype(np.uint64)

@@ -19,7 +19,8 @@ from convnext_studio.cli import commands, exit_status
 from convnext_studio.cli import main as cli
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named
 from convnext_studio.cli.commands import doctor, erf, export_pictures
-from convnext_studio.common.interventions import Change, write_recipe
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipe import write_recipe
 from convnext_studio.common.versions import PACKAGES
 from convnext_studio.export import ExportContents
 from convnext_studio.model import load

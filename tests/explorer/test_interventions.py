@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convnext_studio import Explorer
-from convnext_studio.common.interventions import write_recipe
+from convnext_studio.common.recipe import write_recipe
 from convnext_studio.explorer import Change, Picture, Region
 
 

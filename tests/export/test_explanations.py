@@ -15,8 +15,8 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.export import ExportContents, export_contact_sheet, export_map, export_picture
+from convnext_studio.export.drawing.figure_page import ColourBar, PageCanvas
 from convnext_studio.export.export_contents import written_explanation
-from convnext_studio.export.figure_page import ColourBar, PageCanvas
 from convnext_studio.export.figures import attribution_figure
 from convnext_studio.export.wall_figures import contact_sheet_png
 from convnext_studio.protocol.attributions import Curves, Explanation, Faithfulness

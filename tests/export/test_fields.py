@@ -15,10 +15,10 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.export import ExportContents, export_fields, save_field
+from convnext_studio.export.drawing.figure_page import WARNING, PageCanvas
+from convnext_studio.export.drawing.fonts import width_of
 from convnext_studio.export.field_figures import COLOURS, curves_figure, field_figure
-from convnext_studio.export.figure_page import WARNING, PageCanvas
 from convnext_studio.export.figures import COLORMAP
-from convnext_studio.export.fonts import width_of
 from convnext_studio.protocol.receptive_fields import OpenField, ReceptiveFieldResult
 from convnext_studio.render import Limits, colorize, limits_of
 

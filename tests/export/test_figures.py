@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.export import ExportContents
+from convnext_studio.export.drawing.figure_page import PAPER, WARNING, ColourBar, Figure
 from convnext_studio.export.export_contents import written_explanation
 from convnext_studio.export.field_figures import curves_figure
-from convnext_studio.export.figure_page import PAPER, WARNING, ColourBar, Figure
 from convnext_studio.export.figures import (
     COLORMAP,
     attribution_figure,

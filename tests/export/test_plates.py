@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.export.figure_page import ColourBar, PageCanvas
+from convnext_studio.export.drawing.figure_page import ColourBar, PageCanvas
 from convnext_studio.export.plates import CELL_PX, Plate, PlateCell, letter, plate_bytes, shared_bars
 from convnext_studio.render import Limits
 

@@ -20,7 +20,7 @@ from convnext_studio.model.config import same_padding
 from convnext_studio.model.convnext import GRN, Block, ConvNeXt, SameConv2d
 from convnext_studio.model.nodes import BYTES_PER_VALUE, Size
 
-STRIP_BYTES = 20 << 20
+STRIP_BYTES = 12 << 20
 """How large the widest tensor of a strip may become."""
 KEPT_BYTES = 1 << 28
 """How large the inside of a whole block may be to be kept between the passes that a GRN needs."""

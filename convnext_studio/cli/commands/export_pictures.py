@@ -14,7 +14,7 @@ from convnext_studio.cli.options import framing, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
-from convnext_studio.common.interventions import read_recipe
+from convnext_studio.common.recipe import read_recipe
 from convnext_studio.comparison import match_node
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import PictureReader
@@ -101,14 +101,18 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
 def _second(run: Any, options: argparse.Namespace, images: list[ImageInfo]) -> ModelInfo | None:
     """Open the network to compare with as B, which may be the first one changed by a recipe."""
     if options.recipe is not None:
-        changes = tuple(
-            replace(change, picture=run(OpenImage(path=change.picture)).key) if change.picture else change
-            for change in read_recipe(Path(options.recipe))
-        )
+        recipe = read_recipe(Path(options.recipe))
+        opened = {path: run(OpenImage(path=path)).key for path in recipe.pictures}
+        recipe = recipe.renamed(opened.__getitem__)
         keys = tuple(image.key for image in images)
-        return cast(
-            "ModelInfo", run(Intervene(network="B", changes=changes, image="".join(keys[:1]), images=keys))
+        asked = Intervene(
+            network="B",
+            changes=recipe.changes,
+            retouched=recipe.retouched,
+            image="".join(keys[:1]),
+            images=keys,
         )
+        return cast("ModelInfo", run(asked))
     if options.compare is None:
         return None
     other = LoadModel(

@@ -8,7 +8,7 @@ from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding.bounded_child import BoundedChild, not_started
 from convnext_studio.decoding.images import described
 from convnext_studio.decoding.live import messages
-from convnext_studio.decoding.live.messages import Camera, FrameRead, Opened
+from convnext_studio.decoding.live.messages import Camera, FrameRead, SourceOpened
 
 TIME_LIMIT_S = 5.0
 OPENING_LIMIT_S = 30.0
@@ -58,7 +58,7 @@ class FrameReader:
         self._last = None
         self._end()
 
-    def open_file(self, path: str) -> Opened:
+    def open_file(self, path: str) -> SourceOpened:
         """Open a film, or a picture of several frames.
 
         Raises
@@ -74,7 +74,7 @@ class FrameReader:
         self._name = "The list of cameras"
         return self._ask(messages.ListCameras(), messages.Cameras, OPENING_LIMIT_S).cameras
 
-    def open_camera(self, camera: Camera) -> Opened:
+    def open_camera(self, camera: Camera) -> SourceOpened:
         """Switch a camera on.
 
         Raises
@@ -110,9 +110,9 @@ class FrameReader:
         if self._child is not None and not self._child.has_ended:
             self._ask(messages.CloseSource(), messages.Closed, self._limit_s)
 
-    def _open(self, question: messages.OpenFile | messages.OpenCamera) -> Opened:
+    def _open(self, question: messages.OpenFile | messages.OpenCamera) -> SourceOpened:
         self._last = None
-        opened: Opened = self._ask(question, Opened, OPENING_LIMIT_S)
+        opened: SourceOpened = self._ask(question, SourceOpened, OPENING_LIMIT_S)
         self._last = question
         return opened
 
@@ -131,7 +131,7 @@ class FrameReader:
         except (EOFError, OSError, ProtocolError):
             self._end()
             raise self._died(limit_s if overrun.is_set() else 0.0) from None
-        if isinstance(reply, messages.Refused):
+        if isinstance(reply, messages.FrameRefused):
             error = SourceGoneError if reply.may_return else StudioError
             raise error(reply.message, reply.hint)
         if not isinstance(reply, kind) or (isinstance(reply, FrameRead) and not _is_frame(reply)):

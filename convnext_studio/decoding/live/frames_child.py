@@ -31,7 +31,7 @@ def main(limit_s: float, limit_bytes: int) -> None:
     bound_memory(limit_bytes)
     answering = _Answering()
     with contextlib.suppress(EOFError, OSError):  # The parent is gone.
-        messages.send(sink, messages.Ready())
+        messages.send(sink, messages.ReaderReady())
         while True:
             question = messages.receive_question(source)
             bound_time(limit_s)
@@ -53,7 +53,7 @@ class _Answering:
             return self._reply(question)
         except StudioError as error:
             may_return = isinstance(error, CameraGoneError)
-            return messages.Refused(message=error.message, hint=error.hint, may_return=may_return)
+            return messages.FrameRefused(message=error.message, hint=error.hint, may_return=may_return)
 
     def _reply(self, question: messages.Question) -> messages.Reply:
         match question:
@@ -66,21 +66,21 @@ class _Answering:
             case messages.OpenCamera():
                 self._close()
                 self._camera = CameraReader(question.camera)
-                return messages.Opened(name=question.camera.title, times=np.empty(0))
+                return messages.SourceOpened(name=question.camera.title, times=np.empty(0))
             case messages.NewestFrame():
                 return self._newest(question)
             case messages.CloseSource():
                 self._close()
                 return messages.Closed()
 
-    def _open_file(self, path: str) -> messages.Opened:
+    def _open_file(self, path: str) -> messages.SourceOpened:
         self._close()
         self._name, _ = described(path)
         stream = self._stream = opened_file(file_of(path))
         with in_plain_words(self._name, stream):
             is_film = kind_of(stream.read(HEAD_BYTES)) == "film"
             self._file = Film(stream, self._name) if is_film else Animation(stream, path, self._name)
-        return messages.Opened(name=self._name, times=self._file.times)
+        return messages.SourceOpened(name=self._name, times=self._file.times)
 
     def _read(self, number: int) -> messages.FrameRead:
         if self._file is None or self._stream is None:

@@ -35,29 +35,29 @@ class Camera(Struct, frozen=True, kw_only=True):
 
 
 class OpenFile(Struct, frozen=True, kw_only=True, tag=True):
-    """A request to open a film or a picture of several frames; the reply is `Opened` or `Refused`."""
+    """A request to open a film or a picture of frames; the reply is `SourceOpened` or `FrameRefused`."""
 
     path: str
 
 
 class ReadFrame(Struct, frozen=True, kw_only=True, tag=True):
-    """A request for a frame of the open file; the reply is `FrameRead` or `Refused`."""
+    """A request for a frame of the open file; the reply is `FrameRead` or `FrameRefused`."""
 
     number: int
 
 
 class ListCameras(Struct, frozen=True, tag=True):
-    """A request for the cameras of this computer; the reply is `Cameras` or `Refused`."""
+    """A request for the cameras of this computer; the reply is `Cameras` or `FrameRefused`."""
 
 
 class OpenCamera(Struct, frozen=True, kw_only=True, tag=True):
-    """A request to switch a camera on; the reply is `Opened` or `Refused`."""
+    """A request to switch a camera on; the reply is `SourceOpened` or `FrameRefused`."""
 
     camera: Camera
 
 
 class NewestFrame(Struct, frozen=True, kw_only=True, tag=True):
-    """A request for the newest frame of the camera; the reply is `FrameRead`, `NoFrame` or `Refused`.
+    """A request for the newest frame of the camera; the reply is `FrameRead`, `NoFrame` or `FrameRefused`.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class CloseSource(Struct, frozen=True, tag=True):
     """A request to close the file, or to switch the camera off; the reply is `Closed`."""
 
 
-class Ready(Struct, frozen=True, tag=True):
+class ReaderReady(Struct, frozen=True, tag=True):
     """The first message of the child, after it has loaded its libraries."""
 
 
-class Opened(Struct, frozen=True, kw_only=True, tag=True):
+class SourceOpened(Struct, frozen=True, kw_only=True, tag=True):
     """The reply that a source is open.
 
     Attributes
@@ -132,7 +132,7 @@ class Closed(Struct, frozen=True, tag=True):
     """The reply that nothing is open any more."""
 
 
-class Refused(Struct, frozen=True, kw_only=True, tag=True):
+class FrameRefused(Struct, frozen=True, kw_only=True, tag=True):
     """The reply that explains in plain words why there is no frame.
 
     Attributes
@@ -147,7 +147,7 @@ class Refused(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Question = OpenFile | ReadFrame | ListCameras | OpenCamera | NewestFrame | CloseSource
-Reply = Ready | Opened | FrameRead | NoFrame | Cameras | Closed | Refused
+Reply = ReaderReady | SourceOpened | FrameRead | NoFrame | Cameras | Closed | FrameRefused
 
 
 def send(sink: io.RawIOBase, message: Question | Reply) -> None:

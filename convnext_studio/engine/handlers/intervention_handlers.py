@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from convnext_studio.analysis.attribution.ablations import segmented
 from convnext_studio.analysis.features import probabilities_of
 from convnext_studio.analysis.intervening.ablation_parts import block_parts, channel_parts, place_parts
 from convnext_studio.analysis.intervening.changed_outputs import (
@@ -29,12 +30,16 @@ from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.interventions import (
     ChangedLogits,
     ChangedLogitsResult,
+    FindSuperpixels,
     Intervene,
     RankedParts,
     RankParts,
+    Superpixels,
 )
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import pluralize
+
+_COLOURS = (1, 3)
 
 
 @handles(Intervene)
@@ -74,8 +79,20 @@ def logits_with_changes(
         image=request.image,
         before=before.cpu().numpy(),
         after=after.cpu().numpy(),
+        probabilities_before=probabilities_of(model, before).numpy(),
         probabilities=probabilities_of(model, after).numpy(),
     )
+
+
+@handles(FindSuperpixels)
+def find_superpixels(workspace: Workspace, request: FindSuperpixels, _should_stop: ShouldStop) -> Superpixels:
+    """Divide the network's input into patches of similar colour, as the attribution by superpixels does."""
+    tensor, geometry = workspace.input(request.image)
+    if tensor.shape[1] not in _COLOURS:
+        raise StudioError("Only pictures in colours or grey are divided into superpixels.")
+    preprocessing = workspace.model.preprocessing
+    labels = segmented(tensor, preprocessing, request.count, request.compactness).astype(np.int32)
+    return Superpixels(image=request.image, labels=labels, geometry=geometry)
 
 
 @handles(RankParts)

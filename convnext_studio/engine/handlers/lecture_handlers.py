@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import captured, stoppable
 from convnext_studio.analysis.features import as_maps, autocast, probabilities_of, to_array, to_arrays
-from convnext_studio.analysis.intervening.altered_passes import logits_without, stem_output
+from convnext_studio.analysis.intervening.ablation_parts import block_parts
+from convnext_studio.analysis.intervening.altered_passes import stem_output
+from convnext_studio.analysis.intervening.changed_outputs import logits_under_each
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.channel_handlers import check_channel
@@ -241,9 +243,14 @@ def drop_blocks(
     blocks = [node for node in model.nodes if node.kind == "block"]
     if not blocks or isinstance(model.config, TimmConfig):
         raise StudioError("This network has no blocks that can be left out.", "Open a ConvNeXt.")
-    with torch.no_grad(), autocast(tensor := workspace.input(request.image)[0], workspace.precision):
+    tensor = workspace.input(request.image)[0]
+    with torch.no_grad(), autocast(tensor, workspace.precision):
         whole = probabilities_of(model, model.module(tensor)[0]).numpy()
-    before = outputs_of(workspace, request.image, (block.before for block in blocks), still_wanted)
+
+    def output_of(node: str) -> Tensor:
+        return outputs_of(workspace, request.image, (node,), still_wanted)[node] if node else tensor[0]
+
+    parts = list(reversed(block_parts(model)))
     result = DroppedBlocks(
         image=request.image,
         probabilities=whole,
@@ -251,12 +258,12 @@ def drop_blocks(
         dropped=np.zeros((0, len(whole)), dtype=np.float64),
         total=len(blocks),
     )
-    for block in reversed(blocks):
-        logits = logits_without(model, before[block.before], block.name, workspace.precision, still_wanted)
+    for positions, logits in logits_under_each(model, parts, {}, output_of, workspace.precision, still_wanted):
+        (row,) = logits  # Blocks are nodes of their own, so each is a pass of its own.
         result = replace(
             result,
-            blocks=(block.name, *result.blocks),
-            dropped=np.concatenate([probabilities_of(model, logits).numpy()[None], result.dropped]),
+            blocks=(parts[positions.start].node, *result.blocks),
+            dropped=np.concatenate([probabilities_of(model, row).numpy()[None], result.dropped]),
         )
         done = len(result.blocks)
         text = f"Without each block: {done} of {len(blocks)}"

@@ -13,7 +13,7 @@ def show_frame(workspace: Workspace, request: ShowFrame, _should_stop: ShouldSto
         workspace.close_pictures(request.forgotten)
     for key in (request.key, request.first):
         if key:
-            workspace.take_frame(
+            workspace.pictures.keep_frame(
                 DecodedImage(
                     key=key,
                     name=request.name,

@@ -3,9 +3,11 @@
 import hashlib
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
@@ -28,6 +30,8 @@ from convnext_studio.protocol.pictures import (
     PictureFailure,
     PictureSource,
     RestorePictures,
+    SavedPicture,
+    SavePicture,
     ShowPicture,
     Thumbnail,
     ThumbnailPixels,
@@ -70,7 +74,7 @@ def list_pictures(
     failures.sort(key=lambda failure: places.get(failure.path, len(places)))
     sound = [path for path, failure in zip(found, unsound, strict=False) if failure is None]
     pictures = yield from _listed(request, (*sound, *found[len(unsound) :]), should_stop)
-    workspace.know_pictures({each.key: PictureSource(each.path, each.name) for each in pictures})
+    workspace.pictures.know({each.key: PictureSource(each.path, each.name) for each in pictures})
     return ListedPictures(
         pictures=tuple(pictures), checked=len(sound), failures=tuple(failures), folders=tuple(folders)
     )
@@ -103,7 +107,7 @@ def _pictures_below(
 
 def _failure_of(workspace: Workspace, path: str) -> PictureFailure | None:
     try:
-        workspace.reader.check_head(path)
+        workspace.pictures.reader.check_head(path)
     except StudioError as error:
         return PictureFailure(path=path, message=error.message, hint=error.hint)
     return None
@@ -143,7 +147,7 @@ def check_pictures(
             text = f"Checking pictures: {done:,} of {total:,}"
             yield Progress(id=request.id, done=done, total=total, text=text)
         try:
-            known = workspace.source(key)
+            known = workspace.pictures.source(key)
         except StudioError:
             continue  # The picture was closed.
         source = known.source
@@ -151,9 +155,9 @@ def check_pictures(
             continue
         try:
             if not request.decodes:
-                workspace.reader.check_head(source)
-            elif workspace.kept_picture(key) is None:
-                workspace.reader.decode(source, known.name, THUMBNAIL_PX, known.view)
+                workspace.pictures.reader.check_head(source)
+            elif workspace.pictures.at_hand(key) is None:
+                workspace.pictures.reader.decode(source, known.name, THUMBNAIL_PX, known.view)
             if request.with_sha256:
                 sha256[key] = _sha256(source)
         except StudioError as error:
@@ -175,10 +179,10 @@ def show_picture(
     workspace: Workspace, request: ShowPicture, _should_stop: ShouldStop
 ) -> ImageInfo | PictureFailure:
     """Decode a listed picture; reopen it if its file has changed or for another view of it."""
-    key, source = request.image, workspace.source(request.image)
+    key, source = request.image, workspace.pictures.source(request.image)
     view = source.view if request.view is None else request.view
     try:
-        if source.retouches or (view == source.view and not workspace.is_changed(key)):
+        if source.retouches or (view == source.view and not workspace.pictures.is_changed(key)):
             return _info(workspace.checked_picture(key))
         picture = workspace.open_picture(source.source, source.name, view)
     except StudioError as error:
@@ -194,14 +198,14 @@ def thumbnail(
 ) -> ThumbnailPixels | PictureFailure:
     """Decode a listed picture at the requested size."""
     key = request.image
-    kept = workspace.kept_picture(key)
+    kept = workspace.pictures.at_hand(key)
     if kept is not None:
         return ThumbnailPixels(image=key, pixels=reduced(kept.pixels, request.longest_px))
-    source = workspace.source(key)
+    source = workspace.pictures.source(key)
     if source.retouches:
         return ThumbnailPixels(image=key, pixels=workspace.picture(key).reduced(request.longest_px))
     try:
-        picture = workspace.reader.decode(source.source, source.name, request.longest_px, source.view)
+        picture = workspace.pictures.reader.decode(source.source, source.name, request.longest_px, source.view)
     except StudioError as error:
         return _no_picture(key, source, error)
     return ThumbnailPixels(image=key, pixels=picture.pixels)
@@ -215,16 +219,28 @@ def _no_picture(key: str, source: PictureSource, error: StudioError) -> PictureF
 @handles(OpenImage)
 def open_image(workspace: Workspace, request: OpenImage, _should_stop: ShouldStop) -> ImageInfo:
     """Decode a picture and keep it."""
-    return _info(workspace.open_picture(request.data or request.path, request.name))
+    opened = workspace.open_picture(request.data or request.path, request.name)
+    return _info(replace(workspace.picture(opened.key), key=opened.key, path=opened.path))
 
 
 @handles(OpenRetouched)
 def open_retouched(workspace: Workspace, request: OpenRetouched, _should_stop: ShouldStop) -> ImageInfo:
     """Make a picture of its own of an opened one with changes."""
-    picture = workspace.retouched_picture(request.image, request.retouches, request.name)
+    picture = workspace.pictures.retouched(request.image, request.retouches, request.name)
     source = PictureSource("", picture.name, of=picture_of(request.image), retouches=request.retouches)
-    workspace.know_pictures({picture.key: source})
+    workspace.pictures.know({picture.key: source})
     return _info(picture)
+
+
+@handles(SavePicture)
+def save_picture(workspace: Workspace, request: SavePicture, _should_stop: ShouldStop) -> SavedPicture:
+    """Write a picture as PNG, which loses nothing of its 8 bits."""
+    path = Path(request.path)
+    checked_ending(path, (".png",), "A picture")
+    pixels = workspace.picture(request.image).to_pil()
+    with written_whole(path) as stream:
+        pixels.save(stream, "PNG")
+    return SavedPicture(path=str(path))
 
 
 def _info(picture: DecodedImage) -> ImageInfo:
@@ -245,7 +261,7 @@ def _info(picture: DecodedImage) -> ImageInfo:
 @handles(RestorePictures)
 def restore_pictures(workspace: Workspace, request: RestorePictures, _should_stop: ShouldStop) -> None:
     """Register the pictures that the previous engine knew."""
-    workspace.know_pictures(request.sources)
+    workspace.pictures.know(request.sources)
 
 
 @handles(CloseImage)

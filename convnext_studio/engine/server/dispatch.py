@@ -71,8 +71,8 @@ class Dispatcher:
 
     def with_changes(self, request: Intervene) -> tuple["Dispatcher", ModelInfo]:
         """Return a dispatcher whose network is this one's, changed inside, and that knows the same pictures."""
-        changed = Dispatcher(reader=self._workspace.reader)
-        changed._workspace.know_pictures(self._workspace.sources)
+        changed = Dispatcher(reader=self._workspace.pictures.reader)
+        changed._workspace.pictures.know(self._workspace.pictures.sources)
         changed.share_model(self)
         model = cast("ModelInfo", changed.run(replace(request, network="A")))
         changed.run(CloseModel(network="B"))

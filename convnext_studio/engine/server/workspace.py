@@ -3,11 +3,10 @@
 from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from copy import copy
-from dataclasses import replace
 from itertools import count
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,21 +16,19 @@ from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.common.retouches import Retouch, retouched_key
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding import images
-from convnext_studio.decoding.fitted_bands import fitted_bands
-from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
+from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.decoding.retouched_images import with_retouches
 from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
+from convnext_studio.engine.server.picture_store import PictureStore
 from convnext_studio.model.framing import TRAINED, framing_of, picture_of
 from convnext_studio.model.loaded import LoadedModel, name_classes
 from convnext_studio.model.nodes import NodeInfo, Size, smallest_input_px
 from convnext_studio.protocol.envelope import Answer, Payload, Progress
 from convnext_studio.protocol.models import Precision
-from convnext_studio.protocol.pictures import PictureSource, is_needed
 
 CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
@@ -46,8 +43,7 @@ class Workspace:
     """One model, several pictures, and the cached results about them; a second one may be `beside` it.
 
     Results are cached by (model, picture, question), with a limit in bytes: the model's number changes whenever
-    another is loaded, and a picture's key changes with its file (that of a pasted one is a digest of its
-    bytes). Any number of pictures may be known; they are decoded when they are needed.
+    another is loaded, and a picture's key changes with its file.
 
     Parameters
     ----------
@@ -62,8 +58,8 @@ class Workspace:
         A number that is different for every model that was opened.
     precision
         The precision of the forward pass.
-    reader
-        The picture reader passed to the constructor.
+    pictures
+        The opened pictures.
     results
         The cached answers, by `key`.
     outputs
@@ -94,11 +90,7 @@ class Workspace:
         self._numbers = count(1)
         self.model_number = 0
         self.precision: Precision = "float32"
-        self.reader = reader
-        self._sources: dict[str, PictureSource] = {}
-        self._pictures: ByteCache[DecodedImage] = ByteCache(picture_bytes, array_bytes)
-        self._frames: dict[str, DecodedImage] = {}  # Of live sources: they cannot be decoded again.
-        self._bands: ByteCache[NDArray[np.float32]] = ByteCache(picture_bytes, array_bytes)
+        self.pictures = PictureStore(picture_bytes, reader)
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
         self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, array_bytes)
@@ -194,22 +186,6 @@ class Workspace:
         """Return the cache key for a question about the open model."""
         return self.model_number, self.precision, *question
 
-    def know_pictures(self, sources: Mapping[str, PictureSource]) -> None:
-        """Register pictures by their keys, without decoding them."""
-        self._sources.update(sources)
-
-    @property
-    def sources(self) -> Mapping[str, PictureSource]:
-        """The known pictures by their keys."""
-        return self._sources
-
-    def source(self, key: str) -> PictureSource:
-        """Return the source of a picture; raise StudioError if it is not open."""
-        key = picture_of(key)
-        if key not in self._sources:
-            raise StudioError("This picture is no longer open.", "Open it again.")
-        return self._sources[key]
-
     def open_picture(self, source: str | bytes, name: str = "", view: PictureView = WHOLE) -> DecodedImage:
         """Decode a picture and keep it.
 
@@ -218,27 +194,15 @@ class Workspace:
         StudioError
             If it cannot be read, or is too small for the network.
         """
-        picture = self.reader.decode(source, name, view=view)
+        picture = self.pictures.reader.decode(source, name, view=view)
         self._check_size(picture)
-        path, data = ("", source) if isinstance(source, bytes) else (source, b"")
-        self._sources[picture.key] = PictureSource(path, picture.name, data, view)
-        self._pictures.put(picture.key, picture)
+        self.pictures.keep(picture, source, view)
         return picture
-
-    def take_frame(self, picture: DecodedImage) -> None:
-        """Keep a picture that has no file, until it is closed."""
-        self._sources[picture.key] = PictureSource("", picture.name)
-        self._frames[picture.key] = picture
 
     def close_pictures(self, keys: Collection[str]) -> None:
         """Forget pictures, in every framing, and all cached results about them."""
         keys = {picture_of(key) for key in keys}
-        for key in keys:
-            self._frames.pop(key, None)
-            if not is_needed(key, self._sources, keys):
-                self._sources.pop(key, None)
-            self._pictures.forget(key)
-            self._bands.forget(key)
+        self.pictures.close(keys)
         closed = frozenset(keys)
         for cache in (self.results, self.outputs, self.masked_outputs):
             cache.forget_where(lambda question, _: _mentions(question, closed))
@@ -254,57 +218,13 @@ class Workspace:
         """
         key = picture_of(key)
         retouches = self.retouched.get(key, ())
-        return self.retouched_picture(key, retouches) if retouches else self._unchanged_picture(key)
-
-    def retouched_picture(self, key: str, retouches: tuple[Retouch, ...], name: str = "") -> DecodedImage:
-        """Return an opened picture with changes, under a key of its own.
-
-        Raises
-        ------
-        StudioError
-            If the picture, or one of which parts are pasted, cannot be read.
-        """
-        key = picture_of(key)
-        own_key = retouched_key(key, retouches)
-        kept = self._pictures.get(own_key)
-        if kept is not None:
-            return kept
-        base = self._unchanged_picture(key)
-        made = with_retouches(base, retouches, lambda other: self._unchanged_picture(other).pixels)
-        changed = replace(made, key=own_key, name=name or base.name)
-        self._pictures.put(own_key, changed)
-        return changed
-
-    def _unchanged_picture(self, key: str) -> DecodedImage:
-        kept = self.kept_picture(key)
-        if kept is not None:
-            return kept
-        source = self.source(key)
-        if source.retouches:
-            return self.retouched_picture(source.of, source.retouches, source.name)
-        if self.is_changed(key):
-            raise StudioError(f"“{source.name}” has changed since it was opened.", "Open it again.")
-        picture = replace(self.reader.decode(source.source, source.name, view=source.view), key=key)
-        self._pictures.put(key, picture)
-        return picture
+        return self.pictures.retouched(key, retouches) if retouches else self.pictures.picture(key)
 
     def checked_picture(self, key: str) -> DecodedImage:
         """Like `picture`, but also raise StudioError if the picture is too small for the network."""
         picture = self.picture(key)
         self._check_size(picture)
         return picture
-
-    def kept_picture(self, key: str) -> DecodedImage | None:
-        """Return a picture if its pixels are cached, or None; nothing is decoded."""
-        key = picture_of(key)
-        return self._frames.get(key) or self._pictures.get(key)
-
-    def is_changed(self, key: str) -> bool:
-        """Whether a picture's file has changed since it was opened; False if the file is gone."""
-        source = self.source(key)
-        if source.data or source.retouches or picture_of(key) in self._frames:
-            return False
-        return picture_key(source.path, source.view) not in ("", picture_of(key))
 
     def input(self, image: str) -> tuple[Tensor, CropGeometry]:
         """Return an opened picture as the network's input, (1, C, H, W), and its position in the picture.
@@ -336,12 +256,10 @@ class Workspace:
         Raises
         ------
         StudioError
-            As `input` and `retouched_picture` do.
+            As `input` does, or if a picture of which parts are pasted cannot be read.
         """
         self.is_large(image)
-        picture = self._unchanged_picture(picture_of(image))
-        made = with_retouches(picture, retouches, lambda other: self._unchanged_picture(other).pixels)
-        return self._tensor_of(made, self.geometry(image))
+        return self._tensor_of(self.pictures.retouched_now(image, retouches), self.geometry(image))
 
     def _tensor_of(self, picture: DecodedImage, geometry: CropGeometry) -> Tensor:
         array, _ = self.model.preprocessing(self._bands_of(picture), geometry)
@@ -352,29 +270,7 @@ class Workspace:
         channels = self.model.config.in_chans
         if channels in (1, 3):
             return picture.for_networks
-        if picture.is_retouched:
-            raise StudioError(
-                f"“{picture.name}” cannot be changed for a network of {channels} channels.",
-                "Only pictures that are shown in colours or grey can be.",
-            )
-        known = self._bands.get(picture.key)
-        if known is None:
-            known = self._all_bands(picture)
-            self._bands.put(picture.key, known)
-        return fitted_bands(known, picture.view, channels, picture.name)
-
-    def _all_bands(self, picture: DecodedImage) -> NDArray[np.float32]:
-        if picture.key in self._frames:
-            return (
-                picture.pixels.astype(np.float32) / np.float32(255)
-                if picture.values is None
-                else picture.values
-            )
-        source = self.source(picture.key)
-        view = structs.replace(source.view, takes_all=True)
-        known = self.reader.decode(source.source, source.name, view=view).values
-        assert known is not None  # The view takes all.
-        return known
+        return self.pictures.bands(picture, channels)
 
     def is_large(self, image: str) -> bool:
         """Whether the network's input for a picture is so large that it has to be computed in tiles.

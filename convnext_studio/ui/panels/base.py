@@ -1,11 +1,11 @@
-"""The base class for panels, the query behind a panel, and the small widgets that panels share."""
+"""The base class for panels, and the small widgets that panels share."""
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -20,24 +20,86 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
-from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.model.frame_keys import number_of
+from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.panels.python_of_two import lines_of_two
-from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS, ViewContents
-from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.live.frame_label import FrameLabel
-from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
+from convnext_studio.ui.state.live.rates import FrameRate
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
-from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.progress_bar import ProgressBar
+from convnext_studio.ui.widgets.elided_label import ElidedLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
+if TYPE_CHECKING:  # A query is made for a panel.
+    from convnext_studio.ui.panels.panel_query import PanelQuery
+
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
+
+
+_KEEPS_UP = 0.75
+"""A panel that shows a smaller share of the frames says so."""
+
+
+class FrameLabel(ElidedLabel):
+    """Says which frame a panel shows and how many a second it really has; hidden unless the picture is live.
+
+    Parameters
+    ----------
+    follows
+        Whether the panel shows every frame as soon as it is the picture; otherwise it calls `count`.
+    """
+
+    def __init__(self, state: AppState, follows: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self._state = state
+        self._follows = follows
+        self._last: int | None = None
+        self._own, self._of_picture = FrameRate(), FrameRate()
+        self.setProperty("muted", True)
+        self.setAccessibleName("Frame")
+        self.setToolTip("The frame that is shown here, and how many frames a second this panel really shows")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.hide()
+        state.picture_selected.connect(self._follow)
+
+    def count(self, number: int | None) -> None:
+        """Take note that the panel shows that frame now; None if it shows none."""
+        if number is None:
+            return
+        if number != self._last:
+            self._last = number
+            self._own.count()
+        self._show(number)
+
+    def _follow(self, picture: ImageInfo | None) -> None:
+        number = None if picture is None else number_of(picture.key)
+        if number is None:
+            # The first is a frozen frame: the line stays, so that nothing moves.
+            self.setVisible(bool(self.text()))
+            self.setText("")
+            self._own.clear()
+            self._of_picture.clear()
+            return
+        self._of_picture.count()
+        if self._follows:
+            self.count(number)
+
+    def _show(self, number: int) -> None:
+        if not self._state.live.is_on:
+            return
+        own, all_of = self._own.per_second, self._of_picture.per_second
+        lags = own < _KEEPS_UP * all_of
+        self.setText(
+            f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
+            if lags
+            else f"frame {number + 1:,} · {own:.1f}/s"
+        )
+        self.show()
 
 
 class Panel(QWidget):
@@ -267,397 +329,6 @@ class Panel(QWidget):
     def _show_badge(self, _changed: object = None) -> None:
         self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
         self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
-
-
-class PanelQuery(QObject):
-    """A query that keeps a panel's content up to date with the panel's request.
-
-    It sends a request when that differs from the last one sent, and only while the panel is visible. Until the
-    answer arrives, the old content stays, dimmed; answers to older requests are dropped. Content of another
-    network than the open one is removed at once, because the new name and badge would stand over old numbers.
-
-    Parameters
-    ----------
-    question
-        Returns the request to send now; or a sentence that says why there is nothing to ask; or None if the
-        request is not known yet, in which case the old content stays, dimmed.
-    show
-        Shows an answer, complete or partial.
-    dim
-        Dims the content, or shows it as usual.
-    recall
-        Returns the cached answer to a request, or None if the engine has to be asked.
-    wait_ms
-        Debounce interval of `schedule` in milliseconds: only the last of several changes sends a request.
-    needs_model
-        Whether the request needs an open model, and has to be sent again when another one is opened.
-    waiting
-        The notice shown until the first answer arrives.
-    pauses
-        Whether the work is paused while the panel is hidden. The engine must keep what is done, so that it goes
-        on where it was.
-
-    Attributes
-    ----------
-    second
-        The answer of the second network, if the panel compares; otherwise None.
-    answer
-        The answer that the panel shows, complete or partial, also while it is dimmed; None while the panel
-        shows a notice.
-    progress
-        The latest progress message for the work in progress, kept after it was stopped; None if there was none,
-        or the answer is complete.
-    is_stopped
-        Whether the user stopped the work, so that the answer is partial.
-    """
-
-    changed = Signal()  # An attribute, or whether a request is in progress, has changed.
-    asked = Signal()
-
-    def __init__(
-        self,
-        panel: Panel,
-        question: Callable[[], Request | str | None],
-        show: Callable[[Any], None],
-        dim: Callable[[bool], None],
-        *,
-        recall: Callable[[Any], Payload | None] | None = None,
-        wait_ms: int = 0,
-        needs_model: bool = True,
-        waiting: str = "Computing …",
-        pauses: bool = False,
-    ) -> None:
-        super().__init__(panel)
-        self.panel = panel
-        self._pauses = pauses
-        self._paused: tuple[Request, ModelInfo | None] | None = None
-        self._question = question
-        self._show = show
-        self._dim = dim
-        self._recall = recall
-        self._needs_model = needs_model
-        self._waiting = waiting
-        self._query = Query(
-            panel.bridge, self._receive, self._fail, self._advance, on_cancel=self._cancel, parent=self
-        )
-        self.second = SecondAnswer(panel.state, panel.bridge, panel) if panel.compares else None
-        self._shown_of: tuple[object, ...] = ()
-        self.answer: Payload | None = None
-        self.progress: Progress | None = None
-        self.is_stopped = False
-        self._has_partial = False
-        self._is_current = False
-        self._is_behind = False  # Whether newer frames came while the last one is worked on.
-        self._is_old = False  # Whether the answer is that to an earlier question.
-        self._answered_by: ModelInfo | None = None
-        # Several things often change at once (ten pictures dropped together); only the last sends a request.
-        self._soon = QTimer(self, singleShot=True, interval=wait_ms)
-        self._soon.timeout.connect(self.refresh)
-        panel.set_query(self)
-        if needs_model:
-            panel.state.model_loaded.connect(self._remove_content_of_another_model)
-        if self.second is not None:
-            self.second.changed.connect(self._show_again)
-            panel.state.second.shown_changed.connect(self._show_again)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a request is in progress."""
-        return self._query.is_running or (self.second is not None and self.second.is_running)
-
-    @property
-    def is_scheduled(self) -> bool:
-        """Whether a request is about to be sent, after waiting for further changes."""
-        return self._soon.isActive()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether no answer is pending; a hidden panel counts as settled."""
-        return not (self.panel.isVisible() and (self.is_running or self.is_scheduled))
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the panel shows the complete answer to the last request."""
-        return self._is_current
-
-    @property
-    def shown_question(self) -> Request | None:
-        """The request whose complete answer the panel shows, or None."""
-        question = self._question() if self._is_current and self.answer is not None else None
-        return question if isinstance(question, Request) else None
-
-    @property
-    def progress_text(self) -> str:
-        """How far the work is, or was when it was stopped; empty if the answer is complete."""
-        text = "" if self.progress is None else self.progress.text
-        return f"Stopped. {text}".rstrip() if self.is_stopped else text
-
-    @property
-    def failure(self) -> Failed | None:
-        """The engine's error for the last request, or None."""
-        return self._query.failure
-
-    def is_news(self) -> bool:
-        """Whether the current request differs from the last one sent."""
-        question = self._question()
-        return not isinstance(question, Request) or self._query.is_news(question, of=self._model)
-
-    def refresh(self, _changed: object = None) -> None:
-        """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
-        self._soon.stop()
-        question = self._question()
-        if self._needs_model and self._model is None and isinstance(question, Request):
-            question = NO_MODEL
-        if self._lags_behind(question):
-            self._is_behind = True
-        elif not isinstance(question, Request):
-            self.drop()
-            if question is not None:
-                self._say(question)
-        elif self.is_paused:
-            self._go_on(question)
-        else:
-            is_news = self.is_news()
-            if is_news:
-                self.drop(dims=not self._is_next_frame(question))
-            if self.second is not None and self.panel.isVisible():
-                self.second.ask(question)
-            if is_news:
-                self._recall_or_ask(question)
-        self.changed.emit()
-
-    def schedule(self, _changed: object = None) -> None:
-        """Send the request soon if it is new; show a notice or cached answer at once where possible."""
-        if not self.is_news() or self.is_paused:
-            return
-        question = self._question()
-        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
-            self.refresh()
-            return
-        if isinstance(question, Request):
-            is_known = self._recalled(question) is not None
-        else:
-            is_known = not self.panel.shows_body  # A new notice can replace the old one immediately.
-        if is_known:
-            self.refresh()
-        else:
-            self.drop()
-            self._soon.start()
-
-    def ask_again(self) -> None:
-        """Send the request even if it is the same as the last one."""
-        self._query.drop()
-        self.refresh()
-
-    def start_over(self, _changed: object = None) -> None:
-        """Remove the content, because what it was about is open no more, and send the request again."""
-        self._query.drop()
-        self._say(self._waiting)
-        self.refresh()
-
-    def stop(self) -> None:
-        """Stop the work and keep the partial answer."""
-        self._query.stop()
-
-    def pause(self) -> None:
-        """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
-        question = self._question()
-        is_pausable = self._pauses and self.is_running and not self.is_news()
-        if is_pausable and isinstance(question, Request):
-            self._query.drop()
-            if self.second is not None:
-                self.second.drop()
-            self._paused = question, self._model
-            self.changed.emit()
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the work on the current question was paused."""
-        question = self._question()
-        return self._paused is not None and self._paused[0] == question and self._paused[1] is self._model
-
-    def _go_on(self, question: Request) -> None:
-        """Ask again what was paused, once the panel can be seen; what is shown stays."""
-        if self.panel.isVisible():
-            self._paused = None
-            if self.second is not None:
-                self.second.ask(question)
-            self._query.ask(question, of=self._model)
-
-    def drop(self, dims: bool = True) -> None:
-        """Cancel any pending request, and dim the content because it is out of date."""
-        self._is_behind = False
-        self._query.drop()
-        if self.second is not None:
-            self.second.drop()
-        self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
-        self._is_old, self._paused = True, None
-        if dims:
-            self._dim(True)
-        self.changed.emit()
-
-    # ---------------------------------------------------------------------------------------- live sources
-
-    @property
-    def _asked_frame(self) -> Request | None:
-        """The last request, if it is about a frame of a live source."""
-        asked = self._query.asked
-        return asked if asked is not None and frame_of(asked) is not None else None
-
-    def _is_next_frame(self, question: Request) -> bool:
-        """Whether a question is the last one, about another frame: the content is then no older than it was."""
-        asked = self._asked_frame
-        return asked is not None and self.panel.state.live.is_on and differ_in_frame_only(asked, question)
-
-    def _lags_behind(self, question: Request | str | None) -> bool:
-        """Whether the last frame's answer is waited for, and then this question is asked.
-
-        If a new frame ended the work on the last one, a panel that takes longer would show nothing at all.
-        """
-        if not (self._query.is_running and self.panel.isVisible() and self.panel.state.live.is_on):
-            return False
-        if not isinstance(question, Request):
-            return self._asked_frame is not None and self.panel.state.prediction is not None
-        return self._is_next_frame(question)
-
-    def _catch_up(self) -> None:
-        """Ask about the newest frame if others came while the last one was worked on."""
-        if self._is_behind:
-            self._is_behind = False
-            self.refresh()
-
-    # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
-    @property
-    def _model(self) -> ModelInfo | None:
-        return self.panel.state.model if self._needs_model else None
-
-    def _recalled(self, question: Request) -> Payload | None:
-        return None if self._recall is None else self._recall(question)
-
-    def _recall_or_ask(self, question: Request) -> None:
-        at_hand = self._recalled(question)
-        if at_hand is not None:
-            self._query.take_as_asked(question, of=self._model)
-            self._receive(at_hand)
-        elif self.panel.isVisible():
-            self._ask(question)
-
-    def _ask(self, question: Request) -> None:
-        if not self.panel.shows_body:
-            self._say(self._waiting)
-        self._query.ask(question, of=self._model)
-        self.asked.emit()
-
-    def _remove_content_of_another_model(self, model: ModelInfo) -> None:
-        if self.answer is not None and self._answered_by is not model:
-            self._say(self._waiting)
-            self.changed.emit()
-
-    def _say(self, text: str, can_retry: bool = False) -> None:
-        self.answer = None
-        self.panel.show_notice(text, can_retry)
-
-    def _put(self, answer: Payload) -> None:
-        self.answer, self._answered_by, self._is_old = answer, self._model, False
-        self._present()
-
-    def _present(self) -> None:
-        """Show the answer, if that of the second network is there as well where it is needed."""
-        if self.second is not None and self.second.is_lacking:
-            # What is shown stays for a while, dimmed, unless it is not of the same networks.
-            if not (self.second.is_running and self._networks == self._shown_of and self.panel.shows_body):
-                self._shown_of = ()
-                self.panel.show_notice(self.second.lacking_text)
-            self._dim(True)
-            return
-        self._shown_of = self._networks
-        self._dim(False)
-        self.panel.show_body()
-        self._show(self.answer)
-
-    @property
-    def _networks(self) -> tuple[object, ...]:
-        """The networks that are open, and which of them are to be shown."""
-        second = self.panel.state.second
-        return (self._model, second.model, second.shown)
-
-    def _show_again(self) -> None:
-        """Show the answer again, after that of the second network, or what is to be shown, has changed."""
-        if self.answer is not None and not self._is_old:
-            self._present()
-        elif self.answer is not None and self._networks != self._shown_of:
-            self.panel.show_notice(self._waiting)
-        self.changed.emit()
-
-    def _receive(self, answer: Payload) -> None:
-        self.progress, self._has_partial, self._is_current = None, False, True
-        self._note_frame()
-        self._put(answer)
-        self.changed.emit()
-        self._catch_up()
-
-    def _note_frame(self) -> None:
-        asked = self._query.asked
-        self.panel.frame_label.count(None if asked is None else frame_of(asked))
-
-    def _advance(self, progress: Progress) -> None:
-        self.progress = progress
-        if progress.partial is not None:
-            self._has_partial = True
-            self._put(progress.partial)
-        elif not self.panel.shows_body and progress.text:
-            self._say(f"{progress.text.rstrip('.…')} …")
-        self.changed.emit()
-
-    def _fail(self, sentence: str) -> None:
-        self.progress, self._has_partial = None, False
-        if self._is_behind:  # The next frame may do.
-            self._catch_up()
-            return
-        self._say(sentence, can_retry=True)
-        self.changed.emit()
-
-    def _cancel(self) -> None:
-        if self._has_partial and self.answer is not None:
-            self.is_stopped = True
-            self._present()
-        else:
-            self._say("Stopped.", can_retry=True)
-        self.changed.emit()
-
-
-class StopButton(QPushButton):
-    """A button that stops the work on a panel's request and keeps the partial answer, or starts it again."""
-
-    def __init__(self, query: PanelQuery, tip: str) -> None:
-        super().__init__("Stop")
-        self._query = query
-        self.setToolTip(tip)
-        self.setEnabled(False)
-        self.clicked.connect(lambda: query.stop() if query.is_running else query.ask_again())
-        query.changed.connect(self._follow)
-
-    def _follow(self) -> None:
-        self.setText("Stop" if self._query.is_running else "Measure again")
-        self.setEnabled(self._query.is_running or self._query.panel.shows_body)
-
-
-class QueryProgressBar(ProgressBar):
-    """A progress bar for a panel's request, hidden while none is in progress."""
-
-    def __init__(self, query: PanelQuery, name: str) -> None:
-        super().__init__(name)
-        self._query = query
-        self.hide()
-        query.changed.connect(self._follow)
-
-    def _follow(self) -> None:
-        progress = self._query.progress if self._query.is_running else None
-        if progress is None:
-            self.show_waiting()
-        else:
-            self.show_progress(progress.done, progress.total)
-        self.setVisible(self._query.is_running)
 
 
 def random_badge() -> QLabel:

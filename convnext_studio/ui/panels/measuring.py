@@ -9,7 +9,8 @@ from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.panels.attribution.attribution_texts import node_text
-from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, StopButton
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, StopButton
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 

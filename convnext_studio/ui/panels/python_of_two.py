@@ -12,7 +12,6 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField, UnitField
-from convnext_studio.protocol.similarity import MeasureNorms
 from convnext_studio.ui.state.python_text import (
     PICTURE,
     PythonLines,
@@ -166,5 +165,4 @@ _COMPARED: dict[type[Request], Callable[..., PythonLines | None]] = {
     MeasureFaithfulness: _one_by_one,
     CheckSanity: _cascades,
     CompareMethods: _one_by_one,
-    MeasureNorms: _one_by_one,
 }

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel, QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.shell.window_part import WindowPart
@@ -135,21 +137,31 @@ class PythonCopy(QObject):
             return None
         if not state.second.is_changed_first:
             return OpenedNetwork(state.second.model, controller.second.loaded_second)
-        chain = state.interventions.chain
-        changes = tuple(change for change in chain.changes if change.enabled)
-        if chain.retouched or any(change.picture or change.effect == "picture mean" for change in changes):
+        recipe = state.interventions.recipe.applied
+        if recipe.averages_pictures:
             return None
-        return OpenedNetwork(state.model, controller.models.loaded, changes)
+        return OpenedNetwork(state.model, controller.models.loaded, recipe)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""
-        if python.needs_second and self._second() is None:
-            hint = "Changes of pictures, or from other pictures, cannot be written as Python. Choose “before”."
+        second = self._second()
+        is_of_pictures = second is not None and python.compares and bool(second.recipe.retouched)
+        if python.needs_second and (second is None or is_of_pictures):
+            hint = "A mean of the open pictures, or a difference of changed pictures, has no lines."
             self.noticed.emit(Notice(_TOPIC, "The changed network cannot be copied as Python.", hint))
             return
         QGuiApplication.clipboard().setText(self.text(python))
         hint = "Paste it into a script or a notebook where convnext-studio is installed."
         self.noticed.emit(Notice(_TOPIC, "The view was copied as Python.", hint, good=True))
+
+    def copy_recipe(self) -> None:
+        """Copy a script that makes the same changes and predicts."""
+        python = self._window.recipes.python
+        if python is None:
+            hint = "Make a change of a picture or inside the network; the mean of the pictures has no script."
+            self.noticed.emit(Notice(_TOPIC, "There are no changes to copy as Python.", hint))
+        else:
+            self.copy(python)
 
     def copy_focused(self) -> None:
         """Copy the script of the view with the keyboard focus, or else of its panel or the active one."""
@@ -174,7 +186,12 @@ class PythonCopy(QObject):
     def _picture(self, key: str) -> OpenedPicture | None:
         state = self._window.state
         row = state.opened.row(key)
-        return None if row is None else OpenedPicture(state.opened.all[row], state.opened.framings.view_of(key))
+        if row is None:
+            return None
+        frame, view = number_of(key), state.opened.framings.view_of(key)
+        if frame is not None:  # Of a film that plays; a camera's frame has no file, and the script says so.
+            view = replace(view, frame=frame)
+        return OpenedPicture(state.opened.all[row], view)
 
 
 def python_of(widget: QWidget) -> PythonLines | None:

@@ -5,7 +5,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMainWindow
 
+from convnext_studio.common.recipe import RECIPE_SUFFIX
 from convnext_studio.model.architecture import WeightsLayout
+from convnext_studio.ui.shell.recipe_files import RecipeFiles
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
@@ -14,6 +16,8 @@ from convnext_studio.ui.state.session_document import SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
+RECIPE_KIND = FileKind("Recipes", (RECIPE_SUFFIX.removeprefix("."),))
+PICTURE_KIND = FileKind("Pictures", ("png",))
 SESSION_KIND = FileKind("Sessions", (SUFFIX.removeprefix("."),))
 _WEIGHTS = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt);;All files (*)"
 _LAYOUTS: dict[FileKind, WeightsLayout] = {
@@ -32,6 +36,7 @@ class Dialogs(QObject):
         controller: Controller,
         settings: SettingsFile,
         sessions: SessionFiles,
+        recipes: RecipeFiles,
         folder_watch: FolderWatch,
         saving: SaveDialogs,
     ) -> None:
@@ -41,6 +46,7 @@ class Dialogs(QObject):
         self._controller = controller
         self._settings = settings
         self._sessions = sessions
+        self._recipes = recipes
         self._folder_watch = folder_watch
         self._saving = saving
 
@@ -76,6 +82,14 @@ class Dialogs(QObject):
         if path:
             self._sessions.open(path)
 
+    def open_recipe(self) -> None:
+        """Ask for a recipe file, and make its changes."""
+        path, _ = QFileDialog.getOpenFileName(
+            self._window, "Open changes", self._recent_folder(), RECIPE_KIND.filter
+        )
+        if path:
+            self._recipes.open(Path(path))
+
     def open_weights(self) -> None:
         """Ask for a weights file, and open it."""
         path, _ = QFileDialog.getOpenFileName(self._window, "Open weights", self._pictures_folder(), _WEIGHTS)
@@ -91,6 +105,23 @@ class Dialogs(QObject):
         path = self._saving.ask_file(self._window, "Save the session", stem, (SESSION_KIND,))
         if path is not None:
             self._sessions.save(path)
+
+    def save_recipe(self) -> None:
+        """Ask for a file, and save all changes to it."""
+        path = self._saving.ask_file(self._window, "Save the changes", "changes", (RECIPE_KIND,))
+        if path is not None:
+            self._recipes.save(path)
+
+    def save_changed_picture(self) -> None:
+        """Ask for a file, and save the changed picture to it at its full size."""
+        picture = self._state.opened.chosen
+        if picture is None:
+            return
+        entry = self._controller.retouched.entry_of(picture.key) or picture.key
+        name = f"{Path(picture.name).stem} changed"
+        path = self._saving.ask_file(self._window, "Save the changed picture", name, (PICTURE_KIND,))
+        if path is not None:
+            self._recipes.save_picture(entry, path)
 
     def save_weights(self) -> None:
         """Ask for a file, whose ending decides the layout, and save the weights of the open model."""

@@ -82,6 +82,8 @@ class Exports(WindowPart):
 
     def open(self, key: str = "") -> None:
         """Open the export panel with an item chosen; without a key, with what has the keyboard focus."""
+        if self._window.live.is_running:  # What is saved is to be what was seen.
+            self._window.live.toggle()
         what = key or self._on_screen()
         self._window.dock_layout.show_panel("export")
         self.panel.choose(what)

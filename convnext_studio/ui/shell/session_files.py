@@ -28,6 +28,7 @@ from convnext_studio.render import pluralize
 from convnext_studio.ui.shell.changing_menus import is_file
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.panel_controls import controls_of, measures_of, restore_panels
+from convnext_studio.ui.shell.recipe_files import with_keys, with_paths
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
@@ -101,7 +102,8 @@ class SessionFiles(QObject):
         if not isinstance(checked, CheckedPictures):
             return
         session = self._session(checked.sha256)
-        left_out = sum(not picture.path for picture in self._state.opened.all)
+        made = self._controller.retouched.entries
+        left_out = sum(not each.path and each.key not in made for each in self._state.opened.all)
         text = to_text(session, path.absolute().parent)
         self._controller.background.run(
             lambda: write_file(path, lambda file: file.write(text.encode())),
@@ -140,6 +142,7 @@ class SessionFiles(QObject):
             panels=controls_of(self._layout.docks),
             measures=measures_of(self._layout.docks),
             bases=state.kept.bases,
+            recipe=with_paths(state.interventions.recipe, state.opened.all),
             layout=self._layout.save(),
         )
 
@@ -165,6 +168,7 @@ class SessionFiles(QObject):
         if session.layout and not self._layout.restore(session.layout):
             self._tell("The layout of the panels is from another version and was not restored.", "")
         self._selection = session
+        self._state.interventions.put_recipe(with_keys(session.recipe, ()))
         self._state.set_framing(session.framing)
         if session.model is not None:
             self._open_model(session.model)
@@ -213,8 +217,10 @@ class SessionFiles(QObject):
         """Open the network that was open beside the first, or close the one that is open now."""
         opener, second = self._controller.second, session.second
         if second is None:
-            if self._state.second.model is not None:
+            if self._state.second.model is not None and not self._state.second.is_changed_first:
                 opener.close()
+            if not session.recipe.is_empty:
+                self._state.second.choice.choose(session.shown)
             return
         config: ConvNeXtConfig | None = None
         if second.config is not None:
@@ -324,6 +330,7 @@ class _SessionPictures(QObject):
             path = None if chosen is None else self._session.pictures[chosen].path
             shown = [picture for picture in answer.pictures if picture.path == path]
             self._opener.add(answer.pictures, (shown or list(answer.pictures))[0])
+            self._state.interventions.put_recipe(with_keys(self._session.recipe, answer.pictures))
             self._show_views(answer)
             self._bridge.ask(
                 CheckPictures(

@@ -25,6 +25,7 @@ from convnext_studio.ui.shell.live.live_part import Live
 from convnext_studio.ui.shell.network_bar import NetworkBar
 from convnext_studio.ui.shell.panel_controls import PanelDefaults
 from convnext_studio.ui.shell.panel_views import MapZoom, ViewRequests
+from convnext_studio.ui.shell.recipe_files import RecipeFiles
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
 from convnext_studio.ui.state.activity import ActivityLog
@@ -66,9 +67,9 @@ class StudioWindow(QMainWindow):
         The selections before and after the present one, and undo for these and for closing pictures.
     log_store, activity_log
         The lines of the log, and the running and finished jobs.
-    folder_watch, sessions, dialogs
-        The parts that open new pictures of a watched folder, read and write sessions, and ask for files and
-        folders to open.
+    folder_watch, sessions, recipes, dialogs
+        The parts that open new pictures of a watched folder, read and write sessions and recipes, and ask for
+        files and folders to open.
     saving, exports, clipboard, python
         The dialogs for files to save to, what the export panel offers, copying and pasting, and copying as
         Python.
@@ -101,6 +102,7 @@ class StudioWindow(QMainWindow):
     activity_log: ActivityLog
     folder_watch: FolderWatch
     sessions: SessionFiles
+    recipes: RecipeFiles
     dialogs: Dialogs
     saving: SaveDialogs
     exports: Exports
@@ -160,11 +162,13 @@ class StudioWindow(QMainWindow):
         self._panel_defaults = PanelDefaults(self.dock_layout.docks, settings, self)
         self.zoom = MapZoom(self, state, settings)
         self.sessions = SessionFiles(state, bridge, controller, self.dock_layout, settings, self)
-        self.dialogs = Dialogs(self, state, controller, settings, self.sessions, self.folder_watch, self.saving)
+        self.recipes = RecipeFiles(state, bridge, controller, self)
+        self.dialogs = Dialogs(
+            self, state, controller, settings, self.sessions, self.recipes, self.folder_watch, self.saving
+        )
         self.clipboard = Clipboard(self)
         self.python = PythonCopy(self)
-        self.live = Live(self)
-        self.live.changed.connect(lambda: status.show_live(self.live.status))
+        self.live = Live(self, status)
         self.view_requests = ViewRequests(self, status)
 
     def _make_menus(self) -> None:
@@ -223,12 +227,10 @@ class StudioWindow(QMainWindow):
                 self.view_requests.listen(dock.panel)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
-        # The lecture listens to the controller, too.
-        self.live.noticed.connect(controller.noticed)
-        self.live.succeeded.connect(controller.succeeded)
-        self.lecture.camera_asked.connect(self.live.switch_camera)
-        self.lecture.freeze_asked.connect(self.live.toggle)
-        self.lecture.step_asked.connect(self.live.step)
+        self.recipes.noticed.connect(controller.noticed)
+        self.network_bar.chips.save_asked.connect(self.dialogs.save_recipe)
+        self.network_bar.chips.open_asked.connect(self.dialogs.open_recipe)
+        self.network_bar.chips.python_asked.connect(self.python.copy_recipe)
         state.views.value_asked.connect(lambda _place: self.dock_layout.show_panel("number"))
         controller.session_asked.connect(self.sessions.open)
         controller.field_asked.connect(self.panels.open_field)
@@ -263,6 +265,8 @@ class StudioWindow(QMainWindow):
         return (
             not self.bridge.pending
             and not self.controller.background.is_busy
+            and self.controller.changed_network.is_settled
+            and self.controller.retouched.is_settled
             and all(panel.is_settled for panel in panels)
         )
 

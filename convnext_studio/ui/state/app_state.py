@@ -1,7 +1,5 @@
 """The state that all panels share: what is open and what is selected."""
 
-from collections.abc import Collection
-
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
@@ -15,7 +13,7 @@ from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
-from convnext_studio.ui.state.selection.live_frames import LiveFrames
+from convnext_studio.ui.state.selection.live_frames import LiveFrames, ShownFrame
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
@@ -137,44 +135,26 @@ class AppState(QObject):
         self.set_prediction(None)
         self.picture_selected.emit(self._picture)
 
-    def show_frame(
-        self,
-        picture: ImageInfo,
-        prediction: Prediction | None,
-        second: Prediction | None = None,
-        *,
-        failure: str = "",
-        averaged: Collection[str] = (),
-        kept: Collection[str] = (),
-    ) -> None:
+    def show_frame(self, shown: ShownFrame) -> None:
         """Make a frame of a live source the current picture, together with what the networks make of it.
 
         Nothing that belongs to the picture is reset, such as zoom and selected unit: it is the same source.
-
-        Parameters
-        ----------
-        prediction, second
-            The predictions of A and B, which all panels can so show at once.
-        failure
-            Why there is no prediction of A.
-        averaged, kept
-            As in `LiveFrames.take`.
         """
-        self.opened.show_frame(picture)
-        self.live.take(picture, averaged, kept)
-        self._picture = replace(picture, key=self.opened.framings.image_of(picture.key))
-        self._prediction, self._prediction_failure = prediction, failure
-        if prediction is not None:
-            self._framed_model.set_sizes(prediction.sizes)
-            self.second.see_crop(prediction.geometry)
+        self.opened.show_frame(shown.picture)
+        self.live.take(shown)
+        picture = self._picture = replace(shown.picture, key=self.opened.framings.image_of(shown.picture.key))
+        self._prediction, self._prediction_failure = shown.prediction, shown.failure
+        if shown.prediction is not None:
+            self._framed_model.set_sizes(shown.prediction.sizes)
+            self.second.see_crop(shown.prediction.geometry)
         if self.second.model is not None:
-            self.second.set_prediction(second)
-        self.picture_selected.emit(self._picture)
-        self.prediction_made.emit(prediction)
-        if failure:
-            self.prediction_failed.emit(failure)
-        if prediction is not None:
-            self._select_unit_again(prediction)
+            self.second.set_prediction(shown.second)
+        self.picture_selected.emit(picture)
+        self.prediction_made.emit(shown.prediction)
+        if shown.failure:
+            self.prediction_failed.emit(shown.failure)
+        if shown.prediction is not None:
+            self._select_unit_again(shown.prediction)
 
     # ------------------------------------------------------------------------------------------ the framing
 

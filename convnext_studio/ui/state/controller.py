@@ -24,6 +24,7 @@ from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening.changed_network import ChangedNetwork
 from convnext_studio.ui.state.opening.model_opener import USE_CPU, ModelOpener, refusal
 from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
+from convnext_studio.ui.state.opening.retouched_pictures import RetouchedPictures
 from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile
@@ -72,6 +73,7 @@ class Controller(QObject):
         self.models = ModelOpener(state, bridge, settings, self.background, offline, self)
         self.second = SecondOpener(state, bridge, self.models, self)
         self.changed_network = ChangedNetwork(state, bridge, self)
+        self.retouched = RetouchedPictures(state, bridge, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
         for part in (self.exporter, self.models, self.pictures):
             part.noticed.connect(self.noticed)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from convnext_studio.common.attribution_methods import method_named
-from convnext_studio.common.interventions import Change
+from convnext_studio.common.recipe import NO_CHANGES, Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, framing_of
 from convnext_studio.protocol.attributions import (
@@ -81,11 +81,11 @@ class PythonLines:
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
-    """An open network, the request that loaded it, if that is known, and what was changed inside it."""
+    """An open network, the request that loaded it, if that is known, and what was changed in and before it."""
 
     model: ModelInfo
     loaded: LoadModel | None = None
-    changes: tuple[Change, ...] = ()
+    recipe: Recipe = NO_CHANGES
 
     def asked(self, model: ModelInfo) -> LoadModel | None:
         """Return the request if it is the one that loaded a network."""
@@ -131,6 +131,10 @@ _IMPORTED = {
     "Basis(": "from convnext_studio.explorer import Basis",
     "Change(": "from convnext_studio.explorer import Change",
     "Region(": "from convnext_studio.explorer import Region",
+    "Recipe(": "from convnext_studio.explorer import Recipe",
+    "Retouch(": "from convnext_studio.explorer import Retouch",
+    "Stroke(": "from convnext_studio.explorer import Stroke",
+    "Cells(": "from convnext_studio.explorer import Cells",
     "Marked(": "from convnext_studio.explorer import Marked",
     "ConvNeXtConfig(": "from convnext_studio.model import ConvNeXtConfig",
 }
@@ -150,8 +154,11 @@ def _with_network(
     lines = [f"explorer = {_explorer(shown, opened)}{_mark(shown)}"]
     if python.opening:
         lines = [f"explorer = {python.opening}"]
+    if not opened.recipe.is_empty:
+        lines.append(f"explorer = explorer.with_interventions({_recipe(opened.recipe, picture)})")
     if python.compares and second is not None:
-        other = _Code(_explorer(second.model, second))
+        changed = f"explorer.with_interventions({_recipe(second.recipe, picture)})"
+        other = _Code(_explorer(second.model, second) if second.recipe.is_empty else changed)
         lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
     return [*lines, *_opened(python.pictures, picture), *python.lines]
 
@@ -161,14 +168,7 @@ def _mark(model: ModelInfo) -> str:
 
 
 def _explorer(model: ModelInfo, opened: OpenedNetwork) -> str:
-    opening = _unchanged(model, opened.asked(model))
-    if not opened.changes:
-        return opening
-    changes = ", ".join(_struct("Change", change) for change in opened.changes)
-    return f"{opening}.with_interventions([{changes}])"
-
-
-def _unchanged(model: ModelInfo, asked: LoadModel | None) -> str:
+    asked = opened.asked(model)
     named: dict[str, object] = {}
     first: tuple[object, ...] = (model.source,)
     if asked is not None:
@@ -200,6 +200,42 @@ def _struct(name: str, struct: Struct) -> str:
         if isinstance(each, Struct)
     }
     return call(name, **given | inner)
+
+
+def _recipe(recipe: Recipe, picture: Loaded) -> str:
+    """Return the code of a recipe; of changes inside the network alone, that of a list."""
+
+    def key(image: str) -> _Code:
+        return _Code(f"{_open(image, picture)[0]}.key")
+
+    changes = [_nested(change, key) for change in recipe.changes]
+    if not recipe.retouched:
+        return f"[{', '.join(changes)}]"
+    retouched = [
+        f"({key(image)}, {_tuple([_nested(each, key) for each in made])})" for image, made in recipe.retouched
+    ]
+    return f"Recipe({_tuple(changes)}, {_tuple(retouched)})"
+
+
+def _tuple(parts: Sequence[str]) -> str:
+    return f"({', '.join(parts)},)" if parts else "()"
+
+
+def _nested(struct: Struct, key: Callable[[str], object]) -> str:
+    """Return the call that makes a struct which may hold others; pictures are opened where they are named."""
+    given: dict[str, object] = {}
+    for field in fields(struct):
+        value = getattr(struct, field.name)
+        if value == field.default and not field.required:
+            continue
+        if field.name == "picture":
+            value = key(value)
+        elif isinstance(value, Struct):
+            value = _Code(_nested(value, key))
+        elif isinstance(value, tuple) and value and isinstance(value[0], Struct):
+            value = _Code(_tuple([_nested(each, key) for each in value]))
+        given[field.name] = value
+    return call(type(struct).__name__, **given)
 
 
 def _opened(images: Sequence[str], picture: Loaded) -> list[str]:

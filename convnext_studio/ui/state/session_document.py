@@ -13,6 +13,7 @@ import msgspec
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import found_path, saved_path
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.similarity import KeptBasis
@@ -104,6 +105,8 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
         points of what the view shows.
     bases
         The principal components that were kept.
+    recipe
+        What was changed inside the network and on pictures, which are named by their paths.
     layout
         Layout of the docks, as Qt's opaque bytes in base64.
     """
@@ -122,6 +125,7 @@ class SavedSession(msgspec.Struct, frozen=True, kw_only=True):
     panels: Panels = {}
     measures: Measures = {}
     bases: tuple[KeptBasis, ...] = ()
+    recipe: Recipe = Recipe()
     layout: str = ""
 
 
@@ -148,7 +152,8 @@ class _Document(msgspec.Struct, kw_only=True):
     measures: Measures = {}  # Missing where nothing is measured, and in files of older programs.
     second: SessionModel | None = None  # Missing in files of older programs, as is the next.
     shown: Shown = "first"
-    bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs.
+    bases: tuple[KeptBasis, ...] = ()  # Missing in files of older programs, as is the next.
+    recipe: Recipe = Recipe()
 
 
 class _Header(msgspec.Struct):
@@ -174,6 +179,7 @@ def to_text(session: SavedSession, folder: Path) -> str:
         second=session.second,
         shown=session.shown,
         bases=session.bases,
+        recipe=session.recipe.renamed(lambda path: saved_path(path, folder)),
     )
     return json.dumps(msgspec.to_builtins(document), indent=1)
 
@@ -235,9 +241,18 @@ def _session(document: _Document, folder: Path) -> SavedSession:
         second=document.second,
         shown=document.shown,
         bases=document.bases,
+        recipe=_checked(document.recipe).renamed(lambda path: found_path(path, folder)),
         layout=document.layout,
         **msgspec.structs.asdict(document.selection),
     )
+
+
+def _checked(recipe: Recipe) -> Recipe:
+    try:
+        recipe.check()
+    except StudioError as error:
+        raise msgspec.ValidationError(error.message) from error
+    return recipe
 
 
 def _no_session(path: Path, why: str) -> StudioError:

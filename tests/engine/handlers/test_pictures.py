@@ -226,7 +226,7 @@ def test_many_pictures_stay_within_the_bound(tmp_path: Path) -> None:
     pictures = listed(dispatcher, tmp_path).pictures
     for each in (*pictures, pictures[0]):
         assert answered(dispatcher, ShowPicture(image=each.key), ImageInfo).key == each.key
-    assert dispatcher._workspace._pictures.held_bytes == 90_000
+    assert dispatcher._workspace.pictures.held_bytes == 90_000
 
 
 def test_another_view_of_a_picture_has_another_key_and_stays_when_the_engine_is_replaced(

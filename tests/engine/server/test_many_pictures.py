@@ -67,15 +67,15 @@ def test_no_hook_stays_and_the_caches_keep_to_their_bounds(
             dispatcher.run(question)
         assert hooks(dispatcher) == 0
         assert workspace.results.held_bytes <= RESULT_BYTES
-        assert workspace._pictures.held_bytes <= PICTURE_BYTES
+        assert workspace.pictures.held_bytes <= PICTURE_BYTES
         full += workspace.results.held_bytes > RESULT_BYTES // 2
         if closes:
             dispatcher.run(CloseImage(images=(key,)))
             assert (
                 workspace.results.held_bytes
                 == workspace.outputs.held_bytes
-                == workspace._pictures.held_bytes
+                == workspace.pictures.held_bytes
                 == 0
             )
-            assert not workspace._sources
+            assert not workspace.pictures.sources
     assert closes or full > PICTURES // 2

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from convnext_studio.common.interventions import Change
 from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, RankedParts, RankParts
 from convnext_studio.protocol.lecture import (
     BlockWalk,
     Distribution,
@@ -97,6 +99,25 @@ def answer_to(request: Request, model: ModelInfo) -> Payload:
                 blocks=blocks,
                 dropped=all_shares[1:],
                 total=len(blocks),
+            )
+        case RankParts():
+            channels = model.node(request.node).shape[0]
+            return RankedParts(
+                image=request.image,
+                changes=tuple(Change(node=request.node, channels=(channel,)) for channel in range(channels)),
+                differences=noise(channels, seed=4),
+                target=0,
+                score=3.0,
+            )
+        case ChangedLogits():
+            logits = noise(classes, seed=round(100 * request.changes[0].factor) % 997)
+            exponentials = np.exp(logits.astype(np.float64))
+            return ChangedLogitsResult(
+                image=request.image,
+                before=noise(classes),
+                after=logits,
+                probabilities_before=shares(1, classes)[0].astype(np.float64),
+                probabilities=exponentials / exponentials.sum(),
             )
     raise AssertionError(request)
 

@@ -15,6 +15,7 @@ from convnext_studio.lecture.activations import CURVES
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ACTS
 from convnext_studio.protocol.envelope import Progress, Request
+from convnext_studio.protocol.interventions import ChangedLogits
 from convnext_studio.protocol.lecture import DropBlocks, SlideKernel, SwapPart, WalkBlock
 from convnext_studio.render import Limits
 from convnext_studio.ui.lecture.views.block.block_designs import BlockDesignsView
@@ -22,6 +23,7 @@ from convnext_studio.ui.lecture.views.block.block_walk import BlockWalkView
 from convnext_studio.ui.lecture.views.block.drop_path import DropPathView
 from convnext_studio.ui.lecture.views.block.dropped_blocks import DroppedBlocksView
 from convnext_studio.ui.lecture.views.block.mixing_matrix import MixingMatrixView
+from convnext_studio.ui.lecture.views.block.one_channel import OneChannelView
 from convnext_studio.ui.lecture.views.block.swapped_part import SwappedPartView
 from convnext_studio.ui.lecture.views.depthwise.kernels import KernelsView
 from convnext_studio.ui.lecture.views.depthwise.separable_cost import SeparableCostView
@@ -45,6 +47,7 @@ ASKING = [
     "mixing-matrix",
     "block-walk",
     "dropped-blocks",
+    "one-channel",
 ]
 STILL = ["norm-axes", "separable-cost", "block-designs", "drop-path"]
 
@@ -74,10 +77,12 @@ def make(qtbot: QtBot, state: AppState, bridge: EngineBridge, engine: FakeEngine
 
 
 def answer_all(engine: FakeEngine, state: AppState) -> None:
-    for request in engine.open(Request):
-        if request.panel.startswith("lecture"):
-            assert state.model is not None
-            engine.answer(request, answer_to(request, state.model))
+    # Some views ask more once they have an answer.
+    while requests := [each for each in engine.open(Request) if each.panel.startswith("lecture")]:
+        for request in requests:
+            if request.panel.startswith("lecture"):
+                assert state.model is not None
+                engine.answer(request, answer_to(request, state.model))
 
 
 def asked_last(engine: FakeEngine) -> Request:
@@ -484,3 +489,26 @@ def test_bars_come_one_by_one_and_say_where_the_prediction_changes(
         assert name == block
         assert math.isclose(share, row[first], rel_tol=1e-6)
         assert stays == (row.argmax() == first)
+
+
+@pytest.mark.usefixtures("open_state")
+def test_the_prediction_follows_the_factor_of_the_channel_that_matters_most(
+    make: Maker, engine: FakeEngine, open_state: AppState
+) -> None:
+    view = make("one-channel")
+    assert isinstance(view, OneChannelView)
+    assert view.ranked is not None
+    strongest = int(np.abs(view.ranked.differences).argmax())
+    assert view.channel == strongest
+    answer_all(engine, open_state)
+    assert view.after is not None
+    first = view.after
+    view.factor.setValue(-15)
+    [asked] = engine.open(ChangedLogits)
+    assert (asked.changes[0].factor, asked.changes[0].channels) == (-1.5, (strongest,))
+    answer_all(engine, open_state)
+    assert view.after is not first
+    assert view.is_settled
+    view.place.setValue(2)
+    [asked] = engine.open(ChangedLogits)
+    assert asked.changes[0].channels != (strongest,)

@@ -10,6 +10,7 @@ from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.ui.lecture.presenter.live_stage import LiveStage, RunningAverage
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
 from tests.ui.conftest import make_image, make_prediction
 
 Key = Qt.Key
@@ -26,7 +27,7 @@ def show_frame(state: AppState, number: int, seed: int) -> None:
     if state.opened.row("live:1") is None:
         state.opened.add(make_image("live:1", "/x/Camera"))
     picture = replace(make_image("frame"), key=key, name="Camera", path="")
-    state.show_frame(picture, make_prediction(key, seed=seed))
+    state.show_frame(ShownFrame(picture=picture, prediction=make_prediction(key, seed=seed)))
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.model.frame_keys import frame_key, number_of
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 
 
@@ -43,7 +45,8 @@ def panel(qtbot: QtBot, state: AppState, bridge: EngineBridge) -> SlowPanel:
 
 def show_frame(state: AppState, number: int) -> None:
     key = frame_key("film", number)
-    state.show_frame(replace(make_image("film"), key=key), make_prediction(key))
+    picture = replace(make_image("film"), key=key)
+    state.show_frame(ShownFrame(picture=picture, prediction=make_prediction(key)))
 
 
 def asked(engine: FakeEngine) -> list[int | None]:

@@ -148,6 +148,7 @@ def test_classes_are_matched_by_name(qtbot: QtBot) -> None:
     other.choose("second")
     other.go(AskedValue(ValuePlace(LOGITS, 3)))
     assert "B has no class" in other.panel.notice
+    assert other.panel.python is None
 
 
 def test_a_value_of_an_attribution_map_of_b(qtbot: QtBot) -> None:

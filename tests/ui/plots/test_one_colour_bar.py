@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.export.figure_page import ColourBar
+from convnext_studio.export.drawing.figure_page import ColourBar
 from convnext_studio.render import Clipping, Limits
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.ink import Ink, MapPicture

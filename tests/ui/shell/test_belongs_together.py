@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.models import LoadModel
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.selection.two_answers import SHOWN

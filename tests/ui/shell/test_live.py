@@ -28,6 +28,7 @@ from convnext_studio.ui.panels.live.live_panel import LivePanel
 from convnext_studio.ui.shell.live.region_frame import RegionFrame
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.python_text import PythonLines
 from tests.decoding.live.films import make_film, read_number
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 
@@ -280,3 +281,21 @@ def test_the_frame_on_the_screen_is_moved_sized_and_kept_whole(qtbot: QtBot) -> 
     QTest.mouseRelease(frame, Qt.MouseButton.LeftButton, pos=start + QPoint(40, 20))
     assert moved[-1].size() == QRect(0, 0, 301, 200).size()
     frame.close()
+
+
+def test_a_script_opens_the_frame_that_was_seen(
+    window: StudioWindow, playing: Answering, state: AppState
+) -> None:
+    frame, picture = window.live.parts.player.frame, state.picture
+    assert frame is not None
+    assert picture is not None
+    text = window.python.text(PythonLines(("values = picture.info.preview",), (picture.key,)))
+    assert str(playing.film) in text
+    assert f"frame={frame.number}" in text
+
+
+def test_what_is_exported_is_frozen_first(window: StudioWindow, playing: Answering) -> None:
+    assert window.live.is_running
+    window.exports.open()
+    assert not window.live.is_running
+    assert playing.numbers

@@ -18,10 +18,18 @@ from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.protocol.receptive_fields import FieldRequest
 
 
+class HasReader(Interface):
+    """The interface of what has a reader of pictures."""
+
+    reader: PictureReader
+
+
 class Opened(Interface):
     """The interface of what holds the opened pictures and decodes others."""
 
-    reader: PictureReader
+    @property
+    def pictures(self) -> "HasReader":
+        """The holder of the reader."""
 
     def picture(self, key: str) -> DecodedImage:
         """Return the picture of that key; raise StudioError if it is not available."""
@@ -127,7 +135,7 @@ class FieldInputs:
 
     def _read(self, candidate: str | Path) -> DecodedImage:
         return (
-            self.opened.reader.decode(str(candidate))
+            self.opened.pictures.reader.decode(str(candidate))
             if isinstance(candidate, Path)
             else self.opened.picture(candidate)
         )

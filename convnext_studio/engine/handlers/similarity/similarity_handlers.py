@@ -146,7 +146,7 @@ def _too_few(node: NodeInfo, positions: int, *, is_marked: bool) -> StudioError:
 
 
 def _origin(workspace: Workspace, images: Sequence[str], *, is_marked: bool) -> str:
-    name = workspace.source(images[0]).name if len(images) == 1 else f"{len(images)} pictures"
+    name = workspace.pictures.source(images[0]).name if len(images) == 1 else f"{len(images)} pictures"
     return f"the marked foreground of {name}" if is_marked else name
 
 

@@ -52,7 +52,9 @@ from convnext_studio.ui.panels.attribution.attribution_texts import (
     scale_groups,
     value_of_map,
 )
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.interventions.photographs import Photographs
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import picture_layer
@@ -223,13 +225,16 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
     if shown == "second":
         prediction, placed = state.second.prediction, placed_maps(first, model)
         return ComparedMaps(explanation=second, model=other, prediction=prediction, others=placed)
-    label = label_of(other, second.target)
+    choice, label = state.second.choice, label_of(other, second.target)
+    where = f" ({choice.second} explains {label}), at the units of {choice.first}"
+    if state.second.is_changed_first:  # The units are the same.
+        where = "" if second.target == first.target else f", which explains {label}"
     if shown == "difference":
         return ComparedMaps(
             explanation=difference(first, second),
             model=model,
             prediction=state.prediction,
-            text=f"A minus B (B explains {label}), at the units of A",
+            text=f"{choice.first} minus {choice.second}{where}",
         )
     theirs = placed_maps(second, other)
     return ComparedMaps(
@@ -238,7 +243,7 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
         prediction=state.prediction,
         others=theirs,
         beyond=theirs if shown == "curtain" else (),
-        text="A left of the line, B right of it" if shown == "curtain" else "",
+        text=choice.sides if shown == "curtain" else "",
     )
 
 
@@ -269,6 +274,7 @@ class AttributionPanel(Panel):
         self._shown_with: Prediction | None = None
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
+        self._photographs = Photographs(state)
         self.figure = AttributionFigure()
         self.query = PanelQuery(
             self,
@@ -485,8 +491,9 @@ class AttributionPanel(Panel):
             )
             explained = self.state.live.picture(explanation.image, picture)
             if explained is not None:
+                below = self._photographs.shown(explained)
                 self.figure.show_explanation(
-                    explanation, explained, now.model, self.look.shading, now.others, now.beyond
+                    explanation, below, now.model, self.look.shading, now.others, now.beyond
                 )
             self._describe()
         self._show_where()

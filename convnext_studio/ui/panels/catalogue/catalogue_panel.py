@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import Catalogue, ListPretrained, ModelInfo, PretrainedInfo
 from convnext_studio.render import format_count
-from convnext_studio.ui.panels.base import Panel, PanelQuery, plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query

@@ -34,7 +34,8 @@ from convnext_studio.protocol.comparison import (
 )
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.render import Limits, format_number, pluralize
-from convnext_studio.ui.panels.base import Panel, PanelQuery, QueryProgressBar, StopButton, plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, StopButton
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.map_texts import map_layer
 from convnext_studio.ui.plots.map_view import MapView

@@ -11,7 +11,7 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.render import Limits
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelNumbersView,
     ChannelValues,
@@ -34,6 +34,7 @@ from convnext_studio.ui.panels.feature_maps.mosaic_view import (
 )
 from convnext_studio.ui.panels.feature_maps.strongest_patches import PatchesView
 from convnext_studio.ui.panels.interventions.change_menu import ChangeButton, channel_changes
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
@@ -355,7 +356,7 @@ class FeatureMapsPanel(Panel):
         said = describe_mosaic(painting, self.choices.look, self._numbers.class_name)
         notes = () if self.query.second is None else self.query.second.notes
         if self.state.second.shown == "curtain":
-            notes = ("in each channel, A is left and B right of the line", *notes)
+            notes = (f"in each channel, {self.state.second.choice.sides}", *notes)
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
         self.set_caption(" · ".join(text for text in (said, channel, contribution, *notes) if text))

@@ -16,6 +16,7 @@ from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import ChannelNumbers, Limits, channel_numbers, robust_limits
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import AppState
@@ -192,6 +193,7 @@ class KeptMaps:
 
     def __init__(self, state: AppState) -> None:
         self._state = state
+        self._photographs = Photographs(state)
         self._kept: ByteCache[MapsSubject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
         self._made: dict[tuple[Shown, float], MapsSubject] = {}  # Of the two subjects that are compared now.
         self.compared: tuple[MapsSubject, ...] = ()
@@ -213,7 +215,7 @@ class KeptMaps:
         first = self._subject_of(result, model, picture, "A")
         if other is None or not isinstance(second, FeatureMapsResult):
             return first
-        return self._compare(first, self._subject_of(second, other, picture, "B"))
+        return self._compare(first, self._subject_of(second, other, self._photographs.changed(picture), "B"))
 
     def _subject_of(
         self, result: FeatureMapsResult, model: ModelInfo, picture: ImageInfo, network: Network

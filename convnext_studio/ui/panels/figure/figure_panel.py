@@ -224,7 +224,7 @@ class FigurePanel(QWidget):
 
     def plate(self) -> "Plate":
         """Return the page as it would be written."""
-        from convnext_studio.export.figure_page import ColourBar
+        from convnext_studio.export.drawing.figure_page import ColourBar
         from convnext_studio.export.plates import CELL_PX, Plate, PlateCell
 
         shown = on_common_scales(self.snapshots) if self.shared.isChecked() else self.snapshots

@@ -165,7 +165,7 @@ class ChipsBar(QWidget):
     # ---------------------------------------------------------------------------------------------- showing
 
     def _show(self, _changed: object = None) -> None:
-        chain = self._interventions.chain
+        chain = self._interventions.recipe
         retouches = [(key, index, each) for key, made in chain.retouched for index, each in enumerate(made)]
         self._keep_chips(len(chain.changes) + len(retouches))
         for index, change in enumerate(chain.changes):
@@ -213,7 +213,7 @@ class ChipsBar(QWidget):
         index -= len(self._interventions.changes)
         if index < 0:
             return None
-        every = [(key, at) for key, made in self._interventions.chain.retouched for at in range(len(made))]
+        every = [(key, at) for key, made in self._interventions.recipe.retouched for at in range(len(made))]
         return every[index]
 
     def _switch(self, index: int, on: bool) -> None:
@@ -222,7 +222,7 @@ class ChipsBar(QWidget):
             self._interventions.switch(index, on)
             return
         key, at = found
-        made = list(self._interventions.chain.of_picture(key))
+        made = list(self._interventions.recipe.of_picture(key))
         made[at] = structs.replace(made[at], enabled=on)
         self._interventions.retouch(key, tuple(made))
 
@@ -232,7 +232,7 @@ class ChipsBar(QWidget):
             self._interventions.remove(index)
             return
         key, at = found
-        made = self._interventions.chain.of_picture(key)
+        made = self._interventions.recipe.of_picture(key)
         self._interventions.retouch(key, (*made[:at], *made[at + 1 :]))
 
     def _drag(self, index: int, factor: float) -> None:

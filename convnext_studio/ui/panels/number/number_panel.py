@@ -21,7 +21,8 @@ from convnext_studio.protocol.value_sums import (
     MapValue,
 )
 from convnext_studio.render import format_number
-from convnext_studio.ui.panels.base import Panel, PanelQuery
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
 from convnext_studio.ui.plots.values.value_painting import ValuePainting, operand_name
@@ -410,11 +411,16 @@ class NumberPanel(Panel):
         question = self.question()
         if not isinstance(question, ExplainValue | ExplainMapValue):
             return None, None
+        other = self._request_to_b(question)
+        return _place_of(question), None if other is None else _place_of(other)
+
+    def _request_to_b(self, question: Request) -> Request | None:
+        """Return what B is asked where A is asked this; None if it cannot be asked."""
         try:
-            other = self._in_b(question)
+            found = self._in_b(question)
         except StudioError:
-            other = None
-        return _place_of(question), None if other is None else _place_of(other.request)
+            return None
+        return None if found is None else found.request
 
     def _caption_text(self) -> str:
         a, b = self.answers
@@ -453,8 +459,8 @@ class NumberPanel(Panel):
         first = lines_of(question, model)
         if shown == "first" or first is None:
             return first
-        other, in_b = self.state.second.model, self._in_b(question)
-        found = None if other is None or in_b is None else lines_of(in_b.request, other)
+        other, in_b = self.state.second.model, self._request_to_b(question)
+        found = None if other is None or in_b is None else lines_of(in_b, other)
         if found is None:
             return None
         second = dataclasses.replace(found, network="B")

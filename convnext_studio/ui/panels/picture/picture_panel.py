@@ -2,13 +2,15 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.panels.base import Panel, choice, opacity_slider
+from convnext_studio.ui.panels.interventions.retouch_bar import RetouchBar
+from convnext_studio.ui.panels.interventions.retoucher import Retoucher
 from convnext_studio.ui.panels.picture.unit_field import (
     RESULT_TEXTS,
     ChannelUnits,
@@ -60,11 +62,13 @@ class PicturePanel(Panel):
         self._add_controls()
         self.map = MapView("Picture")
         self.view = self.map.view
-        self.set_body(self.map)
+        self.retouch_bar = RetouchBar(state)
+        self.set_body(_below(self.retouch_bar, self.map))
         LinkedCrosshair(state, self.view)
         LinkedZoom(state, self.view)
-        CurtainDrag(state.second.choice, self.view, lambda: self._field.has_line)
+        CurtainDrag(state.second.choice, self.view, self._has_line)
         self.box = BoxTool(self.view)
+        self.retoucher = Retoucher(state, bridge, self.view, self.retouch_bar)
         self._connect()
         self._show_picture(state.picture)
         self._show_crop(state.prediction)
@@ -90,6 +94,11 @@ class PicturePanel(Panel):
         self.controls.add(self.scale, word="Field", kept=True)
         self.framing = FramingControls(self.state, self.controls)
         self.shown_view = ViewControls(self.state, self.bridge, self.controls)
+        self.retouch = QPushButton("Change")
+        self.retouch.setCheckable(True)
+        self.retouch.setToolTip("Blur or fill places of the picture, and watch the prediction (Ctrl+Alt+B)")
+        self.retouch.setAccessibleName("Change the picture")
+        self.controls.add(self.retouch, kept=True)
         self.controls.add(self.no_unit)
         self.controls.add(self.look)
         self.controls.add(self.opacity, word="Opacity")
@@ -100,6 +109,9 @@ class PicturePanel(Panel):
         self.view.hover_left.connect(lambda: state.hovered.emit(""))
         self.view.clicked.connect(self._select_unit)
         self.map.explain_values(self._units.asked_at)
+        self.retouch.clicked.connect(self.retoucher.activate)
+        self.retoucher.toggled.connect(self.retouch.setChecked)
+        self.retoucher.changed.connect(self._paint)
         self.box.dragged.connect(self._paint)
         self.box.changed.connect(self.framing.set_box)
         self.scale.currentIndexChanged.connect(self._colour)
@@ -120,6 +132,9 @@ class PicturePanel(Panel):
             state.unit_selected,
         ):
             signal.connect(self._refresh)
+
+    def _has_line(self) -> bool:
+        return self._field.has_line or self.retoucher.has_curtain
 
     @property
     def is_of_networks(self) -> bool:
@@ -146,7 +161,8 @@ class PicturePanel(Panel):
             self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
         else:
             self.show_body()
-        self._refresh()
+        if not self.state.live.is_on:  # Frames come with their prediction, of which it is told next.
+            self._refresh()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
         # Without a prediction, the crop of the last one stays: for another class it is the same.
@@ -204,7 +220,8 @@ class PicturePanel(Panel):
         picture, crop, unit = self.state.picture, self._units.crop, self.unit
         if picture is None or self._layer is None:
             return
-        layers = [self._layer, *self._field.layers(picture.size, self.opacity.value() / 100)]
+        opacity = self.opacity.value() / 100
+        layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
         crop, unit = self._shown_place(crop, unit)
         # The label would take room that the unit's field needs.
         words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
@@ -214,10 +231,13 @@ class PicturePanel(Panel):
                 x, y, width, height = (round(number) for number in crop.seen_box)
                 self.box.box = x, y, width, height
         framed = self._framed_box(crop)
-        marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=True),)
+        is_changing = self.retoucher.is_active
+        if is_changing:
+            self.box.box = None  # A drag is a stroke then.
+        marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=not is_changing),)
         if unit is not None:
             marks = (*marks, *unit.marks())
-        if self._field.has_line:
+        if self._has_line():
             line = self.state.second.choice.curtain * picture.size[0]
             marks = (*marks, line_mark(line, picture.size[1]))
         model = self.state.model
@@ -228,6 +248,7 @@ class PicturePanel(Panel):
             layers=tuple(layers),
             marks=marks,
             bright_box=framed,
+            lines=self.retoucher.lines,
             spots=() if unit is None else (unit.spot(),),
             margin=(0.0, 0.0, 0.0, 0.0) if crop is None else padding_margin(crop),
         )
@@ -322,3 +343,14 @@ class PicturePanel(Panel):
             said.append(f"network input ({int(in_x)}, {int(in_y)})" if is_inside else "outside the crop")
         said += self._units.texts(self._units.unit_at(x, y))
         self.state.hovered.emit(" · ".join(said))
+
+
+def _below(controls: QWidget, content: QWidget) -> QWidget:
+    """Return a widget with a row of controls above the content."""
+    body = QWidget()
+    layout = QVBoxLayout(body)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.addWidget(controls)
+    layout.addWidget(content, 1)
+    return body

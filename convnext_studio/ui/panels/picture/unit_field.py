@@ -35,7 +35,8 @@ from convnext_studio.ui.plots.scene import Layer, Mark, Spot
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.selection.two_answers import Shown
+from convnext_studio.ui.state.selection.second_network import BEFORE_AND_AFTER
+from convnext_studio.ui.state.selection.two_answers import Shown, TwoAnswers
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -297,15 +298,15 @@ def _difference(first: Seen, second: Seen) -> Heat | None:
     return Heat(layer, SIGNED_OVER_PICTURE, limits, Clipping.of(values, limits), 0.0)
 
 
-def values_text(first: UnitFieldResult, second: UnitFieldResult, shown: Shown) -> str:
+def values_text(first: UnitFieldResult, second: UnitFieldResult, choice: TwoAnswers) -> str:
     """Describe what is shown of both fields, and the values of the unit."""
     a, b = format_number(first.value), format_number(second.value)
-    what = (
-        "effective field of A minus that of B, linear"
-        if shown == "difference"
-        else "A left of the line, B right of it"
-    )
-    return f"value {a} in A, {b} in B, A − B {format_number(first.value - second.value)} · {what}"
+    difference = format_number(first.value - second.value)
+    what = choice.sides
+    if choice.shown == "difference":
+        what = f"effective field, {choice.first} minus {choice.second}, linear"
+    in_a, in_b = (name if name in BEFORE_AND_AFTER else f"in {name}" for name in (choice.first, choice.second))
+    return f"value {a} {in_a}, {b} {in_b}, {choice.text('difference')} {difference} · {what}"
 
 
 class ChannelUnits(QObject):
@@ -545,4 +546,4 @@ class UnitFields(QObject):
             return [result_text(result, self._look.is_log)]
         if shown == "second":
             return [result_text(seen[1], self._look.is_log)]
-        return [values_text(result, seen[1], shown)]
+        return [values_text(result, seen[1], self._state.second.choice)]

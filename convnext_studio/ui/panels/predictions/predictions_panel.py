@@ -230,7 +230,8 @@ class PredictionsPanel(Panel):
         self.search.not_found.connect(self._take_likeliest)
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)
-        state.picture_selected.connect(self._show)
+        # Frames of a live source come with their prediction, of which it is told next.
+        state.picture_selected.connect(lambda _: None if state.live.is_on else self._show())
         state.prediction_made.connect(self._show)
         state.prediction_failed.connect(self._show)
         state.target_selected.connect(self._show)

@@ -12,11 +12,14 @@ from convnext_studio.erf import ShownScale, averaged_text, scale_of_squares
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldGrowthResult, FieldView, ReceptiveFieldResult
 from convnext_studio.render import Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton
+from convnext_studio.ui.panels.base import Panel
+from convnext_studio.ui.panels.panel_query import PanelQuery, StopButton
 from convnext_studio.ui.plots.field_scene import point_text, shown_limits, why_no_figure, window_around
 from convnext_studio.ui.plots.map_texts import map_layer
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Scene
+from convnext_studio.ui.state.selection.second_network import BEFORE_AND_AFTER
+from convnext_studio.ui.state.selection.two_answers import TwoAnswers
 
 WAIT_MS = 200
 STOP_TIP = "Stop averaging and keep the partial result, or measure again"
@@ -165,14 +168,15 @@ def difference_limits(values: NDArray[np.float64]) -> Limits:
     return limits_of(values, symmetric=True)
 
 
-def areas_text(first: FieldView, second: FieldView, scale: ShownScale) -> str:
+def areas_text(first: FieldView, second: FieldView, scale: ShownScale, choice: TwoAnswers) -> str:
     """Compare the areas that hold a share of either field, as shares of the input."""
+    a, b = (name if name in BEFORE_AND_AFTER else f"in {name}" for name in (choice.first, choice.second))
     of_a, of_b = (
         {square.threshold: square.area_ratio for square in view.squares[scale_of_squares(scale, view.protocol)]}
         for view in (first, second)
     )
     said = [
-        f"{100 * threshold:g} % in A {format_percent(of_a[threshold])}, in B {format_percent(of_b[threshold])}"
+        f"{100 * threshold:g} % {a} {format_percent(of_a[threshold])}, {b} {format_percent(of_b[threshold])}"
         for threshold in of_a
         if threshold in of_b
     ]

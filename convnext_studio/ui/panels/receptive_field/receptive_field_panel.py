@@ -160,7 +160,7 @@ class ReceptiveFieldPanel(Panel):
                 self._paint_one(view, None)
             else:
                 is_there = second.answer is not None
-                no_figure = "The field of B cannot be compared with that of A."
+                no_figure = "The two fields cannot be compared."
                 self.show_notice(no_figure if is_there else second.lacking_text)
         elif shown == "difference":
             self._paint_difference(view, other)
@@ -174,8 +174,9 @@ class ReceptiveFieldPanel(Panel):
         self._window, self._tried = window, []
         self.map.view.set_scene(difference_scene(values, limits, window))
         self.map.bar.set_scale(ColorScale(SIGNED, limits))
-        said = "Each field as shares of its sum, A minus B"
-        self.set_caption(" · ".join((said, areas_text(view, other, self._scale), *self._notes)))
+        choice = self.state.second.choice
+        said = f"Each field as shares of its sum, {choice.first} minus {choice.second}"
+        self.set_caption(" · ".join((said, areas_text(view, other, self._scale, choice), *self._notes)))
         name = f"receptive field {self.state.node} difference"
         self.map.set_contents(self.contents(name, values, self.python))
 
@@ -218,7 +219,7 @@ class ReceptiveFieldPanel(Panel):
             said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
         if other is not None:
             of_both = (view, other) if self.state.second.shown != "second" else (other, view)
-            said = " · ".join((said, areas_text(*of_both, scale), *self._notes))
+            said = " · ".join((said, areas_text(*of_both, scale, self.state.second.choice), *self._notes))
         self.set_caption(said)
         self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
         values, python = view.field_map, self.python

@@ -30,7 +30,8 @@ from convnext_studio.protocol.receptive_fields import (
     ReceptiveFieldResult,
 )
 from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
-from convnext_studio.ui.panels.base import Panel, QueryProgressBar, plain_label
+from convnext_studio.ui.panels.base import Panel, plain_label
+from convnext_studio.ui.panels.panel_query import QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE

@@ -34,7 +34,8 @@ from convnext_studio.protocol.receptive_fields import (
     GrowthPoint,
     ReceptiveFieldResult,
 )
-from convnext_studio.ui.panels.base import Panel, PanelQuery, StopButton, choice, colormap_choice
+from convnext_studio.ui.panels.base import Panel, choice, colormap_choice
+from convnext_studio.ui.panels.panel_query import PanelQuery, StopButton
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldControls, FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import STOP_TIP, WAIT_MS, averaged_so_far
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import scale_choice

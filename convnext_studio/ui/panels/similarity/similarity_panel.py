@@ -11,13 +11,8 @@ from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
-from convnext_studio.ui.panels.base import (
-    Panel,
-    PanelQuery,
-    QueryProgressBar,
-    opacity_slider,
-    resolution_switch,
-)
+from convnext_studio.ui.panels.base import Panel, opacity_slider, resolution_switch
+from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
 from convnext_studio.ui.panels.similarity.likeness_page import LikenessPage

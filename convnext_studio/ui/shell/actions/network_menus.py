@@ -1,6 +1,6 @@
 """The actions of the Model menu, which change the network, and of Navigate, which select in it."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from PySide6.QtCore import Qt
 
@@ -13,9 +13,7 @@ from convnext_studio.ui.shell.docks.panel_specs import panel_actions
 from convnext_studio.ui.state.node_texts import COST_TITLES, CostKind
 
 if TYPE_CHECKING:  # The window imports this table.
-    from convnext_studio.ui.shell.window import StudioWindow
-
-if TYPE_CHECKING:  # The window imports this table.
+    from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
     from convnext_studio.ui.shell.window import StudioWindow
 
 
@@ -297,7 +295,13 @@ def _has_model(window: "StudioWindow") -> bool:
 
 
 def _has_changes(window: "StudioWindow") -> bool:
-    return not window.state.interventions.chain.is_empty
+    return not window.state.interventions.recipe.is_empty
+
+
+def _toggle_brush(window: "StudioWindow") -> None:
+    window.dock_layout.show_panel("picture")
+    retoucher = cast("PicturePanel", window.dock_layout.docks["picture"].panel).retoucher
+    retoucher.activate(not retoucher.is_active)
 
 
 INTERVENE: tuple[ActionSpec, ...] = (
@@ -321,6 +325,16 @@ INTERVENE: tuple[ActionSpec, ...] = (
         needs="a model",
         enabled=_has_model,
     ),
+    ActionSpec(
+        "change_picture",
+        _MENU,
+        "Change the &picture with a brush",
+        "Blur or fill places of the picture, and watch the prediction; again to stop",
+        _toggle_brush,
+        "Ctrl+Alt+B",
+        needs="a picture",
+        enabled=lambda window: window.state.picture is not None,
+    ),
     ActionSpec("change_1", _MENU, SEPARATOR),
     ActionSpec(
         "change_undo",
@@ -341,6 +355,24 @@ INTERVENE: tuple[ActionSpec, ...] = (
         "Ctrl+Alt+Shift+Z",
         needs="an undone change",
         enabled=lambda window: window.state.interventions.can_redo,
+    ),
+    ActionSpec(
+        "recipe_save",
+        _MENU,
+        "&Save the changes…",
+        "Save all changes as a recipe, which opens here again, in scripts and on the command line",
+        lambda window: window.dialogs.save_recipe(),
+        needs="a change",
+        enabled=_has_changes,
+    ),
+    ActionSpec(
+        "recipe_open",
+        _MENU,
+        "&Open changes…",
+        "Make the changes of a recipe in place of those that are there",
+        lambda window: window.dialogs.open_recipe(),
+        needs="a model",
+        enabled=_has_model,
     ),
     ActionSpec(
         "change_clear",

@@ -89,6 +89,12 @@ def _make_pictures(window: "StudioWindow") -> QWidget:
     return panel
 
 
+def _make_picture(window: "StudioWindow") -> QWidget:
+    panel = PicturePanel(window.state, window.bridge)
+    panel.retouch_bar.save_asked.connect(lambda: window.dialogs.save_changed_picture())
+    return panel
+
+
 def _make_predictions(window: "StudioWindow") -> QWidget:
     panel = PredictionsPanel(window.state, window.bridge)
     panel.again_asked.connect(window.controller.predict)
@@ -165,6 +171,12 @@ def _make_comparison(window: "StudioWindow") -> QWidget:
     )
     panel.search_asked.connect(lambda text: window.panels.search_published(text))
     return panel
+
+
+def _make_interventions(window: "StudioWindow") -> QWidget:
+    from convnext_studio.ui.panels.interventions.interventions_panel import InterventionsPanels
+
+    return InterventionsPanels(window.state, window.bridge)
 
 
 def _make_similarity(window: "StudioWindow") -> QWidget:
@@ -244,7 +256,7 @@ PANELS: tuple[PanelSpec, ...] = (
     PanelSpec(name="model", title="Model", make=_make_model, keeps_controls=False),
     PanelSpec(name="pictures", title="Pictures", make=_make_pictures, keeps_controls=False),
     PanelSpec(name="predictions", title="Predictions", make=_make_predictions),
-    PanelSpec(name="picture", title="Picture", make=lambda window: PicturePanel(window.state, window.bridge)),
+    PanelSpec(name="picture", title="Picture", make=_make_picture),
     PanelSpec(
         name="receptive_field",
         title="Receptive field",
@@ -387,6 +399,20 @@ PANELS: tuple[PanelSpec, ...] = (
             "Open a second network beside this one, and compare both in all views",
             lambda window: window.dock_layout.show_panel("comparison"),
             "Ctrl+Shift+M",
+        ),
+    ),
+    PanelSpec(
+        name="interventions",
+        title="Interventions",
+        make=_make_interventions,
+        is_aside=True,
+        opened_by=ActionSpec(
+            "interventions",
+            "Model",
+            "W&hat matters…",
+            "Change parts of the network one by one, rank what that does to the class, and apply any change",
+            lambda window: window.dock_layout.show_panel("interventions"),
+            "Ctrl+Shift+I",
         ),
     ),
     PanelSpec(

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.ui.shell.status_bar import StatusBar
 from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind
@@ -74,11 +75,18 @@ class Live(WindowPart):
     succeeded = Signal(str)  # topic whose notice is to be withdrawn
     changed = Signal()  # whether something is played, frozen or recorded
 
-    def __init__(self, window: "StudioWindow") -> None:
+    def __init__(self, window: "StudioWindow", status: StatusBar) -> None:
         super().__init__(window)
         self._parts: LiveParts | None = None
         self._frame: RegionFrame | None = None
         self._film: ViewFilm | None = None
+        # The lecture listens to the controller, too.
+        self.noticed.connect(window.controller.noticed)
+        self.succeeded.connect(window.controller.succeeded)
+        self.changed.connect(lambda: status.show_live(self.status))
+        window.lecture.camera_asked.connect(self.switch_camera)
+        window.lecture.freeze_asked.connect(self.toggle)
+        window.lecture.step_asked.connect(self.step)
 
     @property
     def parts(self) -> LiveParts:
@@ -299,8 +307,8 @@ class Live(WindowPart):
     def close(self) -> None:
         """Leave the source, and end what is being written."""
         self._finish_film()
-        self.leave()
         if self._parts is not None:
+            self._parts.player.leave(keeps=False)
             self._parts.recorder.stop()
 
     def _tell(self, message: str, hint: str = "") -> None:

@@ -16,6 +16,7 @@ from convnext_studio.ui.state.live.frame_requests import images_of
 from convnext_studio.ui.state.live.frame_source import LiveFrame
 from convnext_studio.ui.state.live.rates import FrameRate
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
 
 LIVE = "live"
 AVERAGED_FRAMES = 16
@@ -183,12 +184,14 @@ class FrameStream(QObject):
         key = frame_key(self.entry, frame.number)
         self._note_averaged(key)
         self._state.show_frame(
-            self._info(key, frame),
-            prediction,
-            second,
-            failure=failure,
-            averaged=[each for _, each in self._averaged],
-            kept=self._asked_about,
+            ShownFrame(
+                picture=self._info(key, frame),
+                prediction=prediction,
+                second=second,
+                failure=failure,
+                averaged=tuple(each for _, each in self._averaged),
+                kept=self._asked_about,
+            )
         )
         self.rate.count()
         self.delay_s = time.monotonic() - frame.taken_s

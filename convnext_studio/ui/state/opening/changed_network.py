@@ -1,7 +1,8 @@
-"""Has the engine open the changed network as B whenever the chain of changes is another one."""
+"""Has the engine open the changed network as B whenever the recipe is another one."""
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.interventions import ChangedLogits, ChangedLogitsResult, Intervene
 from convnext_studio.protocol.models import CloseModel, ModelInfo
@@ -9,7 +10,6 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.following_query import FollowingQuery
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.selection.interventions import Chain
 
 _PANEL = "interventions"
 _PAUSE_MS = 150
@@ -46,29 +46,24 @@ class ChangedNetwork(QObject):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the network B is what the chain of changes says."""
+        """Whether the network B is what the recipe says."""
         return not (self._query.is_running or self._live.is_running or self._pause.isActive())
 
     # ------------------------------------------------------------------------------------------- what to ask
 
     def request(self) -> Intervene | None:
         """Return the request that opens the changed network; None if nothing is changed."""
-        chain, picture = self._state.interventions.chain, self._state.picture
-        changes = tuple(change for change in chain.changes if change.enabled)
-        applied = tuple(
-            (key, tuple(each for each in made if each.enabled))
-            for key, made in chain.retouched
-            if any(each.enabled for each in made)
-        )
-        if not changes and not applied:
+        recipe, picture = self._state.interventions.recipe.applied, self._state.picture
+        if recipe.is_empty:
             return None
+        changes = recipe.changes
         fits_picture = any(change.region is not None or change.effect == "patch" for change in changes)
         averages = any(change.effect == "picture mean" for change in changes)
         return Intervene(
             panel=_PANEL,
             network="B",
             changes=changes,
-            retouched=applied,
+            retouched=recipe.retouched,
             image=picture.key if picture is not None and fits_picture else "",
             images=tuple(each.key for each in self._state.opened.all) if averages else (),
         )
@@ -88,7 +83,7 @@ class ChangedNetwork(QObject):
 
     # ------------------------------------------------------------------------------------------------ asking
 
-    def _follow(self, _chain: Chain) -> None:
+    def _follow(self, _recipe: Recipe) -> None:
         if not self._state.interventions.is_held:
             self._apply()
             return
@@ -160,7 +155,7 @@ class ChangedNetwork(QObject):
     def _forget_closed(self, _pictures: object) -> None:
         """Forget the changes of pictures that are open no longer; the mean over all pictures is another one."""
         keys = {picture.key for picture in self._state.opened.all}
-        chain = self._state.interventions.chain
-        self._state.interventions.forget_pictures({key for key, _ in chain.retouched} - keys)
-        if any(change.effect == "picture mean" for change in chain.changes):
+        recipe = self._state.interventions.recipe
+        self._state.interventions.forget_pictures({key for key, _ in recipe.retouched} - keys)
+        if any(change.effect == "picture mean" for change in recipe.changes):
             self._apply()

@@ -1,12 +1,40 @@
 """The frames of a live source that panels still show or compute with; it needs no Qt."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.pictures import ImageInfo
+from convnext_studio.protocol.predictions import Prediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShownFrame:
+    """A frame of a live source that is to be the picture.
+
+    Attributes
+    ----------
+    picture
+        The frame, by its key without a framing.
+    prediction, second
+        The predictions of A and B, which all panels can so show at once.
+    failure
+        Why there is no prediction of A.
+    averaged
+        The keys of the frames that averages are over.
+    kept
+        The keys of the earlier frames about which something is still being computed.
+    """
+
+    picture: ImageInfo
+    prediction: Prediction | None
+    second: Prediction | None = None
+    failure: str = ""
+    averaged: tuple[str, ...] = ()
+    kept: Collection[str] = ()
 
 
 class LiveFrames:
@@ -25,19 +53,11 @@ class LiveFrames:
         self.is_on = False
         self._frames: dict[str, ImageInfo] = {}
 
-    def take(self, picture: ImageInfo, averaged: Collection[str], kept: Collection[str]) -> None:
-        """Take a frame as the picture.
-
-        Parameters
-        ----------
-        averaged
-            The keys of the frames that averages are over.
-        kept
-            The keys of the earlier frames about which something is still being computed.
-        """
-        self.is_on, self.averaged = True, tuple(averaged)
-        self._frames = {key: each for key, each in self._frames.items() if key in kept}
-        self._frames[picture.key] = picture
+    def take(self, shown: ShownFrame) -> None:
+        """Take a frame as the picture."""
+        self.is_on, self.averaged = True, shown.averaged
+        self._frames = {key: each for key, each in self._frames.items() if key in shown.kept}
+        self._frames[shown.picture.key] = shown.picture
 
     def follow(self, picture: ImageInfo | None) -> None:
         """Take note of another picture."""

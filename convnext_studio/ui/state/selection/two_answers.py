@@ -58,6 +58,11 @@ class TwoAnswers(QObject):
             self._curtain = share
             self.curtain_moved.emit(share)
 
+    @property
+    def sides(self) -> str:
+        """Which answer is on which side of the line, in words."""
+        return f"{self.first} left of the line, {self.second} right of it"
+
     def text(self, shown: Shown | None = None) -> str:
         """Return what is shown in words, such as "A − B"."""
         return {

@@ -75,7 +75,7 @@ def test_switch_and_cross(bar: ChipsBar, state: AppState) -> None:
     bar.chips[0].cross.click()
     assert words(bar) == ["Stage 2 · channel 4 · off"]
     QTest.keyClick(bar.chips[0], Qt.Key.Key_Delete)
-    assert state.interventions.chain.is_empty
+    assert state.interventions.recipe.is_empty
     assert bar.isHidden()
 
 
@@ -122,15 +122,15 @@ def test_pictures_have_chips_behind_those_of_the_network(bar: ChipsBar, state: A
         "one.png · black, all but the rectangle",
     ]
     bar.chips[1].switch.click()
-    assert [each.enabled for each in state.interventions.chain.of_picture("one")] == [False, True]
+    assert [each.enabled for each in state.interventions.recipe.of_picture("one")] == [False, True]
     bar.chips[2].cross.click()
-    assert len(state.interventions.chain.of_picture("one")) == 1
+    assert len(state.interventions.recipe.of_picture("one")) == 1
 
 
 def test_clear_can_be_undone(bar: ChipsBar, state: AppState) -> None:
     state.interventions.add(OFF)
     bar.clear.click()
-    assert state.interventions.chain.is_empty
+    assert state.interventions.recipe.is_empty
     state.interventions.undo()
     assert words(bar) == ["Stage 2 · channel 3 · off"]
 
@@ -178,7 +178,7 @@ def test_a_key_switches_a_block_off_and_on(state: AppState) -> None:
     toggle_node(state, "stage3.block2")
     assert state.interventions.changes == (Change(node="stage3.block2", branch=True),)
     toggle_node(state, "stage3.block2")
-    assert state.interventions.chain.is_empty
+    assert state.interventions.recipe.is_empty
 
 
 def chosen(menu: QMenu, text: str) -> QAction:

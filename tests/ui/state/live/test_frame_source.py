@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.live.frame_reader import SourceGoneError
-from convnext_studio.decoding.live.messages import Camera, FrameRead, Opened
+from convnext_studio.decoding.live.messages import Camera, FrameRead, SourceOpened
 from convnext_studio.ui.state.live import frame_source
 from convnext_studio.ui.state.live.frame_source import CameraSource, FilmSource, LiveFrame
 from tests.decoding.live.films import painted, read_number
@@ -30,9 +30,9 @@ class StagedReader:
     def __exit__(self, *_: object) -> None:
         type(self).closed += 1
 
-    def open_camera(self, camera: Camera) -> Opened:
+    def open_camera(self, camera: Camera) -> SourceOpened:
         type(self).opened += 1
-        return self._next(Opened(name=camera.title, times=np.empty(0)))
+        return self._next(SourceOpened(name=camera.title, times=np.empty(0)))
 
     def newest(self, _after: int, _wait_s: float) -> FrameRead | None:
         found = self._next(None)
@@ -91,7 +91,7 @@ BUSY = SourceGoneError(
 def test_it_goes_on_after_it_was_unplugged(
     reader: type[StagedReader], camera: CameraSource, qtbot: QtBot
 ) -> None:
-    # Opened, two frames, unplugged; opening fails twice, then works, and the camera counts from 0 again.
+    # SourceOpened, two frames, unplugged; opening fails twice, then works, and the camera counts from 0 again.
     reader.script = iter((None, 0, 3, GONE, GONE, GONE, None, 0, 1))
     heard = Heard(camera)
     camera.start()

@@ -76,7 +76,7 @@ def test_only_what_needs_a_picture_names_one(state: AppState, engine: FakeEngine
     state.interventions.retouch("one", (retouch, replace(retouch, enabled=False)))
     assert engine.open(Intervene)[-1].retouched == (("one", (retouch,)),)
     state.opened.remove({"one"})
-    assert state.interventions.chain.is_empty
+    assert state.interventions.recipe.is_empty
 
 
 def test_the_prediction_follows_a_drag_and_nothing_queues(state: AppState, engine: FakeEngine) -> None:
@@ -165,4 +165,6 @@ def live(probability: float) -> ChangedLogitsResult:
     zeros = np.zeros(12, np.float32)
     probabilities = np.zeros(12)
     probabilities[0] = probability
-    return ChangedLogitsResult(image="one", before=zeros, after=zeros, probabilities=probabilities)
+    return ChangedLogitsResult(
+        image="one", before=zeros, after=zeros, probabilities_before=probabilities, probabilities=probabilities
+    )

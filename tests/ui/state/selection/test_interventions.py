@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.interventions import Change, Region
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.common.retouches import Retouch
-from convnext_studio.ui.state.selection.interventions import Chain, Interventions
+from convnext_studio.ui.state.selection.interventions import Interventions
 
 pytestmark = pytest.mark.usefixtures("qapp")
 OFF = Change(node="stage2", channels=(3,))
@@ -38,7 +39,7 @@ def test_toggling_adds_and_removes(interventions: Interventions) -> None:
 
 
 def test_every_step_is_undone_and_redone(interventions: Interventions) -> None:
-    steps = [interventions.chain]
+    steps = [interventions.recipe]
     for act in (
         lambda: interventions.add(OFF),
         lambda: interventions.add(MEAN),
@@ -48,16 +49,16 @@ def test_every_step_is_undone_and_redone(interventions: Interventions) -> None:
         interventions.clear,
     ):
         act()
-        steps.append(interventions.chain)
-    assert interventions.chain.is_empty
+        steps.append(interventions.recipe)
+    assert interventions.recipe.is_empty
     for expected in reversed(steps[:-1]):
         assert interventions.can_undo
         interventions.undo()
-        assert interventions.chain == expected
+        assert interventions.recipe == expected
     assert not interventions.can_undo
     for expected in steps[1:]:
         interventions.redo()
-        assert interventions.chain == expected
+        assert interventions.recipe == expected
     assert not interventions.can_redo
     interventions.undo()
     interventions.add(OFF)
@@ -82,24 +83,24 @@ def test_a_drag_that_changes_nothing_is_no_step(interventions: Interventions) ->
     interventions.hold()
     interventions.release()
     interventions.undo()
-    assert interventions.chain.is_empty
+    assert interventions.recipe.is_empty
 
 
 def test_nothing_is_told_where_nothing_changes(interventions: Interventions, qtbot: QtBot) -> None:
     interventions.add(OFF)
     with qtbot.assertNotEmitted(interventions.changed):
         interventions.add(OFF)
-        interventions.put_chain(interventions.chain)
+        interventions.put_recipe(interventions.recipe)
 
 
 def test_pictures_are_kept_apart_and_forgotten_when_they_are_closed(interventions: Interventions) -> None:
     interventions.retouch("cat", (BOX,))
     interventions.retouch("dog", (BOX, replace(BOX, fill="black")))
-    assert interventions.chain.of_picture("dog")[1].fill == "black"
+    assert interventions.recipe.of_picture("dog")[1].fill == "black"
     interventions.forget_pictures({"cat"})
-    assert [key for key, _ in interventions.chain.retouched] == ["dog"]
+    assert [key for key, _ in interventions.recipe.retouched] == ["dog"]
     interventions.retouch("dog", ())
-    assert interventions.chain == Chain()
+    assert interventions.recipe == Recipe()
 
 
 def test_all_can_be_switched_off_and_stay_in_the_chain(interventions: Interventions) -> None:
@@ -107,4 +108,4 @@ def test_all_can_be_switched_off_and_stay_in_the_chain(interventions: Interventi
     interventions.retouch("cat", (BOX,))
     interventions.switch_all_off()
     assert not interventions.changes[0].enabled
-    assert not interventions.chain.of_picture("cat")[0].enabled
+    assert not interventions.recipe.of_picture("cat")[0].enabled

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.interventions import LARGEST_RECIPE_BYTES, Change, Region, read_recipe, write_recipe
+from convnext_studio.common.interventions import Change, Region
+from convnext_studio.common.recipe import LARGEST_RECIPE_BYTES, Recipe, read_recipe, write_recipe
 
 REGIONS = st.builds(
     lambda top, left, height, width: Region(top, left, top + height, left + width),
@@ -30,7 +31,7 @@ CHANGES = st.builds(
 @given(changes=st.lists(CHANGES, max_size=5).map(tuple))
 def test_what_is_written_is_read_again(tmp_path: Path, changes: tuple[Change, ...]) -> None:
     write_recipe(tmp_path / "recipe.json", changes)
-    assert read_recipe(tmp_path / "recipe.json") == changes
+    assert read_recipe(tmp_path / "recipe.json") == Recipe(changes)
 
 
 def test_pictures_are_found_beside_the_recipe(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_pictures_are_found_beside_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     write_recipe(tmp_path / "a" / "recipe.json", changes)
     (tmp_path / "a").rename(tmp_path / "b")
-    read = [change.picture for change in read_recipe(tmp_path / "b" / "recipe.json")]
+    read = [change.picture for change in read_recipe(tmp_path / "b" / "recipe.json").changes]
     assert read == [str(tmp_path / "b" / "cat.jpg"), str(outside), "sample:cat"]
 
 

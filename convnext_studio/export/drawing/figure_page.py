@@ -26,7 +26,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.export.fonts import DPI, cut, picture_of, plain, properties, runs, width_of, wrapped
+from convnext_studio.export.drawing.fonts import (
+    DPI,
+    cut,
+    picture_of,
+    plain,
+    properties,
+    runs,
+    width_of,
+    wrapped,
+)
 from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.render import (
     UNCLIPPED,

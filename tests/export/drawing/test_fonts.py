@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convnext_studio.export import fonts
-from convnext_studio.export.figure_page import INK, PageCanvas
-from convnext_studio.export.fonts import FAMILY, Run, cut, families, picture_of, plain, runs, width_of, wrapped
+from convnext_studio.export.drawing import fonts
+from convnext_studio.export.drawing.figure_page import INK, PageCanvas
+from convnext_studio.export.drawing.fonts import (
+    FAMILY,
+    Run,
+    cut,
+    families,
+    picture_of,
+    plain,
+    runs,
+    width_of,
+    wrapped,
+)
 
 
 def drawn(text: str) -> Image.Image:

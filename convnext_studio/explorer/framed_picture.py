@@ -20,7 +20,7 @@ PictureSource = str | Path | Image.Image | NDArray[np.uint8]
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 
 
-class OpenedPicture:
+class FramedPicture:
     """A picture that is open in an `Explorer`, and its framing.
 
     Attributes

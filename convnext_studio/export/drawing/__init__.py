@@ -1,0 +1,1 @@
+"""What exported figures are drawn with: the page, and text of any script."""
