@@ -57,10 +57,10 @@ def test_every_picture_has_its_class_below_it(panel: PicturesPanel, engine: Fake
 
 
 def test_a_name_with_tags_is_told_as_it_is(panel: PicturesPanel, state: AppState) -> None:
-    name = "<img src=x> <b>cat</b>.png"
-    state.opened.add(replace(make_image("tags"), name=name), select=False)
+    path = "/pictures/<img src=x> <b>cat</b>.png"
+    state.opened.add(make_image("tags", path), select=False)
     tip = panel.list.model().index(3, 0).data(Qt.ItemDataRole.ToolTipRole)
-    assert QTextDocumentFragment.fromHtml(tip).toPlainText().startswith(name)
+    assert QTextDocumentFragment.fromHtml(tip).toPlainText().startswith(path)
 
 
 def test_another_network_forgets_the_classes(panel: PicturesPanel, engine: FakeEngine, state: AppState) -> None:
