@@ -48,6 +48,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "seen": nodes.seen,
     "unit": nodes.unit,
     "changed": intervening.changed,
+    "dragged": intervening.dragging,
     "similarity": similarity.rows,
 }
 

@@ -59,7 +59,6 @@ class RetouchBar(QWidget):
             "Tool",
             "\n".join(f"{text}: {tip}" for text, tip in TOOLS.values()),
             [(text, tool) for tool, (text, _) in TOOLS.items()],
-            word="",
         )
         self.fill = choice("Fill", _FILL_TIP, [(FILL_TEXTS[fill], fill) for fill in FILLS])
         self.paste = QToolButton()
