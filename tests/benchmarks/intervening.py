@@ -1,5 +1,6 @@
 """What a change inside the network costs: only what follows it is computed again."""
 
+from itertools import cycle
 from statistics import mean
 
 import torch
@@ -7,8 +8,14 @@ import torch
 from convnext_studio.analysis.features import trunk_node, trunk_outputs
 from convnext_studio.analysis.intervening.changed_outputs import changed_logits
 from convnext_studio.common.interventions import Change
+from convnext_studio.common.retouches import Retouch, Stroke
+from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.loaded import load
 from convnext_studio.model.presets import default_model
+from convnext_studio.protocol.interventions import ChangedLogits
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.pictures import ImageInfo, OpenImage
+from convnext_studio.render.retouching import retouched
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import medians, timed
 
@@ -47,4 +54,38 @@ def changed(runs: int) -> list[Row]:
             goal=1.05,
         ),
         Row(name="a change while dragging, mean", ours=ours, goal=UPDATE_S),
+    ]
+
+
+def dragging(runs: int) -> list[Row]:
+    """What one movement of a brush or slider takes: the prediction, and the picture that is shown."""
+    engine = Dispatcher()
+    engine.run(LoadModel(source=default_model(), device="cpu"))
+    picture = engine.run(OpenImage(path="sample:coffee"))
+    assert isinstance(picture, ImageInfo)
+    width, height = picture.size
+    points = tuple((width * (0.2 + 0.006 * step), height * (0.3 + 0.004 * step)) for step in range(100))
+    strokes = [
+        Retouch(fill="blur", strokes=(Stroke(points=points[: 60 + step], diameter=0.12 * width),))
+        for step in range(40)
+    ]
+    factors = [
+        Change(node="stage2", channels=(3,), effect="factor", factor=step / 20) for step in range(-40, 40)
+    ]
+    moved, turned = cycle(strokes), cycle(factors)
+
+    def brush() -> None:
+        made = (next(moved),)
+        engine.run(ChangedLogits(image=picture.key, retouched=((picture.key, made),)))
+        retouched(picture.preview, made, lambda _key: picture.preview)
+
+    def slide() -> None:
+        engine.run(ChangedLogits(image=picture.key, changes=(next(turned),)))
+
+    for warm in (brush, slide):
+        warm()
+    brushed, slid = medians(5 * runs, lambda: timed(brush), lambda: timed(slide))
+    return [
+        Row(name="a movement of the brush", ours=brushed, goal=UPDATE_S),
+        Row(name="a movement of a factor's slider", ours=slid, goal=UPDATE_S),
     ]
