@@ -417,6 +417,7 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
     alone = engine.run(ReceptiveField(node="stage2", images=(padded,), count=1, framing="own"))
     assert isinstance(alone, ReceptiveFieldResult)
     assert "1 picture resized and padded to " in alone.protocol_text
-    mixed = engine.run(ReceptiveField(node="stage2", images=(images[0],), count=3, framing="own"))
+    filled = ReceptiveField(node="stage2", images=(images[0],), count=3, framing="own", fills_up=True)
+    mixed = engine.run(filled)
     assert isinstance(mixed, ReceptiveFieldResult)
     assert (mixed.pictures, mixed.noises) == (1, 2)
