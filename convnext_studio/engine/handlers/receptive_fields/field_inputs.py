@@ -215,10 +215,10 @@ class FieldInputs:
 
 def _middle_of(geometry: CropGeometry, size: tuple[int, int]) -> CropGeometry:
     """Return the geometry of the middle of what an input shows, without its padding."""
-    _, _, *shown = geometry.seen_in_input
+    padded_by, shown = geometry.seen_in_input[:2], geometry.seen_in_input[2:]
     left, top = (
-        origin + (int(all_of) - wanted) // 2
-        for origin, all_of, wanted in zip(geometry.crop_origin, shown, size, strict=True)
+        origin + int(added) + (int(all_of) - wanted) // 2
+        for origin, added, all_of, wanted in zip(geometry.crop_origin, padded_by, shown, size, strict=True)
     )
     return CropGeometry(geometry.picture_size, geometry.resized_size, (left, top), size)
 

@@ -409,7 +409,7 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
         y = x
         for number in range(2):
             y = model.module.stages[number](model.module.downsample_layers[number](y))
-        unit = y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum()
+        unit = y[0, :, y.shape[2] // 2, y.shape[3] // 2].relu().sum()
         expected += torch.autograd.grad(unit, x)[0][0].abs().sum(0).numpy() / 2
     np.testing.assert_allclose(result.field_map, expected, rtol=1e-3, atol=1e-5 * expected.max())
     assert f"2 pictures cropped to {width} × {height} px" in result.protocol_text
@@ -417,6 +417,7 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
     alone = engine.run(ReceptiveField(node="stage2", images=(padded,), count=1, framing="own"))
     assert isinstance(alone, ReceptiveFieldResult)
     assert "1 picture resized and padded to " in alone.protocol_text
-    mixed = engine.run(ReceptiveField(node="stage2", images=(images[0],), count=3, framing="own"))
+    filled = ReceptiveField(node="stage2", images=(images[0],), count=3, framing="own", fills_up=True)
+    mixed = engine.run(filled)
     assert isinstance(mixed, ReceptiveFieldResult)
     assert (mixed.pictures, mixed.noises) == (1, 2)
