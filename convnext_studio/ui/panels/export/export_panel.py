@@ -322,12 +322,13 @@ class ExportPanel(QWidget):
         self.python = QPushButton("Copy as Python")
         self._lay_out()
         self.views.currentIndexChanged.connect(lambda _row: self._soon.start())
-        self.formats.currentIndexChanged.connect(lambda _row: self._refresh())
+        # Bound, so that a list that is deleted with the panel asks for nothing more.
+        self.formats.currentIndexChanged.connect(self._refresh)
         self.save.clicked.connect(self._save)
         self.copy.clicked.connect(self._copy)
         self.numbers.clicked.connect(self._copy_numbers)
         self.python.clicked.connect(self._copy_python)
-        self._dialogs.folder_changed.connect(lambda _folder: self._refresh())
+        self._dialogs.folder_changed.connect(self._refresh)
         for changed in (state.model_loaded, state.picture_selected, state.prediction_made):
             changed.connect(lambda _changed: self._soon.start() if self.isVisible() else None)
         self._refresh()
@@ -392,7 +393,7 @@ class ExportPanel(QWidget):
 
     # ---------------------------------------------------------------------------------------- the preview
 
-    def _refresh(self) -> None:
+    def _refresh(self, _changed: object = None) -> None:
         self._soon.stop()
         self._choices.refresh()
         self._watch_view()
