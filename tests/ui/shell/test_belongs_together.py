@@ -76,7 +76,7 @@ class Onlooker(QObject):
         """What a panel shows of two networks is that of the two that are open."""
         state, answer = self._window.state, query.second.answer if query.second is not None else None
         open_now = (state.model, state.second.model, state.second.shown)
-        if query._shown_of != open_now:
+        if query._content._shown_of != open_now:
             self.faults.append(f"{name}: shows {state.second.shown}, but of other networks")
         if answer is not None:
             self.of_second.add(name)
