@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from convnext_studio.decoding.live.messages import Camera
 from convnext_studio.ui.panels.base import choice, plain_label
@@ -71,8 +71,8 @@ class LivePanel(QWidget):
         self.mirror = QCheckBox("Mirror")
         self.mirror.setToolTip("Exchange left and right of the camera's pictures, as in a mirror")
         self.freeze = _button("Freeze", "Stop at this frame, which then is a picture like any other (Space)")
-        self.back = _button("◀", "The frame before, frozen (Left)", "One frame back")
-        self.on = _button("▶", "The next frame, frozen (Right)", "One frame on")
+        self.back = _button("◀ Frame", "The frame before, frozen (Left)", "One frame back")
+        self.on = _button("Frame ▶", "The next frame, frozen (Right)", "One frame on")
         self.leave = _button("Leave", "Switch the camera off, or close the film")
         self.place = QSlider(Qt.Orientation.Horizontal)
         self.place.setAccessibleName("Place in the film")
@@ -98,12 +98,19 @@ class LivePanel(QWidget):
         self._film_rows = QWidget()
         film = QVBoxLayout(self._film_rows)
         film.setContentsMargins(0, 0, 0, 0)
-        film.addWidget(self.place)
+        film.addLayout(self._place_row())
         film.addWidget(_row(self.speed, self.loop, self.every))
         layout.addWidget(self._film_rows)
         layout.addWidget(self.facts)
         layout.addWidget(plain_label("muted", PRIVACY))
         layout.addStretch()
+
+    def _place_row(self) -> QHBoxLayout:
+        row, word = QHBoxLayout(), QLabel("Place")
+        word.setBuddy(self.place)
+        row.addWidget(word)
+        row.addWidget(self.place, 1)
+        return row
 
     def _connect(self) -> None:
         player, sources = self._player, self._sources
