@@ -7,6 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.interventions import Change, Region
+from convnext_studio.common.recipe import Recipe
 from convnext_studio.protocol.attributions import CompareMethods, Explain, MeasureFaithfulness
 from convnext_studio.protocol.comparison import CompareNodes, NodeSimilarity
 from convnext_studio.protocol.counterparts import counterpart
@@ -172,7 +173,7 @@ def test_a_changed_network_is_changed_again(qtbot: QtBot, tmp_path: Path) -> Non
     )
     model = engine.dispatcher.run(Intervene(network="B", changes=changes, image=engine.image))
     assert isinstance(model, ModelInfo)
-    engine.second = OpenedNetwork(engine.model, LOADED, changes)
+    engine.second = OpenedNetwork(engine.model, LOADED, Recipe(changes))
     second = engine.desk.state.second
     second.set_model(model, is_changed_first=True)
     views: Views = {}

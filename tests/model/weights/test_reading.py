@@ -39,11 +39,11 @@ def peak_bytes() -> int:
 
 @contextmanager
 def refused(path: Path, sentence: str) -> Iterator[None]:
-    """Assert that opening fails with that sentence within 2 s, in little memory, and without torch's advice."""
+    """Assert that opening fails with that sentence within 5 s, in little memory, and without torch's advice."""
     before, start = peak_bytes(), time.process_time()
     with pytest.raises(StudioError, match=sentence) as caught:
         yield
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 5
     assert peak_bytes() - before < 3 * (path.stat().st_size if path.exists() else 0) + 40e6
     told = str(caught.value)
     assert "weights_only" not in told

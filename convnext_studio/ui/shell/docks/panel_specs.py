@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
@@ -190,9 +191,11 @@ def _make_similarity(window: "StudioWindow") -> QWidget:
 def _make_export(window: "StudioWindow") -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
-    panel = ExportPanel(
-        window.state, lambda: window.findChildren(MapView), window.exports.items(), window.saving
-    )
+    def views() -> list[MapView]:
+        # The panel's lists change once more when the window is deleted.
+        return window.findChildren(MapView) if isValid(window) else []
+
+    panel = ExportPanel(window.state, views, window.exports.items(), window.saving)
     panel.python_asked.connect(window.python.copy)
     return panel
 
