@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -160,6 +161,7 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
     }
 
 
+@pytest.mark.slow
 def test_the_text_of_positions_and_fields_gives_their_arrays(qtbot: QtBot, tmp_path: Path) -> None:
     views = {
         **pages(AnsweredDesk(qtbot)),

@@ -124,7 +124,13 @@ def _at(answer: Payload, path: str) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("request_of_b", [SAME, OTHER], ids=["same architecture", "other architecture"])
+@pytest.mark.parametrize(
+    "request_of_b",
+    [
+        pytest.param(SAME, id="same architecture", marks=pytest.mark.slow),
+        pytest.param(OTHER, id="other architecture"),
+    ],
+)
 def test_the_text_of_what_is_shown_of_two_gives_its_arrays(
     qtbot: QtBot, tmp_path: Path, request_of_b: LoadModel
 ) -> None:
@@ -142,6 +148,7 @@ def test_the_text_of_what_is_shown_of_two_gives_its_arrays(
     assert_scripts_give_arrays(views, tmp_path)
 
 
+@pytest.mark.slow
 def test_nodes_that_were_paired_by_hand_are_named(qtbot: QtBot, tmp_path: Path) -> None:
     engine = AnsweredDesk(qtbot)
     engine.open_second(SAME)
@@ -153,6 +160,7 @@ def test_nodes_that_were_paired_by_hand_are_named(qtbot: QtBot, tmp_path: Path) 
     assert_scripts_give_arrays(views, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_matrix_of_all_nodes(qtbot: QtBot, tmp_path: Path) -> None:
     engine = AnsweredDesk(qtbot)
     engine.open_second(SAME)
@@ -165,6 +173,7 @@ def test_the_matrix_of_all_nodes(qtbot: QtBot, tmp_path: Path) -> None:
     assert_scripts_give_arrays({"cka": (engine.script(python), similarity.matrix)}, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_changed_network_is_changed_again(qtbot: QtBot, tmp_path: Path) -> None:
     engine = AnsweredDesk(qtbot)
     changes = (

@@ -89,6 +89,7 @@ def test_sanity(engine: AnsweredDesk) -> None:
         assert len(panel.tiles.tiles) == len(a.steps)
 
 
+@pytest.mark.slow
 def test_curves(engine: AnsweredDesk) -> None:
     panel = CurvesPanel(engine.desk.state, engine.desk.bridge)
     panel.steps.setCurrentIndex(0)
