@@ -26,8 +26,8 @@ MOUSE_MS = 16
 LONGEST_S = 60
 
 
-def _noise(state: AppState, number: int, request: Request) -> Iterator[Message]:
-    """Answer questions about maps."""
+def noise_maps(state: AppState, number: int, request: Request) -> Iterator[Message]:
+    """Answer questions about maps with noise."""
     if isinstance(request, FeatureMaps) and state.model is not None:
         node = state.model.node(request.node)
         maps = np.random.default_rng(number).normal(size=node.shape).astype(np.float32)
@@ -45,7 +45,7 @@ def main() -> None:
     state = AppState()
     state.set_model(model(PRESETS["tutorial"].config, 224))
     state.opened.add(picture())
-    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(partial(_noise, state))))
+    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(partial(noise_maps, state))))
     panel.resize(1600, 1000)
     panel.show()
     for node in NODES:

@@ -1,6 +1,7 @@
 """The feature-map panel with two networks: A, B, their difference and the curtain shown, and the line moved."""
 
 import time
+from functools import partial
 
 import numpy as np
 from PySide6.QtWidgets import QApplication
@@ -11,7 +12,8 @@ from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMap
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.selection.two_answers import SHOWN
-from tests.benchmarks.programs.mosaic import LONGEST_S, NoiseEngine
+from tests.benchmarks.programs.mosaic import LONGEST_S, noise_maps
+from tests.benchmarks.programs.noise_engine import NoiseEngine
 from tests.benchmarks.timing import report
 from tests.ui.desk import model, picture
 
@@ -30,7 +32,7 @@ def main() -> None:
     state.set_model(model(config, 224))
     state.second.set_model(model(config, 224))
     state.opened.add(picture())
-    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(state)))
+    panel = FeatureMapsPanel(state, EngineBridge(NoiseEngine(partial(noise_maps, state))))
     panel.resize(1600, 1000)
     panel.show()
     _settle(application, panel)
