@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from convnext_studio.export import safe_stem
 from convnext_studio.export.views import table_text
@@ -417,7 +418,7 @@ class ExportPanel(QWidget):
     def _watch_view(self) -> None:
         """Learn when the chosen view is repainted."""
         if self._choices.view is not self._watched:
-            if self._watched is not None:
+            if self._watched is not None and isValid(self._watched.view):  # Not once the window is deleted.
                 self._watched.view.removeEventFilter(self)
             self._watched = self._choices.view
             if self._watched is not None:
