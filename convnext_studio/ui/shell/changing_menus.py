@@ -142,7 +142,7 @@ class DeviceMenu(QObject):
     def _offer(self, device: Device) -> QAction:
         memory = f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""
         action = QAction(f"{device.name}: {device.title}{memory}".replace("&", "&&"), self._menu)
-        action.setToolTip(f"Run on {device.title}")
+        action.setToolTip(plain_tip(f"Run on {device.title}"))
         action.setCheckable(True)
         self._group.addAction(action)
         action.triggered.connect(partial(self._choose, device.name))

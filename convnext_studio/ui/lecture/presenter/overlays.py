@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy,
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.lecture.presenter.keys import BINDINGS
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _FRAME_MS = 16
 _RADIUS = 0.2  # Fraction of the height.
@@ -141,7 +142,7 @@ class StepButton(QAbstractButton):
         self.setText(title)
         self.setCheckable(True)
         self.setAccessibleName(f"Step {index + 1}: {title}")
-        self.setToolTip(f"Go to step {index + 1} (Enter): {title}")
+        self.setToolTip(plain_tip(f"Go to step {index + 1} (Enter): {title}"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

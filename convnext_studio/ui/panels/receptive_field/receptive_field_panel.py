@@ -43,6 +43,7 @@ from convnext_studio.ui.plots.scene import Scene, split_scene
 from convnext_studio.ui.state.app_state import NO_MODEL, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.choices import Switch
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 SCALES: tuple[tuple[str, ShownScale], ...] = (
@@ -221,7 +222,7 @@ class ReceptiveFieldPanel(Panel):
             of_both = (view, other) if self.state.second.shown != "second" else (other, view)
             said = " · ".join((said, areas_text(*of_both, scale, self.state.second.choice), *self._notes))
         self.set_caption(said)
-        self._caption.setToolTip(f"{view.protocol_text}\n\n{MEANING}")
+        self._caption.setToolTip(plain_tip(f"{view.protocol_text}\n\n{MEANING}"))
         values, python = view.field_map, self.python
         if other is not None and self.state.second.shown == "curtain":
             share = self._share_in_field(view)
