@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Literal, cast
 
+import convnext_studio
+
 _PIPE_BYTES = 1 << 20
-_OWN_FOLDER = Path(__file__).resolve().parents[2]
+_OWN_FOLDER = Path(convnext_studio.__file__).resolve().parents[1]
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
