@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.closeable import Closeable
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.decoding.closeable import Closeable
 
 _START_LIMIT_S = 60.0
 _ORPHAN_FACTOR = 1.5

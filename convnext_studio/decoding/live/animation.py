@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convnext_studio.common.closeable import Closeable
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.closeable import Closeable
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.formats import pillow
 from convnext_studio.decoding.images import DecodedImage, decode

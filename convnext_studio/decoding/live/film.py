@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.closeable import Closeable
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.closeable import Closeable
 from convnext_studio.decoding.formats.extras import library
 from convnext_studio.decoding.raster import check_size, damaged, no_such_frame
 
