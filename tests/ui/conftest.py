@@ -29,6 +29,7 @@ from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start.internal_errors import contain_errors
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
@@ -230,6 +231,13 @@ def bridge(qapp: QApplication, engine: FakeEngine) -> Iterator[EngineBridge]:
 @pytest.fixture
 def settings() -> SettingsFile:
     return SettingsFile()
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    background = Background()
+    yield background
+    background.close()
 
 
 @pytest.fixture
