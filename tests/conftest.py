@@ -1,5 +1,6 @@
 """For all tests: no window is shown, nothing is left behind, and the whole suite uses several processes."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -24,6 +25,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run the whole suite in several processes, but tests that are named in this one: they begin sooner."""
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return min(os.cpu_count() or 1, _MOST_PROCESSES) if is_whole else 0
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later garbage collections, as the program does: each would visit it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
