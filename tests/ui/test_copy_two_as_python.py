@@ -69,6 +69,7 @@ def attribution(engine: AnsweredDesk, _shown: Shown) -> Views:
         "one stage": Explain(image="", method="gradcam", nodes=("stage3",)),
         "stages": Explain(image="", method="layercam", nodes=("stage2", "stage3")),
         "average": Explain(image="", method="hirescam", nodes=("stage3", "stage4"), average=True),
+        "and not": Explain(image="", method="gradcam", nodes=("stage3",), output="difference", against=1),
         "pixels": Explain(image="", method="saliency", output="probability"),
     }.items():
         state.set_target(2)
@@ -76,6 +77,7 @@ def attribution(engine: AnsweredDesk, _shown: Shown) -> Views:
         engine.settle(panel)
         for number, cell in enumerate(cell for cell in panel.figure.cells if cell.map.isVisible()):
             found[f"{name} {number}"] = engine.of_view(cell.map)
+    assert {"and not 0", "and not 1", "and not 2"} <= set(found)  # Both classes, and their difference.
     return found
 
 

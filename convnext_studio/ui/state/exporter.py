@@ -177,6 +177,7 @@ class Exporter(QObject):
             images=pictures,
             count=USUAL_COUNT,
             fills_up=True,
+            framing="own",
         )
         self._ask(job, field)
 

@@ -126,6 +126,8 @@ _IMPORTED = {
     "decompress(": "from zlib import decompress",
     "np.": "import numpy as np",
     "Explorer(": "from convnext_studio import Explorer",
+    "curtain_of(": "from convnext_studio.comparison import curtain_of",
+    "difference_of(": "from convnext_studio.comparison import difference_of",
     "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
     "read_field(": "from convnext_studio.erf.field_files import read_field",
     "Basis(": "from convnext_studio.explorer import Basis",
@@ -336,7 +338,7 @@ def _map_value(request: ExplainMapValue, _model: ModelInfo) -> PythonLines:
 
 def _field(request: ReceptiveField, model: ModelInfo) -> PythonLines:
     (images, named) = _field_inputs(request, USUAL_COUNT)
-    defaults = {"unit": None, "framing": "squashed", "target": None}
+    defaults = {"unit": None, "target": None}
     named |= {name: getattr(request, name) for name in defaults if getattr(request, name) != defaults[name]}
     node = request.subject.node or request.node
     line = f"values = {call('explorer.receptive_field', node, **named)}.values"
@@ -365,6 +367,10 @@ def _field_inputs(request: FieldRequest, usual_count: int) -> tuple[tuple[str, .
     named |= {name: getattr(request, name) for name in usual if getattr(request, name) != usual[name]}
     if request.inputs == "pictures" and not request.fills_up:
         named["fill_up"] = False
+    if request.framing != "squashed":
+        named["framing"] = request.framing
+    if request.framing == "own" and request.folder_framing != TRAINED:
+        named |= {"framing": request.folder_framing.kind, "input_px": request.folder_framing.input_px}
     return images, named
 
 
