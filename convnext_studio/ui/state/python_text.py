@@ -81,11 +81,18 @@ class PythonLines:
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
-    """An open network, the request that loaded it, if that is known, and what was changed in and before it."""
+    """An open network, the request that loaded it, if that is known, and what was changed in and before it.
+
+    Attributes
+    ----------
+    averaged
+        The keys of the pictures over which a change averages, in their order.
+    """
 
     model: ModelInfo
     loaded: LoadModel | None = None
     recipe: Recipe = NO_CHANGES
+    averaged: tuple[str, ...] = ()
 
     def asked(self, model: ModelInfo) -> LoadModel | None:
         """Return the request if it is the one that loaded a network."""
@@ -157,10 +164,10 @@ def _with_network(
     if python.opening:
         lines = [f"explorer = {python.opening}"]
     if not opened.recipe.is_empty:
-        lines.append(f"explorer = explorer.with_interventions({_recipe(opened.recipe, picture)})")
+        lines.append(f"explorer = {_changed(opened, picture)}")
     if python.compares and second is not None:
-        changed = f"explorer.with_interventions({_recipe(second.recipe, picture)})"
-        other = _Code(_explorer(second.model, second) if second.recipe.is_empty else changed)
+        is_other = second.recipe.is_empty
+        other = _Code(_explorer(second.model, second) if is_other else _changed(second, picture))
         lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
     return [*lines, *_opened(python.pictures, picture), *python.lines]
 
@@ -202,6 +209,14 @@ def _struct(name: str, struct: Struct) -> str:
         if isinstance(each, Struct)
     }
     return call(name, **given | inner)
+
+
+def _changed(opened: OpenedNetwork, picture: Loaded) -> str:
+    """Return the call that changes the network of the explorer."""
+    averaged = ""
+    if opened.recipe.averages_pictures:
+        averaged = f", pictures=[{', '.join(_open(image, picture)[0] for image in opened.averaged)}]"
+    return f"explorer.with_interventions({_recipe(opened.recipe, picture)}{averaged})"
 
 
 def _recipe(recipe: Recipe, picture: Loaded) -> str:
