@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.model.frame_keys import number_of
-from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.envelope import Network, Request
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.panels.python_of_two import lines_of_two
@@ -115,6 +117,8 @@ class Panel(QWidget):
         Whether the panel shows data of the open model, so that random weights have to be marked.
     compares
         Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
+    follows_changes
+        Whether a panel that does not compare shows what is seen after changes, where that is chosen.
     follows_picture
         Whether the panel shows a picture as soon as it is selected, and asks nothing about it.
     controls
@@ -126,6 +130,7 @@ class Panel(QWidget):
     title = ""
     is_of_model = True
     compares = False
+    follows_changes = False
     follows_picture = False
     python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
@@ -206,6 +211,18 @@ class Panel(QWidget):
         return self.compares and self.state.second.model is not None
 
     @property
+    def network(self) -> Network:
+        """The network that a panel asks which follows changes: B is the first one with changes."""
+        second = self.state.second
+        is_after = self.follows_changes and second.is_changed_first and second.shown == "second"
+        return "B" if is_after else "A"
+
+    @property
+    def asked_model(self) -> ModelInfo | None:
+        """The network that the panel asks about."""
+        return self.state.second.model if self.network == "B" else self.state.model
+
+    @property
     def caption(self) -> str:
         """The line below the content."""
         return self._said
@@ -240,6 +257,9 @@ class Panel(QWidget):
         """Set the caption, which gives the scale and geometry of the content in words."""
         if text and self.is_of_networks:
             text = f"{self.state.second.choice.text()}: {text}"
+        elif text and self.follows_changes and self.state.second.is_changed_first:
+            choice = self.state.second.choice
+            text = f"{choice.second if self.network == 'B' else choice.first}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
@@ -271,7 +291,8 @@ class Panel(QWidget):
         model, second = self.state.model, self.state.second
         pair = second.pair
         if not self.compares or pair is None or second.shown == "first":
-            return None if model is None else lines_of(question, model)
+            lines = None if model is None else lines_of(question, model)
+            return lines if lines is None or self.network == "A" else replace(lines, network=self.network)
         return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
 
     @property
@@ -279,7 +300,7 @@ class Panel(QWidget):
         """The title of the network or the networks that the panel is about."""
         if self.compares:
             return self.state.second.title
-        return "" if self.state.model is None else self.state.model.title
+        return "" if self.asked_model is None else self.asked_model.title
 
     @property
     def is_of_random_weights(self) -> bool:
@@ -287,6 +308,11 @@ class Panel(QWidget):
         if self.compares:
             return self.state.second.marks_random_weights
         return self.state.model is not None and self.state.model.random_weights
+
+    @property
+    def is_of_changes(self) -> bool:
+        """Whether what the panel shows was computed with changes."""
+        return self.network == "B" or (self.compares and self.state.second.marks_changes)
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
@@ -329,7 +355,7 @@ class Panel(QWidget):
 
     def _show_badge(self, _changed: object = None) -> None:
         self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
-        self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
+        self._changed_badge.setVisible(self.is_of_model and self.is_of_changes)
 
 
 def random_badge() -> QLabel:

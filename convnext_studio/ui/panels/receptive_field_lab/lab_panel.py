@@ -445,7 +445,13 @@ class ReceptiveFieldLab(QWidget):
     def _connect(self) -> None:
         state = self._state
         state.node_selected.connect(self.fields.reset_unit)
-        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
+        for changed in (
+            state.model_loaded,
+            state.opened.changed,
+            state.node_selected,
+            state.framing_changed,
+            self.fields.changed,
+        ):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)
