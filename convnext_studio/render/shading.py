@@ -27,7 +27,8 @@ COLORMAPS: dict[Part, tuple[str, ...]] = {
 
 PIXEL_PERCENTILE = 99.5
 """Where the scale of a map over the input's pixels ends, because a few pixels exceed all others."""
-_SMOOTH_SIDE = 448
+SMOOTH_SIDE = 448
+"""The usual side of a map that is interpolated, in pixels."""
 _LEAST_CELL_PX = 10
 
 
@@ -81,11 +82,11 @@ class Shading:
         end = end or 1.0
         return Limits(-end if self.part == "signed" else 0.0, end)
 
-    def veil_of(self, values: Map, limits: Limits) -> Rgba:
-        """Return the colours of a map (h, w), finer than the map if it is interpolated, for `opacity` 1."""
+    def veil_of(self, values: Map, limits: Limits, side: int = SMOOTH_SIDE) -> Rgba:
+        """Return the colours of a map (h, w) for `opacity` 1; interpolated, it has about `side` pixels a side."""
         shown = self.part_of(values)
         if self.smooth:
-            factor = max(1, _SMOOTH_SIDE // max(values.shape))
+            factor = max(1, side // max(values.shape))
             shown = resample(shown, values.shape[0] * factor, values.shape[1] * factor)
         return veil(shown, limits, self.colormap)
 

@@ -350,8 +350,10 @@ class FeatureMapsPanel(Panel):
         return self._kept.recall(question) if self.isVisible() else None
 
     def _show(self, payload: Payload) -> None:
-        picture = self.state.picture
-        if isinstance(payload, FeatureMapsResult) and picture is not None and self.state.model is not None:
+        if not isinstance(payload, FeatureMapsResult):
+            return
+        picture = self.state.live.picture(payload.image, self.state.picture) or self.state.picture
+        if picture is not None and self.state.model is not None:
             second = None if self.query.second is None else self.query.second.answer
             self._show_subject(self._kept.shown(payload, second, picture))
 
