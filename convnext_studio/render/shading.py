@@ -83,7 +83,7 @@ class Shading:
         return Limits(-end if self.part == "signed" else 0.0, end)
 
     def veil_of(self, values: Map, limits: Limits, side: int = SMOOTH_SIDE) -> Rgba:
-        """Return the colours of a map (h, w) for `opacity` 1; interpolated, it has about `side` pixels a side."""
+        """Return the colours of a map (h, w) for `opacity` 1; about `side` pixels a side if interpolated."""
         shown = self.part_of(values)
         if self.smooth:
             factor = max(1, side // max(values.shape))
