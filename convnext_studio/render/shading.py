@@ -76,9 +76,11 @@ class Shading:
             return self.hand
         shown = [self.part_of(values) for values in maps]
         magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
-        end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
+        end = 0.0
+        if magnitudes.size and self.percentile < 100:  # A percentile takes ten times as long as the maximum.
+            end = float(np.percentile(magnitudes, self.percentile))
         if end == 0 and magnitudes.size:
-            end = float(magnitudes.max())  # So few values differ from 0 that the percentile is 0.
+            end = float(magnitudes.max())  # Or so few values differ from 0 that the percentile is 0.
         end = end or 1.0
         return Limits(-end if self.part == "signed" else 0.0, end)
 

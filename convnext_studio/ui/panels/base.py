@@ -59,6 +59,8 @@ class FrameLabel(ElidedLabel):
         self._state = state
         self._follows = follows
         self._last: int | None = None
+        self._line = ""
+        super().setText("frame")  # For the height, which stays.
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAccessibleName("Frame")
@@ -66,6 +68,16 @@ class FrameLabel(ElidedLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
         state.picture_selected.connect(self._follow)
+
+    def text(self) -> str:
+        """Return what is said."""
+        return self._line
+
+    def setText(self, text: str) -> None:
+        """Say something else; Qt's own label would have the panel laid out anew with every frame."""
+        if text != self._line:
+            self._line = text
+            self.update()
 
     def count(self, number: int | None) -> None:
         """Take note that the panel shows that frame now; None if it shows none."""

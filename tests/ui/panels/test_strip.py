@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtGui import QHelpEvent, QImage, QRegion
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
@@ -16,10 +16,11 @@ from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueSta
 from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.strip import strip_panel
+from convnext_studio.ui.panels.strip.strip_canvas import _scaled
 from convnext_studio.ui.panels.strip.strip_layout import NetworkLayout, RowLayout, rect_of
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
 from convnext_studio.ui.state.selection.live_frames import ShownFrame
-from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets import text_size, theme
 from tests.ui.desk import Desk, click_at, model, picture, point_at, prediction
 
 CONVNEXT_T = ConvNeXtConfig()
@@ -350,6 +351,27 @@ def test_values_of_a_live_source_are_those_of_the_frame_that_is_named(
     show_frame(desk, 9)
     answer_values(desk)
     assert "frame 9   before: " in strip.header.numbers.text()
+
+
+@pytest.mark.parametrize("size_pt", [9, 13])
+def test_thumbnails_that_are_painted_alone_are_as_if_all_was_painted(
+    desk: Desk, strip: NetworkStrip, qapp: QApplication, size_pt: int
+) -> None:
+    """With every frame of a live source only they change."""
+    text_size.apply(qapp, size_pt)
+    predicted(desk)
+    rng = np.random.default_rng(0)
+    means = {name: rng.random(mean.shape) for name, mean in prediction(desk).stage_means.items()}
+    desk.state.set_prediction(replace(prediction(desk), stage_means=means))
+    canvas = strip.canvas
+    places = [_scaled(place).toAlignedRect() for place in canvas._thumbnail_places.values()]
+    assert len(places) == 4
+    whole, part = (QImage(canvas.size(), QImage.Format.Format_RGB32) for _ in range(2))
+    canvas.render(whole)
+    part.fill(Qt.GlobalColor.red)
+    for place in places:
+        canvas.render(part, place.topLeft(), QRegion(place))
+        assert part.copy(place) == whole.copy(place)
 
 
 def bar_ends(strip: NetworkStrip, node: str) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,17 +131,19 @@ class MapCell(QWidget):
         )
         self.map.bar.set_scale(scale)
         self.line.set_scale(scale)
-        side = self._side_px(picture)
+        side = self._side_px(shown, picture)
         self._over = None if words else _coloured(shown, limits, shading, side)
         self._beyond = None if beyond is None else _coloured(beyond, limits, shading, side)
         self._compose()
 
-    def _side_px(self, picture: ImageInfo) -> int:
+    def _side_px(self, shown: PlacedMap, picture: ImageInfo) -> int:
         """Return how large an interpolated map is made: of a frame, which is soon replaced, as it is seen."""
-        view = self.map.view
+        view, (width, height) = self.map.view, picture.size
         if number_of(picture.key) is None or not view.is_fitted:
             return SMOOTH_SIDE
-        return min(round(max(view.width(), view.height()) * view.devicePixelRatioF()), SMOOTH_SIDE)
+        scale = min(view.width() / width, view.height() / height) * view.devicePixelRatioF()
+        longest = max(shown.placement.box(*shown.values.shape)[2:])
+        return min(math.ceil(scale * longest), SMOOTH_SIDE)
 
     def be_one_of(self, count: int) -> None:
         """Use an upright colour bar for a single map; a heading and a flat bar for one of several."""

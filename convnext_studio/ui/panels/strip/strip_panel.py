@@ -304,6 +304,7 @@ class NetworkStrip(QWidget):
         self.state = state
         self.bridge = bridge
         self.opened = NETWORK
+        self._shown_model: ModelInfo | None = None
         self.numbers = NodeNumbers(state, bridge, self)
         self.header = StripHeader()
         self.canvas = NetworkCanvas(state, self._tip)
@@ -462,19 +463,27 @@ class NetworkStrip(QWidget):
             )
         elif self.state.picture is None:
             self.canvas.show_thumbnails({})
-        self._show_selection()
+        model = self.state.framed_model
+        if self.state.live.is_on and model is not None and model is self._shown_model:
+            self._want_values(model)  # A frame of the same size changes nothing else.
+        else:
+            self._show_selection()
+
+    def _want_values(self, model: ModelInfo) -> None:
+        """Ask for the values of the nodes that are shown."""
+        if self.isVisible():
+            shown = [part.name for part in nodes_of(model.nodes, self.opened)]
+            self.numbers.want_values(list(dict.fromkeys([*shown, self.state.node])))
 
     def _show_selection(self) -> None:
-        model = self.state.framed_model
+        model = self._shown_model = self.state.framed_model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
             # Reserve room for the bars, so that nothing in the window moves once there is a model.
             self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
             return
         node = model.node(self.state.node)
-        shown = nodes_of(model.nodes, self.opened)
-        if self.isVisible():
-            self.numbers.want_values(list(dict.fromkeys([*(part.name for part in shown), node.name])))
+        self._want_values(model)
         self.canvas.setAccessibleDescription(describe(node, model.config))
         self.canvas.show_values(self.numbers.after)
         self._show_path(model, node)
