@@ -11,7 +11,19 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.render import OPACITY, SMOOTH_SIDE, Clipping, Limits, Map, Shading, grid_lines, why_empty
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.render import (
+    OPACITY,
+    SMOOTH_SIDE,
+    Clipping,
+    Limits,
+    Map,
+    Rgb,
+    Shading,
+    colorize,
+    grid_lines,
+    why_empty,
+)
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
@@ -220,6 +232,25 @@ def _coloured(shown: PlacedMap, limits: Limits, shading: Shading, side: int) -> 
     colours = shading.veil_of(_reduced(shown.values), limits, side)
     box, numbers = shown.placement.box(*shown.values.shape), numbers_of(shown.values)
     return Layer(Bitmap(colours), box, smooth=shading.smooth, numbers=numbers)
+
+
+class SmallMaps:
+    """The class activation maps of a prediction for the buttons of the stages, coloured once."""
+
+    def __init__(self) -> None:
+        self._shading = Shading()
+        self._prediction: Prediction | None = None
+        self._maps: dict[str, Rgb] = {}
+
+    def of(self, prediction: Prediction, shading: Shading) -> dict[str, Rgb]:
+        """Return the maps by stage, each on a scale of its own."""
+        if prediction is not self._prediction or shading != self._shading:
+            self._prediction, self._shading = prediction, shading
+            self._maps = {
+                stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
+                for stage, cam in prediction.cams.items()
+            }
+        return self._maps
 
 
 def _reduced(values: Map) -> Map:

@@ -24,7 +24,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
 from convnext_studio.protocol.value_sums import AskedValue
-from convnext_studio.render import Rgb, Shading, colorize
+from convnext_studio.render import Rgb, Shading
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
     CurtainSlider,
@@ -35,6 +35,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import (
 from convnext_studio.ui.panels.attribution.attribution_map import (
     MapCell,
     PlacedMap,
+    SmallMaps,
     Veil,
 )
 from convnext_studio.ui.panels.attribution.attribution_texts import (
@@ -269,7 +270,7 @@ class AttributionPanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._shown_with: Prediction | None = None
-        self._small_maps: tuple[Prediction | None, Shading, dict[str, Rgb]] = (None, Shading(), {})
+        self._small_maps = SmallMaps()
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self._photographs = Photographs(state)
@@ -549,14 +550,7 @@ class AttributionPanel(Panel):
             return {}
         if self.bar.method.name != "gradcam":
             return {}
-        shading = self.look.shading
-        if self._small_maps[0] is not prediction or self._small_maps[1] != shading:
-            maps = {
-                stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
-                for stage, cam in prediction.cams.items()
-            }
-            self._small_maps = prediction, shading, maps
-        return self._small_maps[2]
+        return self._small_maps.of(prediction, self.look.shading)
 
 
 def _values_of(

@@ -215,6 +215,13 @@ class KeptMaps:
             self._kept.forget_where(lambda _, other: number_of(other.picture.key) not in (None, frame))
         self._kept.put(_question_for(subject.result, subject.network), subject)
 
+    def picture_of(self, result: Payload) -> ImageInfo | None:
+        """Return the picture that maps are of: the current one, or an earlier frame of a live source."""
+        current = self._state.picture
+        if not isinstance(result, FeatureMapsResult):
+            return current
+        return self._state.live.picture(result.image, current) or current
+
     def shown(self, result: FeatureMapsResult, second: Payload | None, picture: ImageInfo) -> MapsSubject:
         """Return what is to be shown of the answer of A and, if it is there, of that of B."""
         model, other = self._state.model, self._state.second.model
