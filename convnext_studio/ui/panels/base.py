@@ -61,6 +61,8 @@ class FrameLabel(ElidedLabel):
         self._state = state
         self._follows = follows
         self._last: int | None = None
+        self._line = ""
+        self.setText("frame")  # For the height, which stays.
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAccessibleName("Frame")
@@ -68,6 +70,16 @@ class FrameLabel(ElidedLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
         state.picture_selected.connect(self._follow)
+
+    def text(self) -> str:
+        """Return what is said."""
+        return self._line
+
+    def _say(self, text: str) -> None:
+        """Say something else; with `setText`, Qt would lay the panel out anew for every frame."""
+        if text != self._line:
+            self._line = text
+            self.update()
 
     def count(self, number: int | None) -> None:
         """Take note that the panel shows that frame now; None if it shows none."""
@@ -83,7 +95,7 @@ class FrameLabel(ElidedLabel):
         if number is None:
             # The first is a frozen frame: the line stays, so that nothing moves.
             self.setVisible(bool(self.text()))
-            self.setText("")
+            self._say("")
             self._own.clear()
             self._of_picture.clear()
             return
@@ -96,7 +108,7 @@ class FrameLabel(ElidedLabel):
             return
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of
-        self.setText(
+        self._say(
             f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
             if lags
             else f"frame {number + 1:,} · {own:.1f}/s"

@@ -24,7 +24,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
 from convnext_studio.protocol.value_sums import AskedValue
-from convnext_studio.render import Rgb, Shading, colorize
+from convnext_studio.render import Rgb, Shading
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
     CurtainSlider,
@@ -35,6 +35,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import (
 from convnext_studio.ui.panels.attribution.attribution_map import (
     MapCell,
     PlacedMap,
+    SmallMaps,
     Veil,
 )
 from convnext_studio.ui.panels.attribution.attribution_texts import (
@@ -277,6 +278,7 @@ class AttributionPanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._shown_with: Prediction | None = None
+        self._small_maps = SmallMaps()
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self._photographs = Photographs(state)
@@ -332,8 +334,9 @@ class AttributionPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         state.model_loaded.connect(lambda _model: self._model_loaded())
-        for changed in (state.picture_selected, state.target_selected):
-            changed.connect(self._await)
+        state.target_selected.connect(self._await)
+        # Frames of a live source come with their prediction, of which it is told next.
+        state.picture_selected.connect(lambda _: None if state.live.is_on else self._await())
         state.prediction_made.connect(self._take_prediction)
         state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
@@ -453,7 +456,8 @@ class AttributionPanel(Panel):
         self._show_classes()
         if is_at_hand and not self.query.is_news() and self._shown_with is not prediction:
             self.query.ask_again()
-        self._await()
+        self.query.schedule()
+        self._show_where()
 
     def _await(self, _changed: object = None) -> None:
         """Schedule a new request after the selection has changed."""
@@ -554,11 +558,7 @@ class AttributionPanel(Panel):
             return {}
         if self.bar.method.name != "gradcam":
             return {}
-        shading = self.look.shading
-        return {
-            stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
-            for stage, cam in prediction.cams.items()
-        }
+        return self._small_maps.of(prediction, self.look.shading)
 
 
 def _values_of(
