@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
@@ -62,15 +63,30 @@ class ThumbnailLoader(QObject):
         """Whether no thumbnail is pending."""
         return not (self._waiting or self._asked)
 
+    def use_size(self, longest_px: int) -> None:
+        """Load thumbnails of another size from now on, and forget the others."""
+        if longest_px == self._longest_px:
+            return
+        self._longest_px = longest_px
+        for query in self._queries:
+            query.drop()
+        self._asked.clear()
+        self._waiting.clear()
+        self._kept.clear()
+
     def get(self, key: str) -> Rgb | None:
         """Return a thumbnail, or None if it has failed or is yet to be loaded, which `arrived` will report."""
         kept = self._kept.get(key)
         if kept is not None:
             return kept
         preview = self._state.opened.preview(key)
-        if preview is not None and self._longest_px <= THUMBNAIL_PX:
-            self._keep(key, preview.thumbnail)
-            return preview.thumbnail
+        if preview is not None:
+            pixels = preview.thumbnail
+            if self._longest_px > THUMBNAIL_PX:
+                step = max(max(preview.preview.shape[:2]) // self._longest_px, 1)
+                pixels = np.ascontiguousarray(preview.preview[::step, ::step])
+            self._keep(key, pixels)
+            return pixels
         if key not in self._failures and key not in self._asked.values():
             self._waiting.pop(key, None)
             self._waiting[key] = None

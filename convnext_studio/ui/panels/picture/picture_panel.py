@@ -19,7 +19,12 @@ from convnext_studio.ui.panels.picture.unit_field import (
     UnitFields,
     UnitLookButton,
 )
-from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
+from convnext_studio.ui.panels.picture.view_controls import (
+    FramingControls,
+    ViewControls,
+    framing_facts,
+    other_notes,
+)
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -83,7 +88,7 @@ class PicturePanel(Panel):
         self.scale.setCurrentIndex(self.scale.findData(True))
         self.look = UnitLookButton()
         self.opacity = opacity_slider()
-        self.no_unit = QPushButton("No unit")
+        self.no_unit = QPushButton("Clear the unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
         self.hint = HintLabel(
@@ -309,7 +314,7 @@ class PicturePanel(Panel):
             facts.append(framing_facts(self.state.framing, crop))
         if picture.preview.shape[1] != picture.size[0]:
             facts.append("shown at a reduced size")
-        return [*facts, *picture.notes]
+        return [*facts, *other_notes(picture)]
 
     # -------------------------------------------------------------------------------------------- pointing
 

@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QComboBox, QPushButton, QSlider, QSpinBox
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.decoding.picture_view import PictureView, frame_note
 from convnext_studio.model.framing import FRAMING_KINDS, FRAMING_TITLES, Framing, picture_of
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
@@ -109,6 +109,12 @@ class FramingControls(QObject):
                 self.side.setValue(framing.input_px)
         self.side.setVisible(framing.kind != "native")
         self.whole.setVisible(framing.box is not None)
+
+
+def other_notes(picture: ImageInfo) -> list[str]:
+    """Return what the decoder noted about a picture, without which frame it is: that is said in any case."""
+    frame = frame_note(picture.view.frame, picture.frames)
+    return [note for note in picture.notes if note != frame]
 
 
 def framing_facts(framing: Framing, crop: CropGeometry) -> str:
