@@ -7,7 +7,13 @@ from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.protocol.envelope import Payload
-from convnext_studio.protocol.pictures import THUMBNAIL_PX, PictureFailure, Thumbnail, ThumbnailPixels
+from convnext_studio.protocol.pictures import (
+    THUMBNAIL_PX,
+    ImageInfo,
+    PictureFailure,
+    Thumbnail,
+    ThumbnailPixels,
+)
 from convnext_studio.render import Rgb
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -80,11 +86,8 @@ class ThumbnailLoader(QObject):
         if kept is not None:
             return kept
         preview = self._state.opened.preview(key)
-        if preview is not None:
-            pixels = preview.thumbnail
-            if self._longest_px > THUMBNAIL_PX:
-                step = max(max(preview.preview.shape[:2]) // self._longest_px, 1)
-                pixels = np.ascontiguousarray(preview.preview[::step, ::step])
+        pixels = None if preview is None else self._from_preview(preview)
+        if pixels is not None:
             self._keep(key, pixels)
             return pixels
         if key not in self._failures and key not in self._asked.values():
@@ -94,6 +97,13 @@ class ThumbnailLoader(QObject):
                 del self._waiting[next(iter(self._waiting))]
             self._ask()
         return None
+
+    def _from_preview(self, picture: ImageInfo) -> Rgb | None:
+        """Return a thumbnail made of what is known of a picture; None if that is too small."""
+        if self._longest_px <= THUMBNAIL_PX:
+            return picture.thumbnail
+        step = max(picture.preview.shape[:2]) // self._longest_px
+        return np.ascontiguousarray(picture.preview[::step, ::step]) if step else None
 
     def why_not(self, key: str) -> str:
         """Return why there is no thumbnail; empty if there is one or one may still arrive."""

@@ -295,7 +295,7 @@ def test_values_before_and_after_are_printed_and_forgotten_with_the_picture(
     numbers = strip.header.numbers.text()
     assert numbers.startswith("192 × 28 × 28")
     assert "in: min 1.00 · mean 2.00 · max 4.00" in numbers
-    assert "after: min 11.0 · mean 12.0 · max 14.0" in numbers
+    assert "out: min 11.0 · mean 12.0 · max 14.0" in numbers
     point_at(strip.canvas, centre(strip, "stage2"))
     assert "max 14.0" in desk.read_outs[-1]
     desk.state.opened.add(picture("dog"))
