@@ -180,7 +180,7 @@ class SubjectView(Panel):
         if geometry is not None and not geometry.is_box:
             said.append(f"sees {geometry.extent}")
         elif box is not None:
-            said.append(f"theory {box[2]:g} px")
+            said.append(f"theoretical {box[2]:g} px")
         if view.protocol == "luo" and view.gaussian is not None:
             said.append(f"Gaussian σ {view.gaussian.sigma_px:.3g} px")
         return " · ".join(said)
@@ -362,7 +362,7 @@ COLUMNS = {
         )
         for share in THRESHOLDS
     },
-    "Theory": "Side of the theoretical field in pixels",
+    "TRF": "Side of the theoretical receptive field in pixels",
     "Weights": "Whether the network was trained",
     "Squares": "Whether the squares are those of the field or of its logarithm",
     "Protocol": "How it was measured",
