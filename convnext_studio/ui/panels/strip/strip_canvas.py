@@ -317,10 +317,7 @@ class StripPainter:
     # ---------------------------------------------------------------------------------------------- pieces
 
     def _mark_changed(self, parts: Sequence[StripPart]) -> None:
-        """Mark what is changed; of what cannot be seen here, the part that contains it.
-
-        A small part is struck through. One with texts has a corner of another colour, which covers none.
-        """
+        """Strike through what is changed, or the part that contains it; one with texts gets a corner."""
         colour = QColor(self._look.warning)
         for name in self._content.changed:
             around = [part for part in parts if name == part.node.name or name.startswith(f"{part.node.name}.")]
@@ -331,10 +328,10 @@ class StripPainter:
                 self._painter.setPen(QPen(colour, 2))
                 self._painter.drawLine(rect.bottomLeft(), rect.topRight())
                 continue
-            corner, across, down = rect.topRight(), QPointF(-_CORNER_PX, 0), QPointF(0, _CORNER_PX)
             self._painter.setPen(Qt.PenStyle.NoPen)
             self._painter.setBrush(colour)
-            self._painter.drawPolygon(QPolygonF([corner, corner + across, corner + down]))
+            ends = (QPointF(0, 0), QPointF(-_CORNER_PX, 0), QPointF(0, _CORNER_PX))
+            self._painter.drawPolygon(QPolygonF([rect.topRight() + end for end in ends]))
 
     def _cost(self, place: StripPart) -> None:
         costs = self._content.costs
