@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -40,6 +41,7 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
+_LEAST_CAPTION_PX = 150
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
 
@@ -116,6 +118,41 @@ class FrameLabel(ElidedLabel):
         self.show()
 
 
+class _CaptionRow(QWidget):
+    """A caption with badges beside it, or below it where it would become a narrow column."""
+
+    def __init__(self, caption: QLabel, badges: tuple[QLabel, ...]) -> None:
+        super().__init__()
+        self._badges = badges
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(caption, 1)
+        row = QHBoxLayout()
+        row.addStretch()
+        for badge in badges:
+            badge.hide()
+            row.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        self._layout.addLayout(row)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Arrange the badges for this width."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        """Arrange the badges that there are now."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        wanted = [badge.sizeHint().width() for badge in self._badges if not badge.isHidden()]
+        is_narrow = bool(wanted) and self.width() - sum(wanted) < scaled_px(_LEAST_CAPTION_PX)
+        direction = QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight
+        if direction != self._layout.direction():
+            self._layout.setDirection(direction)
+
+
 class Panel(QWidget):
     """A dock panel that shows one aspect of the selection.
 
@@ -180,12 +217,7 @@ class Panel(QWidget):
         layout.addWidget(self._stack, 1)
         self.frame_label = FrameLabel(state, self.follows_picture)
         layout.addWidget(self.frame_label)
-        below = QHBoxLayout()
-        below.addWidget(self._caption, 1)
-        for small in (self._changed_badge, self._badge):
-            small.hide()
-            below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
-        layout.addLayout(below)
+        layout.addWidget(_CaptionRow(self._caption, (self._changed_badge, self._badge)))
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
         self._show_badge()

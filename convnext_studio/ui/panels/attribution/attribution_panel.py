@@ -527,7 +527,8 @@ class AttributionPanel(Panel):
         for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             beyond = now.beyond[index] if index < len(now.beyond) else None
             values, python = _values_of(self, explanation, each, beyond)
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", values, python))
+            name = f"{method_named(explanation.method).title} {each.title}"
+            cell.map.set_contents(self.contents(name, values, python))
 
     def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
         """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""

@@ -505,7 +505,7 @@ class NetworkStrip(QWidget):
             said.append(f"frame {frame + 1:,}")
         before, after = self.numbers.before.get(node.name), self.numbers.after.get(node.name)
         if before is not None and after is not None:
-            said += [f"before: {statistics_text(before)}", f"after: {statistics_text(after)}"]
+            said += [f"in: {statistics_text(before)}", f"out: {statistics_text(after)}"]
         self.header.show_numbers("   ".join(said))
 
     # ----------------------------------------------------------------------------------------------- costs
@@ -558,8 +558,8 @@ class NetworkStrip(QWidget):
         second = self.state.second
         if second.model is None or not costs.legend:
             return costs.legend
-        # The curtain has no place between the nodes, so the bars are those of A.
-        whose = "A" if second.shown == "curtain" else second.choice.text()
+        # The curtain has no place between the nodes, so the bars are those of the first.
+        whose = second.choice.first if second.shown == "curtain" else second.choice.text()
         return f"{whose}: {costs.legend}"
 
     # -------------------------------------------------------------------------------------------- read-out
@@ -576,7 +576,7 @@ class NetworkStrip(QWidget):
         if numbers.measured is not None and node.name in numbers.measured.seconds:
             where = numbers.measured.device_name
             lines.append(f"{lasted(numbers.measured.seconds[node.name])} on {where}")
-        for when, values in (("before", numbers.before), ("after", numbers.after)):
+        for when, values in (("in", numbers.before), ("out", numbers.after)):
             if node.name in values:
                 lines.append(f"{when}: {statistics_text(values[node.name])}")
         return "\n".join(lines)
