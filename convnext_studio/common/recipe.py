@@ -1,5 +1,6 @@
 """Recipes: what was changed inside a network and on pictures, and the files that keep it."""
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Struct, structs
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, found_path, saved_path, written_whole
 from convnext_studio.common.interventions import Change
+from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.retouches import MOST_RETOUCHES, Retouch
 
 RECIPE_SUFFIX = ".json"
 RECIPE_VERSION = 1
-LARGEST_RECIPE_BYTES = 16 << 20
 _MOST_CHANGES = 1000
 
 Changes = Annotated[tuple[Change, ...], msgspec.Meta(max_length=_MOST_CHANGES)]
@@ -165,15 +167,12 @@ def read_recipe(path: Path) -> Recipe:
         If the file cannot be read, is not a recipe, or was written by a newer version.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_RECIPE_BYTES + 1)
+        data = read_bounded(path, LARGEST_RECIPE_BYTES)
     except OSError as error:
         raise StudioError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
-    if len(data) > LARGEST_RECIPE_BYTES:
-        raise _no_recipe(path, "it is too large")
-    document = _parsed(data, path)
+    document = _parsed(data.removeprefix(codecs.BOM_UTF8), path)
     recipe = Recipe(document.changes, tuple((each.picture, each.retouches) for each in document.retouched))
     recipe.check()
     folder = path.absolute().parent

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.child_processes import python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.common.processes.module_search import environment
 
 _START_LIMIT_S = 60.0
 _ORPHAN_FACTOR = 1.5

@@ -6,6 +6,7 @@ and the contents of ``erf.json`` (`convnext_studio.export.field_exports`).
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from convnext_studio.common.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home
+from convnext_studio.common.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
-LARGEST_SIDE_PX = 16384
-_LARGEST_ABOUT_BYTES = 1 << 24
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
@@ -49,9 +50,9 @@ def is_field(path: str) -> bool:
     if not path.lower().endswith(SUFFIXES):
         return False
     try:
-        with expand_home(path).open("rb") as opened:
+        with open_regular(expand_home(path)) as opened:
             if opened.read(2) == b"PK":
-                with zipfile.ZipFile(opened) as archive:
+                with bounded_archive(opened) as archive:
                     return "field.npy" in archive.namelist()
             opened.seek(0)
             headers = np.lib.format
@@ -88,11 +89,7 @@ def read_field(path: str) -> SavedField:
     """
     file = expand_home(path)
     try:
-        if file.exists() and not file.is_file():
-            raise StudioError(
-                f"“{file.name}” is not a file with a receptive field.", "Open an .npy or .npz file."
-            )
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             return _read(opened, file.name)
     except FileNotFoundError:
         raise StudioError(f"There is no file “{path}”.", "It may have been moved or renamed.") from None
@@ -109,7 +106,7 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
         if not zipfile.is_zipfile(opened):
             opened.seek(0)
             return SavedField(_field(_array(opened, name), name), {})
-        with zipfile.ZipFile(opened) as archive:
+        with bounded_archive(opened) as archive:
             members = set(archive.namelist())
             if "field.npy" not in members:
                 raise StudioError(f"“{name}” contains no receptive field.", "There is no array “field” in it.")
@@ -134,10 +131,10 @@ def _array(opened: Any, name: str) -> NDArray[Any]:
     shape, fortran, dtype = read_header(opened)
     if len(shape) != 2 or 0 in shape:
         raise StudioError(f"“{name}” contains an array of shape {shape}, but a field has two dimensions.")
-    if max(shape) > LARGEST_SIDE_PX:
+    if math.prod(shape) > MOST_FIELD_PIXELS:
         raise StudioError(
             f"The field in “{name}” is too large: {shape[1]} × {shape[0]} px.",
-            f"The limit is {LARGEST_SIDE_PX} px per side.",
+            f"The limit is {MOST_FIELD_PIXELS:,} pixels, which are 4096 × 4096.",
         )
     if dtype.kind not in "fiu":
         raise StudioError(f"“{name}” contains values of type {dtype}, but a field has numbers.")
@@ -156,7 +153,7 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 
 def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
-    if archive.getinfo("about.npy").file_size > _LARGEST_ABOUT_BYTES:
+    if archive.getinfo("about.npy").file_size > LARGEST_ABOUT_BYTES:
         raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
         text = np.lib.format.read_array(member, allow_pickle=False)

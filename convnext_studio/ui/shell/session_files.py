@@ -156,7 +156,7 @@ class SessionFiles(QObject):
 
     def open(self, path: str) -> None:
         """Open a session file in place of what is open now."""
-        self._controller.background.run(
+        self._controller.background.read(
             partial(read_session, Path(path)),
             partial(self._follow, Path(path)),
             lambda error: self._tell(error.message, error.hint),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from convnext_studio.common.bounded_files import read_beginning
 from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, SPARSE, Format
 
 LICENCE_KEY = "licence of the weights"
@@ -40,10 +41,7 @@ def known_licence(path: Path, format_: Format, left_out: tuple[str, ...]) -> Map
 def _in_card(path: Path) -> str:
     """Return the licence in the head of a model card, which is YAML between two lines of dashes."""
     try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as stream:
-            text = stream.read(_CARD_BYTES).decode("utf-8-sig", "replace")
+        text = read_beginning(path, _CARD_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""
     head = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)

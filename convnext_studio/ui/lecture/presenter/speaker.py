@@ -7,10 +7,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.lecture.markup import to_html
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.lecture.presenter.keys import bind
+from convnext_studio.ui.lecture.presenter.markup_label import MarkupLabel
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 _SECOND_MS = 1000
 _TEXT = 1 / 36  # Fraction of the height of the window.
@@ -36,13 +37,14 @@ class SpeakerWindow(QWidget):
         self._presenter = presenter
         self.setWindowTitle("Speaker's notes")
         self.resize(1100, 700)
-        self.elapsed, self.clock, self.place = (_label() for _ in range(3))
+        self.elapsed, self.clock, self.place = (_heading() for _ in range(3))
         self.elapsed.setAccessibleName("Elapsed time")
         self.elapsed.setToolTip("Time since the presentation began")
         self.clock.setAccessibleName("Clock")
         self.clock.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.now, self.notes, self.next_title, self.next_text = (_label() for _ in range(4))
+        self.now, self.next_title = _heading(), _heading()
+        self.notes, self.next_text = MarkupLabel(), MarkupLabel()
         self.next_text.setProperty("muted", True)
         self._columns = QGridLayout(self)
         for column, label in enumerate((self.elapsed, self.place, self.clock)):
@@ -63,14 +65,14 @@ class SpeakerWindow(QWidget):
         self.now.setText(step.title)
         notes = step.notes or "No notes."
         tried = f"\n\n**Try:** {step.try_this}" if step.try_this else ""
-        self.notes.setText(to_html(notes + tried))
+        self.notes.show_markup(notes + tried)
         if index + 1 < len(self._steps):
             following = self._steps[index + 1]
             self.next_title.setText(f"Next: {following.title}")
-            self.next_text.setText(to_html(following.text))
+            self.next_text.show_markup(following.text)
         else:
             self.next_title.setText("This is the last step.")
-            self.next_text.setText("")
+            self.next_text.show_markup("")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Handle keys as the presenter does."""
@@ -121,8 +123,8 @@ def elapsed_text(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _label() -> QLabel:
-    label = QLabel()
+def _heading() -> PlainLabel:
+    label = PlainLabel()
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     return label

@@ -7,6 +7,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.render import format_count
 from convnext_studio.ui.panels.build.config_form import MOST_STAGES
 from convnext_studio.ui.panels.build.draft import Account
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 _COLUMNS = {
     "": "The node in the network",
@@ -75,10 +76,10 @@ def _texts(node: NodeInfo) -> list[str]:
 
 
 def _cell(tip: str) -> QLabel:
-    label = QLabel()
+    label = PlainLabel()
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setToolTip(tip)
+    label.setToolTip(plain_tip(tip))
     return label
 
 

@@ -10,6 +10,7 @@ from convnext_studio.common.interventions import HIGHEST_FACTOR, LOWEST_FACTOR, 
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.interventions.change_texts import EFFECT_TIPS, EFFECTS
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _RUN = re.compile(r"\s*(\d+)\s*(?:[-–]\s*(\d+)\s*)?")
 
@@ -171,5 +172,5 @@ def _line(name: str, placeholder: str, tip: str) -> QLineEdit:
     line = QLineEdit()
     line.setAccessibleName(name)
     line.setPlaceholderText(placeholder)
-    line.setToolTip(tip)
+    line.setToolTip(plain_tip(tip))
     return line
