@@ -100,6 +100,7 @@ class RecipeFiles(QObject):
         )
 
     def _follow(self, recipe: Recipe) -> None:
+        self._controller.succeeded.emit(RECIPE)
         if not recipe.pictures:
             self._state.interventions.put_recipe(recipe)
             return

@@ -164,6 +164,7 @@ class SessionFiles(QObject):
         )
 
     def _follow(self, path: Path, session: SavedSession) -> None:
+        self._controller.succeeded.emit(SESSION)
         self._remember(path)
         if session.layout and not self._layout.restore(session.layout):
             self._tell("The layout of the panels is from another version and was not restored.", "")

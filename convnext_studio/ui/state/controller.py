@@ -24,7 +24,12 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
 from convnext_studio.ui.state.opening.changed_network import ChangedNetwork
-from convnext_studio.ui.state.opening.dropped import decoded_address, dropped_files, offered_picture
+from convnext_studio.ui.state.opening.dropped import (
+    decoded_address,
+    dropped_files,
+    has_picture,
+    offered_picture,
+)
 from convnext_studio.ui.state.opening.model_opener import USE_CPU, ModelOpener, refusal
 from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
 from convnext_studio.ui.state.opening.retouched_pictures import RetouchedPictures
@@ -116,7 +121,7 @@ class Controller(QObject):
     def open_mime(self, mime: QMimeData) -> None:
         """Open what was dropped or pasted: files or the picture itself."""
         # Read once: on X11 every call asks the other program, and waits up to 5 s if that has exited.
-        named, has_image = dropped_files(mime), mime.hasImage()
+        named, has_image = dropped_files(mime), has_picture(mime)
         if named.elsewhere and (named.paths or named.pictures or not has_image):
             self._tell(
                 ELSEWHERE,

@@ -67,7 +67,6 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
-from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -103,7 +102,7 @@ class SingleComponent(QWidget):
     def __init__(self, index: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.index = index
-        self.heading = PlainLabel()
+        self.heading = QLabel()
         self.heading.setTextFormat(Qt.TextFormat.RichText)
         self.heading.setWordWrap(True)
         self.map = MapView(f"Component {index + 1}")

@@ -70,6 +70,11 @@ def dropped_files(mime: QMimeData) -> Dropped:
     return Dropped(tuple(paths), tuple(pictures), tuple(elsewhere))
 
 
+def has_picture(mime: QMimeData) -> bool:
+    """Return whether the picture itself was dropped or copied, encoded or as pixels."""
+    return mime.hasImage() or any(kind.startswith("image/") for kind in mime.formats())
+
+
 def offered_picture(mime: QMimeData) -> bytes:
     """Return the picture that another program offers, encoded; empty if it offers only pixels, or none."""
     kinds = [kind for kind in mime.formats() if kind.startswith("image/")]
@@ -118,7 +123,7 @@ def describe_drop(mime: QMimeData) -> str:
     named = dropped_files(mime)
     if named.paths:
         return describe_paths(named.paths)
-    if named.pictures or mime.hasImage():
+    if named.pictures or has_picture(mime):
         return "Drop to open the picture"
     return _NOT_HERE if named.elsewhere else ""
 
