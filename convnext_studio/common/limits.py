@@ -43,5 +43,5 @@ LARGEST_STEM_KERNEL = 64
 LARGEST_EXPANSION = 64
 MOST_HIDDEN_LAYERS = 7
 """In the head."""
-MOST_PARAMETERS = 10_000_000_000
+MOST_PARAMETERS = 2_000_000_000
 """The largest published ConvNeXt has 0.85 billion."""

@@ -1,6 +1,5 @@
 """Recipes: what was changed inside a network and on pictures, and the files that keep it."""
 
-import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, found_path, saved_path, written_whole
 from convnext_studio.common.interventions import Change
+from convnext_studio.common.json_documents import NoJsonError, read_document
 from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.retouches import MOST_RETOUCHES, Retouch
 
@@ -172,7 +172,7 @@ def read_recipe(path: Path) -> Recipe:
         raise StudioError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
-    document = _parsed(data.removeprefix(codecs.BOM_UTF8), path)
+    document = _parsed(data, path)
     recipe = Recipe(document.changes, tuple((each.picture, each.retouches) for each in document.retouched))
     recipe.check()
     folder = path.absolute().parent
@@ -181,16 +181,16 @@ def read_recipe(path: Path) -> Recipe:
 
 def _parsed(data: bytes, path: Path) -> _RecipeDocument:
     try:
-        header = msgspec.json.decode(data, type=_RecipeHeader)
+        header = read_document(data, _RecipeHeader)
         if header.version > RECIPE_VERSION:
             raise StudioError(
                 f"The recipe {path.name} was saved by a newer version of ConvNeXt Studio.",
                 "Install that version to open it.",
             )
-        return msgspec.json.decode(data, type=_RecipeDocument)
+        return read_document(data, _RecipeDocument)
     except msgspec.ValidationError as error:
         raise _no_recipe(path, "parts of it are missing or of the wrong kind") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NoJsonError as error:
         raise _no_recipe(path, "it is not JSON") from error
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,9 +20,15 @@ from convnext_studio.common.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home
 from convnext_studio.common.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
+from convnext_studio.common.npy_headers import read_npy_header
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
+_DAMAGES = (
+    *(ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, RecursionError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged archive or array raises; a NotImplementedError is a RuntimeError."""
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
@@ -55,11 +62,8 @@ def is_field(path: str) -> bool:
                 with bounded_archive(opened) as archive:
                     return "field.npy" in archive.namelist()
             opened.seek(0)
-            headers = np.lib.format
-            is_first = headers.read_magic(opened) == (1, 0)
-            read = headers.read_array_header_1_0 if is_first else headers.read_array_header_2_0
-            shape, _, dtype = read(opened)
-    except (OSError, ValueError, zipfile.BadZipFile):
+            shape, _, dtype = read_npy_header(opened)
+    except (OSError, *_DAMAGES):
         return True
     return len(shape) == 2 and dtype.kind == "f"
 
@@ -105,30 +109,26 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
     try:
         if not zipfile.is_zipfile(opened):
             opened.seek(0)
-            return SavedField(_field(_array(opened, name), name), {})
+            return SavedField(_field(bounded_array(opened, name), name), {})
         with bounded_archive(opened) as archive:
             members = set(archive.namelist())
             if "field.npy" not in members:
                 raise StudioError(f"“{name}” contains no receptive field.", "There is no array “field” in it.")
             with archive.open("field.npy") as member:
-                field_map = _field(_array(member, name), name)
+                field_map = _field(bounded_array(member, name), name)
             return SavedField(field_map, _about(archive) if "about.npy" in members else {})
-    except (ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, SyntaxError) as error:
+    except _DAMAGES as error:
         raise StudioError(
             f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).", _READABLE
         ) from error
 
 
-def _array(opened: Any, name: str) -> NDArray[Any]:
+def bounded_array(opened: Any, name: str) -> NDArray[Any]:
     """Read the array of an ``.npy`` stream, after checking its header before memory is allocated."""
     if opened.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
         raise StudioError(f"“{name}” is not a receptive field.", _READABLE)
     opened.seek(0)
-    version = np.lib.format.read_magic(opened)
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read_header(opened)
+    shape, fortran, dtype = read_npy_header(opened)
     if len(shape) != 2 or 0 in shape:
         raise StudioError(f"“{name}” contains an array of shape {shape}, but a field has two dimensions.")
     if math.prod(shape) > MOST_FIELD_PIXELS:
@@ -153,6 +153,14 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 
 def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
+    about = archived_json(archive)
+    if about.get("format") != FORMAT:
+        raise ValueError("it was written by a newer version of this program")
+    return about
+
+
+def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Return the JSON object in the array `about`, or raise a ValueError."""
     if archive.getinfo("about.npy").file_size > LARGEST_ABOUT_BYTES:
         raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
@@ -160,8 +168,6 @@ def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
     about = json.loads(str(text))
     if not isinstance(about, dict):
         raise ValueError("its metadata cannot be read")
-    if about.get("format") != FORMAT:
-        raise ValueError("it was written by a newer version of this program")
     return about
 
 

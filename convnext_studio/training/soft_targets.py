@@ -8,6 +8,7 @@ divided before the softmax; and ``teacher``, its name as a text.
 
 import io
 import math
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from convnext_studio.common.bounded_files import open_archive
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, is_file_or_folder, written_whole
 from convnext_studio.common.limits import LARGEST_SOFT_TARGETS_BYTES
+from convnext_studio.common.npy_headers import read_npy_header
 
 _LARGEST_SUM_ERROR = 0.02
 _ARRAYS = ("names", "classes", "probabilities", "temperature", "teacher")
@@ -130,15 +131,18 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
 def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
     """Read an array, and check that its header claims exactly the size that the archive states."""
     head = io.BytesIO(member.read(min(stated_bytes, 1 << 16)))
-    version = npy_format.read_magic(head)
-    read_head = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, fortran, dtype = read_head(head)
+    shape, fortran, dtype = read_npy_header(head)
     if dtype.hasobject or dtype.kind not in "Uf" or fortran:
         raise StudioError("one of its arrays contains neither texts nor numbers.")
     size = math.prod(shape) * dtype.itemsize
     if size != stated_bytes - head.tell():
         raise StudioError("one of its arrays has another size than it says.")
-    return np.frombuffer(_rest(head, member, size), dtype).reshape(shape)
+    values = np.frombuffer(_rest(head, member, size), dtype).reshape(shape)
+    if dtype.kind == "U" and values.size and dtype.itemsize:
+        letters = np.ascontiguousarray(values).reshape(-1).view(dtype.str[0] + "u4")
+        if letters.max() > sys.maxunicode or ((letters >= 0xD800) & (letters < 0xE000)).any():
+            raise StudioError("one of its texts is no text.")
+    return values
 
 
 def _rest(head: BinaryIO, member: Any, size: int) -> bytearray:

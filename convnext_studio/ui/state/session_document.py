@@ -5,7 +5,6 @@ can be moved together; other paths are absolute. A session does not contain what
 user: the compute device, the theme and the text size.
 """
 
-import codecs
 import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +14,7 @@ import msgspec
 from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import found_path, saved_path
+from convnext_studio.common.json_documents import NoJsonError, read_document
 from convnext_studio.common.limits import LARGEST_SESSION_BYTES
 from convnext_studio.common.recipe import Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
@@ -27,8 +27,6 @@ Shown = Literal["first", "second", "difference", "curtain"]
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
 VERSION = 2  # Version 1 had neither `precision` nor `against`.
-
-_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Panels = dict[str, dict[str, bool | int | float | str]]
 Measures = dict[str, dict[str, tuple[float, float, float, float]]]
@@ -207,13 +205,11 @@ def read_session(path: Path) -> SavedSession:
 
 def from_bytes(data: bytes, path: Path) -> SavedSession:
     """Parse the content of a session file; raise StudioError as `read_session` does."""
-    # Read straight into what is wanted, because JSON can take fifty times its size as lists and dicts.
-    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        header = msgspec.json.decode(data, type=_Header)
+        header = read_document(data, _Header)
     except msgspec.ValidationError as error:
         raise _no_session(path, "it does not say that it is one, and of which version") from error
-    except _NO_JSON as error:
+    except NoJsonError as error:
         raise _no_session(path, "it is not JSON") from error
     if header.version > VERSION:
         raise StudioError(
@@ -221,10 +217,10 @@ def from_bytes(data: bytes, path: Path) -> SavedSession:
             "Install that version to open it.",
         )
     try:
-        return _session(msgspec.json.decode(data, type=_Document), path.absolute().parent)
+        return _session(read_document(data, _Document), path.absolute().parent)
     except msgspec.ValidationError as error:
         raise _no_session(path, "parts of it are missing or of the wrong kind") from error
-    except _NO_JSON as error:
+    except NoJsonError as error:
         raise _no_session(path, "it is not JSON") from error
 
 
