@@ -92,7 +92,7 @@ def measure_network(
         If nothing can be measured, or the file cannot be written. The sum so far is saved in any case.
     """
     file, identity = stem.with_name(f"{stem.name}{SUFFIX}"), _identity(measurement)
-    saved = _read(file, identity)
+    saved = read_saved(file, identity)
     inputs = measurement.inputs
     what = f"Measuring {measurement.model.title}"
     if saved is not None:
@@ -163,7 +163,7 @@ def _save(
     write_file(file, lambda opened: opened.write(buffer.getvalue()))
 
 
-def _read(file: Path, identity: str) -> _Saved | None:
+def read_saved(file: Path, identity: str) -> _Saved | None:
     """Return the saved state of the same measurement, or None; if the file cannot be used, print why."""
     if not file.exists():
         return None

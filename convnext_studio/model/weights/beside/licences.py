@@ -27,7 +27,7 @@ def known_licence(path: Path, format_: Format, left_out: tuple[str, ...]) -> Map
     left_out
         Names of what else is in the file.
     """
-    if told := _in_card(path.with_name("README.md")):
+    if told := licence_in_card(path.with_name("README.md")):
         return {LICENCE_KEY: told}
     if any(name.startswith("projectors") for name in left_out) or "eupe" in path.name.lower():
         return {LICENCE_KEY: _EUPE}
@@ -38,7 +38,7 @@ def known_licence(path: Path, format_: Format, left_out: tuple[str, ...]) -> Map
     return {}
 
 
-def _in_card(path: Path) -> str:
+def licence_in_card(path: Path) -> str:
     """Return the licence in the head of a model card, which is YAML between two lines of dashes."""
     try:
         text = read_beginning(path, _CARD_BYTES).decode("utf-8-sig", "replace")
