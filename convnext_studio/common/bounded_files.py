@@ -128,7 +128,7 @@ def _up_to(stream: BinaryIO, most_bytes: int) -> bytes:
 
 def _check_regular(mode: int) -> None:
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(0, "it is a folder")
+        raise IsADirectoryError(0, "it is not a regular file, but a folder")
     if not stat.S_ISREG(mode):
         raise OSError(0, "it is not a regular file")
 
