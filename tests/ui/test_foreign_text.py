@@ -14,7 +14,7 @@ import convnext_studio.ui
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, PathLabel, PlainLabel, plain_tip
 
 UI = Path(convnext_studio.ui.__file__).parent
-ESCAPES = "plain_tip"
+ESCAPES, PYQTGRAPH_ESCAPES = "plain_tip", "plain"
 TIPS = {"setToolTip": -1, "setTabToolTip": -1, "setWhatsThis": -1, "showText": 1}
 """Methods whose text Qt shows as HTML if it looks so, with the place of that text among the arguments."""
 RICH = (
@@ -47,15 +47,15 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
                 yield function.id, node
 
 
-def is_plain(text: ast.expr) -> bool:
+def is_plain(text: ast.expr, escapes: str = ESCAPES) -> bool:
     """Whether an argument is a text of the program, is escaped, or was a tooltip before."""
     if isinstance(text, ast.IfExp):
-        return is_plain(text.body) and is_plain(text.orelse)
+        return is_plain(text.body, escapes) and is_plain(text.orelse, escapes)
     if isinstance(text, ast.Subscript):
-        return is_plain(text.value)
+        return is_plain(text.value, escapes)
     if isinstance(text, ast.Call):
         name = next(name for name, call in calls(text) if call is text)
-        return name in (ESCAPES, "toolTip")
+        return name in (escapes, "toolTip")
     return isinstance(text, ast.Constant) or (isinstance(text, ast.Name) and OWN.match(text.id) is not None)
 
 
@@ -65,6 +65,11 @@ def bypasses(source: str) -> list[str]:
     found = []
     for name, call in calls(tree):
         if name in TIPS and not is_plain(call.args[TIPS[name]]):
+            found.append(f"{call.lineno}: {name}")
+        if name == "setLabel" and not is_plain(call.args[0], PYQTGRAPH_ESCAPES):
+            found.append(f"{call.lineno}: {name}")
+        labels = [each.value for each in call.keywords if each.arg == "label"] if name == "InfiniteLine" else []
+        if any(not is_plain(label, PYQTGRAPH_ESCAPES) for label in labels):
             found.append(f"{call.lineno}: {name}")
         if name in ("setItemData", "setData") and "ToolTipRole" in ast.unparse(call):
             texts = [each for each in call.args if "ToolTipRole" not in ast.unparse(each)]
@@ -103,6 +108,8 @@ def shows_html(source: str) -> list[str]:
         "tabs.setTabToolTip(0, name)",
         "QToolTip.showText(place, name, self)",
         "box.setItemData(0, name, Qt.ItemDataRole.ToolTipRole)",
+        "axis.setLabel(name)",
+        "pg.InfiniteLine(3, label=name)",
         "button.setWhatsThis(name if name else 'x')",
         "def data(self, index, role):\n    return {Qt.ItemDataRole.ToolTipRole: self.name}[role]",
     ],

@@ -29,7 +29,8 @@ def folders() -> list[str]:
     """Return the entries of the path without the current folder, and with the program's own."""
     here, own = _resolved(""), str(_OWN_FOLDER)
     places = [(entry, _resolved(entry)) for entry in sys.path]
-    kept = [entry or own for entry, place in places if place == _OWN_FOLDER or place not in (here, None)]
+    named = (entry or own for entry, place in places if place == _OWN_FOLDER or place not in (here, None))
+    kept = list(dict.fromkeys(named))
     return kept if any(place == _OWN_FOLDER for _, place in places) else [*kept, own]
 
 
