@@ -35,7 +35,7 @@ from convnext_studio.ui.state.live.rates import FrameRate
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 if TYPE_CHECKING:  # A query is made for a panel.
@@ -191,7 +191,7 @@ class Panel(QWidget):
         self.controls = ControlRow(f"More controls of “{self.title}”")
         self._badge = random_badge()
         self._changed_badge = changed_badge()
-        self._notice = QLabel()
+        self._notice = PlainLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setProperty("muted", True)
@@ -204,7 +204,7 @@ class Panel(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
         self._said = ""
-        self._caption = QLabel()
+        self._caption = PlainLabel()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
         self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -404,7 +404,7 @@ class Panel(QWidget):
 
 def random_badge() -> QLabel:
     """Return the badge that marks random weights."""
-    badge = QLabel("random weights")
+    badge = PlainLabel("random weights")
     badge.setProperty("badge", True)
     badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
     return badge
@@ -412,7 +412,7 @@ def random_badge() -> QLabel:
 
 def changed_badge() -> QLabel:
     """Return the badge that marks what is computed with changes."""
-    badge = QLabel("changed")
+    badge = PlainLabel("changed")
     badge.setProperty("badge", True)
     badge.setToolTip("This is computed with the changes that are listed over the network.")
     return badge
@@ -420,7 +420,7 @@ def changed_badge() -> QLabel:
 
 def plain_label(role: str = "", text: str = "") -> QLabel:
     """Return a label with plain text that wraps and can be copied, styled by one of the theme's roles."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setWordWrap(True)
@@ -436,7 +436,7 @@ def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str |
     """
     box = WordedBox(name if word is None else word)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     for text, data in items:
         box.addItem(text, data)
     box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

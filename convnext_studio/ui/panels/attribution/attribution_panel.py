@@ -62,6 +62,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 MOST_MAPS = 4
 
@@ -523,7 +524,7 @@ class AttributionPanel(Panel):
         notes = " · ".join(self.query.second.notes) if self.query.second is not None else ""
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
-        self._caption.setToolTip(about(method_named(explanation.method)))
+        self._caption.setToolTip(plain_tip(about(method_named(explanation.method))))
         for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             beyond = now.beyond[index] if index < len(now.beyond) else None
             values, python = _values_of(self, explanation, each, beyond)
