@@ -166,7 +166,7 @@ class StripPainter:
         for stage in layout.stages:
             self._painter.fillRect(stage.thumbnail.adjusted(-2, -2, 2, 2), QColor(self._look.raised))
             self._thumbnail(stage.node.name, stage.thumbnail)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
 
     def _stage(self, stage: StagePlace) -> None:
         self._box(StripPart(stage.node, stage.rect))
