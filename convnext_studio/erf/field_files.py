@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home
-from convnext_studio.common.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
-from convnext_studio.common.npy_headers import read_npy_header
+from convnext_studio.common.foreign.bounded_files import bounded_archive, open_regular
+from convnext_studio.common.foreign.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
+from convnext_studio.common.foreign.npy_headers import read_npy_header
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import shortened
-from convnext_studio.common.limits import DEEPEST_FORMULA, LONGEST_FORMULA
+from convnext_studio.common.foreign.foreign_text import shortened
+from convnext_studio.common.foreign.limits import DEEPEST_FORMULA, LONGEST_FORMULA
 from convnext_studio.lecture.script import Lecture, mistake
 
 EM = 100.0

@@ -23,10 +23,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import one_line
-from convnext_studio.common.limits import LARGEST_CHAPTER_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.foreign_text import one_line
+from convnext_studio.common.foreign.limits import LARGEST_CHAPTER_BYTES
 from convnext_studio.common.paths import ASSETS
 
 BUNDLED_LECTURE = ASSETS / "lecture"

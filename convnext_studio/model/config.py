@@ -10,7 +10,7 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import (
+from convnext_studio.common.foreign.limits import (
     LARGEST_EXPANSION,
     LARGEST_KERNEL,
     LARGEST_STEM_KERNEL,

@@ -13,7 +13,7 @@ import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name, checked_ending, written_whole
-from convnext_studio.common.foreign_text import shortened
+from convnext_studio.common.foreign.foreign_text import shortened
 from tests.disk import disk_with
 
 OLD, NEW = b"old", b"new" * 1000

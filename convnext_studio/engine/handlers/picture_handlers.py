@@ -5,9 +5,9 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
-from convnext_studio.common.bounded_files import digest
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
+from convnext_studio.common.foreign.bounded_files import digest
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced

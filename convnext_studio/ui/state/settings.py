@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.files import written_whole
-from convnext_studio.common.limits import LARGEST_SETTINGS_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.limits import LARGEST_SETTINGS_BYTES
 from convnext_studio.export.safe_files import make_directory
 from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.widgets.control_values import Value

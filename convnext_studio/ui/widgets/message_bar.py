@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QU
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.foreign_text import sentence
+from convnext_studio.common.foreign.foreign_text import sentence
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import scaled_px
 

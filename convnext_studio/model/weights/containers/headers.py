@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from convnext_studio.common.bounded_files import open_regular, read_beginning
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.bounded_files import open_regular, read_beginning
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 

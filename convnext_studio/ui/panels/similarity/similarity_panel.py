@@ -165,17 +165,13 @@ class SimilarityPanel(Panel):
 
     def question(self) -> Request | str:
         """Return the request of the page that is shown, or why there is none."""
-        subject = self._current()
+        subject = subject_of(self.state, self._network)
         if isinstance(subject, str):
             return subject
         self._subject = subject
         self._turn_to(subject)
         question = self.page.question(subject)
         return replace(question, network=subject.network) if isinstance(question, Request) else question
-
-    def _current(self) -> SimilaritySubject | str:
-        """Return what the panel is about now, or why there is nothing."""
-        return subject_of(self.state, self._network)
 
     @property
     def _network(self) -> Network:
@@ -221,7 +217,7 @@ class SimilarityPanel(Panel):
         if self.isVisible():
             self._fill_gallery()
         self.query.schedule()
-        subject = self._current()
+        subject = subject_of(self.state, self._network)
         if self.page is self.parts and isinstance(subject, SimilaritySubject) and self.query.is_current:
             self.parts.show_subject(subject)
 
