@@ -7,6 +7,7 @@ worker thread, but not from several threads at once.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,9 @@ class Outline:
         )
 
 
+@lru_cache(maxsize=256)
 def outline(tex: str) -> Outline:
-    """Set a formula, and return its outline.
+    """Set a formula, and return its outline; a lecture that is entered again finds its own.
 
     Parameters
     ----------
