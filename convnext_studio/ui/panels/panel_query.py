@@ -130,7 +130,7 @@ class ShownAnswer:
         elif self.answer is not None and self._networks != self._shown_of:
             self._panel.show_notice(self._waiting)
 
-    def remove_unless_of(self, model: ModelInfo) -> bool:
+    def remove_unless_of(self, model: ModelInfo | None) -> bool:
         """Remove an answer of another network, and return whether there was one."""
         if self.answer is None or self._answered_by is model:
             return False
@@ -217,6 +217,8 @@ class PanelQuery(QObject):
         panel.set_query(self)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
+        if panel.follows_changes:
+            panel.state.second.shown_changed.connect(self._follow_changes)
         if self.second is not None:
             self.second.changed.connect(self._show_again)
             panel.state.second.shown_changed.connect(self._show_again)
@@ -368,7 +370,7 @@ class PanelQuery(QObject):
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
     def _model(self) -> ModelInfo | None:
-        return self.panel.state.model if self._needs_model else None
+        return self.panel.asked_model if self._needs_model else None
 
     def _recalled(self, question: Request) -> Payload | None:
         return None if self._recall is None else self._recall(question)
@@ -390,6 +392,12 @@ class PanelQuery(QObject):
     def _remove_content_of_another_model(self, model: ModelInfo) -> None:
         if self._content.remove_unless_of(model):
             self.changed.emit()
+
+    def _follow_changes(self) -> None:
+        """Ask the network that is shown now: the one with changes, or the one without."""
+        if self._content.remove_unless_of(self._model):
+            self.changed.emit()
+        self.schedule()
 
     def _show_again(self) -> None:
         self._content.show_again()

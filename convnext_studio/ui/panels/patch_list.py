@@ -223,7 +223,7 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     elif any(patch.is_global for patch in result.patches):
         said.append("every unit sees the whole input")
     elif any(patch.is_clipped for patch in result.patches):
-        said.append("theoretical fields, clipped at the border")
+        said.append("theoretical fields, clipped at the edge")
     elif result.patches:
         said.append("theoretical fields")
     if any(framing_of(patch.image).is_padded for patch in result.patches):

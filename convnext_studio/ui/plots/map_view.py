@@ -110,7 +110,7 @@ class MapView(QWidget):
     def _plot(self, profile: LineProfile, unit: str) -> None:
         if self._profile is None:
             axes = Axes(x=f"Distance ({unit})", y="Value", has_legend=False)
-            plot = CurvePlot("LineProfile along the line", axes)
+            plot = CurvePlot("Profile along the line", axes)
             plot.pointed.connect(lambda said: self.measured.emit(said or self.view.sentence))
             follow_text(plot, lambda: plot.setFixedHeight(scaled_px(_PROFILE_PX)))
             self._column.addWidget(plot)

@@ -70,7 +70,7 @@ class RecipeFiles(QObject):
     def python(self) -> PythonLines | None:
         """The lines that make the same changes in a script, and predict; None if there are none."""
         recipe, picture = self._state.interventions.recipe.applied, self._state.picture
-        if recipe.is_empty or recipe.averages_pictures or picture is None or self._state.model is None:
+        if recipe.is_empty or picture is None or self._state.model is None:
             return None
         return PythonLines(("values = picture.predictions.probabilities",), (picture.key,), network="B")
 

@@ -447,6 +447,7 @@ class WhereRow(QObject):
         super().__init__(parent)
         self._where: Where = "node"
         self._averaged: dict[str, QAction] = {}
+        self._thumbnails: Mapping[str, Rgb] | None = None
         self.pin = choice(
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
@@ -556,8 +557,11 @@ class WhereRow(QObject):
         """Check the buttons for the current choice; disable them for a method on the input's pixels."""
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
-            picture = thumbnails.get(name)
-            button.setIcon(QIcon() if picture is None else _icon(picture))
+        if thumbnails is not self._thumbnails:
+            self._thumbnails = thumbnails
+            for name, button in self.stages.items():
+                picture = thumbnails.get(name)
+                button.setIcon(QIcon() if picture is None else _icon(picture))
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:

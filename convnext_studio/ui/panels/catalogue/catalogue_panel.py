@@ -233,7 +233,7 @@ class CataloguePanel(Panel):
         Whether downloads are impossible.
     """
 
-    title = "Pretrained"
+    title = "Pretrained models"
     is_of_model = False
     open_asked = Signal(str)  # the name in timm's catalogue
 

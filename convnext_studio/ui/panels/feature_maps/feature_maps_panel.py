@@ -351,10 +351,10 @@ class FeatureMapsPanel(Panel):
         return self._kept.recall(question) if self.isVisible() else None
 
     def _show(self, payload: Payload) -> None:
-        picture = self.state.picture
-        if isinstance(payload, FeatureMapsResult) and picture is not None and self.state.model is not None:
+        shown = self._kept.picture_of(payload)
+        if isinstance(payload, FeatureMapsResult) and shown is not None and self.state.model is not None:
             second = None if self.query.second is None else self.query.second.answer
-            self._show_subject(self._kept.shown(payload, second, picture))
+            self._show_subject(self._kept.shown(payload, second, shown))
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""

@@ -44,7 +44,9 @@ KINDS = (
     FileKind("PNG picture", ("png",)),
 )
 MOST = 26
-EMPTY = "Add views: choose one and press Add, or choose “Add to the figure” from the menu of any map."
+EMPTY = (
+    "Add views: choose one and press “Add the view”, or choose “Add to the figure” from the menu of any map."
+)
 _PREVIEW_MS = 250
 _PREVIEW_PX = 1200
 _LIST_LINES, _CAPTION_LINES = 4, 4

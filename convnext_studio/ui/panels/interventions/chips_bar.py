@@ -146,7 +146,9 @@ class ChipsBar(QWidget):
         layout.setContentsMargins(6, 3, 6, 1)
         layout.setSpacing(4)
         layout.addWidget(self._title)
+        layout.addWidget(self._area.back)
         layout.addWidget(self._area, 1)
+        layout.addWidget(self._area.on)
         layout.addWidget(self.failure)
         for button in (self.undo, self.redo, self.clear, self.recipe):
             layout.addWidget(button)
@@ -191,6 +193,7 @@ class ChipsBar(QWidget):
             chip.menu.aboutToShow.connect(partial(self._fill_menu, index))
             self._chips.insertWidget(index, chip)
             self.chips.append(chip)
+            self._area.show_end()
 
     def _show_change(self, chip: Chip, change: Change) -> None:
         text = f"{part_text(change, self._state.model)} · {effect_text(change, self._state.opened.all)}"
@@ -255,7 +258,15 @@ class ChipsBar(QWidget):
 
 
 class _Row(QScrollArea):
-    """A row of widgets that scrolls sideways without a scroll bar below it: the wheel and the focus move it."""
+    """A row of widgets that scrolls sideways without a scroll bar below it.
+
+    The wheel, the focus and two arrows move it.
+
+    Attributes
+    ----------
+    back, on
+        The arrows, for the ends of the row; hidden while all of it can be seen.
+    """
 
     def __init__(self, row: QWidget) -> None:
         super().__init__()
@@ -267,6 +278,32 @@ class _Row(QScrollArea):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.back = _button("◀", "Show the changes before")
+        self.on = _button("▶", "Show the changes after")
+        self._shows_end = False
+        bar = self.horizontalScrollBar()
+        self.back.clicked.connect(lambda: bar.setValue(bar.value() - self.viewport().width() // 2))
+        self.on.clicked.connect(lambda: bar.setValue(bar.value() + self.viewport().width() // 2))
+        bar.valueChanged.connect(self._follow_place)
+        bar.rangeChanged.connect(self._follow_range)
+        self._follow_place()
+
+    def show_end(self) -> None:
+        """Scroll to the end as soon as the row has grown."""
+        self._shows_end = True
+
+    def _follow_range(self, _least: int, most: int) -> None:
+        if self._shows_end:
+            self._shows_end = False
+            self.horizontalScrollBar().setValue(most)
+        self._follow_place()
+
+    def _follow_place(self) -> None:
+        bar = self.horizontalScrollBar()
+        for arrow, is_end in ((self.back, bar.value() == 0), (self.on, bar.value() == bar.maximum())):
+            # Both or none, so that the row does not get wider under the mouse.
+            arrow.setVisible(bar.maximum() > 0)
+            arrow.setEnabled(not is_end)
 
     def sizeHint(self) -> QSize:
         """Return the size of the row."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from convnext_studio.decoding.live.messages import Camera
+from convnext_studio.decoding.picture_view import frame_note
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.live.frame_source import CameraSource, LiveFrame
 from convnext_studio.ui.state.live.live_player import LivePlayer
@@ -58,8 +59,8 @@ class LivePanel(QWidget):
         self.screen_part = _button(
             "Part of the screen", "Show a frame on the screen; what is inside is the picture"
         )
-        self.watched = _button("Folder…", "Open each picture that is written to a folder")
-        self.picture = _button("This picture", "Play the frames of the picture that is open")
+        self.watched = _button("Watch folder…", "Open each picture that is written to a folder")
+        self.picture = _button("Frames of the picture", "Play the frames of the picture that is open")
         self.camera = choice("Camera", "The camera to switch on", [])
         self.switch_on = _button("Switch on", "Switch this camera on")
         self.look = _button("Look again", "Look for cameras again")
@@ -79,7 +80,7 @@ class LivePanel(QWidget):
         self.place.setAccessibleName("Place in the film")
         self.place.setToolTip("Go to any frame of the film")
         self.speed = choice("Speed", "How fast the film is played", [(f"{each:g} ×", each) for each in SPEEDS])
-        self.loop = QCheckBox("Again and again")
+        self.loop = QCheckBox("Loop")
         self.loop.setToolTip("Begin again after the last frame")
         self.every = QCheckBox("Every frame")
         self.every.setToolTip("Leave no frame out: the film then takes as long as the network needs")
@@ -229,7 +230,8 @@ class LivePanel(QWidget):
             height, width = frame.pixels.shape[:2]
             of = f" of {player.source.frames:,}" if player.source.is_film else ""
             said.append(f"Frame {frame.number + 1:,}{of}, {width} × {height} pixels")
-            said += frame.notes
+            known = frame_note(frame.number, player.source.frames)
+            said += [note for note in frame.notes if note != known]
         if player.is_running and frame is not None:
             delay = f"{player.stream.delay_s * 1000:.0f} ms from the source to the screen"
             rate = rate_text(player.stream.rate.per_second)

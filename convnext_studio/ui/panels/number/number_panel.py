@@ -243,7 +243,7 @@ class NumberPanel(Panel):
         The sums in A and in B.
     """
 
-    title = "How a number is made"
+    title = "How was this number made?"
     compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:

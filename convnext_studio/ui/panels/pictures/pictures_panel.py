@@ -53,7 +53,7 @@ class PicturesPanel(QWidget):
     list
         The list of thumbnails.
     count
-        A label such as “3 of 12 pictures”.
+        A label such as “Picture 3 of 12”.
     """
 
     title = "Pictures"
@@ -213,7 +213,7 @@ class PicturesPanel(QWidget):
     def _mark_chosen(self, picture: ListedPicture | None) -> None:
         row = None if picture is None else self._state.opened.row(picture.key)
         total = len(self._state.opened.all)
-        said = [f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures"]
+        said = [f"{total:,} pictures" if row is None else f"Picture {row + 1:,} of {total:,}"]
         if self._watched:
             said.append(f"watching {self._watched}")
         self.count.setVisible(total > 1 or bool(self._watched))

@@ -104,7 +104,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("FieldNetwork", "The network whose growth is shown", ())
+        self.subject = choice("Network", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -446,7 +446,13 @@ class ReceptiveFieldLab(QWidget):
     def _connect(self) -> None:
         state = self._state
         state.node_selected.connect(self.fields.reset_unit)
-        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
+        for changed in (
+            state.model_loaded,
+            state.opened.changed,
+            state.node_selected,
+            state.framing_changed,
+            self.fields.changed,
+        ):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)

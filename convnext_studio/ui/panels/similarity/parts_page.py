@@ -251,8 +251,19 @@ class PartsPage(Page):
         """Show the parts, complete or so far."""
         if not isinstance(payload, Parts):
             return
+        if self._result is not None and self._result.seen < self._result.total and payload.was_at:
+            self._move_names(payload.was_at)
         self._subject, self._result = subject, payload
         self.show_subject(subject)
+
+    def _move_names(self, was_at: tuple[int, ...]) -> None:
+        """Let names, and what is hidden, stay with their parts, which are in the order of their sizes now."""
+        names, hidden = self.names, self.hidden
+        self._reset_cards()
+        for index, before in enumerate(was_at):
+            card = self.cards[index]
+            card.name.setText(names.get(before, ""))
+            card.is_shown.setChecked(before not in hidden)
 
     def show_subject(self, subject: SimilaritySubject) -> None:
         """Show the parts of another picture, for which nothing has to be asked."""

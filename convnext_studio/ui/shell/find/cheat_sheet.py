@@ -36,7 +36,9 @@ IN_PANELS: Group = (
         ("Arrow keys", "In the picture: move the unit; in the strip: move along the network"),
         ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
         ("Esc", "Undo a measurement, close what is open, or go back up"),
-        ("Delete", "In the list of pictures: close the picture"),
+        ("Delete", "In the list of pictures: close the picture; in the strip: switch the node off or on"),
+        ("[ / ]", "With the brush: its width; Space paints, Shift erases"),
+        ("Alt+click", "On a value: the sum that made it"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
     ),
 )

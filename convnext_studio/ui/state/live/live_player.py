@@ -155,7 +155,7 @@ class LivePlayer(QObject):
         self.mode = "running"
         self.stream.rate.clear()
         if isinstance(self.source, FilmSource):
-            self.source.play()
+            self.source.play(-1 if self.frame is None else self.frame.number)
         self._ask_next()
         self.changed.emit()
 
