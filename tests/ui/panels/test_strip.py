@@ -299,8 +299,8 @@ def test_values_before_and_after_are_printed_and_forgotten_with_the_picture(
     answer_values(desk)
     numbers = strip.header.numbers.text()
     assert numbers.startswith("192 × 28 × 28")
-    assert "before: min 1.00 · mean 2.00 · max 4.00" in numbers
-    assert "after: min 11.0 · mean 12.0 · max 14.0" in numbers
+    assert "in: min 1.00 · mean 2.00 · max 4.00" in numbers
+    assert "out: min 11.0 · mean 12.0 · max 14.0" in numbers
     point_at(strip.canvas, centre(strip, "stage2"))
     assert "max 14.0" in desk.read_outs[-1]
     desk.state.opened.add(picture("dog"))
@@ -482,5 +482,5 @@ def test_the_tooltip_tells_all_that_is_known(desk: Desk, strip: NetworkStrip) ->
     QApplication.sendEvent(strip.canvas, tip)
     lines = QToolTip.text().splitlines()
     assert lines[:3] == ["Stage 1", "96 channels", "56×56 units"]
-    assert lines[-2:] == ["before: min 0 · mean 1.00 · max 3.00", "after: min 10.0 · mean 11.0 · max 13.0"]
+    assert lines[-2:] == ["in: min 0 · mean 1.00 · max 3.00", "out: min 10.0 · mean 11.0 · max 13.0"]
     QToolTip.hideText()

@@ -87,10 +87,10 @@ def test_the_theoretical_field_is_there_at_once_clipped_and_said_so(opened: tupl
     crop, box = scene_of(panel).marks
     assert crop.box == (28, 8, 64, 64)
     assert box.box == (28, 8, 20, 16)
-    assert box.label == "theoretical field 28 px, clipped at the border"
+    assert box.label == "theoretical field 28 px, clipped at the edge"
     [spot] = scene_of(panel).spots
     assert (spot.x, spot.y) == (28 + 6, 8 + 2)
-    assert "theoretical field 28 × 28 px around input (6, 2), clipped at the border" in panel.caption
+    assert "theoretical field 28 × 28 px around input (6, 2), clipped at the edge" in panel.caption
     assert "computing" in panel.caption
 
 

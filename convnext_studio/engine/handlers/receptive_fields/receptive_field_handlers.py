@@ -11,15 +11,16 @@ from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.receptive_fields.field_inputs import (
     FieldInputs,
     inputs_of,
-    squashed_geometry,
 )
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
+    SQUASHED,
     Field,
     MeasurementSettings,
     Protocol,
@@ -32,7 +33,6 @@ from convnext_studio.erf import (
 )
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import check_input_px
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.receptive_fields import (
     THRESHOLDS,
@@ -67,6 +67,7 @@ def receptive_field(
         return cast("ReceptiveFieldResult", kept)
     is_pointless = until_another_model(workspace, request, should_stop)
     inputs = measurement.inputs
+    yield from sizes_found(inputs, request, is_pointless)
     average: FieldSoFar | None = None
     if measurement.is_of_frames:
         averages = average_of_frames(workspace, measurement, is_pointless)
@@ -111,8 +112,8 @@ def average_of_frames(
             inputs.unreadable += new.inputs.unreadable
         if field is not None:
             known.append(field)
-            size = workspace.picture(one.images[0]).size
-            inputs.geometry = squashed_geometry(size, (request.input_px, request.height_px))
+            frame = one.images[0]
+            inputs.geometry = inputs.geometry_of(frame, workspace.picture(frame))
     if known:
         yield joined(known)
 
@@ -156,24 +157,23 @@ def until_another_model(workspace: Workspace, request: FieldRequest, should_stop
     return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
-def check_request(model: LoadedModel, request: FieldRequest) -> tuple[int, int]:
-    """Check a request, and return width and height of the input in pixels.
+def sizes_found(
+    inputs: FieldInputs, request: FieldRequest, should_stop: ShouldStop
+) -> Generator[Progress, None, None]:
+    """Look at the pictures until it is known to which size they are cropped.
 
     Raises
     ------
     StudioError
-        If the request cannot be met.
+        If they have no part in common.
+    Stopped
+        Once `should_stop()` is true.
     """
-    definition(request.protocol)
-    if request.count < 1:
-        raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
-    width = request.input_px or model.preprocessing.input_px
-    height = request.height_px or width
-    if width == height:
-        check_input_px(model.config, width)
-    else:
-        model.check_input(squashed_geometry((width, height), (width, height)))
-    return width, height
+    for done in inputs.find_size():
+        if should_stop():
+            raise Stopped
+        text = f"Size of the pictures: {done} of {inputs.total}"
+        yield Progress(id=request.id, done=0, total=inputs.total, text=text)
 
 
 class Measurement:
@@ -194,20 +194,13 @@ class Measurement:
         StudioError
             If the request cannot be met.
         """
-        width, height = check_request(model, request)
-        is_own = request.framing == "own"
-        preprocessing = model.preprocessing if is_own else model.preprocessing.squashed(width)
         node = request.subject.node or request.node
         if node == LAST or request.target is not None:
             node = model.config.stages[-1]
         if not model.node(node).has_positions:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
-        takes_noise = definition(request.protocol).takes_noise
-        images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        if is_own:
-            width, height = preprocessing.input_size
-        settled = msgspec.structs.replace(request, node=node, images=images, input_px=width, height_px=height)
-        return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
+        settled, inputs = inputs_of(workspace, model, msgspec.structs.replace(request, node=node))
+        return cls(model, settled, inputs)
 
     @property
     def is_of_frames(self) -> bool:
@@ -251,8 +244,7 @@ class Measurement:
             target=request.target,
             is_last_map=request.node in last_map(model),
             input_size=size,
-            is_cropped=not self.inputs.preprocessing.squash,
-            is_padded=self.inputs.geometry is not None and self.inputs.geometry.is_padded,
+            fitted=self.inputs.fitted or SQUASHED,
             pictures=pictures,
             noises=noises,
         )
@@ -276,6 +268,7 @@ class Measurement:
             notes=(*field_notes(field_map, scale, found[scale]), *self._notes(average, theoretical)),
             title=model.title,
             source=model.source,
+            fitted=self.inputs.fitted,
             geometry=self.inputs.geometry if has_one and not is_noise else None,
             random_weights=model.random_weights,
         )
@@ -296,7 +289,7 @@ class Measurement:
         return (field if self.request.target is None else replace(field, is_global=True)), centre
 
     def _notes(self, average: FieldSoFar, theoretical: FieldGeometry) -> list[str]:
-        said = []
+        said = self.inputs.shape_notes()
         if average.skipped:
             lost = len(average.skipped)
             said.append(

@@ -1,6 +1,6 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.export.export_contents import label_of
-from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
+from convnext_studio.protocol.attributions import INPUT, Explain, Explanation, Map
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -62,6 +62,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 MOST_MAPS = 4
 
@@ -247,12 +248,20 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
 
 def difference(first: Explanation, second: Explanation) -> Explanation:
     """Return the maps of A minus those of B in the same order, at the units of A."""
-    maps = {}
-    for (name, values), (its, other) in zip(first.maps.items(), second.maps.items(), strict=False):
-        places = MapPlace(first.fields[name], first.geometry), MapPlace(second.fields[its], second.geometry)
-        maps[name] = difference_of(values, places[0], other, places[1]).astype(values.dtype)
-    # The maps of the two classes, where those are subtracted, are A's and not differences.
-    return replace(first, maps=maps, target_maps={}, against_maps={})
+
+    def subtracted(of_a: Mapping[str, Map], of_b: Mapping[str, Map]) -> dict[str, Map]:
+        maps = {}
+        for (name, values), (its, other) in zip(of_a.items(), of_b.items(), strict=False):
+            places = MapPlace(first.fields[name], first.geometry), MapPlace(second.fields[its], second.geometry)
+            maps[name] = difference_of(values, places[0], other, places[1]).astype(values.dtype)
+        return maps
+
+    return replace(
+        first,
+        maps=subtracted(first.maps, second.maps),
+        target_maps=subtracted(first.target_maps, second.target_maps),
+        against_maps=subtracted(first.against_maps, second.against_maps),
+    )
 
 
 class AttributionPanel(Panel):
@@ -515,11 +524,12 @@ class AttributionPanel(Panel):
         notes = " · ".join(self.query.second.notes) if self.query.second is not None else ""
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
-        self._caption.setToolTip(about(method_named(explanation.method)))
+        self._caption.setToolTip(plain_tip(about(method_named(explanation.method))))
         for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             beyond = now.beyond[index] if index < len(now.beyond) else None
             values, python = _values_of(self, explanation, each, beyond)
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", values, python))
+            name = f"{method_named(explanation.method).title} {each.title}"
+            cell.map.set_contents(self.contents(name, values, python))
 
     def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
         """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""

@@ -44,6 +44,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 _REARRANGE_MS = 120
@@ -229,7 +230,7 @@ class ChannelTabs(QTabWidget):
             (patches, "Patches", "The places in the opened pictures where the channel is strongest"),
             (pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
         ):
-            self.setTabToolTip(self.addTab(page, title), tip)
+            self.setTabToolTip(self.addTab(page, title), plain_tip(tip))
         self.setTabVisible(self.indexOf(pinned), False)
         self.setAccessibleName("Selected channel")
         self.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")

@@ -84,7 +84,7 @@ class PicturePanel(Panel):
         self.scale.setCurrentIndex(self.scale.findData(True))
         self.look = UnitLookButton()
         self.opacity = opacity_slider()
-        self.no_unit = QPushButton("No unit")
+        self.no_unit = QPushButton("Clear the unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
         self.hint = HintLabel(

@@ -110,7 +110,7 @@ class SelectedUnit:
         if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
-        label = f"{size}, clipped at the border" if self.is_clipped else size
+        label = f"{size}, clipped at the edge" if self.is_clipped else size
         box = self.crop.box_to_picture(self.input_box)
         return (Mark(box, label, theme.DARK.warning, dashed=True),)
 
@@ -127,7 +127,7 @@ class SelectedUnit:
         elif not self.node.field.has_box:
             seen = f"sees {self.node.field.extent}"
         else:
-            clipped = ", clipped at the border" if self.is_clipped else ""
+            clipped = ", clipped at the edge" if self.is_clipped else ""
             seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"
         return f"Unit (y {self.y}, x {self.x}) of {self.node.title}, channel {self.channel}: {seen}"
 

@@ -68,6 +68,7 @@ _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
 _OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
 BAR_PX = 5.0
 _HEAD_PX = 4.0
+_CORNER_PX = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,14 @@ class StripPainter:
         heads = [layout.head] if layout.head is not None else []
         for part in (layout.stem, *layout.downsamples, *stages, *heads):
             self._cost(part)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
 
     def paint_thumbnails(self, layout: NetworkLayout) -> None:
         """Paint the mean activations of the stages anew, on the ground of their boxes."""
         for stage in layout.stages:
             self._painter.fillRect(stage.thumbnail.adjusted(-2, -2, 2, 2), QColor(self._look.raised))
             self._thumbnail(stage.node.name, stage.thumbnail)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
 
     def _stage(self, stage: StagePlace) -> None:
         self._box(StripPart(stage.node, stage.rect))
@@ -221,7 +222,7 @@ class StripPainter:
         if layout.total is not None:
             self._sum(layout.total)
             self._cost(layout.total)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
 
     def _said(self, name: str, *others: str) -> tuple[str, ...]:
         """Return the lines that there is room for."""
@@ -323,14 +324,22 @@ class StripPainter:
 
     # ---------------------------------------------------------------------------------------------- pieces
 
-    def _strike_changed(self, parts: Sequence[StripPart]) -> None:
-        """Strike through what is changed; of what cannot be seen here, the part that contains it."""
-        self._painter.setPen(QPen(QColor(self._look.warning), 2))
+    def _mark_changed(self, parts: Sequence[StripPart]) -> None:
+        """Strike through what is changed, or the part that contains it; one with texts gets a corner."""
+        colour = QColor(self._look.warning)
         for name in self._content.changed:
             around = [part for part in parts if name == part.node.name or name.startswith(f"{part.node.name}.")]
-            if around:
-                rect = max(around, key=lambda part: len(part.node.name)).rect
+            if not around:
+                continue
+            rect = max(around, key=lambda part: len(part.node.name)).rect
+            if min(rect.width(), rect.height()) < 2 * _CORNER_PX:
+                self._painter.setPen(QPen(colour, 2))
                 self._painter.drawLine(rect.bottomLeft(), rect.topRight())
+                continue
+            self._painter.setPen(Qt.PenStyle.NoPen)
+            self._painter.setBrush(colour)
+            ends = (QPointF(0, 0), QPointF(-_CORNER_PX, 0), QPointF(0, _CORNER_PX))
+            self._painter.drawPolygon(QPolygonF([rect.topRight() + end for end in ends]))
 
     def _cost(self, place: StripPart) -> None:
         costs = self._content.costs

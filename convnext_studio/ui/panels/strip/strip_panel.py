@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.nodes import NodeInfo
@@ -41,7 +41,7 @@ from convnext_studio.ui.state.node_texts import (
     statistics_text,
 )
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.elided_label import FactsLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import FactsLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -60,13 +60,13 @@ class StripHeader(QWidget):
         super().__init__(parent)
         self._names = [NETWORK]
         self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
-        self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
+        self._arrows = [PlainLabel("›") for _ in self.crumbs[1:]]
         self.numbers = FactsLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
         self.changed_badge = changed_badge()
         self.changed_badge.hide()
-        self.legend = QLabel()
+        self.legend = PlainLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
@@ -118,7 +118,7 @@ class StripHeader(QWidget):
     def show_legend(self, text: str) -> None:
         """Explain the cost bars, if there is room for it, and in the tooltip of the choice of costs."""
         self.legend.setText(text)
-        self.costs.setToolTip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP)
+        self.costs.setToolTip(plain_tip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP))
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
@@ -505,7 +505,7 @@ class NetworkStrip(QWidget):
             said.append(f"frame {frame + 1:,}")
         before, after = self.numbers.before.get(node.name), self.numbers.after.get(node.name)
         if before is not None and after is not None:
-            said += [f"before: {statistics_text(before)}", f"after: {statistics_text(after)}"]
+            said += [f"in: {statistics_text(before)}", f"out: {statistics_text(after)}"]
         self.header.show_numbers("   ".join(said))
 
     # ----------------------------------------------------------------------------------------------- costs
@@ -558,8 +558,8 @@ class NetworkStrip(QWidget):
         second = self.state.second
         if second.model is None or not costs.legend:
             return costs.legend
-        # The curtain has no place between the nodes, so the bars are those of A.
-        whose = "A" if second.shown == "curtain" else second.choice.text()
+        # The curtain has no place between the nodes, so the bars are those of the first.
+        whose = second.choice.first if second.shown == "curtain" else second.choice.text()
         return f"{whose}: {costs.legend}"
 
     # -------------------------------------------------------------------------------------------- read-out
@@ -576,7 +576,7 @@ class NetworkStrip(QWidget):
         if numbers.measured is not None and node.name in numbers.measured.seconds:
             where = numbers.measured.device_name
             lines.append(f"{lasted(numbers.measured.seconds[node.name])} on {where}")
-        for when, values in (("before", numbers.before), ("after", numbers.after)):
+        for when, values in (("in", numbers.before), ("out", numbers.after)):
             if node.name in values:
                 lines.append(f"{when}: {statistics_text(values[node.name])}")
         return "\n".join(lines)
