@@ -11,6 +11,8 @@ from torch import Tensor
 
 def array_bytes(value: Any) -> int:
     """Return the size of the arrays in a value: an array, a tensor, bytes, or data that contains them."""
+    if isinstance(value, int | float | str):
+        return 0  # Most of what a prediction has, such as the sizes of a hundred nodes.
     if isinstance(value, np.ndarray | Tensor):
         return value.nbytes
     if isinstance(value, Struct):
