@@ -72,7 +72,7 @@ class PatchList(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(name)
-        self.setToolTip(f"Click a patch, or press Enter on it, to see that picture and {word}")
+        self.setToolTip(plain_tip(f"Click a patch, or press Enter on it, to see that picture and {word}"))
         follow_text(self, self._fit_text)
         self.itemActivated.connect(self._choose)
         self.itemClicked.connect(self._choose)

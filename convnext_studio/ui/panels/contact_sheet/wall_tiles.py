@@ -12,7 +12,7 @@ from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import INPUT, ExplainedEach, Explanation, Explanations
-from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.envelope import Network, Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
@@ -21,6 +21,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import LookContr
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign
 from convnext_studio.ui.panels.contact_sheet.wall_ranking import Ranking
 from convnext_studio.ui.panels.contact_sheet.wall_subject import MOST, Wall, WallOf, WallTile
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
@@ -218,6 +219,8 @@ class WallMaps(QObject):
         What is on the wall; None before anything was asked.
     failures
         Why some tiles have no map, by their keys.
+    photographs
+        Makes the pictures that were changed.
     """
 
     def __init__(
@@ -233,6 +236,7 @@ class WallMaps(QObject):
         self._state, self._bridge = state, bridge
         self._tiles, self._bar, self._look, self._ranking = tiles, bar, look, ranking
         self.wall: Wall | None = None
+        self.photographs = Photographs(state)
         self.failures: dict[str, str] = {}
         self._explanations: dict[str, Explanation] = {}
         self._unfinished: set[str] = set()
@@ -338,12 +342,21 @@ class WallMaps(QObject):
                 for tile in self._tiles_of(key):
                     self._label(tile.key)
 
-        self._bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
+        asked = Predict(panel=f"contact_sheet {key}", image=key, network=self._network)
+        self._bridge.ask(asked, receive, on_failure=lambda _: None)
+
+    @property
+    def _network(self) -> Network:
+        return "A" if self.wall is None else self.wall.request.network
+
+    def _as_shown(self, key: str, pixels: Rgb, width: int) -> Rgb:
+        """Return a small picture of that width in its own pixels, with its changes if the maps are of those."""
+        return self.photographs.small(key, pixels, width) if self._network == "B" else pixels
 
     def _bare(self, key: str) -> Rgb | None:
         """Return a picture's thumbnail without its map if it is cached."""
         preview = self._state.opened.preview(key)
-        return None if preview is None else preview.thumbnail
+        return None if preview is None else self._as_shown(key, preview.thumbnail, preview.size[0])
 
     def _tiles_of(self, picture: str) -> list[WallTile]:
         """Return the tiles that show a picture."""
@@ -368,6 +381,7 @@ class WallMaps(QObject):
         pixels = None if explanation is None else self._thumbnails.get(explanation.image)
         if explanation is not None and pixels is not None and explanation.maps:
             shading = self._suited(explanation)
+            pixels = self._as_shown(explanation.image, pixels, explanation.geometry.picture_size[0])
             self._show_scale(key, shown_map(explanation)[1], shading)
             self._tiles.show_tile(key, map_on_picture(pixels, explanation, shading))
             self._label(key)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QScrollArea,
     QSizePolicy,
@@ -23,7 +22,7 @@ from convnext_studio.common.retouches import Retouch
 from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -71,7 +70,7 @@ class Chip(QFrame):
         """Show what the change is called, and whether it is applied."""
         self.switch.setText(text.replace("&", "&&"))
         self.switch.setChecked(is_on)
-        self.switch.setToolTip(tip)
+        self.switch.setToolTip(plain_tip(tip))
         self.switch.setAccessibleName(f"Change: {text}")
         self.slider.setAccessibleName(f"Factor of {text}")
         self.slider.setToolTip("The factor, from -2 to 2; 1 changes nothing")
@@ -115,7 +114,7 @@ class ChipsBar(QWidget):
         self._interventions = state.interventions
         self.setAccessibleName("Changes")
         self.chips: list[Chip] = []
-        self._title = QLabel("Changes")
+        self._title = PlainLabel("Changes")
         self._title.setProperty("title", True)
         self._row = QWidget()
         self._chips = QHBoxLayout(self._row)
@@ -324,7 +323,7 @@ class _Row(QScrollArea):
 def _button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(tip.partition(" (")[0])
     button.setAutoRaise(True)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -18,6 +18,7 @@ from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, 
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 MOST_ROWS = 200
 _PANEL = "ranking"
@@ -43,7 +44,7 @@ class RankingTable(QTreeWidget):
         self.setToolTip("A click changes the part in all views, another one undoes that")
         self.setHeaderLabels(list(_HEADS))
         for column, tip in enumerate(_TIPS):
-            self.headerItem().setToolTip(column, tip)
+            self.headerItem().setToolTip(column, plain_tip(tip))
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)

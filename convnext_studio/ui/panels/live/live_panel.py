@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from convnext_studio.decoding.live.messages import Camera
 from convnext_studio.decoding.picture_view import frame_note
@@ -15,6 +15,7 @@ from convnext_studio.ui.state.live.live_sources import LiveSources
 from convnext_studio.ui.state.live.rates import rate_text
 from convnext_studio.ui.state.live.recorder import FrameRecorder
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 SIZES = ((0, 0), (320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -107,7 +108,7 @@ class LivePanel(QWidget):
         layout.addStretch()
 
     def _place_row(self) -> QHBoxLayout:
-        row, word = QHBoxLayout(), QLabel("Place")
+        row, word = QHBoxLayout(), PlainLabel("Place")
         word.setBuddy(self.place)
         row.addWidget(word)
         row.addWidget(self.place, 1)
@@ -245,7 +246,7 @@ _STATES = {"off": "off", "opening": "being opened …", "running": "playing", "f
 
 def _button(text: str, tip: str, name: str = "") -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(name or text)
     return button
 

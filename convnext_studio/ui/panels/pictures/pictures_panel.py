@@ -16,7 +16,6 @@ from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QResizeEvent, 
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
-    QLabel,
     QLineEdit,
     QListView,
     QMenu,
@@ -33,7 +32,7 @@ from convnext_studio.ui.panels.pictures.pictures_model import ICON_PX, KEY_ROLE,
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
@@ -66,12 +65,12 @@ class PicturesPanel(QWidget):
         super().__init__(parent)
         self._state = state
         self._watched = ""
-        self._empty = QLabel(EMPTY)
+        self._empty = PlainLabel(EMPTY)
         self._empty.setWordWrap(True)
         self._empty.setProperty("muted", True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty.setMargin(8)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("muted", True)
         self.count.setContentsMargins(8, 2, 8, 0)
         self.count.setAccessibleName("The current picture, and the number of opened pictures")

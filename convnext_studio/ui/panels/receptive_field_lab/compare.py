@@ -14,7 +14,6 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
-    QLabel,
     QSplitter,
     QToolButton,
     QVBoxLayout,
@@ -62,7 +61,7 @@ from convnext_studio.ui.state.comparison_entries import (
     Entry,
     at_node,
 )
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -171,7 +170,7 @@ class SubjectView(Panel):
         self.set_caption(self._short_text(view))
         self.map.set_contents(self.contents(f"receptive field {self.name}", view.field_map, self.python))
         self._caption.setToolTip(
-            f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"
+            plain_tip(f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}")
         )
 
     def _short_text(self, view: FieldView) -> str:
@@ -267,7 +266,7 @@ def _small_button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     button.setAccessibleName(tip)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     return button
 
 
@@ -423,7 +422,7 @@ class ComparePage(QWidget):
         self.radial = CurvePlot("Radial profile", _RADIAL)
         self.meaning = plain_label("muted")
         self.protocol = plain_label("muted")
-        self.empty = QLabel("Add a network, or choose a ready-made comparison.")
+        self.empty = PlainLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
         # Each update of a field changes limits, table and curves; several at once are shown together.

@@ -1,7 +1,7 @@
 """The drawing in the network strip, which reacts to the pointer and the keys."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPolygonF,
+    QRegion,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
@@ -158,6 +159,13 @@ class StripPainter:
         heads = [layout.head] if layout.head is not None else []
         for part in (layout.stem, *layout.downsamples, *stages, *heads):
             self._cost(part)
+        self._mark_changed(layout.parts)
+
+    def paint_thumbnails(self, layout: NetworkLayout) -> None:
+        """Paint the mean activations of the stages anew, on the ground of their boxes."""
+        for stage in layout.stages:
+            self._painter.fillRect(stage.thumbnail.adjusted(-2, -2, 2, 2), QColor(self._look.raised))
+            self._thumbnail(stage.node.name, stage.thumbnail)
         self._mark_changed(layout.parts)
 
     def _stage(self, stage: StagePlace) -> None:
@@ -455,9 +463,22 @@ class NetworkCanvas(QWidget):
         self.update()
 
     def show_thumbnails(self, thumbnails: Mapping[str, QImage]) -> None:
-        """Show the mean activations of the stages."""
+        """Show the mean activations of the stages; where only these change, only they are painted."""
+        is_as_before = self._thumbnails.keys() == thumbnails.keys()
         self._thumbnails = thumbnails
-        self.update()
+        places = self._thumbnail_places if is_as_before else {}
+        if not places:
+            self.update()
+        for place in places.values():
+            self.update(_scaled(place).toAlignedRect())
+
+    @property
+    def _thumbnail_places(self) -> dict[str, QRectF]:
+        """Where the thumbnails of the whole network are, with their frames, before they are scaled."""
+        places = self.places
+        if self._is_low or not isinstance(places, NetworkLayout):
+            return {}
+        return {stage.node.name: stage.thumbnail.adjusted(-1, -1, 1, 1) for stage in places.stages}
 
     def show_costs(self, costs: Costs) -> None:
         """Draw cost bars below the nodes, or none."""
@@ -617,8 +638,8 @@ class NetworkCanvas(QWidget):
         """Show that the strip has lost the keyboard focus."""
         self.update()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the level."""
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the level, or only the thumbnails where nothing else has to be painted."""
         with QPainter(self) as painter:
             look, model, places = theme.current(), self._state.framed_model, self.places
             painter.fillRect(self.rect(), QColor(look.background))
@@ -644,5 +665,19 @@ class NetworkCanvas(QWidget):
             brush = StripPainter(painter, base_font(self.font()), content, self._boxes_px - 3)
             if isinstance(places, RowLayout):
                 brush.paint_row(places)
+            elif _is_within(event.region(), self._thumbnail_places.values()):
+                brush.paint_thumbnails(places)
             else:
                 brush.paint_network(places)
+
+
+def _scaled(rect: QRectF) -> QRectF:
+    return QRectF(scaled(rect.x()), scaled(rect.y()), scaled(rect.width()), scaled(rect.height()))
+
+
+def _is_within(region: QRegion, places: Collection[QRectF]) -> bool:
+    """Whether a region to be painted is within these places, before they are scaled."""
+    inside = QRegion()
+    for place in places:
+        inside += _scaled(place).toAlignedRect()
+    return region.subtracted(inside).isEmpty()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -216,7 +217,7 @@ def _page() -> QPageLayout:
 
 def _button(text: str, tip: str, on_click: Callable[[], None]) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     button.clicked.connect(on_click)
     return button
