@@ -86,8 +86,8 @@ class ThumbnailLoader(QObject):
         if kept is not None:
             return kept
         preview = self._state.opened.preview(key)
-        pixels = None if preview is None else self._from_preview(preview)
-        if pixels is not None:
+        if preview is not None:
+            pixels = self._from_preview(preview)
             self._keep(key, pixels)
             return pixels
         if key not in self._failures and key not in self._asked.values():
@@ -98,12 +98,12 @@ class ThumbnailLoader(QObject):
             self._ask()
         return None
 
-    def _from_preview(self, picture: ImageInfo) -> Rgb | None:
-        """Return a thumbnail made of what is known of a picture; None if that is too small."""
+    def _from_preview(self, picture: ImageInfo) -> Rgb:
+        """Return a thumbnail made of a picture's preview, which is larger or the whole picture."""
         if self._longest_px <= THUMBNAIL_PX:
             return picture.thumbnail
-        step = max(picture.preview.shape[:2]) // self._longest_px
-        return np.ascontiguousarray(picture.preview[::step, ::step]) if step else None
+        step = max(max(picture.preview.shape[:2]) // self._longest_px, 1)
+        return np.ascontiguousarray(picture.preview[::step, ::step])
 
     def why_not(self, key: str) -> str:
         """Return why there is no thumbnail; empty if there is one or one may still arrive."""

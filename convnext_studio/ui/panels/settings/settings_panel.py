@@ -129,7 +129,9 @@ class SettingsPanel(QWidget):
         self.show_settings = _button(
             "Show in folder", "Open the folder of the settings", "Show the settings file"
         )
-        self.show_weights = _button("Show in folder", "Open the folder of the weights", "Show the weights")
+        self.show_weights = _button(
+            "Show in folder", "Open the folder of the weights", "Show the cache of downloaded weights"
+        )
         self.clear_recent = _button("Clear the list of recent files", "The files themselves are kept")
         self.reset = _button("Reset all settings", "Go back to the settings of the first launch")
         self.undo = _button("Undo the reset", "Go back to the settings before the reset")

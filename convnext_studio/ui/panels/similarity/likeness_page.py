@@ -62,7 +62,7 @@ from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 Map = NDArray[np.float32]
-NAMES = ("A", "B")
+NAMES = ("P", "Q")  # A and B are networks.
 COLOURS = ("#ffd640", "#5ee0ff")
 _PANEL = "similarity_patches"
 _KEPT_BYTES = 256 << 20
@@ -246,9 +246,9 @@ class AlikePatches(QWidget):
 
 
 _VIEWS = (
-    ("Like A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
-    ("Like B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
-    ("Difference", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
+    ("Like P", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
+    ("Like Q", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
+    ("Difference", 2, "The likeness to P minus that to Q, while the pointer is elsewhere"),
 )
 
 
@@ -533,7 +533,7 @@ class LikenessPage(Page):
             first, second = self.kept
             if first.image in self._vectors and second.image in self._vectors:
                 value = float(self._likeness(second.image, first)[second.unit])
-                said.append(f"A and B: {likeness_text(value, self.measure)}")
+                said.append(f"P and Q: {likeness_text(value, self.measure)}")
         if not self.kept:
             said.append("point at the picture to compare, click to keep")
         elif len(self.kept) == 1:

@@ -337,6 +337,16 @@ class _Kept:
     open_docks: frozenset[str]
 
 
+def close_aside(layout: DockLayout) -> bool:
+    """Hide the panel with the keyboard focus if it was opened beside the arrangement; return whether it was."""
+    focus = QApplication.focusWidget()
+    for name in set(ASIDES).difference(layout._variant.panels):
+        if focus is not None and layout.docks[name].isAncestorOf(focus):
+            layout.docks[name].close()
+            return True
+    return False
+
+
 def to_text(data: QByteArray) -> str:
     """Encode Qt's opaque bytes as text for a JSON file."""
     return bytes(data.toBase64().data()).decode("ascii")
