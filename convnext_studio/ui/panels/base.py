@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -34,12 +35,13 @@ from convnext_studio.ui.state.live.rates import FrameRate
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
+_LEAST_CAPTION_PX = 150
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
 
@@ -61,6 +63,8 @@ class FrameLabel(ElidedLabel):
         self._state = state
         self._follows = follows
         self._last: int | None = None
+        self._line = ""
+        self.setText("frame")  # For the height, which stays.
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAccessibleName("Frame")
@@ -68,6 +72,16 @@ class FrameLabel(ElidedLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
         state.picture_selected.connect(self._follow)
+
+    def text(self) -> str:
+        """Return what is said."""
+        return self._line
+
+    def _say(self, text: str) -> None:
+        """Say something else; with `setText`, Qt would lay the panel out anew for every frame."""
+        if text != self._line:
+            self._line = text
+            self.update()
 
     def count(self, number: int | None) -> None:
         """Take note that the panel shows that frame now; None if it shows none."""
@@ -83,7 +97,7 @@ class FrameLabel(ElidedLabel):
         if number is None:
             # The first is a frozen frame: the line stays, so that nothing moves.
             self.setVisible(bool(self.text()))
-            self.setText("")
+            self._say("")
             self._own.clear()
             self._of_picture.clear()
             return
@@ -96,12 +110,47 @@ class FrameLabel(ElidedLabel):
             return
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of
-        self.setText(
+        self._say(
             f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
             if lags
             else f"frame {number + 1:,} · {own:.1f}/s"
         )
         self.show()
+
+
+class _CaptionRow(QWidget):
+    """A caption with badges beside it, or below it where it would become a narrow column."""
+
+    def __init__(self, caption: QLabel, badges: tuple[QLabel, ...]) -> None:
+        super().__init__()
+        self._badges = badges
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(caption, 1)
+        row = QHBoxLayout()
+        row.addStretch()
+        for badge in badges:
+            badge.hide()
+            row.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        self._layout.addLayout(row)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Arrange the badges for this width."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        """Arrange the badges that there are now."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        wanted = [badge.sizeHint().width() for badge in self._badges if not badge.isHidden()]
+        is_narrow = bool(wanted) and self.width() - sum(wanted) < scaled_px(_LEAST_CAPTION_PX)
+        direction = QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight
+        if direction != self._layout.direction():
+            self._layout.setDirection(direction)
 
 
 class Panel(QWidget):
@@ -142,7 +191,7 @@ class Panel(QWidget):
         self.controls = ControlRow(f"More controls of “{self.title}”")
         self._badge = random_badge()
         self._changed_badge = changed_badge()
-        self._notice = QLabel()
+        self._notice = PlainLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setProperty("muted", True)
@@ -155,7 +204,7 @@ class Panel(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
         self._said = ""
-        self._caption = QLabel()
+        self._caption = PlainLabel()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
         self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -168,12 +217,7 @@ class Panel(QWidget):
         layout.addWidget(self._stack, 1)
         self.frame_label = FrameLabel(state, self.follows_picture)
         layout.addWidget(self.frame_label)
-        below = QHBoxLayout()
-        below.addWidget(self._caption, 1)
-        for small in (self._changed_badge, self._badge):
-            small.hide()
-            below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
-        layout.addLayout(below)
+        layout.addWidget(_CaptionRow(self._caption, (self._changed_badge, self._badge)))
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
         self._show_badge()
@@ -360,7 +404,7 @@ class Panel(QWidget):
 
 def random_badge() -> QLabel:
     """Return the badge that marks random weights."""
-    badge = QLabel("random weights")
+    badge = PlainLabel("random weights")
     badge.setProperty("badge", True)
     badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
     return badge
@@ -368,7 +412,7 @@ def random_badge() -> QLabel:
 
 def changed_badge() -> QLabel:
     """Return the badge that marks what is computed with changes."""
-    badge = QLabel("changed")
+    badge = PlainLabel("changed")
     badge.setProperty("badge", True)
     badge.setToolTip("This is computed with the changes that are listed over the network.")
     return badge
@@ -376,7 +420,7 @@ def changed_badge() -> QLabel:
 
 def plain_label(role: str = "", text: str = "") -> QLabel:
     """Return a label with plain text that wraps and can be copied, styled by one of the theme's roles."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setWordWrap(True)
@@ -392,7 +436,7 @@ def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str |
     """
     box = WordedBox(name if word is None else word)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     for text, data in items:
         box.addItem(text, data)
     box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -13,6 +13,7 @@ from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.state.app_state import NO_MODEL
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 
@@ -442,7 +443,7 @@ class StopButton(QPushButton):
     def __init__(self, query: PanelQuery, tip: str) -> None:
         super().__init__("Stop")
         self._query = query
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setEnabled(False)
         self.clicked.connect(lambda: query.stop() if query.is_running else query.ask_again())
         query.changed.connect(self._follow)

@@ -177,7 +177,7 @@ def field_scene(
     ]
     box = theoretical_box(view)
     if box is not None:
-        label = "theory" if is_small else f"theoretical · {theoretical_text(view, box)}"
+        label = "theoretical" if is_small else f"theoretical · {theoretical_text(view, box)}"
         marks.append(
             Mark(clipped(box, width, height), label, theme.DARK.warning, dashed=True, beside=not is_small)
         )

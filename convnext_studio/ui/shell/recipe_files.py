@@ -95,9 +95,12 @@ class RecipeFiles(QObject):
 
     def open(self, path: Path) -> None:
         """Make the changes of a recipe file, in place of those that are there."""
-        self._in_background(partial(read_recipe, path), self._follow, "Reading the recipe")
+        self._controller.background.read(
+            partial(read_recipe, path), self._follow, self._tell, "Reading the recipe"
+        )
 
     def _follow(self, recipe: Recipe) -> None:
+        self._controller.succeeded.emit(RECIPE)
         if not recipe.pictures:
             self._state.interventions.put_recipe(recipe)
             return

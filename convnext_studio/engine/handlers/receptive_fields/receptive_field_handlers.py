@@ -1,6 +1,6 @@
 """The handler that measures the effective receptive field of a node's unit."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -31,6 +31,7 @@ from convnext_studio.erf import (
     protocol_text,
     squares,
 )
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.receptive_fields import (
@@ -68,7 +69,11 @@ def receptive_field(
     inputs = measurement.inputs
     yield from sizes_found(inputs, request, is_pointless)
     average: FieldSoFar | None = None
-    for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
+    if measurement.is_of_frames:
+        averages = average_of_frames(workspace, measurement, is_pointless)
+    else:
+        averages = running_average(model, inputs.tensors(), measurement.signal, is_pointless)
+    for average in averages:
         if average.done < inputs.total:
             text = f"Receptive field: {average.done} of {inputs.total}"
             partial = measurement.result(average) if average.used else None
@@ -77,6 +82,55 @@ def receptive_field(
     if key is not None:
         workspace.results.put(key, result)
     return result
+
+
+def average_of_frames(
+    workspace: Workspace, measurement: "Measurement", should_stop: ShouldStop
+) -> Iterator[FieldSoFar]:
+    """Average over frames of a live source; each of them is measured once, whatever it is averaged with.
+
+    Yields
+    ------
+    FieldSoFar
+        The average over all frames; while several are new, also that over the frames before each of them.
+    """
+    model, inputs, request = measurement.model, measurement.inputs, measurement.request
+    alone = [
+        msgspec.structs.replace(request, id=0, panel="", images=(image,), count=1) for image in request.images
+    ]
+    keys = [workspace.key("erf of a frame", each) for each in alone]
+    is_first_time = sum(workspace.frame_fields.get(key) is None for key in keys) > 1
+    known: list[FieldSoFar] = []
+    for one, key in zip(alone, keys, strict=True):
+        field = workspace.frame_fields.get(key)
+        if field is None:
+            if known and is_first_time:
+                yield joined(known)
+            new = Measurement.of(workspace, model, one)
+            for field in running_average(model, new.inputs.tensors(), new.signal, should_stop):
+                workspace.frame_fields.put(key, field)
+            inputs.unreadable += new.inputs.unreadable
+        if field is not None:
+            known.append(field)
+            frame = one.images[0]
+            inputs.geometry = inputs.geometry_of(frame, workspace.picture(frame))
+    if known:
+        yield joined(known)
+
+
+def joined(averages: Sequence[FieldSoFar]) -> FieldSoFar:
+    """Return the average over the inputs of several averages for the same unit."""
+    lost: list[int] = []
+    done = 0
+    for each in averages:
+        lost += [done + index for index in each.skipped]
+        done += each.done
+    return FieldSoFar(
+        total=sum((each.total for each in averages[1:]), start=averages[0].total),
+        used=sum(each.used for each in averages),
+        skipped=tuple(lost),
+        unit=averages[0].unit,
+    )
 
 
 def subject_of(
@@ -147,6 +201,14 @@ class Measurement:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
         settled, inputs = inputs_of(workspace, model, msgspec.structs.replace(request, node=node))
         return cls(model, settled, inputs)
+
+    @property
+    def is_of_frames(self) -> bool:
+        """Whether the open model is measured on frames of a live source, all of them of one size."""
+        request = self.request
+        are_frames = all(number_of(image) is not None for image in request.images)
+        is_usual = request.subject.is_current and request.framing == "squashed" and not self.inputs.fills_up
+        return bool(request.images) and are_frames and is_usual
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
         """Return the final result.

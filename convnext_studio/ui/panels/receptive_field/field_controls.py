@@ -232,7 +232,7 @@ class FieldControls(ControlRow):
     def _make_first_row(self) -> None:
         self.protocol = choice("Protocol", "", [(text, name) for name, text in PROTOCOLS.items()])
         for index, sentence in enumerate(PROTOCOL_SENTENCES[name] for name in PROTOCOLS):
-            self.protocol.setItemData(index, sentence, Qt.ItemDataRole.ToolTipRole)
+            self.protocol.setItemData(index, plain_tip(sentence), Qt.ItemDataRole.ToolTipRole)
         self.inputs = choice(
             "Inputs",
             "The inputs to average over: the opened pictures, the pictures in a folder, or noise",
@@ -320,7 +320,7 @@ class FieldControls(ControlRow):
         settings = self._settings
         sentence = PROTOCOL_SENTENCES[settings.protocol]
         self.sentence.setText(sentence)
-        self.protocol.setToolTip(sentence)
+        self.protocol.setToolTip(plain_tip(sentence))
         self.inputs.setEnabled(settings.protocol != "luo")
         for number in (self.unit_row, self.unit_column):
             number.setVisible(settings.unit is not None)
@@ -332,5 +332,5 @@ def _number(name: str, tip: str) -> QSpinBox:
     box = QSpinBox()
     box.setKeyboardTracking(False)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     return box

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -52,6 +51,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, parts_lines
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _SWATCH_PX = 14
@@ -69,7 +69,7 @@ class PartCard(QWidget):
     def __init__(self, index: int, state: AppState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.index = index
-        self.swatch = QLabel()
+        self.swatch = PlainLabel()
         self.swatch.setFixedSize(_swatch(PART_COLOURS[index]).size())
         self.swatch.setPixmap(_swatch(PART_COLOURS[index]))
         self.name = QLineEdit()
