@@ -8,10 +8,10 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -24,8 +24,7 @@ _LARGEST_ABOUT_BYTES = 1 << 24
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
-@dataclass(frozen=True, slots=True)
-class SavedField:
+class SavedField(Struct, frozen=True):
     """The contents of a field file.
 
     Attributes

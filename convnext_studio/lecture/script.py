@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import ASSETS
 
@@ -69,8 +71,7 @@ class LectureStep:
     lines: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(Struct, frozen=True):
     """A chapter: one idea in one or more steps."""
 
     title: str
@@ -78,8 +79,7 @@ class Chapter:
     steps: tuple[LectureStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lecture:
+class Lecture(Struct, frozen=True):
     """A lecture of one or more chapters, in order."""
 
     chapters: tuple[Chapter, ...]

@@ -1,8 +1,8 @@
 """What a person keeps while the selection moves on: a pin, and principal components."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.model.framing import picture_of
@@ -11,8 +11,7 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import KeptBasis
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pin:
+class Pin(Struct, frozen=True, eq=False):
     """A node of a model on a picture, pinned so that the selection can be compared with it."""
 
     model: ModelInfo
