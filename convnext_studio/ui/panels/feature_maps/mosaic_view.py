@@ -32,7 +32,7 @@ from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.selection.kept_results import Pin
+from convnext_studio.ui.state.selection.shared_results import Pin
 from convnext_studio.ui.widgets import theme
 
 KEPT_BYTES = 192 << 20
