@@ -181,8 +181,8 @@ def _pass(
     is_inside = first.kind in ("operation", "head")
     rest = rest_with(model, first.name) if is_inside else rest_after(model, first.name)
     before = _copies(output_of(rest.starts_from), count)
-    # Autograd's bookkeeping takes 2 % of a small network's pass. Outputs are asked for above, because they may be
-    # kept for others, who need it.
+    # Autograd's bookkeeping takes 2 % of a small network's pass. Outputs are asked for before, because others
+    # who need it may be given them, too.
     with torch.inference_mode(), autocast(before, precision), edit_outputs(edits):
         if not is_inside:
             before = edits[model.module_at(first.name)](before)
