@@ -97,6 +97,10 @@ def definition(protocol: str) -> Definition:
     raise StudioError(f"There is no protocol “{protocol}”.", f"There are: {', '.join(DEFINITIONS)}.")
 
 
+SQUASHED = "squashed to"
+"""How RepLKNet's authors bring pictures to the size of the input."""
+
+
 class MeasurementSettings(Struct, frozen=True, kw_only=True):
     """The settings of a measurement, from which `protocol_text` makes its sentence.
 
@@ -110,8 +114,8 @@ class MeasurementSettings(Struct, frozen=True, kw_only=True):
         Whether the map of the node is the last one before the head.
     input_size
         Width and height of the input.
-    is_cropped, is_padded
-        Whether the pictures were cropped, or padded, as for a prediction instead of squashed.
+    fitted
+        How the pictures were brought to that size, such as ``squashed to``.
     pictures, noises
         The number of pictures and of noise inputs.
     has_own_squares
@@ -125,10 +129,9 @@ class MeasurementSettings(Struct, frozen=True, kw_only=True):
     target: int | None
     is_last_map: bool
     input_size: tuple[int, int]
-    is_cropped: bool
     pictures: int
     noises: int
-    is_padded: bool = False
+    fitted: str = SQUASHED
     has_own_squares: bool = True
 
 
@@ -178,8 +181,8 @@ def _inputs(measured: MeasurementSettings) -> str:
     size = f"{width} × {height} px"
     said = []
     if measured.pictures or not measured.noises:
-        how = "resized and padded" if measured.is_padded else "cropped" if measured.is_cropped else "squashed"
-        said.append(f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'} {how} to {size}")
+        counted = f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'}"
+        said.append(f"{counted} {measured.fitted} {size}")
     if measured.noises:
         said.append(
             f"{measured.noises} standard normal noise input{'' if measured.noises == 1 else 's'} of {size}"
@@ -192,8 +195,8 @@ def _departures(measured: MeasurementSettings) -> list[str]:
     found = []
     if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
         found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")
-    if measured.is_padded or measured.is_cropped:
-        found.append("padded" if measured.is_padded else "cropped")
+    if measured.fitted != SQUASHED:
+        found.append(f"{measured.fitted.rpartition(' ')[0]} instead of squashed")
     if measured.noises:
         found.append("noise among the pictures" if measured.pictures else "noise instead of pictures")
     elif measured.pictures != REPLKNET_COUNT:
