@@ -10,10 +10,10 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -32,8 +32,7 @@ _DAMAGES = (
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
-@dataclass(frozen=True, slots=True)
-class SavedField:
+class SavedField(Struct, frozen=True):
     """The contents of a field file.
 
     Attributes

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -93,8 +92,7 @@ _RULES: dict[str, _Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StemConv:
+class StemConv(Struct, frozen=True):
     """One convolution of the stem."""
 
     in_chans: int

@@ -8,9 +8,9 @@ threads or processes here.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from convnext_studio.protocol.envelope import (
     Cancel,
@@ -53,8 +53,7 @@ _CHANGES_MODELS = (LoadModel, Intervene, NameClasses, CloseModel, SwapModels)
 _LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, OpenRetouched, ShowPicture, CloseImage, SaveModel)
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
+class _Entry(Struct, eq=False):
     """A request, its answer if there is one, and how many engines have died while running it."""
 
     request: Request
