@@ -22,7 +22,13 @@ class ByteCache(Generic[Value]):
     """
 
     def __init__(self, capacity_bytes: int, size_of: Callable[[Value], int]) -> None:
+        self._size_of = size_of
         self._values: LRUCache[Hashable, Value] = LRUCache(capacity_bytes, size_of)
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Bound on all values together."""
+        return int(self._values.maxsize)
 
     @property
     def held_bytes(self) -> int:
@@ -48,6 +54,12 @@ class ByteCache(Generic[Value]):
         """Drop every key and value of which that is true."""
         for key in [key for key, value in self._values.items() if is_void(key, value)]:
             self.forget(key)
+
+    def resize(self, capacity_bytes: int) -> None:
+        """Set another bound, and forget old values that do not fit into it any more."""
+        former, self._values = self._values, LRUCache(capacity_bytes, self._size_of)
+        while former:
+            self.put(*former.popitem())  # The one that was used longest ago.
 
     def clear(self) -> None:
         """Drop everything."""

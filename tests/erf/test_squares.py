@@ -139,7 +139,15 @@ def test_squares_of_empty_and_invalid_fields() -> None:
     dark[1, 2] = -1e-9
     lost = np.ones((4, 4))
     lost[3, 3] = np.inf
-    refused = (np.full((4, 4), np.nan), -np.ones((4, 4)), np.ones(4), np.ones((2, 2, 2)), np.ones((0, 4)), dark, lost)
+    refused = (
+        np.full((4, 4), np.nan),
+        -np.ones((4, 4)),
+        np.ones(4),
+        np.ones((2, 2, 2)),
+        np.ones((0, 4)),
+        dark,
+        lost,
+    )
     for rubbish in refused:
         with pytest.raises(StudioError):
             analysis.squares(rubbish)

@@ -26,6 +26,7 @@ from convnext_studio.protocol.envelope import (
 from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import (
     CloseModel,
+    KeepWithin,
     LoadModel,
     NameClasses,
     SavedModel,
@@ -544,3 +545,21 @@ def test_a_changed_network_is_opened_after_what_it_changes() -> None:
     ledger.received(Failed(id=sent[-1].id, message="No."))
     assert isinstance(heard[-1], EngineLost)
     assert heard[-1].message == "The new engine could not reopen the changed network: No."
+
+
+def test_a_new_engine_keeps_as_much_as_the_one_before() -> None:
+    ledger, sent, heard = connect()
+    for share in (0.5, 0.25):
+        ledger.received(Done(id=ledger.ask(KeepWithin(share=share)), payload=None, seconds=0))
+    ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=model_info("a"), seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    first, second = sent
+    assert first == KeepWithin(id=first.id, share=0.25)
+    assert isinstance(second, LoadModel)
+    ledger.received(EngineReady())
+    ledger.received(Failed(id=first.id, message="No."))
+    ledger.received(Done(id=second.id, payload=model_info("a"), seconds=0))
+    lacking = "The new engine could not reopen its caches: No."
+    assert heard[-1] == EngineReady(restarted=True, lacking=lacking)
