@@ -67,8 +67,9 @@ def test_a_measurement_as_published() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"input_size": (512, 1024)}, "512 px instead of 1024 px"),
-        ({"input_size": (1024, 512)}, "1024 px instead of 1024 px"),
+        ({"input_size": (512, 512)}, "512 px instead of 1024 px"),
+        ({"input_size": (512, 1024)}, "512 × 1024 px instead of 1024 px"),
+        ({"input_size": (1024, 512)}, "1024 × 512 px instead of 1024 px"),
         ({"is_cropped": True}, "cropped"),
         ({"is_padded": True}, "padded"),
         ({"is_padded": True, "is_cropped": True}, "padded"),

@@ -36,10 +36,10 @@ def qt_objects() -> Counter[str]:
     delete_later_now()
     gc.collect()
     known = [each for each in gc.get_objects() if _is_qt_object(each)]
+    roots = [each for each in (*known, *QApplication.topLevelWidgets()) if each.parent() is None]
     found = {}
-    for each in (*known, *QApplication.allWidgets()):
-        for one in (each, *each.findChildren(QObject)):
-            found[shiboken6.getCppPointer(one)[0]] = type(one).__name__
+    for one in (*known, *roots, *(below for root in roots for below in root.findChildren(QObject))):
+        found[shiboken6.getCppPointer(one)[0]] = type(one).__name__
     return Counter(found.values())
 
 
@@ -121,7 +121,7 @@ class StudioWithEngine:
 
 @pytest.fixture
 def stepped(window: StudioWindow, engine: SteppedEngine, tmp_path: Path, qtbot: QtBot) -> StudioWithEngine:
-    path = tmp_path / "network.pth"
+    path = tmp_path / "network.safetensors"
     write_weights(path, small_model())
     window.controller.models.change(source=str(path))
     studio = StudioWithEngine(window, engine, qtbot)
