@@ -6,6 +6,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
+from convnext_studio.protocol.models import LoadModel
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
 LARGEST_SEED = 2**31 - 1
@@ -44,6 +45,21 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
     )
     stem.add_argument("--stem-stride", type=int, metavar="PX", help="stride of the first convolution")
     stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
+
+
+def model_request(options: argparse.Namespace) -> LoadModel:
+    """Return the request for the model that the options of `add_model_options` name."""
+    return LoadModel(
+        source=options.model,
+        device=options.device,
+        precision=getattr(options, "precision", "float32"),
+        offline=options.offline,
+        stem_stride=options.stem_stride,
+        stem_padding=options.stem_padding,
+        part=options.part,
+        mean=options.mean,
+        std=options.std,
+    )
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.decoding.closeable import Closeable
 
 _START_LIMIT_S = 60.0
 _ORPHAN_FACTOR = 1.5
@@ -70,7 +74,7 @@ class BoundedChild:
             with self.ended_after(_START_LIMIT_S):
                 receive(self.source)
         except (EOFError, ProtocolError):
-            raise not_started("it ended at once") from None
+            raise _not_started("it ended at once") from None
         self._is_ready = True
 
     @contextlib.contextmanager
@@ -104,7 +108,63 @@ class BoundedChild:
         self.source.close()
 
 
-def not_started(reason: str) -> StudioError:
+class ChildReader(Closeable):
+    """What reads by a bounded child, which is started when it is needed, and again after it had to be killed.
+
+    A reader must be used from one thread only. The child ends when this process ends for any reason.
+
+    Parameters
+    ----------
+    module, reply_limit_s, limit_bytes
+        What `BoundedChild` takes.
+    """
+
+    def __init__(self, module: str, reply_limit_s: float, limit_bytes: int) -> None:
+        self._module = module
+        self._reply_limit_s, self._limit_bytes = reply_limit_s, limit_bytes
+        self._child: BoundedChild | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, or None if there is no child."""
+        return None if self._child is None else self._child.pid
+
+    def start(self) -> None:
+        """Start the child if it is not running, and return at once, so that it is ready for the first question.
+
+        Raises
+        ------
+        StudioError
+            If the system cannot start the process.
+        """
+        self._started()
+
+    def close(self) -> None:
+        """End the child process, if there is one."""
+        self._end_child()
+
+    def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+    def _started(self) -> BoundedChild:
+        if self._child is None or self._child.has_ended:
+            self._end_child()
+            try:
+                self._child = BoundedChild(self._module, self._reply_limit_s, self._limit_bytes)
+            except OSError as error:
+                raise _not_started(error.strerror or str(error)) from error
+        return self._child
+
+
+def is_picture(pixels: NDArray[np.uint8], values: NDArray[np.float32] | None) -> bool:
+    """Whether arrays that a child sent have the shapes of a picture and its values."""
+    is_sound = values is None or (values.shape[:2] == pixels.shape[:2] and values.shape[2:] in ((1,), (3,)))
+    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0 and is_sound
+
+
+def _not_started(reason: str) -> StudioError:
     """Return the error for a child process that does not run; `reason` is part of a sentence."""
     return StudioError(
         f"The process that decodes pictures cannot be started: {reason}.", "The terminal may show the reason."

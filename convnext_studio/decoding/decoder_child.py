@@ -5,8 +5,10 @@ itself if a reply takes longer than SECONDS.
 """
 
 import contextlib
+import io
 import signal
 import sys
+from collections.abc import Iterator
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.child_processes import take_streams
@@ -16,18 +18,13 @@ from convnext_studio.decoding.images import check_head, decode
 
 def main(limit_s: float, limit_bytes: int) -> None:
     """Answer the requests from standard input until it is closed."""
-    # Ctrl+C is for the parent; when that ends, so does this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The decoding libraries print warnings about damaged files.
-    source, sink = take_streams("nowhere")
-    bound_memory(limit_bytes)
+    source, sink = begin(limit_bytes)
     with contextlib.suppress(EOFError, OSError):  # The parent is gone.
         wire.send(sink, wire.Ready())
         while True:
             question = wire.receive_question(source)
-            bound_time(limit_s)
-            wire.send(sink, _reply(question))
-            bound_time(0)
+            with bounded_time(limit_s):
+                wire.send(sink, _reply(question))
 
 
 def _reply(question: wire.Question) -> wire.Reply:
@@ -50,7 +47,17 @@ def _reply(question: wire.Question) -> wire.Reply:
     )
 
 
-def bound_memory(limit_bytes: int) -> None:
+def begin(limit_bytes: int) -> tuple[io.FileIO, io.FileIO]:
+    """Bound the memory of this process, and return the streams from and to its parent."""
+    # Ctrl+C is for the parent; when that ends, so does this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The decoding libraries print warnings about damaged files.
+    streams = take_streams("nowhere")
+    _bound_memory(limit_bytes)
+    return streams
+
+
+def _bound_memory(limit_bytes: int) -> None:
     """Have the system refuse this process more memory than that."""
     if sys.platform == "win32":
         return  # Windows has no such limit; there, only the time is limited.
@@ -61,11 +68,16 @@ def bound_memory(limit_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def bound_time(limit_s: float) -> None:
-    """Have the system end this process after that time, even inside a library call; 0 clears the timer."""
+@contextlib.contextmanager
+def bounded_time(limit_s: float) -> Iterator[None]:
+    """Have the system end this process if the block takes longer, even inside a library call."""
     # The parent watches the time, too, but not if it was killed.
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        yield
+    else:
         signal.setitimer(signal.ITIMER_REAL, limit_s)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":

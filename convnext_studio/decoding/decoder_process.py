@@ -1,13 +1,11 @@
 """Decode pictures in a child process with limits on its time and memory."""
 
-from types import TracebackType
-
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding import wire
-from convnext_studio.decoding.bounded_child import BoundedChild, not_started
+from convnext_studio.decoding.bounded_child import ChildReader, is_picture
 from convnext_studio.decoding.images import DecodedImage, described
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 
@@ -16,10 +14,8 @@ MEMORY_LIMIT_BYTES = 2 << 30
 _CHILD = "convnext_studio.decoding.decoder_child"
 
 
-class Decoder:
+class Decoder(ChildReader):
     """Decodes pictures in a child process, which is restarted after it had to be killed.
-
-    A decoder must be used from one thread only. The child ends when this process ends for any reason.
 
     Parameters
     ----------
@@ -28,45 +24,8 @@ class Decoder:
     """
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
-        self._limit_s, self._limit_bytes = limit_s, limit_bytes
-        self._child: BoundedChild | None = None
-
-    def __enter__(self) -> "Decoder":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id, or None if there is no child."""
-        return None if self._child is None else self._child.pid
-
-    def start(self) -> None:
-        """Start the child if it is not running, and return at once, so that it is ready for the first picture.
-
-        Raises
-        ------
-        StudioError
-            If the system cannot start the process.
-        """
-        if self._child is None or self._child.has_ended:
-            self.close()
-            try:
-                self._child = BoundedChild(_CHILD, self._limit_s, self._limit_bytes)
-            except OSError as error:
-                raise not_started(error.strerror or str(error)) from error
-
-    def close(self) -> None:
-        """End the child process, if there is one."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+        super().__init__(_CHILD, limit_s, limit_bytes)
+        self._limit_s = limit_s
 
     def decode(
         self, source: str | bytes, name: str = "", longest_px: int = 0, view: PictureView = WHOLE
@@ -84,7 +43,7 @@ class Decoder:
         data = np.frombuffer(given[1], np.uint8)
         question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px, view=view)
         found = self._ask(name, question)
-        if not isinstance(found, wire.Decoded) or not _is_picture(found):
+        if not isinstance(found, wire.Decoded) or not is_picture(found.pixels, found.values):
             self.close()
             raise _died(name)
         return DecodedImage(
@@ -104,9 +63,7 @@ class Decoder:
         self._ask(described(path)[0], wire.CheckHead(path=path))
 
     def _ask(self, name: str, question: wire.Question) -> wire.Reply:
-        self.start()
-        child = self._child
-        assert child is not None
+        child = self._started()
         child.wait_until_ready(wire.receive_reply)
         try:
             with child.ended_after(self._limit_s) as overrun:
@@ -118,15 +75,6 @@ class Decoder:
         if isinstance(reply, wire.Refused):
             raise StudioError(reply.message, reply.hint)
         return reply
-
-
-def _is_picture(found: wire.Decoded) -> bool:
-    """Whether the arrays have the shapes of a picture."""
-    values = found.values
-    is_sound = values is None or (
-        values.shape[:2] == found.pixels.shape[:2] and values.shape[2:] in ((1,), (3,))
-    )
-    return found.pixels.shape[2:] == (3,) and is_sound
 
 
 def _too_long(name: str, limit_s: float) -> StudioError:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.geometry import Box
 from convnext_studio.erf import (
     DECADES,
     OF_WHAT,
@@ -34,7 +33,7 @@ from convnext_studio.export.drawing.figure_page import (
     style_ticks,
 )
 from convnext_studio.export.drawing.fonts import cut, plain, width_of
-from convnext_studio.export.figures import BODY_PX, COLORMAP
+from convnext_studio.export.figures import BODY_PX, COLORMAP, scaled
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveFieldResult, Scale, Square
 from convnext_studio.render import (
     UNCLIPPED,
@@ -64,11 +63,12 @@ def field_figure(result: ReceptiveFieldResult) -> Figure:
     factor = max(1, round(BODY_PX / max(view.shape)))
     body = colorize(view, limits, COLORMAP).repeat(factor, 0).repeat(factor, 1)
     found = result.squares.get(definition(result.protocol).scale, ())
-    boxes = [_scaled(square_box(square, result.centre_px, result.field_map.shape), factor) for square in found]
+    by = float(factor), float(factor)
+    boxes = [scaled(square_box(square, result.centre_px, result.field_map.shape), by) for square in found]
 
     def mark(marks: Marks) -> None:
         if result.theoretical.is_box:
-            theoretical = _scaled(result.theoretical.unit_box(*result.unit), factor)
+            theoretical = scaled(result.theoretical.unit_box(*result.unit), by)
             marks.frame(theoretical, dashed=True)
             if theoretical[1] >= 0:
                 middle = theoretical[0] + theoretical[2] / 2
@@ -86,10 +86,6 @@ def field_figure(result: ReceptiveFieldResult) -> Figure:
         random_weights=result.random_weights,
         mark=mark,
     )
-
-
-def _scaled(box: Box, factor: int) -> Box:
-    return box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
 
 
 def _shown(field: NDArray[np.float64], scale: ShownScale) -> tuple[NDArray[np.float64], Limits, Clipping]:

@@ -12,6 +12,7 @@ from convnext_studio.export.drawing.figure_page import PAPER, ColourBar, Figure,
 from convnext_studio.export.export_contents import MapContents, explained_text, place_text
 from convnext_studio.protocol.attributions import AVERAGE, INPUT, Explanation
 from convnext_studio.protocol.maps import FeatureMapsResult
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.receptive_fields import UnitFieldResult
 from convnext_studio.render import (
@@ -46,16 +47,22 @@ def _figure_of(
     mark: Callable[[Marks], object] = bool,
 ) -> Figure:
     """Lay out a map with the picture and model named in its caption, and with random weights marked."""
-    model, (width, height) = contents.model, contents.image.size
-    said = [
-        *caption,
-        f"Picture: {contents.image.name}, {width} x {height} px.",
-        f"Model: {model.title} ({model.source}).",
-    ]
+    model = contents.model
+    said = with_sources(caption, model, contents.image)
     return map_figure(body, bar, title=title, caption=said, random_weights=model.random_weights, mark=mark)
 
 
-def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, float]]:
+def with_sources(caption: Sequence[str], model: ModelInfo, image: ImageInfo) -> list[str]:
+    """Return the lines of a caption, and those that name the picture and the model."""
+    width, height = image.size
+    return [
+        *caption,
+        f"Picture: {image.name}, {width} x {height} px.",
+        f"Model: {model.title} ({model.source}).",
+    ]
+
+
+def enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, float]]:
     """Return a picture resized for a figure, and the (x, y) scale from picture pixels to figure pixels."""
     preview = Image.fromarray(image.preview)
     factor = longest_px / max(preview.size)
@@ -64,7 +71,7 @@ def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, floa
     return pixels, (size[0] / image.size[0], size[1] / image.size[1])
 
 
-def _scaled(box: Box, scale: tuple[float, float]) -> Box:
+def scaled(box: Box, scale: tuple[float, float]) -> Box:
     """Scale a box by factors for x and y."""
     return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
 
@@ -128,7 +135,7 @@ def attribution_figure(contents: MapContents, explanation: Explanation, name: st
     shading = shading_of(explanation, name)
     limits = shading.limits_of([values])
     body, scale = laid_over(contents.image, explanation, name, BODY_PX)
-    crop = _scaled(explanation.geometry.seen_box, scale)
+    crop = scaled(explanation.geometry.seen_box, scale)
     caption = [
         _what(contents, explanation, name),
         _look_text(shading, values),
@@ -150,9 +157,9 @@ def laid_over(
     image: ImageInfo, explanation: Explanation, name: str, longest_px: int
 ) -> tuple[Rgb, tuple[float, float]]:
     """Return a picture with a map laid over it, and the scale from picture pixels to figure pixels."""
-    picture, scale = _enlarged(image, longest_px)
+    picture, scale = enlarged(image, longest_px)
     shading, values = shading_of(explanation, name), explanation.maps[name]
-    box = _scaled(map_box(explanation, name), scale)
+    box = scaled(map_box(explanation, name), scale)
     return shading.lay_over(picture, values, box, shading.limits_of([values])), scale
 
 
@@ -228,9 +235,9 @@ def _range_text(values: NDArray[np.float32]) -> str:
 def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     """Draw a unit's effective field over the picture, and its theoretical field, if it is a box, dashed."""
     node = contents.model.node(result.node)
-    picture, scale = _enlarged(contents.image, BODY_PX)
+    picture, scale = enlarged(contents.image, BODY_PX)
     limits = limits_of(np.append(result.effective, np.float32(0)))
-    crop = _scaled(result.geometry.seen_box, scale)
+    crop = scaled(result.geometry.seen_box, scale)
     body = overlay(picture, result.effective, crop, limits, OVER_PICTURE)
     clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
     caption = [
@@ -246,6 +253,6 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
 
     def mark(marks: Marks) -> None:
         if node.field.is_box:
-            marks.frame(_scaled(result.geometry.box_to_picture(result.clipped_box), scale), dashed=True)
+            marks.frame(scaled(result.geometry.box_to_picture(result.clipped_box), scale), dashed=True)
 
     return _figure_of(body, bar, title, caption, contents, mark)

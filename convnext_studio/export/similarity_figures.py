@@ -17,7 +17,7 @@ from convnext_studio.export.drawing.figure_page import (
     map_figure,
     page_figure,
 )
-from convnext_studio.export.figures import BODY_PX
+from convnext_studio.export.figures import BODY_PX, enlarged, scaled, with_sources
 from convnext_studio.export.png_encoding import encoded_png
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -54,28 +54,6 @@ _GAP_PX = 20
 _TEXT_PX = 22
 
 
-def _said(model: ModelInfo, image: ImageInfo, *caption: str) -> list[str]:
-    width, height = image.size
-    return [
-        *caption,
-        f"Picture: {image.name}, {width} x {height} px.",
-        f"Model: {model.title} ({model.source}).",
-    ]
-
-
-def _enlarged(image: ImageInfo, longest_px: int) -> tuple[Rgb, tuple[float, float]]:
-    """Return a picture resized for a figure, and the (x, y) scale from picture pixels to figure pixels."""
-    preview = Image.fromarray(image.preview)
-    factor = longest_px / max(preview.size)
-    size = (max(1, round(preview.width * factor)), max(1, round(preview.height * factor)))
-    pixels = np.asarray(preview.resize(size, Image.Resampling.LANCZOS))
-    return pixels, (size[0] / image.size[0], size[1] / image.size[1])
-
-
-def _scaled(box: Box, scale: tuple[float, float]) -> Box:
-    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]
-
-
 def _box_of(
     shape: Sequence[int], field: FieldGeometry, geometry: CropGeometry, scale: tuple[float, float]
 ) -> Box:
@@ -91,18 +69,18 @@ def components_figure(model: ModelInfo, image: ImageInfo, result: ComponentsResu
     """Draw three components as the colours of a picture, and each of them as a signed map beside it."""
     basis = result.basis
     scores, place = seen_map(result.scores.maps, result.field, result.scores.geometry)
-    picture, scale = _enlarged(image, BODY_PX)
-    box = _scaled(place, scale)
+    picture, scale = enlarged(image, BODY_PX)
+    box = scaled(place, scale)
     body = laid_over(picture, three_colours(scores, basis.ends), box, OPACITY)
     shown = range(min(3, len(scores)))
     height, width = body.shape[:2]
     small_px = max(1, round((height - 2 * _GAP_PX) / 3 - 1.4 * _TEXT_PX))
-    small, small_scale = _enlarged(image, max(1, round(small_px * max(1.0, width / height))))
+    small, small_scale = enlarged(image, max(1, round(small_px * max(1.0, width / height))))
     singles = [
         overlay(
             small,
             scores[index],
-            _scaled(place, small_scale),
+            scaled(place, small_scale),
             signed_limits(basis.ends[index]),
             SIGNED_OVER_PICTURE,
             smooth=True,
@@ -129,7 +107,7 @@ def components_figure(model: ModelInfo, image: ImageInfo, result: ComponentsResu
         whole,
         draw,
         title=f"Principal components of {model.node(result.node).title.lower()}",
-        caption=_said(model, image, *caption),
+        caption=with_sources(caption, model, image),
         random_weights=model.random_weights,
     )
 
@@ -197,15 +175,15 @@ def _over_figure(
     caption: Sequence[str],
     mark: Callable[[Marks], object] = bool,
 ) -> Figure:
-    picture, scale = _enlarged(image, BODY_PX)
+    picture, scale = enlarged(image, BODY_PX)
     values, place = seen_map(values, *placed)
-    box = _scaled(place, scale)
+    box = scaled(place, scale)
     body = overlay(picture, values, box, bar.limits, bar.colormap, smooth=True, zero=bar.zero or 0.0)
     return map_figure(
         body,
         bar,
         title=title,
-        caption=_said(model, image, *caption),
+        caption=with_sources(caption, model, image),
         random_weights=model.random_weights,
         mark=mark,
     )
@@ -223,7 +201,7 @@ def part_name(index: int, names: Sequence[str] = ()) -> str:
 def parts_figure(model: ModelInfo, image: ImageInfo, parts: Parts, names: Sequence[str] = ()) -> Figure:
     """Draw the parts of one picture with a legend."""
     shown = next(each for each in parts.pictures if each.image == image.key)
-    picture, scale = _enlarged(image, BODY_PX)
+    picture, scale = enlarged(image, BODY_PX)
     height, width = picture.shape[:2]
     labels = label_picture(
         shown.labels, _box_of(shown.labels.shape, parts.field, shown.geometry, scale), (width, height)
@@ -253,7 +231,7 @@ def parts_figure(model: ModelInfo, image: ImageInfo, parts: Parts, names: Sequen
         (width + _GAP_PX + legend_px, max(height, (2 * len(rows) + 2) * _TEXT_PX)),
         draw,
         title=f"Parts at {model.node(parts.node).title.lower()}",
-        caption=_said(model, image, caption),
+        caption=with_sources([caption], model, image),
         random_weights=model.random_weights,
     )
 

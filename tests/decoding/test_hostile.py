@@ -1,7 +1,6 @@
 """Whatever a file holds: a picture or one plain sentence, in 5 s and 2 GB, and the decoder goes on."""
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,22 +16,6 @@ from tests.decoding.files import encoded
 
 LONGEST_SENTENCE = 400
 GRACE_S = 5.0  # A busy machine takes its time to end and start a process.
-
-
-@pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    """A decoder that takes everything that follows; a crash or an overrun only costs it a new process."""
-    with Decoder() as decoder:
-        decoder.start()
-        yield decoder
-
-
-@pytest.fixture
-def own_decoder() -> Iterator[Decoder]:
-    """A decoder whose process may have to be ended."""
-    with Decoder() as decoder:
-        decoder.decode("sample:cat")
-        yield decoder
 
 
 def outcome(decoder: Decoder, content: bytes) -> DecodedImage | StudioError:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +18,6 @@ from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import decode
 from tests.decoding.files import encoded
 from tests.end_to_end.waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    """A decoder whose process is ended after the tests."""
-    with Decoder() as decoder:
-        decoder.start()
-        yield decoder
-
-
-@pytest.fixture
-def own_decoder() -> Iterator[Decoder]:
-    """A decoder whose process the test may end."""
-    with Decoder() as decoder:
-        decoder.decode("sample:cat")
-        yield decoder
 
 
 def large_picture(folder: Path, side_px: int) -> Path:

@@ -27,12 +27,17 @@ from convnext_studio.protocol.pictures import (
 )
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.shell.window import StudioWindow
+from convnext_studio.ui.start.internal_errors import contain_errors
 from convnext_studio.ui.state.app_state import AppState
+from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets import text_size, theme
 from tests.leaks import delete_later_now
+
+# As in the program: what an event handler raises is told to pytest-qt, which fails the test.
+contain_errors()
 
 Kind = TypeVar("Kind", bound=Request)
 INPUT_PX = 64
@@ -226,6 +231,13 @@ def bridge(qapp: QApplication, engine: FakeEngine) -> Iterator[EngineBridge]:
 @pytest.fixture
 def settings() -> SettingsFile:
     return SettingsFile()
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    background = Background()
+    yield background
+    background.close()
 
 
 @pytest.fixture

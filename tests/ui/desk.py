@@ -12,6 +12,8 @@ from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.engine.client.client import EngineClient, Listener
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import head_parameters, node_table, total_macs, total_parameters
+from convnext_studio.protocol.attributions import Explanation
+from convnext_studio.protocol.channels import Patch
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Progress, Request
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.models import ModelInfo
@@ -176,6 +178,44 @@ def receptive_field(desk: Desk, node: str, pictures: int = 1, noises: int = 7) -
         skipped=0,
         count=8,
         random_weights=False,
+    )
+
+
+def explanation_with(**changed: object) -> Explanation:
+    """Grad-CAM of class 0 on the cat, without maps; what is given is otherwise."""
+    values: dict[str, object] = {
+        "image": "cat",
+        "method": "gradcam",
+        "nodes": ("stage4",),
+        "maps": {},
+        "target_maps": {},
+        "against_maps": {},
+        "fields": {},
+        "target": 0,
+        "against": None,
+        "output": "logit",
+        "score": 2.5,
+        "parameters": {},
+        "delta": None,
+        "notes": (),
+        "geometry": CROP,
+        "random_weights": False,
+        "seconds": 0.1,
+    }
+    return Explanation(**(values | changed))
+
+
+def patch(image: str, y: int, x: int, value: float, is_clipped: bool = False) -> Patch:
+    """A grey part of a picture."""
+    return Patch(
+        image=image,
+        y=y,
+        x=x,
+        value=value,
+        pixels=np.full((20, 30, 3), 90, dtype=np.uint8),
+        box=(1.0, 2.0, 30.0, 20.0),
+        is_clipped=is_clipped,
+        is_global=False,
     )
 
 

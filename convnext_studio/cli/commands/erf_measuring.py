@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
+from convnext_studio.cli.options import model_request
 from convnext_studio.cli.progress_bars import draw_bar
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
@@ -38,7 +39,6 @@ from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.loaded import TIMM_RANDOM_PREFIX
 from convnext_studio.protocol.envelope import Progress
-from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.receptive_fields import FieldNetwork, ReceptiveField, ReceptiveFieldResult
 from convnext_studio.render import format_percent
 
@@ -194,17 +194,7 @@ def measure(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace, workspace: Workspace) -> int:
     request, out = _request(options), Path(options.out)
-    load = LoadModel(
-        source=options.model,
-        device=options.device,
-        offline=options.offline,
-        stem_stride=options.stem_stride,
-        stem_padding=options.stem_padding,
-        part=options.part,
-        mean=options.mean,
-        std=options.std,
-    )
-    info = _finished(load_model(workspace, load, never))
+    info = _finished(load_model(workspace, model_request(options), never))
     subjects = [FieldNetwork()] + [_subject(text, info.config, options) for text in options.subject]
     # All networks are opened first, so that a wrong name is not found only after an hour of measuring.
     measurements = [_measurement(workspace, replace(request, subject=subject)) for subject in subjects]

@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
-from convnext_studio.cli.options import framing, picture_view
+from convnext_studio.cli.options import framing, model_request, picture_view
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
@@ -52,18 +52,7 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     from convnext_studio.engine.server.dispatch import Dispatcher
 
     dispatcher = Dispatcher(reader=reader)
-    load = LoadModel(
-        source=options.model,
-        device=options.device,
-        precision=options.precision,
-        offline=options.offline,
-        stem_stride=options.stem_stride,
-        stem_padding=options.stem_padding,
-        part=options.part,
-        mean=options.mean,
-        std=options.std,
-    )
-    model = cast("ModelInfo", dispatcher.run(load))
+    model = cast("ModelInfo", dispatcher.run(model_request(options)))
     stages = model.config.stages
     node = stages[-1] if options.node is None else options.node
     explainable = [known for known in model.nodes if known.is_explainable]

@@ -1,7 +1,6 @@
 """Pictures of several frames, such as animated GIFs and WebPs, read one frame after the other."""
 
 import time
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.closeable import Closeable
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.formats import pillow
 from convnext_studio.decoding.images import DecodedImage, decode
@@ -21,7 +21,7 @@ _SHORTEST_S = 0.011
 _LOOKING_S = 2.0
 
 
-class Animation:
+class Animation(Closeable):
     """A picture of several frames, with what `convnext_studio.decoding.images.decode` makes of each.
 
     Attributes
@@ -48,14 +48,6 @@ class Animation:
         self.size, self.notes = first.size, list(first.notes)
         self._image = _opened(stream)
         self.times = self._times()
-
-    def __enter__(self) -> "Animation":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the picture."""

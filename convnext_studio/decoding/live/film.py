@@ -3,13 +3,13 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.closeable import Closeable
 from convnext_studio.decoding.formats.extras import library
 from convnext_studio.decoding.raster import check_size, damaged, no_such_frame
 
@@ -47,7 +47,7 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-class Film:
+class Film(Closeable):
     """A film that is open, of which any frame can be read.
 
     Frames are counted from 0 in the order in which they are shown. Which frame a decoded one is follows from
@@ -96,14 +96,6 @@ class Film:
             self.close()
             raise
         self.times = self._times()
-
-    def __enter__(self) -> "Film":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the film, but not its file."""

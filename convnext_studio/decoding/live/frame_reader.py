@@ -1,11 +1,10 @@
 """Reads the frames of films, animated pictures and cameras, in a child process with limits."""
 
-from types import TracebackType
 from typing import TypeVar
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.frames import ProtocolError
-from convnext_studio.decoding.bounded_child import BoundedChild, not_started
+from convnext_studio.decoding.bounded_child import ChildReader, is_picture
 from convnext_studio.decoding.images import described
 from convnext_studio.decoding.live import messages
 from convnext_studio.decoding.live.messages import Camera, FrameRead, SourceOpened
@@ -23,10 +22,8 @@ class SourceGoneError(StudioError):
     """A source gives no frames any more, but may come back by itself."""
 
 
-class FrameReader:
+class FrameReader(ChildReader):
     """Reads frames in a child process, which is started for the first of them.
-
-    A reader must be used from one thread only. The child ends when this process ends for any reason.
 
     Parameters
     ----------
@@ -35,28 +32,16 @@ class FrameReader:
     """
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
-        self._limit_s, self._limit_bytes = limit_s, limit_bytes
-        self._child: BoundedChild | None = None
+        # The longest reply is the one to an opening request; this process watches the others.
+        super().__init__(_CHILD, OPENING_LIMIT_S, limit_bytes)
+        self._limit_s = limit_s
         self._name = ""
         self._last: messages.OpenFile | messages.OpenCamera | None = None
-
-    def __enter__(self) -> "FrameReader":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id, or None if there is no child."""
-        return None if self._child is None else self._child.pid
 
     def close(self) -> None:
         """Close what is open, and end the child process."""
         self._last = None
-        self._end()
+        self._end_child()
 
     def open_file(self, path: str) -> SourceOpened:
         """Open a film, or a picture of several frames.
@@ -101,7 +86,7 @@ class FrameReader:
         reply = self._ask(question, object, self._limit_s)
         if isinstance(reply, FrameRead | messages.NoFrame):
             return reply if isinstance(reply, FrameRead) else None
-        self._end()
+        self._end_child()
         raise self._died(0.0)
 
     def close_source(self) -> None:
@@ -124,36 +109,22 @@ class FrameReader:
 
     def _ask(self, question: messages.Question, kind: type[Kind], limit_s: float) -> Kind:
         child = self._started()
+        child.wait_until_ready(messages.receive_reply)
         try:
             with child.ended_after(limit_s) as overrun:
                 messages.send(child.sink, question)
                 reply = messages.receive_reply(child.source)
         except (EOFError, OSError, ProtocolError):
-            self._end()
+            self._end_child()
             raise self._died(limit_s if overrun.is_set() else 0.0) from None
         if isinstance(reply, messages.FrameRefused):
             error = SourceGoneError if reply.may_return else StudioError
             raise error(reply.message, reply.hint)
-        if not isinstance(reply, kind) or (isinstance(reply, FrameRead) and not _is_frame(reply)):
-            self._end()
+        is_sound = not isinstance(reply, FrameRead) or is_picture(reply.pixels, reply.values)
+        if not isinstance(reply, kind) or not is_sound:
+            self._end_child()
             raise self._died(0.0)
         return reply
-
-    def _started(self) -> BoundedChild:
-        if self._child is None or self._child.has_ended:
-            self._end()
-            try:
-                # The longest reply is the one to an opening request; this process watches the others.
-                self._child = BoundedChild(_CHILD, OPENING_LIMIT_S, self._limit_bytes)
-            except OSError as error:
-                raise not_started(error.strerror or str(error)) from error
-        self._child.wait_until_ready(messages.receive_reply)
-        return self._child
-
-    def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.end()
 
     def _died(self, limit_s: float) -> StudioError:
         if limit_s:
@@ -162,10 +133,3 @@ class FrameReader:
             f"“{self._name}” cannot be read: it needs too much memory, or its damage stops the decoder.",
             "Copy or download it again, or save it in another format.",
         )
-
-
-def _is_frame(frame: FrameRead) -> bool:
-    """Whether the arrays have the shapes of a picture."""
-    pixels, values = frame.pixels, frame.values
-    is_sound = values is None or (values.shape[:2] == pixels.shape[:2] and values.shape[2:] in ((1,), (3,)))
-    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0 and is_sound

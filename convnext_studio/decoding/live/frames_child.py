@@ -5,15 +5,13 @@ itself if a reply takes longer than SECONDS.
 """
 
 import contextlib
-import signal
 import sys
 from typing import BinaryIO
 
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.child_processes import take_streams
-from convnext_studio.decoding.decoder_child import bound_memory, bound_time
+from convnext_studio.decoding.decoder_child import begin, bounded_time
 from convnext_studio.decoding.images import described, file_of, in_plain_words, opened_file
 from convnext_studio.decoding.kinds import HEAD_BYTES, kind_of
 from convnext_studio.decoding.live import messages
@@ -24,19 +22,14 @@ from convnext_studio.decoding.live.film import Film
 
 def main(limit_s: float, limit_bytes: int) -> None:
     """Answer the requests from standard input until it is closed."""
-    # Ctrl+C is for the parent; when that ends, so does this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The decoding libraries print warnings about damaged files.
-    source, sink = take_streams("nowhere")
-    bound_memory(limit_bytes)
+    source, sink = begin(limit_bytes)
     answering = _Answering()
     with contextlib.suppress(EOFError, OSError):  # The parent is gone.
         messages.send(sink, messages.ReaderReady())
         while True:
             question = messages.receive_question(source)
-            bound_time(limit_s)
-            messages.send(sink, answering.reply(question))
-            bound_time(0)
+            with bounded_time(limit_s):
+                messages.send(sink, answering.reply(question))
 
 
 class _Answering:

@@ -15,7 +15,7 @@ from convnext_studio.analysis.tiling.tiled_memory import steps_of
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import Box, FieldGeometry
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.engine.handlers.similarity.position_patches import cut_out, highest_apart
+from convnext_studio.engine.handlers.similarity.position_patches import highest_apart, patch_of
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.large_inputs import tiled_plan
 from convnext_studio.engine.server.node_outputs import in_tiles, output_alone, outputs_in_steps
@@ -219,16 +219,7 @@ def _cut(workspace: Workspace, image: str, field: FieldGeometry, y: int, x: int,
     width, height = geometry.input_size
     box, is_clipped = field.box_in_input(y, x, height, width)
     box = _within(geometry.box_to_picture(box), picture.size)
-    return Patch(
-        image=image,
-        y=y,
-        x=x,
-        value=value,
-        pixels=cut_out(picture, box, PATCH_PX),
-        box=box,
-        is_clipped=is_clipped,
-        is_global=field.is_global,
-    )
+    return patch_of(workspace, image, (y, x, value), box, PATCH_PX, is_clipped, field.is_global)
 
 
 def _within(box: Box, size: tuple[int, int]) -> Box:

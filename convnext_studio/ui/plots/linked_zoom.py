@@ -17,15 +17,15 @@ def same_point(x: float, y: float) -> Point:
     return x, y
 
 
-class LinkedCrosshair(QObject):
-    """Links a view's crosshair to those of all views of the current picture, as long as the view exists.
+class _Link(QObject):
+    """A link of a view to all views of the current picture, as long as the view exists.
 
     Parameters
     ----------
     state
-        State that holds the point.
+        State that holds what the views share.
     view
-        View that reports its pointer and shows the pointer of other views.
+        View that reports what is done in it, and follows what is done in other views.
     to_picture, to_scene
         Functions from a point of the view's scene to the picture's pixels and back, which return None if there
         is no such point. By default the scene has the picture's coordinates.
@@ -39,6 +39,15 @@ class LinkedCrosshair(QObject):
         self._view = view
         self._to_picture = to_picture
         self._to_scene = to_scene
+
+
+class LinkedCrosshair(_Link):
+    """Links a view's crosshair to those of all views of the current picture."""
+
+    def __init__(
+        self, state: AppState, view: ImageView, to_picture: Place = same_point, to_scene: Place = same_point
+    ) -> None:
+        super().__init__(state, view, to_picture, to_scene)
         view.hovered.connect(self._point)
         view.hover_left.connect(self._leave)
         state.views.pointed_at.connect(self._show)
@@ -53,21 +62,16 @@ class LinkedCrosshair(QObject):
         self._view.set_crosshair(None if point is None else self._to_scene(*point))
 
 
-class LinkedZoom(QObject):
-    """Links a view's zoom to those of all views of the current picture, as long as the view exists.
+class LinkedZoom(_Link):
+    """Links a view's zoom to those of all views of the current picture.
 
-    It reports and follows zooms only while the state says that they are linked. The parameters are those of
-    `LinkedCrosshair`.
+    It reports and follows zooms only while the state says that they are linked.
     """
 
     def __init__(
         self, state: AppState, view: ImageView, to_picture: Place = same_point, to_scene: Place = same_point
     ) -> None:
-        super().__init__(view)
-        self._state = state
-        self._view = view
-        self._to_picture = to_picture
-        self._to_scene = to_scene
+        super().__init__(state, view, to_picture, to_scene)
         self._is_telling = False
         view.moved.connect(self._tell)
         view.refitted.connect(lambda: self._follow(state.views.viewport))

@@ -1,7 +1,8 @@
-"""What the window does with the views of its panels: zoom and measure in them, and what they ask it for."""
+"""What the window does with its panels: finds them by name, zooms and measures in them, does what they ask."""
 
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
@@ -12,13 +13,95 @@ from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.measuring.measurements import Tool
+from convnext_studio.ui.shell.docks.dock import PanelDock
+from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.status_bar import StatusBar
 from convnext_studio.ui.shell.window_part import WindowPart
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
 
-if TYPE_CHECKING:  # The window imports this module.
+if TYPE_CHECKING:  # The window imports this module, and a panel is imported when it is first shown.
+    from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
+    from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+    from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
+    from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
+    from convnext_studio.ui.panels.model.model_panel import ModelPanel
+    from convnext_studio.ui.panels.pictures.pictures_panel import PicturesPanel
+    from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
+    from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
+    from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
     from convnext_studio.ui.shell.window import StudioWindow
+
+
+class Panels:
+    """The panels by name and with their types, for those who use what only one panel has.
+
+    Each is created on first access.
+    """
+
+    def __init__(self, layout: DockLayout) -> None:
+        self._layout = layout
+        self._docks = layout.docks
+
+    @property
+    def model(self) -> "ModelPanel":
+        """The panel that shows the open model."""
+        return cast("ModelPanel", self._docks["model"].panel)
+
+    @property
+    def pictures(self) -> "PicturesPanel":
+        """The panel that lists the open pictures."""
+        return cast("PicturesPanel", self._docks["pictures"].panel)
+
+    @property
+    def predictions(self) -> "PredictionsPanel":
+        """The panel that shows the predictions."""
+        return cast("PredictionsPanel", self._docks["predictions"].panel)
+
+    @property
+    def receptive_field(self) -> "ReceptiveFieldPanel":
+        """The panel that shows the receptive field of the selected unit."""
+        return cast("ReceptiveFieldPanel", self._docks["receptive_field"].panel)
+
+    @property
+    def attribution(self) -> "AttributionPanel":
+        """The panel that shows the attribution map of a class."""
+        return cast("AttributionPanel", self._docks["attribution"].panel)
+
+    @property
+    def activity(self) -> "ActivityPanel":
+        """The panel that lists running and finished jobs, and the log."""
+        return cast("ActivityPanel", self._docks["activity"].panel)
+
+    @property
+    def field_lab(self) -> "ReceptiveFieldLab":
+        """The panel of the receptive-field lab."""
+        return cast("ReceptiveFieldLab", self._docks["field_lab"].panel)
+
+    @property
+    def catalogue(self) -> "CataloguePanel":
+        """The panel that lists published weights."""
+        return cast("CataloguePanel", self._docks["catalogue"].panel)
+
+    @property
+    def figure(self) -> "FigurePanel":
+        """The panel that joins views to a figure."""
+        return cast("FigurePanel", self._docks["figure"].panel)
+
+    def choose_field(self) -> None:
+        """Ask for a file of saved receptive fields, and show it in the lab."""
+        self._layout.show_panel("field_lab")
+        self.field_lab.choose_field()
+
+    def open_field(self, path: str) -> None:
+        """Show a saved receptive field that was dropped or named on the command line."""
+        self._layout.show_panel("field_lab")
+        self.field_lab.open_field(path)
+
+    def search_published(self, text: str) -> None:
+        """Show the list of published weights, with what has these words."""
+        self._layout.show_panel("catalogue")
+        self.catalogue.search_for(text)
 
 
 class MapZoom:
@@ -85,8 +168,14 @@ class ViewRequests(WindowPart):
         super().__init__(window)
         self._status = status
 
-    def listen(self, panel: QWidget) -> None:
-        """Listen to the views of a panel that was made."""
+    def listen_to(self, docks: Iterable[PanelDock]) -> None:
+        """Listen to the views of all panels, of those that are not made yet as soon as they are."""
+        for dock in docks:
+            dock.made.connect(self._listen)
+            if dock.is_made:
+                self._listen(dock.panel)
+
+    def _listen(self, panel: QWidget) -> None:
         window = self._window
         for inside in (panel, *panel.findChildren(Panel)):
             if isinstance(inside, Panel):

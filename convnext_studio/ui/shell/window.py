@@ -11,20 +11,19 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
-from convnext_studio.ui.shell.actions.table import ACTIONS, build_actions, build_menus, update_actions
+from convnext_studio.ui.shell.actions.table import action_of_unused, build_actions, build_menus, update_actions
 from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
 from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
-from convnext_studio.ui.shell.docks.panels import Panels
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.live.live_part import Live
 from convnext_studio.ui.shell.network_bar import NetworkBar
 from convnext_studio.ui.shell.panel_controls import PanelDefaults
-from convnext_studio.ui.shell.panel_views import MapZoom, ViewRequests
+from convnext_studio.ui.shell.panel_views import MapZoom, Panels, ViewRequests
 from convnext_studio.ui.shell.recipe_files import RecipeFiles
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
@@ -221,10 +220,7 @@ class StudioWindow(QMainWindow):
         self.messages.offer_taken.connect(controller.take_offer)
         for source in (controller, self.lecture):
             source.succeeded.connect(self.messages.withdraw)
-        for dock in docks:
-            dock.made.connect(self.view_requests.listen)
-            if dock.is_made:
-                self.view_requests.listen(dock.panel)
+        self.view_requests.listen_to(docks)
         # Sent through the controller, because a launch that only saves a screenshot listens to its notices.
         self.sessions.noticed.connect(controller.noticed)
         self.recipes.noticed.connect(controller.noticed)
@@ -312,11 +308,11 @@ class StudioWindow(QMainWindow):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Run the action of a shortcut such as Ctrl+C that the widget with the keyboard focus has not used."""
         keys = QKeySequence(event.keyCombination())
-        for spec in ACTIONS:
-            if spec.leaves_keys and self.actions_by_id[spec.id].shortcut() == keys:
-                self.actions_by_id[spec.id].trigger()
-                return
-        super().keyPressEvent(event)
+        action = action_of_unused(keys, self.actions_by_id)
+        if action is not None:
+            action.trigger()
+        else:
+            super().keyPressEvent(event)
 
     def use_settings(self, values: Settings) -> None:
         """Replace all settings, and let the window follow them at once."""

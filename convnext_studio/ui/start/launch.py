@@ -4,7 +4,6 @@ import logging
 import sys
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from convnext_studio.ui.shell.appearance import application_icon
 from convnext_studio.ui.shell.screenshot import TIMEOUT_S, Quiet, larger_than, save_picture_of
 from convnext_studio.ui.shell.window import PROGRAM, StudioWindow
 from convnext_studio.ui.start.app import WindowOptions
+from convnext_studio.ui.start.internal_errors import InternalErrors, contain_errors
 from convnext_studio.ui.start.interruptions import Interruptions
 from convnext_studio.ui.start.platform_check import spare_font
 from convnext_studio.ui.state.app_state import AppState
@@ -62,7 +62,8 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
     """Open the window, or the presentation in its place, and request the model and the pictures."""
     # A window that is only shown for a screenshot was not arranged by the user.
     settings = SettingsFile(read_only=options.screenshot is not None)
-    sys.excepthook = _tell_exception
+    errors = InternalErrors(application)
+    sys.excepthook = errors.tell
     textsize.apply(application, settings.values.text_pt)
     theme.choose(application, settings.values.theme)
     state = AppState()
@@ -71,6 +72,7 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
     controller = Controller(state, bridge, settings, offline=options.offline)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)
+    errors.noticed.connect(window.messages.tell)
     # Not earlier: with few CPU cores, the engine's import of torch would delay the window, and the engine would
     # be ready hardly sooner.
     window.appearance.use_animation(settings.values.is_animated)
@@ -121,6 +123,7 @@ def _close(window: StudioWindow, status: int) -> None:
 def start_application(needs_font: bool = False) -> QApplication:
     """Create the Qt application with name, icon and style; the theme is applied by the caller."""
     qInstallMessageHandler(_tell_qts_message)
+    contain_errors()
     application = QApplication([PROGRAM])
     QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
     application.setApplicationName(PROGRAM)
@@ -149,12 +152,6 @@ def _tell_qts_message(_kind: QtMsgType, _context: QMessageLogContext, message: s
     if message != "This plugin does not support propagateSizeHints()":
         _LOG.warning("Qt says: %s", message)
         sys.stderr.write(f"{message}\n")
-
-
-def _tell_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Log an uncaught exception, so that the problem report has it, and print it as usual."""
-    _LOG.error("An internal error occurred in the window.", exc_info=(kind, error, trace))
-    sys.__excepthook__(kind, error, trace)
 
 
 def _use_spare_font(application: QApplication) -> None:

@@ -9,14 +9,13 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.state.cache_sizes import CacheSizes
-from convnext_studio.ui.state.selection.current_attributions import Attributions
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
-from convnext_studio.ui.state.selection.kept_results import KeptResults, Pin
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
 from convnext_studio.ui.state.selection.live_frames import LiveFrames, ShownFrame
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
+from convnext_studio.ui.state.selection.shared_results import Attributions, KeptResults, Pin
 
 NO_PICTURE = "Drop a picture here, or open one."
 NOTHING_OPEN = "No picture is open."

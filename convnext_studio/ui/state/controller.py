@@ -22,10 +22,9 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
-from convnext_studio.ui.state.opening.changed_network import ChangedNetwork
 from convnext_studio.ui.state.opening.model_opener import USE_CPU, ModelOpener, refusal
 from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
-from convnext_studio.ui.state.opening.retouched_pictures import RetouchedPictures
+from convnext_studio.ui.state.opening.recipe_opener import ChangedNetwork, RetouchedPictures
 from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile

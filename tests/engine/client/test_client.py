@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,22 +32,6 @@ from tests.engine.client import fake_engine
 from tests.engine.client.recorder import Recorder
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def heard() -> Recorder:
-    """What the client has told its listener."""
-    return Recorder()
-
-
-@pytest.fixture
-def client(heard: Recorder) -> Iterator[EngineClient]:
-    """A client of the fake engine, started."""
-    client = EngineClient(fake_engine.ENTRY)
-    client.listen(heard)
-    client.start()
-    yield client
-    client.close()
 
 
 def do(command: str, panel: str = "") -> FeatureMaps:

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,27 +17,10 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import ReceptiveField
-from tests.engine.client import fake_engine
 from tests.engine.client.recorder import Recorder
 
 LONGEST_PAUSE_S = 0.3
 PICTURES = ("a", "b", "c")
-
-
-@pytest.fixture
-def heard() -> Recorder:
-    """What the client has told its listener."""
-    return Recorder()
-
-
-@pytest.fixture
-def client(heard: Recorder) -> Iterator[EngineClient]:
-    """A client whose engines compute nothing, and so start in a moment."""
-    client = EngineClient(fake_engine.ENTRY)
-    client.listen(heard)
-    client.start()
-    yield client
-    client.close()
 
 
 def open_descriptors() -> int:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.engine.handlers import model_handlers as models
@@ -23,13 +22,6 @@ from tests.ui.lecture.toys import TOYS, toy_lecture
 @pytest.fixture
 def lecture(tmp_path: Path) -> Lecture:
     return toy_lecture(tmp_path)
-
-
-@pytest.fixture
-def background(qapp: QApplication) -> Iterator[Background]:
-    background = Background(qapp)
-    yield background
-    background.close()
 
 
 @pytest.fixture

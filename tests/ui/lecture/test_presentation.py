@@ -18,9 +18,13 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.protocol.pictures import ListPictures
-from convnext_studio.ui.lecture.presenter.presentation import Presentation, arrange, checked_lecture
+from convnext_studio.ui.lecture.presenter.presentation import (
+    Presentation,
+    arrange,
+    checked_lecture,
+    elapsed_text,
+)
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
-from convnext_studio.ui.lecture.presenter.speaker import elapsed_text
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.widgets import theme
 from tests.ui.conftest import FakeEngine

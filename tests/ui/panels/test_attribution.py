@@ -21,7 +21,7 @@ from convnext_studio.render import lut
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.panels.attribution.attribution_map import MapCell
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
-from tests.ui.desk import CROP, TINY, Desk, colour_at, model, picture, point_at, prediction
+from tests.ui.desk import TINY, Desk, colour_at, explanation_with, model, picture, point_at, prediction
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
 
@@ -86,21 +86,13 @@ def explanation(desk: Desk, question: Explain, **changed: object) -> Explanation
         "method": question.method,
         "nodes": question.nodes,
         "maps": maps,
-        "target_maps": {},
-        "against_maps": {},
         "fields": fields,
         "target": question.target,
         "against": question.against,
         "output": question.output,
-        "score": 2.5,
         "parameters": dict(question.parameters),
-        "delta": None,
-        "notes": (),
-        "geometry": CROP,
-        "random_weights": False,
-        "seconds": 0.1,
     }
-    return Explanation(**(values | changed))
+    return explanation_with(**(values | changed))
 
 
 def _numbered(height: int, width: int) -> np.ndarray:

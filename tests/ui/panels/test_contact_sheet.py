@@ -22,7 +22,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, make_geometry, make_image, make_model, make_prediction
-from tests.ui.desk import CROP, Desk, picture, prediction
+from tests.ui.desk import Desk, explanation_with, picture, prediction
 
 
 @pytest.fixture
@@ -43,25 +43,8 @@ def panel(desk: Desk) -> ContactSheetPanel:
 def explanation(desk: Desk, image: str, target: int = 0, sign: float = 1.0) -> Explanation:
     assert desk.state.model is not None
     node = desk.state.model.node("stage4")
-    return Explanation(
-        image=image,
-        method="gradcam",
-        nodes=("stage4",),
-        maps={"stage4": sign * np.array([[1, 2], [3, 4]], dtype=np.float32)},
-        target_maps={},
-        against_maps={},
-        fields={"stage4": node.field},
-        target=target,
-        against=None,
-        output="logit",
-        score=2.5,
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=CROP,
-        random_weights=False,
-        seconds=0.1,
-    )
+    maps = {"stage4": sign * np.array([[1, 2], [3, 4]], dtype=np.float32)}
+    return explanation_with(image=image, maps=maps, fields={"stage4": node.field}, target=target)
 
 
 def test_one_question_is_asked_of_all_pictures(desk: Desk, panel: ContactSheetPanel) -> None:

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_terms import INPUT, PROBABILITIES, ValuePlace
 from convnext_studio.engine.server.dispatch import Dispatcher
-from convnext_studio.protocol.attributions import Explain, Explanation
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Done, Failed
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
@@ -22,7 +22,7 @@ from convnext_studio.ui.panels.number.number_panel import NumberPanel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.plots.values.value_texts import formula_text
 from convnext_studio.ui.shell.window import StudioWindow
-from tests.ui.desk import CROP, Desk
+from tests.ui.desk import Desk, explanation_with
 from tests.ui.features import filled_panel
 
 ASKED = (ExplainValue, ExplainMapValue)
@@ -241,24 +241,13 @@ def test_the_place_of_a_value_is_that_of_the_map_it_was_clicked_in() -> None:
     question = Explain(
         image="cat", method="gradcam", nodes=("stage4",), output="difference", against=5, target=4
     )
-    explanation = Explanation(
-        image="cat",
-        method="gradcam",
-        nodes=("stage4",),
+    explanation = explanation_with(
         maps={"stage4": maps["a"]},
         target_maps={"stage4": maps["b"]},
         against_maps={"stage4": maps["c"]},
-        fields={},
         target=4,
         against=5,
         output="difference",
-        score=1.0,
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=CROP,
-        random_weights=False,
-        seconds=0.1,
     )
     found = [value_of_map(question, explanation, maps[name], (1, 0)) for name in "abc"]
     asked_of = [(each.question.output, each.question.target) for each in found if each is not None]

@@ -12,7 +12,6 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.likeness import MEASURES, centre_of, directions, likeness
-from convnext_studio.protocol.channels import Patch
 from convnext_studio.protocol.envelope import Done, Progress, Request
 from convnext_studio.protocol.similarity import (
     Basis,
@@ -34,7 +33,7 @@ from convnext_studio.protocol.similarity import (
     ScoreMapsResult,
 )
 from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
-from tests.ui.desk import CROP, Desk, model, picture
+from tests.ui.desk import CROP, Desk, model, patch, picture
 from tests.ui.features import asked, reply
 
 KEYS = ("cat", "dog")
@@ -335,19 +334,6 @@ def test_a_kept_position_may_be_of_another_picture(desk: Desk, panel: Similarity
     panel.likeness.choose((0, 0))
     difference = expected("dog", 1, 1) - expected("dog", 0, 0, image="dog")
     np.testing.assert_allclose(shown_values(panel), difference, atol=1e-5)
-
-
-def patch(image: str, y: int, x: int, value: float) -> Patch:
-    return Patch(
-        image=image,
-        y=y,
-        x=x,
-        value=value,
-        pixels=np.full((20, 30, 3), 90, dtype=np.uint8),
-        box=(1.0, 2.0, 30.0, 20.0),
-        is_clipped=False,
-        is_global=False,
-    )
 
 
 def test_the_most_alike_patches_are_listed_and_lead_to_their_pictures(

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -15,21 +14,13 @@ from convnext_studio.protocol.envelope import Progress
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.widgets import text_size
 from tests.looks.faults import settle
+from tests.ui import desk as a
 from tests.ui.desk import Desk, feature_maps, picture
 from tests.ui.features import answer, asked, filled_panel, reply
 
 
 def patch(image: str, y: int, x: int, value: float) -> Patch:
-    return Patch(
-        image=image,
-        y=y,
-        x=x,
-        value=value,
-        pixels=np.full((20, 30, 3), 90, dtype=np.uint8),
-        box=(1.0, 2.0, 30.0, 20.0),
-        is_clipped=True,
-        is_global=False,
-    )
+    return a.patch(image, y, x, value, is_clipped=True)
 
 
 def result(*patches: Patch, seen: int = 2) -> StrongestPatchesResult:

@@ -20,7 +20,7 @@ from convnext_studio.protocol.attributions import (
 from convnext_studio.protocol.envelope import Done, Progress
 from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 from convnext_studio.ui.panels.contact_sheet.wall_tiles import seconds_text
-from tests.ui.desk import CROP, Desk, picture, prediction
+from tests.ui.desk import Desk, explanation_with, picture, prediction
 from tests.ui.features import asked
 
 
@@ -44,23 +44,12 @@ def explanation(desk: Desk, question: Explain, seconds: float = 0.25) -> Explana
     method = next(each for each in METHODS if each.name == question.method)
     name = INPUT if method.kind == "input" else question.nodes[0]
     field = desk.state.model.node("stem" if name == INPUT else name).field
-    return Explanation(
-        image="cat",
+    return explanation_with(
         method=method.name,
         nodes=question.nodes,
         maps={name: np.array([[1, 2], [3, 4]], dtype=np.float32)},
-        target_maps={},
-        against_maps={},
         fields={name: field},
         target=question.target or 0,
-        against=None,
-        output="logit",
-        score=2.5,
-        parameters={},
-        delta=None,
-        notes=(),
-        geometry=CROP,
-        random_weights=False,
         seconds=seconds,
     )
 

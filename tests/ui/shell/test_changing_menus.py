@@ -1,6 +1,5 @@
 """What was opened lately is offered in sections, and what has gone is greyed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,8 @@ def menu(qtbot: QtBot) -> QMenu:
 
 
 @pytest.fixture
-def recent(menu: QMenu, settings: SettingsFile) -> Iterator[RecentMenu]:
-    background = Background()
-    yield RecentMenu(menu, settings, background)
-    background.close()
+def recent(menu: QMenu, settings: SettingsFile, background: Background) -> RecentMenu:
+    return RecentMenu(menu, settings, background)
 
 
 def action(menu: QMenu, text: str) -> QAction:

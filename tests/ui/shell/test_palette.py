@@ -118,6 +118,20 @@ def test_every_action_is_found_by_its_name(filled_window: StudioWindow) -> None:
         assert f"panel {name}" in keys
 
 
+def test_each_letter_finds_what_the_whole_text_does(opened: Callable[[], Palette]) -> None:
+    """Typing narrows down what was found before; pasting and deleting search again."""
+    palette = opened()
+    recent = ()
+    for query in ("stage 3 block", "open model v2", "f e a"):
+        palette.line.clear()
+        for count in range(1, len(query) + 1):
+            QTest.keyClick(palette.line, query[count - 1])
+            expected = ranked(query[:count], palette._entries, recent)
+            assert [row.text for row in rows(palette)] == [entry.text for entry, _ in expected]
+        press(palette.line, Qt.Key.Key_Backspace)
+        assert len(rows(palette)) == len(ranked(query[:-1], palette._entries, recent))
+
+
 def test_a_node_is_gone_to_without_the_mouse(opened: Callable[[], Palette], state: AppState) -> None:
     palette = opened()
     QTest.keyClicks(palette.line, "s3b2")
@@ -184,7 +198,12 @@ def test_everything_is_found(whole: Palette) -> None:
     assert missing == {}
 
 
-def test_every_control_of_every_panel_is_found(whole: Palette, filled_window: StudioWindow) -> None:
+def test_every_control_of_every_panel_is_found_and_nothing_else(
+    whole: Palette, filled_window: StudioWindow
+) -> None:
+    QTest.keyClicks(whole.line, "wombat burrow")
+    assert rows(whole) == []
+    assert whole.nothing.text() == "No match."
     assert whole.isVisible()
     texts = {each.text for each in filled_window.guide.entries.gather()}
     for dock in filled_window.dock_layout.docks.values():
@@ -204,31 +223,34 @@ def test_every_step_of_the_lecture_and_every_page_is_found(filled_window: Studio
         assert f"Help: {page_title(page)}" in texts
 
 
-@pytest.mark.parametrize(
-    ("query", "name", "control"),
-    [
-        ("wall of maps opacity", "contact_sheet", "Opacity"),
-        ("receptive field protocol replknet", "receptive_field", "Protocol"),
-        ("attribution true grid", "attribution", "Resolution: True grid"),
-        ("attribution colour map", "attribution", "Colour map"),
-        ("evidence fill mean", "evidence", "Fill"),
-        ("receptive field seed", "receptive_field", "Seed"),
-    ],
-)
+# What is typed, the panel that it opens, and the control that then has the focus.
+OPTIONS = [
+    ("wall of maps opacity", "contact_sheet", "Opacity"),
+    ("receptive field protocol replknet", "receptive_field", "Protocol"),
+    ("attribution true grid", "attribution", "Resolution: True grid"),
+    ("attribution colour map", "attribution", "Colour map"),
+    ("evidence fill mean", "evidence", "Fill"),
+    ("receptive field seed", "receptive_field", "Seed"),
+]
+
+
 def test_an_option_opens_its_panel_and_has_the_focus(
-    whole: Palette, filled_window: StudioWindow, qtbot: QtBot, query: str, name: str, control: str
+    whole: Palette, opened: Callable[[], Palette], filled_window: StudioWindow, qtbot: QtBot
 ) -> None:
-    dock = filled_window.dock_layout.docks[name]
-    QTest.keyClicks(whole.line, query)
-    press(whole.line, Qt.Key.Key_Return)
-    assert dock.isVisible()
-    qtbot.waitUntil(lambda: control in names_of_focus(dock.panel))
-    popup = QApplication.activePopupWidget()
-    if popup is not None:
-        popup.close()
-    if "replknet" in query:
-        boxes = dock.panel.findChildren(QComboBox)
-        assert "RepLKNet" in [box.currentText() for box in boxes]
+    """All in one test, because making all panels takes two seconds."""
+    for query, name, control in OPTIONS:
+        dock = filled_window.dock_layout.docks[name]
+        QTest.keyClicks(whole.line, query)
+        press(whole.line, Qt.Key.Key_Return)
+        assert dock.isVisible(), query
+        qtbot.waitUntil(lambda panel=dock.panel, control=control: control in names_of_focus(panel))
+        popup = QApplication.activePopupWidget()
+        if popup is not None:
+            popup.close()
+        if "replknet" in query:
+            boxes = dock.panel.findChildren(QComboBox)
+            assert "RepLKNet" in [box.currentText() for box in boxes]
+        opened()
 
 
 def names_of_focus(panel: QWidget) -> list[str]:
@@ -239,12 +261,6 @@ def names_of_focus(panel: QWidget) -> list[str]:
         names.append(widget.accessibleName())
         widget = widget.parentWidget()
     return names if widget is panel else []
-
-
-def test_what_nothing_has_is_not_matched(whole: Palette) -> None:
-    QTest.keyClicks(whole.line, "wombat burrow")
-    assert rows(whole) == []
-    assert whole.nothing.text() == "No match."
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS
-from convnext_studio.ui.shell.docks.columns import shared_px
 from convnext_studio.ui.shell.docks.dock import DockPanel
+from convnext_studio.ui.shell.docks.layout import shared_px
 from convnext_studio.ui.shell.docks.panel_specs import ASIDES, PANELS, TITLES
 from convnext_studio.ui.shell.window import StudioWindow
 

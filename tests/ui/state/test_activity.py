@@ -31,13 +31,6 @@ from tests.ui.conftest import FakeEngine, make_image, make_model
 
 
 @pytest.fixture
-def background() -> Iterator[Background]:
-    background = Background()
-    yield background
-    background.close()
-
-
-@pytest.fixture
 def log_store() -> Iterator[LogStore]:
     store = LogStore()
     yield store

@@ -43,8 +43,30 @@ def spread_positions(values: NDArray[np.float32], count: int) -> list[tuple[int,
     return highest_apart(values, count, near=2)
 
 
-def cut_out(picture: DecodedImage, box: Box, side_px: int) -> NDArray[np.uint8]:
-    """Return the pixels of a picture in a box of whole pixels, reduced to at most that side."""
+def patch_of(
+    workspace: Workspace,
+    image: str,
+    unit: tuple[int, int, float],
+    box: Box,
+    side_px: int = PATCH_PX,
+    is_clipped: bool = False,
+    is_global: bool = False,
+) -> Patch:
+    """Cut a box of whole pixels out of a picture, reduced to at most that side.
+
+    Parameters
+    ----------
+    unit
+        Row, column and value of the unit that the patch belongs to.
+    """
+    y, x, value = unit
+    pixels = _cut_out(workspace.picture(image), box, side_px)
+    return Patch(
+        image=image, y=y, x=x, value=value, pixels=pixels, box=box, is_clipped=is_clipped, is_global=is_global
+    )
+
+
+def _cut_out(picture: DecodedImage, box: Box, side_px: int) -> NDArray[np.uint8]:
     cut = picture.to_pil().crop((round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])))
     cut.thumbnail((side_px, side_px), Image.Resampling.BOX, reducing_gap=None)
     return np.ascontiguousarray(cut)
@@ -60,16 +82,7 @@ def cut_around(workspace: Workspace, image: str, field: FieldGeometry, y: int, x
     side = max(_STRIDES * field.stride_px, _LEAST_SHARE * min(geometry.input_size))
     left, top = field.centre_px(x) - side / 2, field.centre_px(y) - side / 2
     box = _within(geometry.box_to_picture((left, top, side, side)), picture.size)
-    return Patch(
-        image=image,
-        y=y,
-        x=x,
-        value=value,
-        pixels=cut_out(picture, box, PATCH_PX),
-        box=box,
-        is_clipped=False,
-        is_global=False,
-    )
+    return patch_of(workspace, image, (y, x, value), box)
 
 
 def _within(box: Box, size: tuple[int, int]) -> Box:

@@ -33,7 +33,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.cache_sizes import CacheSizes
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.state.selection.kept_results import Pin
+from convnext_studio.ui.state.selection.shared_results import Pin
 from convnext_studio.ui.widgets import theme
 
 KEPT_BYTES = 192 << 20

@@ -19,7 +19,7 @@ from convnext_studio.ui.panels.picture.unit_field import (
     UnitFields,
     UnitLookButton,
 )
-from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, framing_facts
+from convnext_studio.ui.panels.picture.view_controls import FramingControls, ViewControls, picture_facts
 from convnext_studio.ui.plots.color_bar import ColorScale
 from convnext_studio.ui.plots.dragging import BoxTool, CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
@@ -227,7 +227,7 @@ class PicturePanel(Panel):
             return
         opacity = self.opacity.value() / 100
         layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
-        crop, unit = self._shown_place(crop, unit)
+        crop, unit = self._field.shown_place(crop, unit)
         # The label would take room that the unit's field needs.
         words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
         if not self.box.is_moving:
@@ -263,17 +263,6 @@ class PicturePanel(Panel):
         values = None if unit is None else self._field.shown_values
         self.map.set_contents(self.contents(picture.name, values, self.python))
 
-    def _shown_place(
-        self, crop: CropGeometry | None, unit: SelectedUnit | None
-    ) -> tuple[CropGeometry | None, SelectedUnit | None]:
-        """Return the crop and the unit to draw: those of B where B alone is shown."""
-        second = self.state.second
-        if second.shown != "second":
-            return crop, unit
-        seen = self._field.seen_by_b
-        crop_b = None if second.prediction is None else second.prediction.geometry
-        return crop_b, None if unit is None or seen is None else seen[0]
-
     def _framed_box(self, crop: CropGeometry | None) -> Box | None:
         """Return the part of the picture that the network sees, or will see; None while it is not known."""
         box = self.box.box if self.box.is_moving else self.state.framing.box
@@ -302,14 +291,7 @@ class PicturePanel(Panel):
         self._paint()
 
     def _facts(self, picture: ImageInfo, crop: CropGeometry | None) -> list[str]:
-        facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
-        if self.shown_view.text:
-            facts.append(self.shown_view.text)
-        if crop is not None:
-            facts.append(framing_facts(self.state.framing, crop))
-        if picture.preview.shape[1] != picture.size[0]:
-            facts.append("shown at a reduced size")
-        return [*facts, *picture.notes]
+        return picture_facts(picture, self.shown_view.text, self.state.framing, crop)
 
     # -------------------------------------------------------------------------------------------- pointing
 

@@ -460,6 +460,16 @@ class UnitFields(QObject):
         node = self._state.second.sized(model.node(result.node))
         return SelectedUnit(node, result.channel, result.y, result.x, result.geometry), result
 
+    def shown_place(
+        self, crop: CropGeometry | None, unit: SelectedUnit | None
+    ) -> tuple[CropGeometry | None, SelectedUnit | None]:
+        """Return the crop and the unit to draw: those of B where B alone is shown."""
+        second, seen = self._state.second, self.seen_by_b
+        if second.shown != "second":
+            return crop, unit
+        crop_b = None if second.prediction is None else second.prediction.geometry
+        return crop_b, None if unit is None or seen is None else seen[0]
+
     @property
     def shown_values(self) -> NDArray[np.float32] | None:
         """The numbers of the field that is shown, of one network or of both; None while they are not known."""

@@ -111,7 +111,19 @@ class FramingControls(QObject):
         self.whole.setVisible(framing.box is not None)
 
 
-def framing_facts(framing: Framing, crop: CropGeometry) -> str:
+def picture_facts(picture: ImageInfo, view_text: str, framing: Framing, crop: CropGeometry | None) -> list[str]:
+    """Describe a picture, what is seen of its file, and how the network's input was made of it."""
+    facts = [f"{picture.name}: {picture.size[0]} × {picture.size[1]} px"]
+    if view_text:
+        facts.append(view_text)
+    if crop is not None:
+        facts.append(_framing_text(framing, crop))
+    if picture.preview.shape[1] != picture.size[0]:
+        facts.append("shown at a reduced size")
+    return [*facts, *picture.notes]
+
+
+def _framing_text(framing: Framing, crop: CropGeometry) -> str:
     """Say how the network's input was made of a picture."""
     left, top, right, bottom = crop.padding
     width, height = crop.input_size

@@ -54,6 +54,12 @@ def update_actions(window: "StudioWindow", actions: Mapping[str, QAction]) -> No
                 actions[spec.id].setChecked(is_on)
 
 
+def action_of_unused(keys: QKeySequence, actions: Mapping[str, QAction]) -> QAction | None:
+    """Return the action of a shortcut that widgets may use for themselves, if `keys` are one."""
+    ids = (spec.id for spec in ACTIONS if spec.leaves_keys)
+    return next((actions[each] for each in ids if actions[each].shortcut() == keys), None)
+
+
 def build_menus(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
     """Build the menus, in the order of the table, and return them by path without ampersands."""
     menus: dict[str, QMenu] = {}

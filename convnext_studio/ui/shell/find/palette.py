@@ -129,20 +129,37 @@ def ranked(
 ) -> list[tuple[PaletteEntry, Match]]:
     """Return the entries that match a query: best fit first, then most recently chosen, then shortest.
 
-    Without a query, recently chosen entries come before those that are always offered. A single letter searches
-    only these, too, because most of the thousands of classes, nodes and pictures contain it.
+    Without a query, recently chosen entries come before those that are always offered.
     """
+    return _best(query, _fitting(query, entries, recent), recent)
+
+
+def _fitting(
+    query: str, entries: Sequence[PaletteEntry], recent: Sequence[str]
+) -> list[tuple[PaletteEntry, Match]]:
+    """Return all entries that match a query, in their order.
+
+    A single letter searches only recently chosen entries and those that are always offered, because most of the
+    thousands of classes, nodes and pictures contain it.
+    """
+    searches_all = len(query.strip()) > 1
+    meant = (entry for entry in entries if searches_all or entry.is_offered or entry.key in recent)
+    return [(entry, fit) for entry in meant if (fit := _fit(query, entry)) is not None]
+
+
+def _best(
+    query: str, fitting: Sequence[tuple[PaletteEntry, Match]], recent: Sequence[str]
+) -> list[tuple[PaletteEntry, Match]]:
     ages = {key: age for age, key in enumerate(recent)}
     typed_count = len(query.strip())
-    meant = (entry for entry in entries if typed_count > 1 or entry.is_offered or entry.key in ages)
-    found = [(entry, fit) for entry in meant if (fit := _fit(query, entry)) is not None]
-    found.sort(
+    found = sorted(
+        fitting,
         key=lambda pair: (
             pair[1].rank,
             bool(pair[0].why_not),
             ages.get(pair[0].key, len(ages)),
             len(pair[0].text) if typed_count else 0,
-        )
+        ),
     )
     return found[:SHOWN_AT_MOST]
 
@@ -172,6 +189,8 @@ class Palette(Overlay):
         self._gather = entries
         self._entries: Sequence[PaletteEntry] = ()
         self._recent: tuple[str, ...] = ()
+        self._searched = ""
+        self._fitting: list[tuple[PaletteEntry, Match]] = []
         self._found: list[tuple[PaletteEntry, Match]] = []
         self.line = QLineEdit()
         self.line.setPlaceholderText(
@@ -201,14 +220,14 @@ class Palette(Overlay):
     def open_with(self, recent: Sequence[str]) -> None:
         """Open with an empty query; `recent` holds the keys of recently chosen entries, the latest first."""
         self._recent = tuple(recent)
-        self._entries = self._gather()
+        self._take_entries()
         self.line.clear()
         self._search("")
         self.open()
 
     def refresh(self) -> None:
         """Gather the entries again, and keep what was typed and the current row."""
-        self._entries = self._gather()
+        self._take_entries()
         row = self.list.currentRow()
         self._search(self.line.text())
         self.list.setCurrentRow(min(max(row, 0), self.list.count() - 1))
@@ -239,8 +258,16 @@ class Palette(Overlay):
                 return True
         return super().eventFilter(watched, event)
 
+    def _take_entries(self) -> None:
+        self._entries = self._gather()
+        self._searched = ""
+
     def _search(self, text: str) -> None:
-        self._found = ranked(text, self._entries, self._recent)
+        # What one more letter fits has fitted before, so only the first two search in thousands.
+        narrows = len(self._searched.strip()) > 1 and text.startswith(self._searched)
+        entries = [entry for entry, _ in self._fitting] if narrows else self._entries
+        self._searched, self._fitting = text, _fitting(text, entries, self._recent)
+        self._found = _best(text, self._fitting, self._recent)
         self.list.clear()
         for entry, fit in self._found:
             beside = entry.why_not or entry.detail

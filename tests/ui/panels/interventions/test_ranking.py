@@ -11,7 +11,7 @@ from convnext_studio.common.interventions import Change, Region
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.interventions import RankedParts, RankParts
-from convnext_studio.ui.panels.interventions.change_form import ChangeForm, read_numbers, read_region
+from convnext_studio.ui.panels.interventions.interventions_panel import ChangeForm, read_numbers, read_region
 from convnext_studio.ui.panels.interventions.ranking_panel import RankingPanel
 from tests.ui import desk as a
 from tests.ui.desk import Desk

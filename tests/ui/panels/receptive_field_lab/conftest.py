@@ -1,7 +1,5 @@
 """The lab, shown, with a fake engine behind it."""
 
-from collections.abc import Iterator
-
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -11,13 +9,6 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from tests.ui.conftest import FakeEngine, make_image, make_model
 from tests.ui.panels.receptive_field_lab.told import TITLES, asked, compare, field_result, settle
-
-
-@pytest.fixture
-def background() -> Iterator[Background]:
-    background = Background()
-    yield background
-    background.close()
 
 
 @pytest.fixture

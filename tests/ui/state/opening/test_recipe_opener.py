@@ -12,7 +12,7 @@ from convnext_studio.protocol.models import CloseModel, LoadModel
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.opening.changed_network import ChangedNetwork
+from convnext_studio.ui.state.opening.recipe_opener import ChangedNetwork
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 
 OFF = Change(node="stage2", channels=(3,))
