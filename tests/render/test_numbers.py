@@ -88,7 +88,6 @@ def test_ticks_are_steps_of_1_2_or_5(low: float, high: float, ticks: tuple[float
 def test_there_are_about_as_many_ticks_as_asked_for() -> None:
     assert nice_ticks(Limits(0, 10), count=2) == (0, 5, 10)
     assert len(nice_ticks(Limits(0, 10), count=10)) == 11
-    assert len(nice_ticks(Limits(5, 5 + 1e-10))) > 2
     # A number that lies on an end but for rounding is a tick, and is not beyond the end.
     assert nice_ticks(Limits(0.1 + 0.2, 0.8))[0] == 0.1 + 0.2
 

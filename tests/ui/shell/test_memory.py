@@ -123,7 +123,7 @@ class StudioWithEngine:
 def stepped(window: StudioWindow, engine: SteppedEngine, tmp_path: Path, qtbot: QtBot) -> StudioWithEngine:
     path = tmp_path / "network.safetensors"
     write_weights(path, small_model())
-    window.controller.models.change(source=str(path))
+    window.controller.models.open(str(path), "cpu")
     studio = StudioWithEngine(window, engine, qtbot)
     studio.finish()
     return studio
