@@ -3,44 +3,42 @@
 import subprocess
 import sys
 
-import pytest
 
-
-def modules_after(statement: str) -> set[str]:
-    code = f"{statement}\nimport sys; print(*sys.modules)"
+def modules_after(*statements: str) -> set[str]:
+    """Return the modules that a fresh process has after these statements."""
+    code = "\n".join((*statements, "import sys; print(*sys.modules)"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["start.app", "shell.window", "start.launch"])
-def test_the_window_imports_no_torch(module: str) -> None:
-    loaded = modules_after(f"import convnext_studio.ui.{module}")
+WINDOW = ("start.app", "shell.window", "start.launch")
+
+
+def test_the_window_imports_no_torch_and_comes_before_what_only_the_lab_needs() -> None:
+    # All in one process: what none of them imports is not there after any of them.
+    loaded = modules_after(*(f"import convnext_studio.ui.{module}" for module in WINDOW))
     assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib"}
-
-
-def test_the_window_comes_before_what_only_the_lab_needs() -> None:
-    loaded = modules_after("import convnext_studio.ui.start.launch")
     assert not loaded & {"PySide6.QtSvg", "convnext_studio.ui.panels.receptive_field_lab.lab_panel"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "engine.server.dispatch",
-        "engine.server.worker",
-        "engine.client.client",
-        "analysis",
-        "model",
-        "export",
-        "cli.main",
-        "cli.commands.erf_measuring",
-        "cli.commands.export_pictures",
-        "cli.commands.models",
-        "cli.commands.doctor",
-    ],
+WITHOUT_QT = (
+    "engine.server.dispatch",
+    "engine.server.worker",
+    "engine.client.client",
+    "analysis",
+    "model",
+    "export",
+    "cli.main",
+    "cli.commands.erf_measuring",
+    "cli.commands.export_pictures",
+    "cli.commands.models",
+    "cli.commands.doctor",
 )
-def test_everything_else_imports_no_qt(module: str) -> None:
-    assert not modules_after(f"import convnext_studio.{module}") & {"PySide6", "shiboken6"}
+
+
+def test_everything_else_imports_no_qt() -> None:
+    loaded = modules_after(*(f"import convnext_studio.{module}" for module in WITHOUT_QT))
+    assert not loaded & {"PySide6", "shiboken6"}
 
 
 def test_a_first_launch_needs_no_timm() -> None:

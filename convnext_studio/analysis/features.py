@@ -73,26 +73,81 @@ def stage_pass(
     Stopped
         If `should_stop` returned true.
     """
-    stages, trunk = _modules(model, model.config.stages), _modules(model, trunk_nodes(model))
     with stoppable(model.blocks, should_stop):
-        with torch.enable_grad(), captured(trunk) as passed, captured(stages, with_gradients=True) as outputs:
-            logits = model.module(tensor)[0]
-        logits_shown = logits.detach()
-        if precision == "bfloat16":
-            with torch.no_grad(), autocast(tensor, precision), captured(trunk) as passed:
-                logits_shown = model.module(tensor)[0].float()
-        # The class stays on the device: to read it first would leave the device without work meanwhile.
-        highest = logits_shown.argmax()
-        score = logits.index_select(0, highest[None]).sum() if target is None else logits[target]
-        gradients = torch.autograd.grad(score, [outputs[name] for name in stages])
-    maps = {name: output.detach()[0] for name, output in passed.items()}
-    return StagePass(
-        logits=logits_shown.cpu().numpy(),
-        target=int(highest) if target is None else target,
-        activations={name: maps[trunk_node(model, name)].float() for name in stages},
+        return pass_on_device(model, tensor, target, precision).on_host()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOnDevice:
+    """What `StagePass` says, while all of it is on the device; nothing waits for that.
+
+    Attributes
+    ----------
+    logits, target
+        As in `StagePass`; the class with the highest logit is a tensor, too.
+    explained, gradients, trunk
+        As in `StagePass`.
+    stages
+        By the name of each stage, the node of the trunk whose output it has.
+    """
+
+    logits: Tensor
+    target: Tensor | int
+    explained: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+    trunk: dict[str, Tensor]
+    stages: Mapping[str, str]
+
+    def on_host(self) -> StagePass:
+        """Wait for the device, and return logits and class as plain numbers."""
+        return StagePass(
+            logits=self.logits.cpu().numpy(),
+            target=int(self.target),
+            activations={name: self.trunk[node].float() for name, node in self.stages.items()},
+            explained=self.explained,
+            gradients=self.gradients,
+            trunk=self.trunk,
+        )
+
+    def cloned(self) -> "PassOnDevice":
+        """Return the same in memory of its own."""
+        explained, gradients, trunk = (
+            {name: tensor.clone() for name, tensor in each.items()}
+            for each in (self.explained, self.gradients, self.trunk)
+        )
+        target = self.target if isinstance(self.target, int) else self.target.clone()
+        return PassOnDevice(
+            logits=self.logits.clone(),
+            target=target,
+            explained=explained,
+            gradients=gradients,
+            trunk=trunk,
+            stages=self.stages,
+        )
+
+
+def pass_on_device(
+    model: LoadedModel, tensor: Tensor, target: int | None = None, precision: str = "float32"
+) -> PassOnDevice:
+    """Do what `stage_pass` does, without waiting for the device."""
+    stages, trunk = _modules(model, model.config.stages), _modules(model, trunk_nodes(model))
+    with torch.enable_grad(), captured(trunk) as passed, captured(stages, with_gradients=True) as outputs:
+        logits = model.module(tensor)[0]
+    logits_shown = logits.detach()
+    if precision == "bfloat16":
+        with torch.no_grad(), autocast(tensor, precision), captured(trunk) as passed:
+            logits_shown = model.module(tensor)[0].float()
+    # The class stays on the device: to read it first would leave the device without work meanwhile.
+    highest = logits_shown.argmax()
+    score = logits.index_select(0, highest[None]).sum() if target is None else logits[target]
+    gradients = torch.autograd.grad(score, [outputs[name] for name in stages])
+    return PassOnDevice(
+        logits=logits_shown,
+        target=highest if target is None else target,
         explained={name: outputs[name].detach()[0] for name in stages},
         gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
-        trunk=maps,
+        trunk={name: output.detach()[0] for name, output in passed.items()},
+        stages={name: trunk_node(model, name) for name in stages},
     )
 
 

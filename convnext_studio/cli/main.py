@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from convnext_studio.cli import exit_status
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named, full_parser
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.module_search import leave_current_folder
 from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program, and return one of the statuses in `exit_status`."""
+    leave_current_folder()
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0] if arguments and arguments[0] in COMMANDS else WINDOW
     try:

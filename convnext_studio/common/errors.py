@@ -1,8 +1,6 @@
 """The exceptions whose messages are shown to the user."""
 
-import unicodedata
-
-LONGEST_MESSAGE = 500
+from convnext_studio.common.foreign_text import sentence
 
 
 class StudioError(Exception):
@@ -14,15 +12,15 @@ class StudioError(Exception):
         One sentence that says what is wrong, with the names and numbers involved. It is reduced to one line of
         limited length, because it may quote names from files, which can contain anything.
     hint
-        What the user can do; empty if there is nothing.
+        What the user can do, in one line as well; empty if there is nothing.
     offers_cpu
         Whether the memory of a GPU was too small, so that the CPU can be offered.
     """
 
     def __init__(self, message: str, hint: str = "", offers_cpu: bool = False) -> None:
-        self.message = _one_line(message)
+        self.message = sentence(message)
         super().__init__(self.message)
-        self.hint = hint
+        self.hint = sentence(hint)
         self.offers_cpu = offers_cpu
 
     def __str__(self) -> str:
@@ -47,15 +45,3 @@ class InputTooLarge(StudioError):
 
     def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
         return type(self), (self.message, self.hint, self.smaller_px, self.offers_cpu)
-
-
-def _one_line(text: str) -> str:
-    """Return a text as one line: without control characters, and without its middle if it is too long."""
-    if len(text) > LONGEST_MESSAGE:
-        kept = LONGEST_MESSAGE // 2
-        text = f"{text[:kept]} … {text[-kept:]}"
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_no_text(char) else char for char in text)
-
-
-def _is_no_text(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs")

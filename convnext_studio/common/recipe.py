@@ -8,14 +8,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Struct, structs
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, found_path, saved_path, written_whole
 from convnext_studio.common.interventions import Change
+from convnext_studio.common.json_documents import NoJsonError, read_document
+from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.retouches import MOST_RETOUCHES, Retouch
 
 RECIPE_SUFFIX = ".json"
 RECIPE_VERSION = 1
-LARGEST_RECIPE_BYTES = 16 << 20
 _MOST_CHANGES = 1000
 
 Changes = Annotated[tuple[Change, ...], msgspec.Meta(max_length=_MOST_CHANGES)]
@@ -165,14 +167,11 @@ def read_recipe(path: Path) -> Recipe:
         If the file cannot be read, is not a recipe, or was written by a newer version.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_RECIPE_BYTES + 1)
+        data = read_bounded(path, LARGEST_RECIPE_BYTES)
     except OSError as error:
         raise StudioError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
-    if len(data) > LARGEST_RECIPE_BYTES:
-        raise _no_recipe(path, "it is too large")
     document = _parsed(data, path)
     recipe = Recipe(document.changes, tuple((each.picture, each.retouches) for each in document.retouched))
     recipe.check()
@@ -182,16 +181,16 @@ def read_recipe(path: Path) -> Recipe:
 
 def _parsed(data: bytes, path: Path) -> _RecipeDocument:
     try:
-        header = msgspec.json.decode(data, type=_RecipeHeader)
+        header = read_document(data, _RecipeHeader)
         if header.version > RECIPE_VERSION:
             raise StudioError(
                 f"The recipe {path.name} was saved by a newer version of ConvNeXt Studio.",
                 "Install that version to open it.",
             )
-        return msgspec.json.decode(data, type=_RecipeDocument)
+        return read_document(data, _RecipeDocument)
     except msgspec.ValidationError as error:
         raise _no_recipe(path, "parts of it are missing or of the wrong kind") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NoJsonError as error:
         raise _no_recipe(path, "it is not JSON") from error
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.child_processes import python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.common.processes.module_search import environment
 from convnext_studio.decoding.closeable import Closeable
 
 _START_LIMIT_S = 60.0

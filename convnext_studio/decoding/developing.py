@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.decoding.colour_profiles import ColourProfile, is_srgb_gamma, on_white, tone_curve
-from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.decoding.picture_view import PictureView, frame_note
 from convnext_studio.decoding.raster import COLOUR_BANDS, Colours, Raster, is_whole, stripes, too_large
 from convnext_studio.decoding.value_range import ValueRange, is_no_data, no_data_note, range_of
 
@@ -125,11 +125,7 @@ def turn_note(orientation: int, source: str) -> str:
 
 
 def _frame_notes(raster: Raster) -> list[str]:
-    if raster.frames <= 1:
-        return []
-    if raster.frame == 0:
-        return [f"First of {raster.frames} frames."]
-    return [f"Frame {raster.frame + 1} of {raster.frames}."]
+    return [] if raster.frames <= 1 else [frame_note(raster.frame, raster.frames)]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from convnext_studio.common.bounded_files import open_regular
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign_text import one_line
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
@@ -221,7 +223,7 @@ def described(source: str | bytes) -> tuple[str, str]:
         return "Pasted picture", ""
     if source.startswith(SAMPLE_PREFIX):
         return source.removeprefix(SAMPLE_PREFIX), source
-    return Path(source).name, source
+    return one_line(Path(source).name), source
 
 
 @contextmanager
@@ -246,7 +248,7 @@ def opened_file(file: Path) -> BinaryIO:
             raise StudioError(f"There is no file “{file}”.", "It may have been moved or renamed.")
         if not file.is_file():
             raise StudioError(f"“{file.name}” is not a regular file.", "Open a picture file.")
-        return file.open("rb")
+        return open_regular(file)
     except OSError as error:
         raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
     except ValueError as error:  # A path with a null character.

@@ -11,8 +11,13 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home, is_file_or_folder
 
 SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+    (
+        *(".apng", ".avif", ".avifs", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"),
+        *(".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jpx", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm", ".webp"),
+        *(".icb", ".tga", ".tif", ".tiff", ".vda", ".vst", ".dcm", ".dicom", ".heic", ".heif", ".hif"),
+    )
 )
+"""The endings of pictures. Raw files of cameras are left out, because most of them lie beside their JPEG."""
 
 
 def pictures_in(folder: str) -> list[Path]:

@@ -55,3 +55,8 @@ class PictureView(Struct, frozen=True, kw_only=True):
 
 WHOLE = PictureView()
 """The first frame, as the file says that it is to be seen."""
+
+
+def frame_note(frame: int, frames: int) -> str:
+    """Return the sentence about which frame of a file is shown."""
+    return f"First of {frames} frames." if frame == 0 else f"Frame {frame + 1} of {frames}."

@@ -6,7 +6,9 @@ and the contents of ``erf.json`` (`convnext_studio.export.field_exports`).
 
 import io
 import json
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -14,13 +16,19 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from convnext_studio.common.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home
+from convnext_studio.common.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
+from convnext_studio.common.npy_headers import read_npy_header
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
-LARGEST_SIDE_PX = 16384
-_LARGEST_ABOUT_BYTES = 1 << 24
+_DAMAGES = (
+    *(ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, RecursionError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged archive or array raises; a NotImplementedError is a RuntimeError."""
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
@@ -49,16 +57,13 @@ def is_field(path: str) -> bool:
     if not path.lower().endswith(SUFFIXES):
         return False
     try:
-        with expand_home(path).open("rb") as opened:
+        with open_regular(expand_home(path)) as opened:
             if opened.read(2) == b"PK":
-                with zipfile.ZipFile(opened) as archive:
+                with bounded_archive(opened) as archive:
                     return "field.npy" in archive.namelist()
             opened.seek(0)
-            headers = np.lib.format
-            is_first = headers.read_magic(opened) == (1, 0)
-            read = headers.read_array_header_1_0 if is_first else headers.read_array_header_2_0
-            shape, _, dtype = read(opened)
-    except (OSError, ValueError, zipfile.BadZipFile):
+            shape, _, dtype = read_npy_header(opened)
+    except (OSError, *_DAMAGES):
         return True
     return len(shape) == 2 and dtype.kind == "f"
 
@@ -88,11 +93,7 @@ def read_field(path: str) -> SavedField:
     """
     file = expand_home(path)
     try:
-        if file.exists() and not file.is_file():
-            raise StudioError(
-                f"“{file.name}” is not a file with a receptive field.", "Open an .npy or .npz file."
-            )
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             return _read(opened, file.name)
     except FileNotFoundError:
         raise StudioError(f"There is no file “{path}”.", "It may have been moved or renamed.") from None
@@ -108,36 +109,32 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
     try:
         if not zipfile.is_zipfile(opened):
             opened.seek(0)
-            return SavedField(_field(_array(opened, name), name), {})
-        with zipfile.ZipFile(opened) as archive:
+            return SavedField(_field(bounded_array(opened, name), name), {})
+        with bounded_archive(opened) as archive:
             members = set(archive.namelist())
             if "field.npy" not in members:
                 raise StudioError(f"“{name}” contains no receptive field.", "There is no array “field” in it.")
             with archive.open("field.npy") as member:
-                field_map = _field(_array(member, name), name)
+                field_map = _field(bounded_array(member, name), name)
             return SavedField(field_map, _about(archive) if "about.npy" in members else {})
-    except (ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, SyntaxError) as error:
+    except _DAMAGES as error:
         raise StudioError(
             f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).", _READABLE
         ) from error
 
 
-def _array(opened: Any, name: str) -> NDArray[Any]:
+def bounded_array(opened: Any, name: str) -> NDArray[Any]:
     """Read the array of an ``.npy`` stream, after checking its header before memory is allocated."""
     if opened.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
         raise StudioError(f"“{name}” is not a receptive field.", _READABLE)
     opened.seek(0)
-    version = np.lib.format.read_magic(opened)
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read_header(opened)
+    shape, fortran, dtype = read_npy_header(opened)
     if len(shape) != 2 or 0 in shape:
         raise StudioError(f"“{name}” contains an array of shape {shape}, but a field has two dimensions.")
-    if max(shape) > LARGEST_SIDE_PX:
+    if math.prod(shape) > MOST_FIELD_PIXELS:
         raise StudioError(
             f"The field in “{name}” is too large: {shape[1]} × {shape[0]} px.",
-            f"The limit is {LARGEST_SIDE_PX} px per side.",
+            f"The limit is {MOST_FIELD_PIXELS:,} pixels, which are 4096 × 4096.",
         )
     if dtype.kind not in "fiu":
         raise StudioError(f"“{name}” contains values of type {dtype}, but a field has numbers.")
@@ -156,15 +153,21 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 
 def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
-    if archive.getinfo("about.npy").file_size > _LARGEST_ABOUT_BYTES:
+    about = archived_json(archive)
+    if about.get("format") != FORMAT:
+        raise ValueError("it was written by a newer version of this program")
+    return about
+
+
+def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Return the JSON object in the array `about`, or raise a ValueError."""
+    if archive.getinfo("about.npy").file_size > LARGEST_ABOUT_BYTES:
         raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
         text = np.lib.format.read_array(member, allow_pickle=False)
     about = json.loads(str(text))
     if not isinstance(about, dict):
         raise ValueError("its metadata cannot be read")
-    if about.get("format") != FORMAT:
-        raise ValueError("it was written by a newer version of this program")
     return about
 
 

@@ -97,6 +97,10 @@ def definition(protocol: str) -> Definition:
     raise StudioError(f"There is no protocol “{protocol}”.", f"There are: {', '.join(DEFINITIONS)}.")
 
 
+SQUASHED = "squashed to"
+"""How RepLKNet's authors bring pictures to the size of the input."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementSettings:
     """The settings of a measurement, from which `protocol_text` makes its sentence.
@@ -111,8 +115,8 @@ class MeasurementSettings:
         Whether the map of the node is the last one before the head.
     input_size
         Width and height of the input.
-    is_cropped, is_padded
-        Whether the pictures were cropped, or padded, as for a prediction instead of squashed.
+    fitted
+        How the pictures were brought to that size, such as ``squashed to``.
     pictures, noises
         The number of pictures and of noise inputs.
     has_own_squares
@@ -126,10 +130,9 @@ class MeasurementSettings:
     target: int | None
     is_last_map: bool
     input_size: tuple[int, int]
-    is_cropped: bool
     pictures: int
     noises: int
-    is_padded: bool = False
+    fitted: str = SQUASHED
     has_own_squares: bool = True
 
 
@@ -179,8 +182,8 @@ def _inputs(measured: MeasurementSettings) -> str:
     size = f"{width} × {height} px"
     said = []
     if measured.pictures or not measured.noises:
-        how = "resized and padded" if measured.is_padded else "cropped" if measured.is_cropped else "squashed"
-        said.append(f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'} {how} to {size}")
+        counted = f"{measured.pictures} picture{'' if measured.pictures == 1 else 's'}"
+        said.append(f"{counted} {measured.fitted} {size}")
     if measured.noises:
         said.append(
             f"{measured.noises} standard normal noise input{'' if measured.noises == 1 else 's'} of {size}"
@@ -195,8 +198,8 @@ def _departures(measured: MeasurementSettings) -> list[str]:
     if (width, height) != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
         size = f"{width} px" if width == height else f"{width} × {height} px"
         found.append(f"{size} instead of {REPLKNET_INPUT_PX} px")
-    if measured.is_padded or measured.is_cropped:
-        found.append("padded" if measured.is_padded else "cropped")
+    if measured.fitted != SQUASHED:
+        found.append(f"{measured.fitted.rpartition(' ')[0]} instead of squashed")
     if measured.noises:
         found.append("noise among the pictures" if measured.pictures else "noise instead of pictures")
     elif measured.pictures != REPLKNET_COUNT:

@@ -39,6 +39,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import CloseModel, ModelInfo
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldFraming,
     ReceptiveField,
     ReceptiveFieldResult,
     UnitField,
@@ -279,6 +280,7 @@ class Comparison:
         pictures: Sequence[Picture] = (),
         count: int = USUAL_COUNT,
         protocol: FieldProtocol = "centred",
+        framing: FieldFraming = "squashed",
         input_px: int = 0,
         seed: int = 0,
     ) -> Compared[FieldAverage]:
@@ -292,7 +294,7 @@ class Comparison:
             The pictures to average over; noise if there are none, and for what they lack of `count`.
         input_px
             The side of the inputs; 0 for that of A.
-        node, count, protocol, seed
+        node, count, protocol, framing, seed
             As in `Explorer.receptive_field`.
         """
         asked = ReceptiveField(
@@ -302,6 +304,7 @@ class Comparison:
             count=count,
             fills_up=True,
             protocol=protocol,
+            framing=framing,
             input_px=input_px,
             seed=seed,
         )

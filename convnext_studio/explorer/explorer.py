@@ -19,7 +19,7 @@ from convnext_studio.explorer.framed_picture import PictureSource, picture_info
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.framing import FramingKind, PictureBox
+from convnext_studio.model.framing import TRAINED, Framing, FramingKind, PictureBox, framed
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.channels import Kernel, KernelResult
@@ -27,9 +27,9 @@ from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import BUILT, LoadModel, ModelInfo, Precision
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldFraming,
     FieldGrowth,
     FieldGrowthResult,
-    Framing,
     Inputs,
     Protocol,
     ReceptiveField,
@@ -49,7 +49,7 @@ class FieldOptions(TypedDict, total=False):
         ``centred``, ``replknet``, ``absolute`` or ``luo``: see `convnext_studio.erf.protocols`.
     input_px, height_px
         Width and height to which pictures are squashed; without a width that of the model's input, and without
-        a height a square.
+        a height a square. In their framings, the size at which pictures are shown.
     seed
         The seed of the noise and of the sample from a folder.
     """
@@ -285,7 +285,7 @@ class Explorer:
         inputs: Sequence[Picture] | str | Path = "noise",
         fill_up: bool = True,
         unit: tuple[int, int] | None = None,
-        framing: Framing = "squashed",
+        framing: FieldFraming | FramingKind = "squashed",
         target: int | None = None,
         **options: Unpack[FieldOptions],
     ) -> FieldAverage:
@@ -303,7 +303,9 @@ class Explorer:
             Whether noise fills up what the given pictures lack of `count`, as in the window; otherwise the mean
             is that of the pictures alone. It has no effect on a folder.
         framing
-            ``squashed``, as the protocols specify, or ``own``, as the network sees pictures.
+            ``squashed``, as RepLKNet's authors do; ``own``, as the network sees the pictures; or a framing for
+            all of them: ``trained``, ``whole`` or ``native``. Where they differ in size, each is cropped at its
+            middle to the largest size that all of them have.
         target
             The class whose logit is measured instead of a unit, by its index.
         **options
@@ -314,16 +316,13 @@ class Explorer:
         StudioError
             If there is no such node or unit, or nothing to average.
         """
-        kind, images, folder = _averaged_inputs(inputs)
+        averaged = _averaged_inputs(inputs, framing, options.get("input_px", 0))
         asked = ReceptiveField(
             node=node,
-            inputs=kind,
-            images=images,
-            folder=folder,
             fills_up=fill_up,
             unit=unit,
-            framing=framing,
             target=target,
+            **averaged,
             **(FieldOptions(count=USUAL_COUNT) | options),
         )
         return FieldAverage(cast(ReceptiveFieldResult, self._dispatcher.run(asked)))
@@ -333,13 +332,14 @@ class Explorer:
         *,
         inputs: Sequence[Picture] | str | Path = "noise",
         fill_up: bool = True,
+        framing: FieldFraming | FramingKind = "squashed",
         **options: Unpack[FieldOptions],
     ) -> FieldGrowthResult:
         """Measure how the effective field grows with depth: its size at the stem and at all blocks and stages.
 
         Parameters
         ----------
-        inputs, fill_up, **options
+        inputs, fill_up, framing, **options
             As in `receptive_field`; 4 inputs by default.
 
         Raises
@@ -347,8 +347,8 @@ class Explorer:
         StudioError
             If there is nothing to average.
         """
-        kind, images, folder = _averaged_inputs(inputs)
-        asked = FieldGrowth(inputs=kind, images=images, folder=folder, fills_up=fill_up, **options)
+        averaged = _averaged_inputs(inputs, framing, options.get("input_px", 0))
+        asked = FieldGrowth(fills_up=fill_up, **averaged, **options)
         return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:
@@ -363,11 +363,28 @@ class Explorer:
         return nodes_table(repr(self).strip("<>"), self.nodes)
 
 
-def _averaged_inputs(inputs: Sequence[Picture] | str | Path) -> tuple[Inputs, tuple[str, ...], str]:
-    """Return what a receptive field is averaged over: its kind, the keys of pictures, and a folder."""
+class _AveragedInputs(TypedDict, total=False):
+    inputs: Inputs
+    images: tuple[str, ...]
+    folder: str
+    framing: FieldFraming
+    folder_framing: Framing
+
+
+def _averaged_inputs(
+    inputs: Sequence[Picture] | str | Path, framing: FieldFraming | FramingKind, input_px: int
+) -> _AveragedInputs:
+    """Return what a receptive field is averaged over, and what the network is shown of it."""
+    if isinstance(inputs, str | Path) and str(inputs) == "noise":
+        return _AveragedInputs(inputs="noise")
+    shown = None if framing == "squashed" or framing == "own" else Framing(kind=framing, input_px=input_px)
+    fitted: FieldFraming = "squashed" if framing == "squashed" else "own"
     if isinstance(inputs, str | Path):
-        return ("noise", (), "") if str(inputs) == "noise" else ("folder", (), str(inputs))
-    return "pictures", tuple(picture.key for picture in inputs), ""
+        return _AveragedInputs(
+            inputs="folder", folder=str(inputs), framing=fitted, folder_framing=shown or TRAINED
+        )
+    images = tuple(picture.key if shown is None else framed(picture.key, shown) for picture in inputs)
+    return _AveragedInputs(inputs="pictures", images=images, framing=fitted)
 
 
 def _recipe_of(changes: Sequence[Change] | Recipe | str | Path, opened: Callable[[str], str]) -> Recipe:

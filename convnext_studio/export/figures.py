@@ -239,7 +239,7 @@ def unit_figure(contents: MapContents, result: UnitFieldResult) -> Figure:
     limits = limits_of(np.append(result.effective, np.float32(0)))
     crop = scaled(result.geometry.seen_box, scale)
     body = overlay(picture, result.effective, crop, limits, OVER_PICTURE)
-    clipped = ", clipped at the input's border" if result.is_clipped and node.field.is_box else ""
+    clipped = ", clipped at the edge" if result.is_clipped and node.field.is_box else ""
     caption = [
         (
             f"Unit (y {result.y}, x {result.x}) of {result.node}, channel {result.channel}, with "

@@ -4,6 +4,7 @@ Importing matplotlib takes a second, so it is imported only when the first formu
 worker thread, but not from several threads at once.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign_text import shortened
+from convnext_studio.common.limits import DEEPEST_FORMULA, LONGEST_FORMULA
 from convnext_studio.lecture.script import Lecture, mistake
 
 EM = 100.0
 """Font size of the formulas, in the units of the outlines."""
 _FONT = "stix"
+_BRACKETS = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|[{}]")
+_FAILURES = (ValueError, OverflowError, IndexError, KeyError, TypeError, RuntimeError)
+"""What mathtext raises for formulas that are none; most of them say why."""
 _STOP, _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = 0, 1, 2, 3, 4, 79  # matplotlib.path.Path's codes.
 _LETTERS = {_MOVE: ("M", 1), _LINE: ("L", 1), _QUADRATIC: ("Q", 2), _CUBIC: ("C", 3), _CLOSE: ("Z", 0)}
 
@@ -63,11 +69,30 @@ def outline(tex: str) -> Outline:
     from matplotlib.textpath import TextPath
 
     try:
+        _check_bounds(tex)
         path = TextPath((0, 0), f"${tex}$", size=EM, prop=FontProperties(math_fontfamily=_FONT))
-    except ValueError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("ParseFatalException: ")
-        raise StudioError(f"The formula “{tex}” cannot be set: {reason}.") from error
+        if not len(path.vertices):
+            raise ValueError("it shows nothing")
+    except RecursionError as error:
+        raise StudioError(
+            f"The formula “{shortened(tex)}” cannot be set: its parts are nested too deep."
+        ) from error
+    except _FAILURES as error:
+        reason = next(reversed(str(error).strip().splitlines()), "").removeprefix("ParseFatalException: ")
+        raise StudioError(f"The formula “{shortened(tex)}” cannot be set: {shortened(reason)}.") from error
     return _flipped(np.asarray(path.vertices, dtype=np.float64), np.asarray(path.codes, dtype=np.int64))
+
+
+def _check_bounds(tex: str) -> None:
+    """Raise a ValueError for a formula on which mathtext would spend minutes, or the whole stack."""
+    depth = deepest = 0
+    for mark in _BRACKETS.findall(tex):
+        depth += 1 if mark in ("{", r"\left") else -1
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST_FORMULA:
+        raise ValueError(f"its parts are nested {deepest} deep, and the limit is {DEEPEST_FORMULA}")
+    if len(tex) > LONGEST_FORMULA:
+        raise ValueError(f"it has {len(tex)} characters, and the limit is {LONGEST_FORMULA}")
 
 
 def outlines(formulas: Iterable[str]) -> dict[str, Outline]:

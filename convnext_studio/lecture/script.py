@@ -23,7 +23,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.limits import LARGEST_CHAPTER_BYTES
 from convnext_studio.common.paths import ASSETS
 
 BUNDLED_LECTURE = ASSETS / "lecture"
@@ -127,9 +130,9 @@ def read_chapter(file: Path) -> Chapter:
         As `read_lecture` raises it.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_bounded(file, LARGEST_CHAPTER_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise StudioError(f"{file} cannot be read: {error.strerror}.") from error
+        raise StudioError(f"{file} cannot be read: {error.strerror}.", HOW_TO) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise StudioError(f"{file}, line {line}: this is not UTF-8 text.") from error
@@ -166,7 +169,7 @@ class _ChapterReader:
             )
         if len(parts) == 1:
             raise self._mistake(before[0].number, "the chapter has no steps; a step begins with “## Title”.")
-        title = before[0].text[2:].strip()
+        title = one_line(before[0].text[2:].strip())
         return Chapter(title, self._file, tuple(self._step(part) for part in parts[1:]))
 
     def _parts(self) -> Iterator[list[_Line]]:
@@ -184,6 +187,7 @@ class _ChapterReader:
         title = heading.text[2:].strip()
         if not title:
             raise self._mistake(heading.number, "the step has no title.")
+        title = one_line(title)
         settings, lines, body = self._front_matter(heading.number, rest)
         words: dict[str, list[str]] = {"text": [], "Try": [], "Notes": []}
         formula = ""

@@ -3,24 +3,30 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.limits import (
+    LARGEST_EXPANSION,
+    LARGEST_KERNEL,
+    LARGEST_STEM_KERNEL,
+    MOST_BLOCKS,
+    MOST_CHANNELS,
+    MOST_CLASSES,
+    MOST_HIDDEN_LAYERS,
+    MOST_INPUT_CHANNELS,
+    MOST_PARAMETERS,
+)
 
 StemType = Literal["patch", "overlap", "overlap_tiered", "overlap_act"]
 Norm = Literal["layer", "batch", "rms", "simple"]
 Act = Literal["gelu", "gelu_tanh", "relu", "silu"]
 Downsample = Literal["separate", "block"]
 GlobalPool = Literal["avg", "max", "avgmax", "catavgmax"]
-
-LARGEST_KERNEL = 31
-MOST_BLOCKS = 1000
-"""In one stage."""
-MOST_HIDDEN_LAYERS = 7
-"""In the head."""
 
 _Rule = tuple[Callable[[Any], bool], str]
 
@@ -34,12 +40,15 @@ def _one_of(literal: object) -> _Rule:
     return lambda value: value in choices, f"be one of {', '.join(choices)}"
 
 
-def _are_counts(values: tuple[int, ...]) -> bool:
-    return len(values) in (1, 4) and min(values) >= 1
+def _from_to(least: int, most: int) -> _Rule:
+    return lambda value: least <= value <= most, f"be from {least} to {most:,}"
 
 
-def _are_depths(values: tuple[int, ...]) -> bool:
-    return _are_counts(values) and max(values) <= MOST_BLOCKS
+def _one_or_four(most: int) -> _Rule:
+    return (
+        lambda values: len(values) in (1, 4) and min(values) >= 1 and max(values) <= most,
+        f"be four numbers from 1 to {most:,}, or one",
+    )
 
 
 def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
@@ -49,29 +58,31 @@ def _are_kernels(sizes: int | tuple[int, ...]) -> bool:
 
 def _are_widths(sizes: int | tuple[int, ...]) -> bool:
     if isinstance(sizes, tuple):
-        return 2 <= len(sizes) <= MOST_HIDDEN_LAYERS and min(sizes) >= 1
-    return sizes >= 0
+        return 2 <= len(sizes) <= MOST_HIDDEN_LAYERS and min(sizes) >= 1 and max(sizes) <= MOST_CHANNELS
+    return 0 <= sizes <= MOST_CHANNELS
 
 
-_COUNTS: _Rule = _are_counts, "be four numbers of at least 1, or one"
 _POSITIVE: _Rule = lambda value: 0 < value < math.inf, "be above 0"
 
 # The rule for each field on its own; `_contradictions` checks fields against each other.
 _RULES: dict[str, _Rule] = {
-    "in_chans": _at_least(1),
-    "num_classes": _at_least(1),
-    # A file may ask for a billion blocks, which no machine builds.
-    "depths": (_are_depths, f"be four numbers from 1 to {MOST_BLOCKS}, or one"),
-    "dims": _COUNTS,
+    # A file may ask for a billion blocks or classes, which no machine builds.
+    "in_chans": _from_to(1, MOST_INPUT_CHANNELS),
+    "num_classes": _from_to(1, MOST_CLASSES),
+    "depths": _one_or_four(MOST_BLOCKS),
+    "dims": _one_or_four(MOST_CHANNELS),
     "kernel_size": (_are_kernels, f"be odd and at most {LARGEST_KERNEL}"),
     "stem_type": _one_of(StemType),
-    "stem_kernel_size": _at_least(1),
-    "stem_stride": _at_least(1),
+    "stem_kernel_size": _from_to(1, LARGEST_STEM_KERNEL),
+    "stem_stride": _from_to(1, LARGEST_STEM_KERNEL),
     "stem_padding": _at_least(0),
     "norm": _one_of(Norm),
     "norm_eps": _POSITIVE,
     "act": _one_of(Act),
-    "expansion": _POSITIVE,
+    "expansion": (
+        lambda value: 0 < value <= LARGEST_EXPANSION,
+        f"be above 0 and at most {LARGEST_EXPANSION}",
+    ),
     "downsample": _one_of(Downsample),
     "global_pool": _one_of(GlobalPool),
     "output_stride": _at_least(0),
@@ -190,7 +201,10 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
     def problems(self) -> dict[str, str]:
         """Return what is wrong with each field, as the end of the sentence "it must ..."."""
         wrong = {name: words for name, (fits, words) in _RULES.items() if not fits(getattr(self, name))}
-        return wrong | {name: words for name, words in self._contradictions().items() if name not in wrong}
+        wrong |= {name: words for name, words in self._contradictions().items() if name not in wrong}
+        if not wrong and self._parameters() > MOST_PARAMETERS:
+            wrong["dims"] = f"give at most {MOST_PARAMETERS:,} parameters together with the other numbers"
+        return wrong
 
     def _contradictions(self) -> dict[str, str]:
         """Return what is wrong because two fields contradict each other."""
@@ -210,6 +224,17 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         if self.output_stride and self.downsample == "block":
             found["output_stride"] = "be 0 where the blocks downsample"
         return found
+
+    def _parameters(self) -> float:
+        """Return about how many parameters the network has: those of its matrices and kernels."""
+        stem = self.in_chans * self.dims[0] * self.stem_kernel_size**2
+        blocks = sum(
+            depth * (dim * kernel**2 * (1 if self.depthwise else dim) + 2 * self.expansion * dim**2)
+            for depth, dim, kernel in zip(self.depths, self.dims, self.kernel_sizes, strict=False)
+        )
+        widths = (2 * self.dims[-1], *self.head_hidden_sizes, self.num_classes)
+        head = sum(first * second for first, second in pairwise(widths))
+        return stem + blocks + head
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -281,7 +306,10 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        return cls(**arguments)
+        try:
+            return convert(arguments, cls)
+        except ValidationError as error:
+            raise StudioError(f"The model's description is damaged: {error}.") from error
 
 
 def same_padding(kernel_size: int, dilation: int) -> tuple[int, int]:

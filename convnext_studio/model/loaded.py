@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home, is_file_or_folder
+from convnext_studio.common.foreign_text import one_line
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
@@ -457,7 +458,7 @@ def name_classes(model: LoadedModel, labels: tuple[str, ...]) -> LoadedModel:
 def _from_weights(source: str, weights: Weights, name: str) -> LoadedModel:
     return LoadedModel(
         source=source,
-        title=weights.title or name,
+        title=one_line(weights.title or name),
         module=build_network(weights.config, weights.state_dict),
         labels=weights.labels or _numbered(weights.config.num_classes, weights.has_classes),
         preprocessing=weights.preprocessing,

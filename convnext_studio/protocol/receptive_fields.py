@@ -9,18 +9,20 @@ from numpy.typing import NDArray
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.erf import THRESHOLDS, FieldCurves, GaussianFit, Protocol, Scale, Square
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import TRAINED
+from convnext_studio.model.framing import Framing as ShownPart
 from convnext_studio.model.nodes import NodeKind
 from convnext_studio.protocol.envelope import Answer, Request
 
 __all__ = [
     "THRESHOLDS",
     "USUAL_COUNT",
+    "FieldFraming",
     "FieldGrowth",
     "FieldGrowthResult",
     "FieldNetwork",
     "FieldRequest",
     "FieldView",
-    "Framing",
     "GrowthPoint",
     "Inputs",
     "OpenField",
@@ -35,7 +37,7 @@ __all__ = [
 Inputs = Literal["pictures", "folder", "noise"]
 USUAL_COUNT = 16
 """The number of inputs that are averaged by default: enough for a field's shape, and measured in seconds."""
-Framing = Literal["squashed", "own"]
+FieldFraming = Literal["squashed", "own"]
 
 
 class FieldNetwork(Struct, frozen=True, kw_only=True):
@@ -95,9 +97,16 @@ class FieldRequest(Request, frozen=True, kw_only=True):
         Whether noise fills up what the opened pictures lack of `count`; it has no effect on a folder.
     protocol
         See `convnext_studio.erf.protocols`; `FieldView.protocol_text` describes it in one sentence.
+    framing
+        Whether pictures are ``squashed`` whole to a width and height, as RepLKNet's authors do, or shown to the
+        network in their ``own`` framings, as for a prediction. Where these differ in size, each is cropped at
+        its middle to the largest size that all of them have.
+    folder_framing
+        What the network is shown of a folder's pictures if `framing` is ``own``.
     input_px, height_px
-        The width and height to which the pictures are squashed; without a width that of the model's own input,
-        and without a height a square.
+        The width and height to which pictures are squashed; without a width that of the model's own input, and
+        without a height a square. In their own framings, the size at which they are shown where the framing
+        leaves that to the network.
     seed
         The seed of the noise, and of the sample from the folder.
     subject
@@ -110,6 +119,8 @@ class FieldRequest(Request, frozen=True, kw_only=True):
     count: int = 8
     fills_up: bool = False
     protocol: Protocol = "centred"
+    framing: FieldFraming = "squashed"
+    folder_framing: ShownPart = TRAINED
     input_px: int = 0
     height_px: int = 0
     seed: int = 0
@@ -123,10 +134,6 @@ class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
     ----------
     node
         Any node except ``head.norm``, which has no positions; ``last`` for the last stage.
-    framing
-        Whether pictures are ``squashed`` whole to a square, as the protocols specify, or cropped by the
-        network's ``own`` preprocessing as for a prediction, to show one picture's field with its score
-        (`input_px` is then ignored).
     unit
         Row and column of the unit in the node's map; the middle one (h // 2, w // 2) if None.
     target
@@ -137,7 +144,6 @@ class ReceptiveField(FieldRequest, frozen=True, kw_only=True):
     timed_as: ClassVar[str] = "receptive field"
     priority: ClassVar[int] = 6
     node: str
-    framing: Framing = "squashed"
     unit: tuple[int, int] | None = None
     target: int | None = None
 
@@ -203,6 +209,8 @@ class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):
         One sentence for each file of the folder that could not be read.
     source
         The network's source, as in `LoadModel`.
+    fitted
+        How pictures were brought to the size of the field, in words; empty if there were none.
     geometry
         The position of the input in the picture, if only one picture was averaged.
     """
@@ -217,6 +225,7 @@ class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):
     target: int | None = None
     unreadable: tuple[str, ...] = ()
     source: str = ""
+    fitted: str = ""
     geometry: CropGeometry | None = None
 
 
@@ -267,12 +276,15 @@ class FieldGrowthResult(Answer, frozen=True, kw_only=True):
         The stem, and every block and stage in the order of the forward pass; a stage equals its last block.
     input_px
         The longer side of the input; no effective field is larger.
+    fitted
+        How pictures were brought to that size, in words; empty if there were none.
 
     The other attributes are those of `ReceptiveFieldResult` and `FieldView`.
     """
 
     points: tuple[GrowthPoint, ...]
     input_px: int
+    fitted: str = ""
     protocol: Protocol
     protocol_text: str
     pictures: int

@@ -365,7 +365,9 @@ class Parts(Answer, frozen=True, kw_only=True):
     Attributes
     ----------
     parts
-        The parts; the largest first in the first answer, and in that order from then on.
+        The parts, the largest first; in answers so far, in the order of the first of them.
+    was_at
+        For each part of a complete answer, its index in the answers so far.
     pictures
         Labels for every picture that was seen.
     error
@@ -387,6 +389,7 @@ class Parts(Answer, frozen=True, kw_only=True):
     total: int
     has_shares: bool
     skipped: tuple[str, ...] = ()
+    was_at: tuple[int, ...] = ()
 
 
 class MeasureNorms(Request, frozen=True, kw_only=True):

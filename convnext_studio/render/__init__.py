@@ -70,6 +70,7 @@ from convnext_studio.render.positions import (
 from convnext_studio.render.shading import (
     COLORMAPS,
     PIXEL_PERCENTILE,
+    SMOOTH_SIDE,
     Map,
     Part,
     Shading,
@@ -88,6 +89,7 @@ __all__ = [
     "ROBUST_PERCENTILES",
     "SEQUENTIAL",
     "SIGNED_OVER_PICTURE",
+    "SMOOTH_SIDE",
     "UNCLIPPED",
     "ChannelNumbers",
     "Clipping",

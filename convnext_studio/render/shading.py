@@ -27,7 +27,8 @@ COLORMAPS: dict[Part, tuple[str, ...]] = {
 
 PIXEL_PERCENTILE = 99.5
 """Where the scale of a map over the input's pixels ends, because a few pixels exceed all others."""
-_SMOOTH_SIDE = 448
+SMOOTH_SIDE = 448
+"""The usual side of a map that is interpolated, in pixels."""
 _LEAST_CELL_PX = 10
 
 
@@ -75,17 +76,19 @@ class Shading:
             return self.hand
         shown = [self.part_of(values) for values in maps]
         magnitudes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in shown])
-        end = float(np.percentile(magnitudes, self.percentile)) if magnitudes.size else 0.0
+        end = 0.0
+        if magnitudes.size and self.percentile < 100:  # A percentile takes ten times as long as the maximum.
+            end = float(np.percentile(magnitudes, self.percentile))
         if end == 0 and magnitudes.size:
-            end = float(magnitudes.max())  # So few values differ from 0 that the percentile is 0.
+            end = float(magnitudes.max())  # Or so few values differ from 0 that the percentile is 0.
         end = end or 1.0
         return Limits(-end if self.part == "signed" else 0.0, end)
 
-    def veil_of(self, values: Map, limits: Limits) -> Rgba:
-        """Return the colours of a map (h, w), finer than the map if it is interpolated, for `opacity` 1."""
+    def veil_of(self, values: Map, limits: Limits, side: int = SMOOTH_SIDE) -> Rgba:
+        """Return the colours of a map (h, w) for `opacity` 1; about `side` pixels a side if interpolated."""
         shown = self.part_of(values)
         if self.smooth:
-            factor = max(1, _SMOOTH_SIDE // max(values.shape))
+            factor = max(1, side // max(values.shape))
             shown = resample(shown, values.shape[0] * factor, values.shape[1] * factor)
         return veil(shown, limits, self.colormap)
 

@@ -6,9 +6,9 @@ Such a file is made once and can be used for any number of training runs. It is 
 divided before the softmax; and ``teacher``, its name as a text.
 """
 
-import hashlib
 import io
 import math
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from convnext_studio.common.bounded_files import open_archive
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, is_file_or_folder, written_whole
+from convnext_studio.common.limits import LARGEST_SOFT_TARGETS_BYTES
+from convnext_studio.common.npy_headers import read_npy_header
 
-LARGEST_BYTES = 4 << 30
 _LARGEST_SUM_ERROR = 0.02
 _ARRAYS = ("names", "classes", "probabilities", "temperature", "teacher")
 _HINT = "`convnext-studio train FOLDER --teacher MODEL --write-soft-targets FILE.npz` makes such a file."
@@ -90,7 +91,7 @@ def write_soft_targets(path: Path, targets: SoftTargets) -> None:
 
 
 def read_soft_targets(path: Path) -> SoftTargets:
-    """Read a file of soft targets without running any code in it or exceeding `LARGEST_BYTES`.
+    """Read a file of soft targets without running any code in it or exceeding `LARGEST_SOFT_TARGETS_BYTES`.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def read_soft_targets(path: Path) -> SoftTargets:
     if not is_file_or_folder(path) or not path.is_file():
         raise StudioError(f"There is no file {path} with soft targets.", _HINT)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             arrays = _arrays(archive)
         return _checked(arrays)
     except StudioError as error:
@@ -113,19 +114,13 @@ def read_soft_targets(path: Path) -> SoftTargets:
         raise StudioError(f"{path.name} contains no soft targets that can be read.", _HINT) from error
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, by which a resumed training run recognises its soft targets."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     names = set(archive.namelist())
     missing = [name for name in _ARRAYS if f"{name}.npy" not in names]
     if missing:
         raise StudioError(f"it has no array “{missing[0]}”.")
-    if sum(archive.getinfo(f"{name}.npy").file_size for name in _ARRAYS) > LARGEST_BYTES:
-        raise StudioError(f"it would need more than {LARGEST_BYTES >> 30} GiB.")
+    if sum(archive.getinfo(f"{name}.npy").file_size for name in _ARRAYS) > LARGEST_SOFT_TARGETS_BYTES:
+        raise StudioError(f"it would need more than {LARGEST_SOFT_TARGETS_BYTES >> 30} GiB.")
     arrays: dict[str, NDArray[Any]] = {}
     for name in _ARRAYS:
         with archive.open(f"{name}.npy") as member:
@@ -136,15 +131,18 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
 def _array(member: Any, stated_bytes: int) -> NDArray[Any]:
     """Read an array, and check that its header claims exactly the size that the archive states."""
     head = io.BytesIO(member.read(min(stated_bytes, 1 << 16)))
-    version = npy_format.read_magic(head)
-    read_head = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, fortran, dtype = read_head(head)
+    shape, fortran, dtype = read_npy_header(head)
     if dtype.hasobject or dtype.kind not in "Uf" or fortran:
         raise StudioError("one of its arrays contains neither texts nor numbers.")
     size = math.prod(shape) * dtype.itemsize
     if size != stated_bytes - head.tell():
         raise StudioError("one of its arrays has another size than it says.")
-    return np.frombuffer(_rest(head, member, size), dtype).reshape(shape)
+    values = np.frombuffer(_rest(head, member, size), dtype).reshape(shape)
+    if dtype.kind == "U" and values.size and dtype.itemsize:
+        letters = np.ascontiguousarray(values).reshape(-1).view(dtype.str[0] + "u4")
+        if letters.max() > sys.maxunicode or ((letters >= 0xD800) & (letters < 0xE000)).any():
+            raise StudioError("one of its texts is no text.")
+    return values
 
 
 def _rest(head: BinaryIO, member: Any, size: int) -> bytearray:

@@ -1,7 +1,6 @@
 """The state of a training run, and its checkpoint on disk."""
 
 import math
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,5 +200,5 @@ def read_checkpoint(path: Path) -> Checkpoint:
             epoch=values["epoch"],
             lesson=Lesson(Path(place[0]), place[1]) if place else None,
         )
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # What is no checkpoint makes torch raise errors of every kind.
         raise StudioError(f"{path.name} is not a checkpoint of a training, or is damaged.") from error

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.interventions import Change, Region
-from convnext_studio.common.recipe import LARGEST_RECIPE_BYTES, Recipe, read_recipe, write_recipe
+from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
+from convnext_studio.common.recipe import Recipe, read_recipe, write_recipe
 
 REGIONS = st.builds(
     lambda top, left, height, width: Region(top, left, top + height, left + width),

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.decoding.picture_folders import pictures_in, shuffled
+from convnext_studio.decoding.formats import pillow
+from convnext_studio.decoding.picture_folders import SUFFIXES, pictures_in, shuffled
 
 
 def test_sub_folders_are_searched_and_hidden_files_are_not(tmp_path: Path) -> None:
@@ -28,3 +30,10 @@ def test_a_larger_sample_begins_with_a_smaller_one_and_another_seed_gives_anothe
     assert order == shuffled(paths, 3)
     assert sorted(order) == sorted(paths)
     assert order[:10] not in (paths[:10], shuffled(paths, 4)[:10])
+
+
+def test_what_opens_by_its_name_is_found_in_a_folder() -> None:
+    Image.init()
+    by_pillow = {ending for ending, kind in Image.registered_extensions().items() if kind in pillow.FORMATS}
+    others = {".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".dib", ".tga", ".dcm", ".heic", ".heif"}
+    assert by_pillow | others <= SUFFIXES

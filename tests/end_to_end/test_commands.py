@@ -46,7 +46,7 @@ def test_without_a_display_one_sentence_says_so(no_display: dict[str, str], disp
     assert "convnext-studio export" in done.stderr
     assert "Traceback" not in done.stderr
     assert "qt.qpa" not in done.stderr.lower()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # A machine may be busy with other things.
 
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 LONG_S = 60.0
+AT_ONCE_S = 10.0
+"""By then a busy machine, too, has done what is done at once. What is not done at once takes longer still."""
 _POLL_S = 0.02
 
 

@@ -112,7 +112,6 @@ def contents() -> ExportContents:
         target=None,
         is_last_map=False,
         input_size=(INPUT_PX, INPUT_PX),
-        is_cropped=False,
         pictures=3,
         noises=5,
     )

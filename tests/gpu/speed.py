@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution import Outputs, explain, make_question
@@ -21,14 +22,15 @@ from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.model.loaded import LoadedModel, build
 from convnext_studio.model.presets import preset
+from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.live import ShowFrame
 from convnext_studio.protocol.maps import FeatureMaps
-from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.predictions import Predict, Prediction
 from tests.benchmarks import engine
 from tests.benchmarks.passes import bare_passes, published_loop
 from tests.benchmarks.table import Row
-from tests.gpu.checks import Check, Setting, judged, told
-from tests.gpu.frames import Eager, Graphed
+from tests.gpu.checks import Check, Setting, judged, stated, told
+from tests.gpu.frames import Arrays, Eager, Graphed
 from tests.gpu.truth import LARGEST, furthest
 from tests.networks import SMALL
 
@@ -226,9 +228,31 @@ def _live(setting: Setting) -> list[Check]:
         dispatcher.run(FeatureMaps(image=key, node=model.config.stages[1]))
     frame_s = (time.perf_counter() - begin) / count
     what = "through the engine, with the maps of a stage and all CAMs"
+    checks = list(_graph_of_frames(dispatcher, frames[-1], setting.is_gpu))
     if setting.is_gpu and setting.size == "full":
-        return [judged(SECTION, "seconds for a live frame", frame_s, 1 / LIVE_FRAMES_A_SECOND, what)]
-    return [told(SECTION, "live frames a second", f"{1 / frame_s:.1f}", what)]
+        return [judged(SECTION, "seconds for a live frame", frame_s, 1 / LIVE_FRAMES_A_SECOND, what), *checks]
+    return [told(SECTION, "live frames a second", f"{1 / frame_s:.1f}", what), *checks]
+
+
+def _graph_of_frames(dispatcher: Dispatcher, pixels: NDArray[np.uint8], is_gpu: bool) -> Iterator[Check]:
+    """Whether the engine replays frames as a CUDA graph, and finds what it finds for the same picture."""
+    name = "frames are replayed as a CUDA graph"
+    found = dispatcher._workspace.frame_pass
+    if is_gpu:
+        yield stated(SECTION, name, found is not None and found[1] is not None)
+    else:
+        yield stated(SECTION, "frames are computed operation by operation", found is None)
+    frame, still = frame_key("camera", 0), "still"
+    for key in (frame, still):
+        dispatcher.run(ShowFrame(key=key, name=key, pixels=pixels))
+    arrays = [_arrays_of(dispatcher.run(Predict(image=key))) for key in (frame, still)]
+    key, off = furthest(*arrays)
+    yield judged(SECTION, "a live frame's arrays against the picture's", off, LARGEST, key)
+
+
+def _arrays_of(answer: Payload) -> Arrays:
+    assert isinstance(answer, Prediction)
+    return {"logits": answer.logits, **answer.cams, **{f"{k} mean": v for k, v in answer.stage_means.items()}}
 
 
 def _same_frames(eager: Eager, graphed: Eager, picture: Tensor) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """Formulas become outlines of the right size, and bad ones are reported with file and line."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,30 @@ def test_a_bad_formula_names_what_is_wrong() -> None:
     with pytest.raises(StudioError, match=r"Unknown symbol: \\gama"):
         outline(r"\gama x")
     assert list(outlines(["x", r"\gama x", "x"])) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        "{" * 3000 + "x" + "}" * 3000,
+        r"\frac{1}{" * 3000 + "x" + "}" * 3000,
+        r"\left(" * 3000 + "x" + r"\right)" * 3000,
+        r"\sqrt{" * 21 + "x" + "}" * 21,
+        "x" * 100_000,
+        "{",
+        "}" * 3000,
+        "",
+        " ",
+        r"\hspace{1e999} x",
+    ],
+)
+def test_what_mathtext_would_spend_minutes_or_the_stack_on_is_refused_at_once(tex: str) -> None:
+    begin = time.process_time()
+    with pytest.raises(StudioError, match="cannot be set: ") as caught:
+        outline(tex)
+    assert time.process_time() - begin < 5
+    assert len(caught.value.message) < 500
+    assert outlines([tex, "x"]).keys() == {"x"}
 
 
 def test_a_bad_formula_is_reported_with_file_and_line(tmp_path: Path) -> None:

@@ -4,17 +4,21 @@ The views of a group follow one another; every group begins with the window as i
 that one group can be looked at without the others.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
+from convnext_studio.common.interventions import Change
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.lecture.presenter.keys import LectureCommand
@@ -69,6 +73,8 @@ class Views:
         yield self._similarity()
         yield self._two_networks()
         yield self._figure()
+        yield self._interventions()
+        yield self._live()
         yield self._lecture()
 
     def go_home(self) -> None:
@@ -284,6 +290,50 @@ class Views:
             View("figure_end", layout.leave_maximised),
         ]
 
+    def _interventions(self) -> list[View]:
+        """Changes of the network and of the picture: the chips, the brush, the ranking and the form."""
+        do, state, layout = self._do, self._state, self._window.dock_layout
+        make = state.interventions
+
+        def page(number: int) -> None:
+            layout.show_panel("interventions")
+            layout.docks["interventions"].panel.findChild(QTabWidget).setCurrentIndex(number)
+
+        def retouch() -> None:
+            assert state.picture is not None
+            box = (220.0, 120.0, 120.0, 120.0)
+            make.retouch(state.picture.key, (Retouch(fill="blur", rectangle=box),))
+
+        return [
+            View("changed_channel", lambda: make.add(Change(node="stage2", channels=(0, 5)))),
+            View("changed_twice", lambda: make.add(Change(node="stage3.block2", branch=True))),
+            View("changed_more", lambda: make.add(Change(node="stage4", effect="factor", factor=0.5))),
+            View("changed_picture", lambda: (do["change_picture"](), retouch())),
+            *(View(f"changed_{shown}", partial(state.second.choice.choose, shown)) for shown in SHOWN),
+            View("changed_ranking", lambda: (state.set_node("stage3"), page(0))),
+            View("changed_ranking_large", partial(layout.toggle_maximised, "interventions")),
+            View("changed_form", lambda: page(1)),
+            View("changed_compare", lambda: (layout.leave_maximised(), do["change_picture"]())),
+            View("changed_nothing", do["change_clear"]),
+        ]
+
+    def _live(self) -> list[View]:
+        """An animation that is frozen at its first frame, and its panel."""
+        live, layout = self._window.live, self._window.dock_layout
+
+        def play() -> None:
+            layout.show_panel("live")
+            player = live.parts.player
+            player.frame_shown.connect(lambda _: player.toggle() if player.is_running else None)
+            live.open(str(_animation()))
+
+        return [
+            View("live_opened", play),
+            View("live_frozen", lambda: live.step(1)),
+            View("live_large", partial(layout.toggle_maximised, "live")),
+            View("live_left", lambda: (layout.leave_maximised(), live.leave())),
+        ]
+
     def _text_sizes(self) -> list[View]:
         return [
             View("text_larger", partial(self._use_text, 14)),
@@ -346,6 +396,14 @@ _FAILED = Notice(
 
 def _samples() -> list[str]:
     return [str(sample_path(name)) for name in SAMPLES]
+
+
+def _animation() -> Path:
+    """Return an animation of the samples."""
+    path = Path(tempfile.mkdtemp()) / "samples.gif"
+    frames = [Image.open(sample_path(name)).convert("RGB").resize((300, 200)) for name in SAMPLES]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=500, loop=0)
+    return path
 
 
 def _type(window: QWidget, text: str) -> None:

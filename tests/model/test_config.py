@@ -7,6 +7,7 @@ from timm.layers import make_divisible
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.presets import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,17 @@ from convnext_studio.model.config import ConvNeXtConfig
         ({"downsample": "pool"}, "downsample"),
         ({"head_norm_first": True, "head_hidden_size": 8}, "head_hidden_size"),
         ({"num_classes": 0}, "num_classes"),
+        ({"num_classes": 200_001}, "num_classes"),
+        ({"num_classes": 37_000_000}, "num_classes"),
+        ({"in_chans": 1025}, "in_chans"),
+        ({"depths": (3, 3, 10**9, 3)}, "depths"),
+        ({"dims": (96, 192, 384, 16_385)}, "dims"),
+        ({"dims": (16_384,) * 4, "depths": (1000,) * 4}, "dims"),
+        ({"stem_kernel_size": 65}, "stem_kernel_size"),
+        ({"stem_stride": 65}, "stem_stride"),
+        ({"expansion": 65.0}, "expansion"),
+        ({"head_hidden_size": 16_385}, "head_hidden_size"),
+        ({"head_hidden_size": (8, 16_385)}, "head_hidden_size"),
         ({"drop_path_rate": 1.0}, "drop_path_rate"),
         ({"layer_scale_init_value": -1.0}, "layer_scale_init_value"),
     ],
@@ -39,6 +51,33 @@ from convnext_studio.model.config import ConvNeXtConfig
 def test_impossible_configs_name_the_field(changes: dict[str, object], named: str) -> None:
     with pytest.raises(StudioError, match=f"^{named} is .*, but must "):
         ConvNeXtConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"depths": "3393"},
+        {"depths": [3, 3, 9.5, 3]},
+        {"dims": None},
+        {"dims": [[96], 192, 384, 768]},
+        {"num_classes": True},
+        {"num_classes": "1000"},
+        {"kernel_size": {"a": 7}},
+        {"act": 3},
+        {"stem_norm": "yes"},
+        {"depths": []},
+    ],
+)
+def test_a_description_of_other_types_is_refused_in_a_sentence(changes: dict[str, object]) -> None:
+    with pytest.raises(StudioError, match=r"damaged|must"):
+        ConvNeXtConfig.from_dict(ConvNeXtConfig().to_dict() | changes)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_is_published_is_within_all_limits(name: str) -> None:
+    config = PRESETS[name].config
+    assert ConvNeXtConfig.from_dict(config.to_dict()) == config
+    assert ConvNeXtConfig.from_dict(config.to_dict() | {"num_classes": 200_000}).num_classes == 200_000
 
 
 def test_an_unknown_field_is_refused() -> None:

@@ -130,6 +130,6 @@ def test_a_head_that_asks_for_more_than_there_is_takes_no_memory(tmp_path: Path)
 
 def test_files_above_the_limit_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_soft_targets(tmp_path / "soft.npz", TARGETS)
-    monkeypatch.setattr(soft_targets, "LARGEST_BYTES", 100)
+    monkeypatch.setattr(soft_targets, "LARGEST_SOFT_TARGETS_BYTES", 100)
     with pytest.raises(StudioError, match="more than"):
         read_soft_targets(tmp_path / "soft.npz")

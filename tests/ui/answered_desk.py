@@ -12,9 +12,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.recipe import Recipe
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.envelope import Done, Failed, Request
+from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo, OpenImage
 from convnext_studio.protocol.predictions import Predict, Prediction
@@ -67,6 +70,37 @@ class AnsweredDesk:
         prediction = self.dispatcher.run(Predict(network="B", image=self.image))
         assert isinstance(prediction, Prediction)
         second.set_prediction(prediction)
+
+    @property
+    def painted(self) -> Recipe:
+        """A recipe that paints a rectangle of the picture black, and pastes a part of the other one."""
+        other = next(each.key for each in self.desk.state.opened.all if each.key != self.image)
+        made = (
+            Retouch(fill="black", rectangle=(60, 40, 120, 90)),
+            Retouch(fill="paste", picture=other, rectangle=(200, 150, 80, 100)),
+        )
+        return Recipe(retouched=((self.image, made),))
+
+    def change(self, recipe: Recipe) -> None:
+        """Make changes, and show what is seen after them."""
+        state = self.desk.state
+        averaged = tuple(each.key for each in state.opened.all) if recipe.averages_pictures else ()
+        asked = Intervene(
+            network="B",
+            changes=recipe.changes,
+            retouched=recipe.retouched,
+            image=self.image,
+            images=averaged,
+        )
+        model = self.dispatcher.run(asked)
+        assert isinstance(model, ModelInfo)
+        self.second = OpenedNetwork(self.model, LOADED, recipe, averaged)
+        state.interventions.put_recipe(recipe)
+        state.second.set_model(model, is_changed_first=True)
+        prediction = self.dispatcher.run(Predict(network="B", image=self.image))
+        assert isinstance(prediction, Prediction)
+        state.second.set_prediction(prediction)
+        state.second.choice.choose("second")
 
     def show(self, panel: QWidget) -> None:
         self.desk.show(panel, 700, 500)

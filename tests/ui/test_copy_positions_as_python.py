@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.export import save_field
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.receptive_fields import FieldGrowth, FieldNetwork, OpenField, ReceptiveField
@@ -141,6 +143,11 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
     saved = tmp_path / "field.npz"
     save_field(saved, engine.dispatcher.run(ReceptiveField(node="stage1", inputs="noise", count=1)))
     pictures = {"images": (engine.image,), "count": 1}
+    shown = Framing(kind="whole", input_px=80)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, size in (("upright", (60, 90)), ("lying", (100, 70))):
+        Image.effect_noise(size, 60).save(folder / f"{name}.png")
     return {
         "random weights": asked(
             ReceptiveField(node="stage2", subject=untrained, **pictures), lambda answer: answer.field_map
@@ -155,6 +162,23 @@ def fields(engine: AnsweredDesk, tmp_path: Path) -> Views:
         ),
         "growth": asked(
             FieldGrowth(subject=untrained, **pictures),
+            lambda answer: [np.array(list(point.effective_px.values())) for point in answer.points],
+        ),
+        "a folder, whole pictures": asked(
+            ReceptiveField(
+                node="stage2",
+                inputs="folder",
+                folder=str(folder),
+                count=2,
+                framing="own",
+                folder_framing=shown,
+            ),
+            lambda answer: answer.field_map,
+        ),
+        "growth in a framing": asked(
+            FieldGrowth(
+                framing="own", images=(framed(engine.image, Framing(kind="whole", input_px=80)),), count=1
+            ),
             lambda answer: [np.array(list(point.effective_px.values())) for point in answer.points],
         ),
         "a file": asked(OpenField(path=str(saved)), lambda answer: answer.field_map),

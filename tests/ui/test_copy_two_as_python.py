@@ -12,17 +12,16 @@ from convnext_studio.protocol.attributions import CompareMethods, Explain, Measu
 from convnext_studio.protocol.comparison import CompareNodes, NodeSimilarity
 from convnext_studio.protocol.counterparts import counterpart
 from convnext_studio.protocol.envelope import Payload, Request
-from convnext_studio.protocol.interventions import Intervene
-from convnext_studio.protocol.models import LoadModel, ModelInfo
+from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.panels.predictions.predictions_panel import PredictionsPanel
 from convnext_studio.ui.panels.python_of_two import lines_of_two
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.state.python_text import OpenedNetwork, PythonLines
+from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import SHOWN, Shown
-from tests.ui.answered_desk import LOADED, AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
+from tests.ui.answered_desk import AnsweredDesk, Arrays, Views, assert_scripts_give_arrays
 
 SAME = LoadModel(source="bundled", untrained=True, seed=3, device="cpu")
 OTHER = LoadModel(source="preset:convnextv2_atto", seed=1, device="cpu")
@@ -69,6 +68,7 @@ def attribution(engine: AnsweredDesk, _shown: Shown) -> Views:
         "one stage": Explain(image="", method="gradcam", nodes=("stage3",)),
         "stages": Explain(image="", method="layercam", nodes=("stage2", "stage3")),
         "average": Explain(image="", method="hirescam", nodes=("stage3", "stage4"), average=True),
+        "and not": Explain(image="", method="gradcam", nodes=("stage3",), output="difference", against=1),
         "pixels": Explain(image="", method="saliency", output="probability"),
     }.items():
         state.set_target(2)
@@ -76,6 +76,7 @@ def attribution(engine: AnsweredDesk, _shown: Shown) -> Views:
         engine.settle(panel)
         for number, cell in enumerate(cell for cell in panel.figure.cells if cell.map.isVisible()):
             found[f"{name} {number}"] = engine.of_view(cell.map)
+    assert {"and not 0", "and not 1", "and not 2"} <= set(found)  # Both classes, and their difference.
     return found
 
 
@@ -173,21 +174,25 @@ def test_the_matrix_of_all_nodes(qtbot: QtBot, tmp_path: Path) -> None:
     assert_scripts_give_arrays({"cka": (engine.script(python), similarity.matrix)}, tmp_path)
 
 
+CHANGES = {
+    "inside": Recipe(
+        (
+            Change(node="stage2.block1", channels=(1, 3)),
+            Change(node="stage1", effect="factor", factor=1.5, region=Region(2, 2, 9, 7)),
+        )
+    ),
+    "mean of the pictures": Recipe((Change(node="stage1", channels=(0, 2), effect="picture mean"),)),
+}
+
+
 @pytest.mark.slow
-def test_a_changed_network_is_changed_again(qtbot: QtBot, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [*CHANGES, "picture"])
+def test_a_changed_network_is_changed_again(qtbot: QtBot, tmp_path: Path, kind: str) -> None:
     engine = AnsweredDesk(qtbot)
-    changes = (
-        Change(node="stage2.block1", channels=(1, 3)),
-        Change(node="stage1", effect="factor", factor=1.5, region=Region(2, 2, 9, 7)),
-    )
-    model = engine.dispatcher.run(Intervene(network="B", changes=changes, image=engine.image))
-    assert isinstance(model, ModelInfo)
-    engine.second = OpenedNetwork(engine.model, LOADED, Recipe(changes))
-    second = engine.desk.state.second
-    second.set_model(model, is_changed_first=True)
     views: Views = {}
+    engine.change(CHANGES.get(kind, engine.painted))
     for shown in OF_TWO:
-        second.choice.choose(shown)
+        engine.desk.state.second.choice.choose(shown)
         views |= {f"{shown} {name}": view for name, view in maps(engine, shown).items()}
     assert np.abs(views["difference mosaic"][1]).max() > 0.1
     assert_scripts_give_arrays(views, tmp_path)

@@ -8,6 +8,7 @@ only the output is kept whole, and what is inside a block, four times as large, 
 Everything here is a generator that yields after each strip, so that other work can be done in between.
 """
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -22,6 +23,7 @@ from convnext_studio.model.nodes import BYTES_PER_VALUE, Size
 
 STRIP_BYTES = 12 << 20
 """How large the widest tensor of a strip may become."""
+_FREED_BYTES = 40 << 20
 KEPT_BYTES = 1 << 28
 """How large the inside of a whole block may be to be kept between the passes that a GRN needs."""
 
@@ -33,16 +35,32 @@ class TiledLayer(Protocol):
 
     @property
     def overwrites(self) -> bool:
-        """Whether `backward` makes its result in the memory of the gradient that it is given."""
+        """Whether `forward` can make its output in the memory of its input."""
 
     def output_size(self, size: Size) -> Size:
         """Return height and width of the output for an input of that size."""
 
-    def forward(self, x: Tensor) -> Steps:
-        """Compute the output (1, C, h, w) of the layer, without gradients."""
+    def forward(self, x: Tensor, in_place: bool = False) -> Steps:
+        """Compute the output (1, C, h, w) of the layer, without gradients.
 
-    def backward(self, x: Tensor, gradient: Tensor) -> Steps:
-        """Compute the gradient by the input `x` from that by the output, which may be overwritten."""
+        Parameters
+        ----------
+        in_place
+            Whether the input is not needed any more, so that its memory may be used for the output.
+        """
+
+    def backward(self, x: Tensor, gradients: list[Tensor]) -> Steps:
+        """Compute the gradient by the input `x`, without overwriting it.
+
+        Parameters
+        ----------
+        gradients
+            The gradient by the output, which is taken out of the list, so that its memory is free as soon as it
+            has been read.
+        """
+
+    def backward_bytes(self, before: int, after: int) -> int:
+        """Return how much memory the gradients by an input and by an output of so many bytes take together."""
 
 
 def _strips(height: int, bytes_per_row: int) -> Iterator[slice]:
@@ -100,6 +118,55 @@ def _convolve(conv: nn.Conv2d, part: Tensor, rows: _Rows, height: int) -> Tensor
     return functional.conv2d(padded, conv.weight, conv.bias, conv.stride, 0, conv.dilation, conv.groups)
 
 
+class _ReadOnce:
+    """A tensor (1, C, h, w) whose rows are read from the first to the last, and freed behind the reader."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        """Take the last tensor out of a list that nobody else has."""
+        tensor = tensors.pop()
+        _, channels, height, width = tensor.shape
+        # Memory of this size goes back to the system at once.
+        rows = max(1, _FREED_BYTES // (channels * width * tensor.element_size()))
+        self._parts = deque(tensor[:, :, first : first + rows].clone() for first in range(0, height, rows))
+        self._first = 0
+
+    def read(self, wanted: slice) -> Tensor:
+        """Return rows; those before them are gone."""
+        while self._first + self._parts[0].shape[2] <= wanted.start:
+            self._first += self._parts.popleft().shape[2]
+        found, first = [], self._first
+        for part in self._parts:
+            if first >= wanted.stop:
+                break
+            found.append(part[:, :, max(wanted.start - first, 0) : wanted.stop - first])
+            first += part.shape[2]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=2)
+
+
+class _Overlapping:
+    """A sum of strips that come in order and overlap; no row is touched before it is needed.
+
+    Memory that nobody has written to is not taken from the system.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._sums = torch.empty_like(like)
+        self._filled = 0
+
+    def add(self, passed: Tensor, rows: slice) -> None:
+        """Add a strip."""
+        again = max(0, self._filled - rows.start)
+        self._sums[:, :, self._filled : rows.start] = 0
+        self._sums[:, :, rows.start : rows.start + again] += passed[:, :, :again]
+        self._sums[:, :, rows.start + again : rows.stop] = passed[:, :, again:]
+        self._filled = max(self._filled, rows.stop)
+
+    def whole(self) -> Tensor:
+        """Return the sum, with zeros where no strip was."""
+        self._sums[:, :, self._filled :] = 0
+        return self._sums
+
+
 class _Chain:
     """Convolutions with norms and activations between them: a stem, or a downsampling layer."""
 
@@ -113,7 +180,8 @@ class _Chain:
             size = _convolved(conv, size)
         return size
 
-    def forward(self, x: Tensor) -> Steps:
+    def forward(self, x: Tensor, in_place: bool = False) -> Steps:
+        del in_place  # Inputs and outputs have different sizes.
         height, width = self.output_size((x.shape[2], x.shape[3]))
         output = x.new_empty(1, self._convs[-1].out_channels, height, width)
         for wanted in _strips(height, self._bytes_per_row(x)):
@@ -122,17 +190,22 @@ class _Chain:
             yield
         return output
 
-    def backward(self, x: Tensor, gradient: Tensor) -> Steps:
-        found = torch.zeros_like(x)
-        for wanted in _strips(gradient.shape[2], self._bytes_per_row(x)):
+    def backward_bytes(self, before: int, after: int) -> int:
+        # One is read, and copied before, while the other is made.
+        return max(before, 2 * after)
+
+    def backward(self, x: Tensor, gradients: list[Tensor]) -> Steps:
+        height = gradients[-1].shape[2]
+        gradient, found = _ReadOnce(gradients), _Overlapping(x)
+        for wanted in _strips(height, self._bytes_per_row(x)):
             needed = self._needed(wanted, x.shape[2])[0].needed
             with torch.enable_grad():
                 part = x[:, :, needed].detach().requires_grad_()
                 output = self._run(part, wanted, x.shape[2])
-                (passed,) = torch.autograd.grad(output, part, gradient[:, :, wanted])
-            found[:, :, needed] += passed
+                (passed,) = torch.autograd.grad(output, part, gradient.read(wanted))
+            found.add(passed, needed)
             yield
-        return found
+        return found.whole()
 
     def _bytes_per_row(self, x: Tensor) -> int:
         first = self._convs[0]
@@ -194,6 +267,26 @@ class _Added:
         self._waiting = later
 
 
+class _InputRows:
+    """Reads the rows of an input that strips need, also where the output is made in the same memory.
+
+    What a strip needs of the rows that were overwritten is kept from the strip before.
+    """
+
+    def __init__(self, x: Tensor, in_place: bool) -> None:
+        self._x, self._in_place = x, in_place
+        self._before, self._first, self._written = x[:, :, :0], 0, 0
+
+    def read(self, rows: _Rows) -> Tensor:
+        """Return what the next strip needs, before it is written."""
+        if not self._in_place:
+            return self._x[:, :, rows.needed]
+        left = self._before[:, :, rows.needed.start - self._first : self._written - self._first]
+        part = torch.cat([left, self._x[:, :, self._written : rows.needed.stop]], dim=2)
+        self._before, self._first, self._written = part, rows.needed.start, rows.wanted.stop
+        return part
+
+
 class _TiledBlock:
     """A residual block."""
 
@@ -205,17 +298,23 @@ class _TiledBlock:
     def output_size(self, size: Size) -> Size:
         return _convolved(self._block.dwconv, size)
 
-    def forward(self, x: Tensor) -> Steps:
+    def forward(self, x: Tensor, in_place: bool = False) -> Steps:
         block, (height, width) = self._block, self.output_size((x.shape[2], x.shape[3]))
-        output = x.new_empty(1, block.pwconv2.out_features, height, width)
+        in_place = in_place and self.overwrites
+        output = x if in_place else x.new_empty(1, block.pwconv2.out_features, height, width)
+        reader = _InputRows(x, in_place)
         kept: dict[int, Tensor] = {}
         share = (yield from self._share(x, kept)) if isinstance(block.grn, GRN) else None
         for wanted in _strips(height, self._bytes_per_row(width)):
-            hidden = kept.pop(wanted.start, None)
-            hidden = self._act(self._expanded(x, wanted)) if hidden is None else hidden
-            output[:, :, wanted] = self._finished(x, hidden, wanted, share)
+            rows, hidden = self._needed(x, wanted), kept.pop(wanted.start, None)
+            part = reader.read(rows)
+            hidden = self._act(self._expanded(part, rows, x.shape[2])) if hidden is None else hidden
+            output[:, :, wanted] = self._finished(part, hidden, rows, share)
             yield
         return output
+
+    def backward_bytes(self, before: int, after: int) -> int:
+        return after if self.overwrites else before + after
 
     def _bytes_per_row(self, width: int) -> int:
         return BYTES_PER_VALUE * self._hidden * width
@@ -228,26 +327,29 @@ class _TiledBlock:
         convolved = _convolve(self._block.dwconv, part, rows, height)
         return cast(Tensor, self._block.norm(convolved.permute(0, 2, 3, 1)))
 
-    def _expanded(self, x: Tensor, wanted: slice) -> Tensor:
+    def _expanded(self, part: Tensor, rows: _Rows, height: int) -> Tensor:
         """Return what goes into the activation, (1, rows, w, hidden)."""
+        return cast(Tensor, self._block.pwconv1(self._normed(part, rows, height)))
+
+    def _hidden_of(self, x: Tensor, wanted: slice) -> Tensor:
+        """Return the output of the activation for a strip of an input that is there as a whole."""
         rows = self._needed(x, wanted)
-        return cast(Tensor, self._block.pwconv1(self._normed(x[:, :, rows.needed], rows, x.shape[2])))
+        return self._act(self._expanded(x[:, :, rows.needed], rows, x.shape[2]))
 
     def _act(self, expanded: Tensor) -> Tensor:
         return cast(Tensor, self._block.act(expanded))
 
-    def _finished(self, x: Tensor, hidden: Tensor, wanted: slice, share: Tensor | None) -> Tensor:
-        """Return the output of the block from that of its activation."""
+    def _finished(self, part: Tensor, hidden: Tensor, rows: _Rows, share: Tensor | None) -> Tensor:
+        """Return the output of the block from that of its activation, and the rows of its input."""
         block = self._block
         if share is not None and isinstance(block.grn, GRN):
             hidden = block.grn.gamma * (hidden * share) + block.grn.beta + hidden
         branch = block.pwconv2(hidden)
         if block.gamma is not None:
             branch = block.gamma * branch
-        return cast(Tensor, self._shortcut(x, wanted) + branch.permute(0, 3, 1, 2))
-
-    def _shortcut(self, x: Tensor, wanted: slice) -> Tensor:
-        return cast(Tensor, self._block.shortcut(x[:, :, self._passed_by(wanted)]))
+        passed, first = self._passed_by(rows.wanted), rows.needed.start
+        shortcut = block.shortcut(part[:, :, passed.start - first : passed.stop - first])
+        return cast(Tensor, shortcut + branch.permute(0, 3, 1, 2))
 
     def _passed_by(self, wanted: slice) -> slice:
         """Return the rows of the input that the shortcut of these rows of the output takes."""
@@ -260,7 +362,7 @@ class _TiledBlock:
         keeps = height * self._bytes_per_row(width) <= KEPT_BYTES
         squares: Tensor | float = 0.0
         for wanted in _strips(height, self._bytes_per_row(width)):
-            hidden = self._act(self._expanded(x, wanted))
+            hidden = self._hidden_of(x, wanted)
             squares = squares + hidden.double().square().sum(dim=(1, 2), keepdim=True)
             if keeps:
                 kept[wanted.start] = hidden
@@ -272,8 +374,8 @@ class _TiledBlock:
     def _relative(response: Tensor) -> Tensor:
         return response / (response.mean(dim=-1, keepdim=True) + GRN.eps)
 
-    def backward(self, x: Tensor, gradient: Tensor) -> Steps:
-        through_grn = None
+    def backward(self, x: Tensor, gradients: list[Tensor]) -> Steps:
+        gradient, through_grn = gradients.pop(), None
         if isinstance(self._block.grn, GRN):
             through_grn = yield from self._grn_backward(x, gradient)
         found = _Added(gradient) if self.overwrites else _Summed(x)
@@ -312,7 +414,7 @@ class _TiledBlock:
         squares: Tensor | float = 0.0
         products: Tensor | float = 0.0
         for wanted in _strips(gradient.shape[2], self._bytes_per_row(gradient.shape[3])):
-            hidden = self._act(self._expanded(x, wanted)).double()
+            hidden = self._hidden_of(x, wanted).double()
             squares = squares + hidden.square().sum(dim=(1, 2), keepdim=True)
             after = self._at_hidden(gradient[:, :, wanted])
             products = products + (hidden * after).sum(dim=(1, 2), keepdim=True)

@@ -22,6 +22,8 @@ Explain = Callable[[str, Tensor, Tensor], Tensor]
 
 The memory of the gradient is used again afterwards.
 """
+Arrive = Callable[[int, Tensor, Tensor], None]
+"""Takes the index of a layer, its output and the gradient by it, (1, C, h, w) each."""
 Score = Callable[[Tensor], Tensor]
 """Takes the logits (1, classes), and returns the number whose gradient is wanted."""
 
@@ -34,10 +36,13 @@ class Segment:
     ----------
     start, stop
         The index of the first layer, and that after the last one.
+    one_by_one
+        Whether the inputs of its layers are made again one by one, each from the first, and not kept together.
     """
 
     start: int
     stop: int
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class Plan:
         return frozenset(segment.start for segment in self.segments)
 
 
-def plan_of(model: LoadedModel, nodes: Sequence[str], apart: int = 1, end: str = "") -> Plan:
+def plan_of(model: LoadedModel, nodes: Sequence[str], apart: int = 1, end: str = "", sparing: int = 0) -> Plan:
     """Plan a pass whose way back ends at the earliest of some nodes.
 
     Parameters
@@ -75,6 +80,8 @@ def plan_of(model: LoadedModel, nodes: Sequence[str], apart: int = 1, end: str =
         How many layers a segment has at the most; it has only layers of one stage.
     end
         The node that the way back begins at; the last stage by default.
+    sparing
+        In how many stages, from the first, the inputs of a segment's layers are made again one by one.
     """
     assert isinstance(model.module, ConvNeXt)
     layers = layers_of(model.module)
@@ -86,11 +93,12 @@ def plan_of(model: LoadedModel, nodes: Sequence[str], apart: int = 1, end: str =
         index = -1 if node == INPUT else order.index(trunk_node(model, node))
         wanted[index] = (*wanted.get(index, ()), node)
     segments: list[Segment] = []
-    start = min(wanted) + 1
+    start, stage = min(wanted) + 1, 0
     for index in range(start, len(layers)):
         if layers[index].ends_stage or index + 1 == len(layers) or index + 1 - start == apart:
-            segments.append(Segment(start, index + 1))
+            segments.append(Segment(start, index + 1, stage < sparing))
             start = index + 1
+        stage += layers[index].ends_stage
     return Plan(layers=layers, wanted=wanted, segments=tuple(segments))
 
 
@@ -101,9 +109,11 @@ def tiled_outputs(
     assert isinstance(model.module, ConvNeXt)
     left, found, x = set(nodes), {}, tensor
     with torch.no_grad():
+        is_needed = True
         for named in layers_of(model.module):
-            x = yield from named.layer.forward(x)
-            if named.node in left:
+            x = yield from named.layer.forward(x, in_place=not is_needed)
+            is_needed = named.node in left
+            if is_needed:
                 left.remove(named.node)
                 found[named.node] = x[0]
             if not left:
@@ -205,19 +215,41 @@ def _there_and_back(
         for index, named in enumerate(plan.layers):
             if index in plan.starts:
                 kept.append(x)
-            x = yield from named.layer.forward(x)
+            is_needed = index in plan.starts or (keeps_outputs and index - 1 in plan.wanted)
+            x = yield from named.layer.forward(x, in_place=not is_needed)
             if keeps_outputs:
                 outputs |= dict.fromkeys(plan.wanted.get(index, ()), x[0])
-        gradient = begin_back(x)
-        arrive(len(plan.layers) - 1, x, gradient)
+        gradients = [begin_back(x)]
+        arrive(len(plan.layers) - 1, x, gradients[-1])
         del x
         for segment in reversed(plan.segments):
-            inputs = [kept.pop()]
-            for named in plan.layers[segment.start : segment.stop - 1]:
-                inputs.append((yield from named.layer.forward(inputs[-1])))
-            for index in reversed(range(segment.start, segment.stop)):
-                given = inputs.pop()
-                gradient = yield from plan.layers[index].layer.backward(given, gradient)
-                arrive(index - 1, given, gradient)
-                del given
+            back = _one_by_one if segment.one_by_one else _together
+            yield from back(plan, segment, kept, gradients, arrive)
     return outputs, explained
+
+
+def _together(
+    plan: Plan, segment: Segment, kept: list[Tensor], gradients: list[Tensor], arrive: Arrive
+) -> Generator[None, None, None]:
+    """Go back through a segment, with all inputs of its layers at hand."""
+    inputs = [kept.pop()]
+    for named in plan.layers[segment.start : segment.stop - 1]:
+        inputs.append((yield from named.layer.forward(inputs[-1])))
+    for index in reversed(range(segment.start, segment.stop)):
+        given = inputs.pop()
+        gradients.append((yield from plan.layers[index].layer.backward(given, gradients)))
+        arrive(index - 1, given, gradients[-1])
+        del given
+
+
+def _one_by_one(
+    plan: Plan, segment: Segment, kept: list[Tensor], gradients: list[Tensor], arrive: Arrive
+) -> Generator[None, None, None]:
+    """Go back through a segment, and make each layer's input again when it is needed."""
+    first = kept.pop()
+    for index in reversed(range(segment.start, segment.stop)):
+        given = first
+        for number, named in enumerate(plan.layers[segment.start : index]):
+            given = yield from named.layer.forward(given, in_place=number > 0)
+        gradients.append((yield from plan.layers[index].layer.backward(given, gradients)))
+        arrive(index - 1, given, gradients[-1])

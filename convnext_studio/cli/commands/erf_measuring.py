@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
 from convnext_studio.cli.options import model_request
 from convnext_studio.cli.progress_bars import draw_bar
+from convnext_studio.common.bounded_files import open_archive
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
 from convnext_studio.decoding.decoder_process import Decoder
@@ -33,6 +34,7 @@ from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers i
 )
 from convnext_studio.engine.server.workspace import Workspace
 from convnext_studio.erf import REPLKNET_INPUT_PX, definition, side_text
+from convnext_studio.erf.field_files import archived_json, bounded_array
 from convnext_studio.export import export_fields, safe_stem
 from convnext_studio.export.safe_files import make_directory, write_file
 from convnext_studio.model.architecture import Architecture, TimmConfig
@@ -90,7 +92,7 @@ def measure_network(
         If nothing can be measured, or the file cannot be written. The sum so far is saved in any case.
     """
     file, identity = stem.with_name(f"{stem.name}{SUFFIX}"), _identity(measurement)
-    saved = _read(file, identity)
+    saved = read_saved(file, identity)
     inputs = measurement.inputs
     what = f"Measuring {measurement.model.title}"
     if saved is not None:
@@ -161,14 +163,15 @@ def _save(
     write_file(file, lambda opened: opened.write(buffer.getvalue()))
 
 
-def _read(file: Path, identity: str) -> _Saved | None:
+def read_saved(file: Path, identity: str) -> _Saved | None:
     """Return the saved state of the same measurement, or None; if the file cannot be used, print why."""
     if not file.exists():
         return None
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            about: dict[str, Any] = json.loads(str(arrays["about"]))
-            total = np.asarray(arrays["total"], dtype=np.float64)
+        with open_archive(file) as archive:
+            about = archived_json(archive)
+            with archive.open("total.npy") as member:
+                total = np.asarray(bounded_array(member, file.name), dtype=np.float64)
         if about["identity"] != identity:
             print(f"{file.name} belongs to another measurement; starting from scratch.", file=sys.stderr)
             return None

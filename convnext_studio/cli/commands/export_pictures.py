@@ -153,7 +153,8 @@ def _compared(
         return run(replace(request, network="B"))
 
     # Fields are compared on inputs of one size, that of A.
-    side = of_a.receptive_field.field_map.shape[0]
+    is_squashed = options.protocol == "replknet"
+    side = of_a.receptive_field.field_map.shape[0] if is_squashed else model.input_px
     node = nodes[(options.node or model.config.stages[-1])].b
     of_b = _contents(run_b, beside, node, of_a.image, images, target, options, input_px=side)
     matched = {match.b: run_b(FeatureMaps(image=of_a.image.key, node=match.b)) for match in nodes.values()}
@@ -180,6 +181,7 @@ def _contents(
         count=options.field_count,
         fills_up=True,
         protocol=options.protocol,
+        framing="squashed" if options.protocol == "replknet" else "own",
         input_px=input_px,
     )
     prediction: Prediction = run(Predict(image=image.key, target=target))

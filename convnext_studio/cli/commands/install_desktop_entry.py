@@ -79,7 +79,7 @@ def program() -> list[str]:
     """Return the command that starts the program: its script if it is installed, else this Python."""
     beside = Path(sys.executable).with_name(NAME)
     script = str(beside) if beside.is_file() else shutil.which(NAME)
-    return [script] if script else [sys.executable, "-m", "convnext_studio"]
+    return [script] if script else [sys.executable, "-P", "-m", "convnext_studio"]
 
 
 def install(root: Path, command: list[str]) -> list[Path]:

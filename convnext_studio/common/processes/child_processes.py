@@ -1,36 +1,18 @@
-"""Child processes of this program: where they find modules, and the streams to their parent."""
+"""Child processes of this program: their command, and the streams to their parent."""
 
 import contextlib
 import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Literal, cast
 
-import convnext_studio
-
 _PIPE_BYTES = 1 << 20
-_OWN_FOLDER = Path(convnext_studio.__file__).resolve().parents[1]
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of this program in a new Python, which ignores the current folder."""
     return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def environment() -> dict[str, str]:
-    """The environment for it: the child finds modules where its parent does, but not in the current folder.
-
-    A file that happens to be called ``numpy.py`` there would be run otherwise.
-    """
-    here = Path.cwd().resolve()
-    folders = [entry for entry in sys.path if entry and (_is_own(entry) or Path(entry).resolve() != here)]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
-
-
-def _is_own(entry: str) -> bool:
-    return Path(entry).resolve() == _OWN_FOLDER
 
 
 def streams_of(child: "subprocess.Popen[bytes]") -> tuple[io.FileIO, io.FileIO]:

@@ -4,15 +4,14 @@ import zipfile
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.npy_headers import read_npy_header
 from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, damaged, no_such_frame
 
 _MOST_BANDS = 32
 _MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 10_000
 
 
 def size(stream: BinaryIO, name: str) -> tuple[int, int]:
@@ -135,9 +134,7 @@ def _member(stream: BinaryIO, name: str) -> tuple[BinaryIO, list[str]]:
 def _header(member: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     """Return shape, type and whether columns come first; types that hold objects are refused."""
     try:
-        version = npy.read_magic(member)
-        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = reader(member, max_header_size=_LONGEST_HEADER)
+        shape, by_columns, dtype = read_npy_header(member)
     except ValueError as error:
         raise StudioError(
             f"“{name}” is damaged: its header is no array's.", "Copy or download it again."

@@ -236,7 +236,14 @@ def _check_decodable(page: Page, name: str) -> None:
 def _samples(page: Page, name: str) -> NDArray[Any]:
     """Return the stored samples, (H, W, bands)."""
     _check_is_complete(page, name)
-    stored = page.asarray(maxworkers=1)
+    try:
+        stored = page.asarray(maxworkers=1)
+    except (ValueError, NotImplementedError) as error:
+        if "not supported" not in str(error):
+            raise
+        said = getattr(page.compression, "name", page.compression)
+        kind = f"a TIFF of {_bits(page)}-bit samples with the compression {said} and predictor {page.predictor}"
+        raise not_decoded(name, kind) from error
     height, width, bands = page.imagelength, page.imagewidth, page.samplesperpixel
     planes = bands if page.planarconfig == 2 else 1
     shaped = stored.reshape(planes, page.imagedepth, height, width, bands // planes)[:, 0]

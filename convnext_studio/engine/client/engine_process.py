@@ -8,8 +8,9 @@ import threading
 
 from msgspec import Struct
 
-from convnext_studio.common.processes.child_processes import environment, python_command, streams_of
+from convnext_studio.common.processes.child_processes import python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.common.processes.module_search import environment
 from convnext_studio.protocol.connection.message_codec import decode_message
 from convnext_studio.protocol.connection.transport import Channel
 from convnext_studio.protocol.envelope import Message

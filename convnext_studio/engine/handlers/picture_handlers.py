@@ -1,11 +1,11 @@
 """Handlers that list, check, open, show and close pictures."""
 
-import hashlib
 import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
+from convnext_studio.common.bounded_files import digest
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
@@ -169,8 +169,7 @@ def check_pictures(
 def _sha256(path: str) -> str:
     file = file_of(path)
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return digest(file)
     except OSError as error:
         raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
 

@@ -22,6 +22,7 @@ from convnext_studio.analysis.features import (
     to_arrays,
     trunk_node,
 )
+from convnext_studio.analysis.graphed_pass import GraphedPass, can_be_graphed, graphed_pass
 from convnext_studio.analysis.tiling.tiled_memory import steps_of
 from convnext_studio.analysis.tiling.tiled_passes import tiled_pass
 from convnext_studio.common.errors import StudioError
@@ -32,6 +33,7 @@ from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.large_inputs import tiled_plan
 from convnext_studio.engine.server.node_outputs import finished, in_tiles, keep_outputs
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.protocol.attributions import Map
@@ -151,7 +153,11 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
     """Predict with one forward and one backward pass, and cache the stages' maps and the nodes' outputs."""
     _check_target(workspace, request)
     tensor, geometry = workspace.input(request.image)
-    result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
+    graphed = _graphed_pass(workspace, request, tensor)
+    if graphed is None:
+        result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
+    else:
+        result = graphed(tensor)
     keep_outputs(workspace, request.image, result.trunk)
     return _prediction_of(
         workspace,
@@ -162,6 +168,17 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
         _cams(workspace, result, geometry),
         geometry,
     )
+
+
+def _graphed_pass(workspace: Workspace, request: Predict, tensor: Tensor) -> GraphedPass | None:
+    """Return the pass as a CUDA graph for a frame of a live source, if it can be one; None otherwise."""
+    is_usual = request.target is None and workspace.precision == "float32" and not workspace.is_changed_inside
+    if number_of(request.image) is None or not is_usual or not can_be_graphed(tensor):
+        return None
+    if workspace.frame_pass is None or workspace.frame_pass[0] != tensor.shape:
+        workspace.frame_pass = None  # Its memory is free before more is needed.
+        workspace.frame_pass = tensor.shape, graphed_pass(workspace.model, tensor)
+    return workspace.frame_pass[1]
 
 
 def _check_target(workspace: Workspace, request: Predict) -> None:

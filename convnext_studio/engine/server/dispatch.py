@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Generator
+from contextlib import nullcontext
 from typing import Protocol, cast
 
 from msgspec.structs import replace
@@ -66,7 +67,9 @@ class Dispatcher:
     def share_model(self, other: "Dispatcher") -> ModelInfo:
         """Use the network A of another dispatcher as the network B of this one, too, without a copy."""
         opened = other._workspace
-        self._workspaces["B"].open_model(opened.model, opened.precision)
+        # Its changes inside are set in its module already; those of pictures are the workspace's.
+        changes = nullcontext() if opened.is_changed_inside else None
+        self._workspaces["B"].open_model(opened.model, opened.precision, changes, opened.retouched)
         return model_info(opened.model, opened.precision)
 
     def with_changes(self, request: Intervene) -> tuple["Dispatcher", ModelInfo]:

@@ -14,9 +14,9 @@ from convnext_studio.model.nodes import BYTES_PER_VALUE, Size, input_grid
 
 WHOLE_BYTES = 1 << 30
 """The largest pass, over the model, that is made in one piece on the CPU."""
-TILED_BYTES = 1_850_000_000
-"""The largest pass, over the model, that is made in tiles on the CPU: with the picture and what is kept of the
-answer, less than 2 GB."""
+TILED_BYTES = 1_550_000_000
+"""The largest pass, over the model, that is made in tiles on the CPU. The picture and what is kept of an answer
+come to that: in all it is to be less than 2 GB, with room to spare."""
 MOST_TIMES_TRAINED = 16
 """How many times the pixels of its training a network of another family is shown in one piece."""
 

@@ -4,14 +4,18 @@ from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from copy import copy
 from itertools import count
+from typing import Any
 
 import numpy as np
+import torch
 from msgspec import Struct
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from convnext_studio.analysis.graphed_pass import GraphedPass
+from convnext_studio.analysis.receptive_field import FieldSoFar
 from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
@@ -34,6 +38,7 @@ CACHE_BYTES = 1 << 30
 PICTURE_BYTES = 1 << 29
 OUTPUT_BYTES = 1 << 29
 MASKED_BYTES = 1 << 26
+FIELD_BYTES = 1 << 28
 
 ShouldStop = Callable[[], bool]
 Work = Generator[Progress, None, Payload]
@@ -67,8 +72,13 @@ class Workspace:
         of the forward pass.
     masked_outputs
         The logits of pictures with pixels removed, (N, classes), by `key`.
+    frame_fields
+        The receptive fields of single frames of a live source, by `key`: the next average needs most of them.
     probe
         The last unit probe with its key, since neighbouring units are likely to be next.
+    frame_pass
+        The pass for frames of a live source as a CUDA graph, with the size of the input; None in place of the
+        pass if it cannot be captured. None before there was a frame, and on devices other than CUDA.
     compared
         The other networks that are measured beside the open one.
     other
@@ -94,9 +104,11 @@ class Workspace:
         self.results: ByteCache[Answer] = ByteCache(cache_bytes, kept_bytes)
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, kept_bytes)
         self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, kept_bytes)
-        caches = (self.results, self.outputs, self.masked_outputs, *self.pictures.caches)
+        self.frame_fields: ByteCache[FieldSoFar] = ByteCache(FIELD_BYTES, lambda one: one.total.nbytes)
+        caches = (self.results, self.outputs, self.masked_outputs, self.frame_fields, *self.pictures.caches)
         self._capacities = tuple((cache, cache.capacity_bytes) for cache in caches)
         self.probe: tuple[Hashable, UnitProbe] | None = None
+        self.frame_pass: tuple[torch.Size, GraphedPass | None] | None = None
         self.compared = ComparedNetworks()
         self.other: Workspace | None = None
         self._changes = ExitStack()
@@ -106,7 +118,7 @@ class Workspace:
     def beside(self) -> "Workspace":
         """Return a workspace for a second network; pictures and caches, with their limits, are shared."""
         second = copy(self)
-        second._model, second.probe, second.model_number = None, None, 0
+        second._model, second.probe, second.model_number, second.frame_pass = None, None, 0, None
         second._changes, second.is_changed_inside, second.retouched = ExitStack(), False, {}
         second.other, self.other = self, second
         return second
@@ -155,10 +167,11 @@ class Workspace:
     def close_model(self) -> None:
         """Close the open model, if there is one, and discard its results."""
         number = self.model_number
-        for cache in (self.results, self.outputs, self.masked_outputs):
+        for cache in self._caches:
             cache.forget_where(lambda key, _: isinstance(key, tuple) and key[0] == number)
         self._changes.close()
         self._model, self.probe, self.is_changed_inside, self.retouched = None, None, False, {}
+        self.frame_pass = None
         self.model_number = next(self._numbers)
 
     def swap_models(self) -> None:
@@ -169,6 +182,7 @@ class Workspace:
             self.precision, other.precision = other.precision, self.precision
             self.model_number, other.model_number = other.model_number, self.model_number
             self.probe, other.probe = other.probe, self.probe
+            self.frame_pass, other.frame_pass = other.frame_pass, self.frame_pass
             self._changes, other._changes = other._changes, self._changes
             self.is_changed_inside, other.is_changed_inside = other.is_changed_inside, self.is_changed_inside
             self.retouched, other.retouched = other.retouched, self.retouched
@@ -211,9 +225,13 @@ class Workspace:
         keys = {picture_of(key) for key in keys}
         self.pictures.close(keys)
         closed = frozenset(keys)
-        for cache in (self.results, self.outputs, self.masked_outputs):
+        for cache in self._caches:
             cache.forget_where(lambda question, _: _mentions(question, closed))
         self.probe = None
+
+    @property
+    def _caches(self) -> tuple[ByteCache[Any], ...]:
+        return self.results, self.outputs, self.masked_outputs, self.frame_fields
 
     def picture(self, key: str) -> DecodedImage:
         """Return an opened picture, decoding it if its pixels are not cached.

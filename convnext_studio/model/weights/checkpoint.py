@@ -18,6 +18,7 @@ from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
+from convnext_studio.common.foreign_text import one_line
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, read_header
@@ -103,8 +104,10 @@ class Description:
                 config=ConvNeXtConfig.from_dict(values["config"]),
                 labels=tuple(str(label) for label in values["labels"]),
                 preprocessing=read_preprocessing(values["preprocessing"]),
-                title=str(values["title"]),
-                provenance={str(name): str(value) for name, value in values["provenance"].items()},
+                title=one_line(str(values["title"])) if values["title"] else "",
+                provenance={
+                    one_line(str(name)): one_line(str(value)) for name, value in values["provenance"].items()
+                },
                 is_multi_label=values.get("is_multi_label") is True,
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -336,7 +336,7 @@ def _own(path: Path, stem: Stem) -> Weights:
     return Weights(
         config=stem.applied_to(file.config),
         state_dict=file.state_dict,
-        labels=file.labels,
+        labels=cleaned(file.labels),
         preprocessing=file.preprocessing,
         title=file.title,
         notes=(

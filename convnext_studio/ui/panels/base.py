@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -21,7 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.model.frame_keys import number_of
-from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.envelope import Network, Request
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.render import DIVERGING, OPACITY, SEQUENTIAL
 from convnext_studio.ui.panels.python_of_two import lines_of_two
@@ -32,12 +35,13 @@ from convnext_studio.ui.state.live.rates import FrameRate
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.choices import Switch, WordedBox
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
+_LEAST_CAPTION_PX = 150
 COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
 
 
@@ -59,6 +63,8 @@ class FrameLabel(ElidedLabel):
         self._state = state
         self._follows = follows
         self._last: int | None = None
+        self._line = ""
+        self.setText("frame")  # For the height, which stays.
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAccessibleName("Frame")
@@ -66,6 +72,16 @@ class FrameLabel(ElidedLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
         state.picture_selected.connect(self._follow)
+
+    def text(self) -> str:
+        """Return what is said."""
+        return self._line
+
+    def _say(self, text: str) -> None:
+        """Say something else; with `setText`, Qt would lay the panel out anew for every frame."""
+        if text != self._line:
+            self._line = text
+            self.update()
 
     def count(self, number: int | None) -> None:
         """Take note that the panel shows that frame now; None if it shows none."""
@@ -81,7 +97,7 @@ class FrameLabel(ElidedLabel):
         if number is None:
             # The first is a frozen frame: the line stays, so that nothing moves.
             self.setVisible(bool(self.text()))
-            self.setText("")
+            self._say("")
             self._own.clear()
             self._of_picture.clear()
             return
@@ -94,12 +110,47 @@ class FrameLabel(ElidedLabel):
             return
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of
-        self.setText(
+        self._say(
             f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
             if lags
             else f"frame {number + 1:,} · {own:.1f}/s"
         )
         self.show()
+
+
+class _CaptionRow(QWidget):
+    """A caption with badges beside it, or below it where it would become a narrow column."""
+
+    def __init__(self, caption: QLabel, badges: tuple[QLabel, ...]) -> None:
+        super().__init__()
+        self._badges = badges
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(caption, 1)
+        row = QHBoxLayout()
+        row.addStretch()
+        for badge in badges:
+            badge.hide()
+            row.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
+        self._layout.addLayout(row)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Arrange the badges for this width."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        """Arrange the badges that there are now."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        wanted = [badge.sizeHint().width() for badge in self._badges if not badge.isHidden()]
+        is_narrow = bool(wanted) and self.width() - sum(wanted) < scaled_px(_LEAST_CAPTION_PX)
+        direction = QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight
+        if direction != self._layout.direction():
+            self._layout.setDirection(direction)
 
 
 class Panel(QWidget):
@@ -115,6 +166,8 @@ class Panel(QWidget):
         Whether the panel shows data of the open model, so that random weights have to be marked.
     compares
         Whether the panel can show the second network, too; otherwise it shows the first, whatever is chosen.
+    follows_changes
+        Whether a panel that does not compare shows what is seen after changes, where that is chosen.
     follows_picture
         Whether the panel shows a picture as soon as it is selected, and asks nothing about it.
     controls
@@ -126,6 +179,7 @@ class Panel(QWidget):
     title = ""
     is_of_model = True
     compares = False
+    follows_changes = False
     follows_picture = False
     python_asked = Signal(object)  # PythonLines: the script of the panel is to be copied
 
@@ -137,7 +191,7 @@ class Panel(QWidget):
         self.controls = ControlRow(f"More controls of “{self.title}”")
         self._badge = random_badge()
         self._changed_badge = changed_badge()
-        self._notice = QLabel()
+        self._notice = PlainLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setProperty("muted", True)
@@ -150,7 +204,7 @@ class Panel(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
         self._said = ""
-        self._caption = QLabel()
+        self._caption = PlainLabel()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
         self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -163,12 +217,7 @@ class Panel(QWidget):
         layout.addWidget(self._stack, 1)
         self.frame_label = FrameLabel(state, self.follows_picture)
         layout.addWidget(self.frame_label)
-        below = QHBoxLayout()
-        below.addWidget(self._caption, 1)
-        for small in (self._changed_badge, self._badge):
-            small.hide()
-            below.addWidget(small, alignment=Qt.AlignmentFlag.AlignBottom)
-        layout.addLayout(below)
+        layout.addWidget(_CaptionRow(self._caption, (self._changed_badge, self._badge)))
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
         self._show_badge()
@@ -206,6 +255,18 @@ class Panel(QWidget):
         return self.compares and self.state.second.model is not None
 
     @property
+    def network(self) -> Network:
+        """The network that a panel asks which follows changes: B is the first one with changes."""
+        second = self.state.second
+        is_after = self.follows_changes and second.is_changed_first and second.shown == "second"
+        return "B" if is_after else "A"
+
+    @property
+    def asked_model(self) -> ModelInfo | None:
+        """The network that the panel asks about."""
+        return self.state.second.model if self.network == "B" else self.state.model
+
+    @property
     def caption(self) -> str:
         """The line below the content."""
         return self._said
@@ -240,6 +301,9 @@ class Panel(QWidget):
         """Set the caption, which gives the scale and geometry of the content in words."""
         if text and self.is_of_networks:
             text = f"{self.state.second.choice.text()}: {text}"
+        elif text and self.follows_changes and self.state.second.is_changed_first:
+            choice = self.state.second.choice
+            text = f"{choice.second if self.network == 'B' else choice.first}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))
         self.setAccessibleDescription(text or self.notice)
@@ -271,7 +335,8 @@ class Panel(QWidget):
         model, second = self.state.model, self.state.second
         pair = second.pair
         if not self.compares or pair is None or second.shown == "first":
-            return None if model is None else lines_of(question, model)
+            lines = None if model is None else lines_of(question, model)
+            return lines if lines is None or self.network == "A" else replace(lines, network=self.network)
         return lines_of_two(question, pair, second.shown, second.choice.curtain if share is None else share)
 
     @property
@@ -279,7 +344,7 @@ class Panel(QWidget):
         """The title of the network or the networks that the panel is about."""
         if self.compares:
             return self.state.second.title
-        return "" if self.state.model is None else self.state.model.title
+        return "" if self.asked_model is None else self.asked_model.title
 
     @property
     def is_of_random_weights(self) -> bool:
@@ -287,6 +352,11 @@ class Panel(QWidget):
         if self.compares:
             return self.state.second.marks_random_weights
         return self.state.model is not None and self.state.model.random_weights
+
+    @property
+    def is_of_changes(self) -> bool:
+        """Whether what the panel shows was computed with changes."""
+        return self.network == "B" or (self.compares and self.state.second.marks_changes)
 
     def contents(
         self, name: str, values: NDArray[Any] | None = None, python: PythonLines | None = None
@@ -329,12 +399,12 @@ class Panel(QWidget):
 
     def _show_badge(self, _changed: object = None) -> None:
         self._badge.setVisible(self.is_of_model and self.is_of_random_weights)
-        self._changed_badge.setVisible(self.is_of_model and self.compares and self.state.second.marks_changes)
+        self._changed_badge.setVisible(self.is_of_model and self.is_of_changes)
 
 
 def random_badge() -> QLabel:
     """Return the badge that marks random weights."""
-    badge = QLabel("random weights")
+    badge = PlainLabel("random weights")
     badge.setProperty("badge", True)
     badge.setToolTip("This network has learnt nothing: you see what chance made of the picture.")
     return badge
@@ -342,7 +412,7 @@ def random_badge() -> QLabel:
 
 def changed_badge() -> QLabel:
     """Return the badge that marks what is computed with changes."""
-    badge = QLabel("changed")
+    badge = PlainLabel("changed")
     badge.setProperty("badge", True)
     badge.setToolTip("This is computed with the changes that are listed over the network.")
     return badge
@@ -350,7 +420,7 @@ def changed_badge() -> QLabel:
 
 def plain_label(role: str = "", text: str = "") -> QLabel:
     """Return a label with plain text that wraps and can be copied, styled by one of the theme's roles."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setWordWrap(True)
@@ -366,7 +436,7 @@ def choice(name: str, tip: str, items: Iterable[tuple[str, object]], word: str |
     """
     box = WordedBox(name if word is None else word)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     for text, data in items:
         box.addItem(text, data)
     box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -13,6 +13,7 @@ from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.state.app_state import NO_MODEL
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 
@@ -129,7 +130,7 @@ class ShownAnswer:
         elif self.answer is not None and self._networks != self._shown_of:
             self._panel.show_notice(self._waiting)
 
-    def remove_unless_of(self, model: ModelInfo) -> bool:
+    def remove_unless_of(self, model: ModelInfo | None) -> bool:
         """Remove an answer of another network, and return whether there was one."""
         if self.answer is None or self._answered_by is model:
             return False
@@ -216,6 +217,8 @@ class PanelQuery(QObject):
         panel.set_query(self)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
+        if panel.follows_changes:
+            panel.state.second.shown_changed.connect(self._follow_changes)
         if self.second is not None:
             self.second.changed.connect(self._show_again)
             panel.state.second.shown_changed.connect(self._show_again)
@@ -367,7 +370,7 @@ class PanelQuery(QObject):
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
     def _model(self) -> ModelInfo | None:
-        return self.panel.state.model if self._needs_model else None
+        return self.panel.asked_model if self._needs_model else None
 
     def _recalled(self, question: Request) -> Payload | None:
         return None if self._recall is None else self._recall(question)
@@ -389,6 +392,12 @@ class PanelQuery(QObject):
     def _remove_content_of_another_model(self, model: ModelInfo) -> None:
         if self._content.remove_unless_of(model):
             self.changed.emit()
+
+    def _follow_changes(self) -> None:
+        """Ask the network that is shown now: the one with changes, or the one without."""
+        if self._content.remove_unless_of(self._model):
+            self.changed.emit()
+        self.schedule()
 
     def _show_again(self) -> None:
         self._content.show_again()
@@ -434,7 +443,7 @@ class StopButton(QPushButton):
     def __init__(self, query: PanelQuery, tip: str) -> None:
         super().__init__("Stop")
         self._query = query
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setEnabled(False)
         self.clicked.connect(lambda: query.stop() if query.is_running else query.ask_again())
         query.changed.connect(self._follow)

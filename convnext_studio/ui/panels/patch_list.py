@@ -72,7 +72,7 @@ class PatchList(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(name)
-        self.setToolTip(f"Click a patch, or press Enter on it, to see that picture and {word}")
+        self.setToolTip(plain_tip(f"Click a patch, or press Enter on it, to see that picture and {word}"))
         follow_text(self, self._fit_text)
         self.itemActivated.connect(self._choose)
         self.itemClicked.connect(self._choose)
@@ -223,7 +223,7 @@ def _describe(result: StrongestPatchesResult, model: ModelInfo | None) -> str:
     elif any(patch.is_global for patch in result.patches):
         said.append("every unit sees the whole input")
     elif any(patch.is_clipped for patch in result.patches):
-        said.append("theoretical fields, clipped at the border")
+        said.append("theoretical fields, clipped at the edge")
     elif result.patches:
         said.append("theoretical fields")
     if any(framing_of(patch.image).is_padded for patch in result.patches):

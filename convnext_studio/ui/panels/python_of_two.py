@@ -93,13 +93,17 @@ def _explained(request: Explain, pair: Pair, shown: Shown, share: float) -> Pyth
     return explained_by_two(request, pair, shown, share)
 
 
-def explained_by_two(request: Explain, pair: Pair, shown: Shown, share: float, node: str = "") -> PythonLines:
+def explained_by_two(
+    request: Explain, pair: Pair, shown: Shown, share: float, node: str = "", part: str = ""
+) -> PythonLines:
     """Return the lines for one map of an explanation of both networks.
 
     Parameters
     ----------
     node
         Which of several maps; the last one if empty.
+    part
+        ``target_maps`` or ``against_maps`` for one of the maps that a difference of two classes subtracts.
     """
     nodes: list[str] = []
     if method_named(request.method).kind == "cam":
@@ -108,7 +112,18 @@ def explained_by_two(request: Explain, pair: Pair, shown: Shown, share: float, n
     places = () if not nodes else (nodes if request.average else nodes[0],)
     named = _chosen(pair, *nodes) | explanation_options(request)
     found = call("comparison.attribution", PICTURE, request.method, *places, **named)
-    return _compared(_part(found, shown, share), request.image)
+    if not part:
+        return _compared(_part(found, shown, share), request.image)
+    lines = (
+        f"found = {found}",
+        f"[a] = found.a.result.{part}.values()",
+        f"[b] = found.b.result.{part}.values()",
+        "at_a, at_b = found.places",
+        "values = difference_of(a, at_a, b, at_b)"
+        if shown == "difference"
+        else f"values = curtain_of(a, at_a, b, at_b, {share!r})",
+    )
+    return PythonLines(lines, (request.image,), compares=True)
 
 
 def _predictions(request: Predict, _pair: Pair, shown: Shown, _share: float) -> PythonLines:

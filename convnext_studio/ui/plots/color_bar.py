@@ -27,6 +27,7 @@ from convnext_studio.render import (
 from convnext_studio.ui.plots.image_view import asks_for_escape
 from convnext_studio.ui.plots.scene import Bitmap
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -145,7 +146,7 @@ class ColorBar(QWidget):
         beyond = "" if self._scale is None else self._scale.clipping.text
         tips = [f"There are {beyond}, shown in the colour of that end" if beyond else ""]
         tips.append(_ADJUST_TIP if self._is_adjustable else "")
-        self.setToolTip(". ".join(tip for tip in tips if tip))
+        self.setToolTip(plain_tip(". ".join(tip for tip in tips if tip)))
         if self._can_adjust:
             upright, lying = Qt.CursorShape.SizeVerCursor, Qt.CursorShape.SizeHorCursor
             self.setCursor(upright if self._is_upright else lying)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStackedLayout, QWidget
 
 from convnext_studio.render import Limits, format_number, limits_of, number_ticks
 from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Bars, Curve, Numbers, Ticks
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 if TYPE_CHECKING:  # pyqtgraph is imported when the first plot has something to show.
     from convnext_studio.ui.plots.canvas.axes_view import AxesView
@@ -37,7 +38,7 @@ class CurvePlot(QWidget):
         self._marks: tuple[AxisMark, ...] = ()
         self._names: Ticks = ()
         self._view: AxesView | None = None
-        self._notice = QLabel()
+        self._notice = PlainLabel()
         self._notice.setTextFormat(Qt.TextFormat.PlainText)
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)

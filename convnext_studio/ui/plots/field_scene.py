@@ -177,7 +177,7 @@ def field_scene(
     ]
     box = theoretical_box(view)
     if box is not None:
-        label = "theory" if is_small else f"theoretical · {theoretical_text(view, box)}"
+        label = "theoretical" if is_small else f"theoretical · {theoretical_text(view, box)}"
         marks.append(
             Mark(clipped(box, width, height), label, theme.DARK.warning, dashed=True, beside=not is_small)
         )
@@ -315,7 +315,10 @@ def describe(view: FieldView, shown: ShownScale, progress: str = "") -> str:
     unit = unit_of(view)
     if unit is not None:
         said.append(f"unit (y {unit[0]}, x {unit[1]})")
-    said.append(f"input {width} × {height} px")
+    fitted = view.fitted if isinstance(view, ReceptiveFieldResult) else ""
+    # “input 224 × 224 px, pictures cropped to it”
+    how = f", pictures {fitted.rpartition(' ')[0]}" if fitted else ""
+    said.append(f"input {width} × {height} px{how}")
     said.extend(_theoretical_words(view))
     own_scale = DEFINITIONS[view.protocol].scale
     if scale != own_scale:

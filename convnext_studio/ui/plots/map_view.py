@@ -22,6 +22,7 @@ from convnext_studio.ui.plots.image_view import ImageView, asks_for_escape
 from convnext_studio.ui.plots.measuring.measurements import MEASURES, LineProfile, profile_of
 from convnext_studio.ui.plots.saving.view_saver import DragOut, ViewContents, ViewSaver
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -69,7 +70,7 @@ class MapView(QWidget):
             ("&1:1 (F8)", "Show one pixel per screen pixel", self.view.show_pixels),
         ):
             action = self.saver.menu.addAction(text)
-            action.setToolTip(tip)
+            action.setToolTip(plain_tip(tip))
             action.triggered.connect(handler)
         self._offer_measures()
         self.view.measured.connect(self._show_measures)
@@ -93,7 +94,7 @@ class MapView(QWidget):
         self.saver.menu.addSeparator()
         for tool, (text, tip) in MEASURES.items():
             action = self.saver.menu.addAction(text)
-            action.setToolTip(tip)
+            action.setToolTip(plain_tip(tip))
             action.triggered.connect(partial(self.view.toggle_measure, tool))
 
     def _show_measures(self, sentence: str) -> None:
@@ -109,7 +110,7 @@ class MapView(QWidget):
     def _plot(self, profile: LineProfile, unit: str) -> None:
         if self._profile is None:
             axes = Axes(x=f"Distance ({unit})", y="Value", has_legend=False)
-            plot = CurvePlot("LineProfile along the line", axes)
+            plot = CurvePlot("Profile along the line", axes)
             plot.pointed.connect(lambda said: self.measured.emit(said or self.view.sentence))
             follow_text(plot, lambda: plot.setFixedHeight(scaled_px(_PROFILE_PX)))
             self._column.addWidget(plot)

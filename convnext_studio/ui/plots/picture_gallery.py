@@ -199,6 +199,12 @@ class PictureGallery(QListWidget):
             self._cells[key].picture = to_qimage(pixels)
             self.viewport().update()
 
+    def forget_pictures(self) -> None:
+        """Forget the small pictures themselves, because they are shown otherwise now."""
+        for cell in self._cells.values():
+            cell.picture = None
+        self.viewport().update()
+
     def has_picture(self, key: str) -> bool:
         """Whether the small picture itself is there."""
         cell = self._cells.get(key)

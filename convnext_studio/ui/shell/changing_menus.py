@@ -65,7 +65,7 @@ class RecentMenu(QObject):
         clear = self._menu.addAction("&Clear this list")
         clear.setToolTip("Clear the list of opened files; the files themselves are kept")
         clear.triggered.connect(self.clear)
-        self._background.run(partial(_gone, tuple(self._files)), self._grey)
+        self._background.read(partial(_gone, tuple(self._files)), self._grey)
 
     def _add_section(self, title: str, entries: Iterable[str], choose: Callable[[str], None]) -> None:
         entries = tuple(entries)

@@ -131,25 +131,18 @@ class PythonCopy(QObject):
         return script(python, OpenedNetwork(state.model, models.loaded), self._picture, self._second())
 
     def _second(self) -> OpenedNetwork | None:
-        """Return the network B, which may be A with changes inside; None if no script can open it."""
+        """Return the network B, which may be A with changes inside; None if there is none."""
         state, controller = self._window.state, self._window.controller
         if state.second.model is None or state.model is None:
             return None
         if not state.second.is_changed_first:
             return OpenedNetwork(state.second.model, controller.second.loaded_second)
         recipe = state.interventions.recipe.applied
-        if recipe.averages_pictures:
-            return None
-        return OpenedNetwork(state.model, controller.models.loaded, recipe)
+        averaged = tuple(picture.key for picture in state.opened.all) if recipe.averages_pictures else ()
+        return OpenedNetwork(state.model, controller.models.loaded, recipe, averaged)
 
     def copy(self, python: PythonLines) -> None:
         """Copy the script of a view."""
-        second = self._second()
-        is_of_pictures = second is not None and python.compares and bool(second.recipe.retouched)
-        if python.needs_second and (second is None or is_of_pictures):
-            hint = "A mean of the open pictures, or a difference of changed pictures, has no lines."
-            self.noticed.emit(Notice(_TOPIC, "The changed network cannot be copied as Python.", hint))
-            return
         QGuiApplication.clipboard().setText(self.text(python))
         hint = "Paste it into a script or a notebook where convnext-studio is installed."
         self.noticed.emit(Notice(_TOPIC, "The view was copied as Python.", hint, good=True))
@@ -158,7 +151,7 @@ class PythonCopy(QObject):
         """Copy a script that makes the same changes and predicts."""
         python = self._window.recipes.python
         if python is None:
-            hint = "Make a change of a picture or inside the network; the mean of the pictures has no script."
+            hint = "Make a change of a picture or inside the network first."
             self.noticed.emit(Notice(_TOPIC, "There are no changes to copy as Python.", hint))
         else:
             self.copy(python)

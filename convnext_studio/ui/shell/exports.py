@@ -223,7 +223,9 @@ class Exports(WindowPart):
 
     def _write_sheet(self, path: Path) -> None:
         if self._sheet is not None:
-            self._window.controller.exporter.export_sheet(path, self._sheet.explanations)
+            sheet = self._sheet
+            exporter = self._window.controller.exporter
+            exporter.export_sheet(path, sheet.explanations, sheet.asked_model, sheet.as_shown)
 
     def _write_window(self, path: Path) -> None:
         """Save a picture of the window without the export panel."""

@@ -70,7 +70,7 @@ class RecipeFiles(QObject):
     def python(self) -> PythonLines | None:
         """The lines that make the same changes in a script, and predict; None if there are none."""
         recipe, picture = self._state.interventions.recipe.applied, self._state.picture
-        if recipe.is_empty or recipe.averages_pictures or picture is None or self._state.model is None:
+        if recipe.is_empty or picture is None or self._state.model is None:
             return None
         return PythonLines(("values = picture.predictions.probabilities",), (picture.key,), network="B")
 
@@ -95,9 +95,12 @@ class RecipeFiles(QObject):
 
     def open(self, path: Path) -> None:
         """Make the changes of a recipe file, in place of those that are there."""
-        self._in_background(partial(read_recipe, path), self._follow, "Reading the recipe")
+        self._controller.background.read(
+            partial(read_recipe, path), self._follow, self._tell, "Reading the recipe"
+        )
 
     def _follow(self, recipe: Recipe) -> None:
+        self._controller.succeeded.emit(RECIPE)
         if not recipe.pictures:
             self._state.interventions.put_recipe(recipe)
             return

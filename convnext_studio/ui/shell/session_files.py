@@ -156,7 +156,7 @@ class SessionFiles(QObject):
 
     def open(self, path: str) -> None:
         """Open a session file in place of what is open now."""
-        self._controller.background.run(
+        self._controller.background.read(
             partial(read_session, Path(path)),
             partial(self._follow, Path(path)),
             lambda error: self._tell(error.message, error.hint),
@@ -164,6 +164,7 @@ class SessionFiles(QObject):
         )
 
     def _follow(self, path: Path, session: SavedSession) -> None:
+        self._controller.succeeded.emit(SESSION)
         self._remember(path)
         if session.layout and not self._layout.restore(session.layout):
             self._tell("The layout of the panels is from another version and was not restored.", "")

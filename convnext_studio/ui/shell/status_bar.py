@@ -10,7 +10,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -163,5 +163,5 @@ class StatusBar(QStatusBar):
 def _label(name: str, tip: str = "", kind: type[ElidedLabel] = ElidedLabel) -> QLabel:
     label = kind(wants_room=True)
     label.setAccessibleName(name)
-    label.setToolTip(tip)
+    label.setToolTip(plain_tip(tip))
     return label

@@ -350,10 +350,11 @@ class StudioWindow(QMainWindow):
 def _title(state: AppState) -> str:
     """Return the title of a window: the picture, the networks and the program."""
     parts = [state.picture.name] if state.picture is not None else []
-    if state.model is not None:
+    second = state.second
+    if state.model is not None and not second.is_changed_first:
         parts.append(_named(state.model))
-    if state.second.model is not None:
-        parts.append(f"B: {_named(state.second.model)}")
+    if second.model is not None:
+        parts.append(_named(second.model) if second.is_changed_first else f"B: {_named(second.model)}")
     return " – ".join((*parts, PROGRAM))
 
 

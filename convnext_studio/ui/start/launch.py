@@ -96,7 +96,7 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
         controller.open_paths(options.images)
     elif options.live is None:
         controller.open_sample(FIRST_SAMPLE)
-    load = partial(controller.background.run, _load_for_answers, on_done=lambda _: None)
+    load = partial(controller.background.read, _load_for_answers, on_done=lambda _: None)
     if options.present is not None:
         _present(window.lecture.presentation, options)
         load()

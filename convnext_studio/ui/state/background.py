@@ -13,6 +13,8 @@ from convnext_studio.common.errors import StudioError
 
 Result = TypeVar("Result")
 
+_READERS_GRACE_S = 0.2
+
 
 class Background(QObject):
     """Runs functions in separate threads and reports their outcomes in Qt's thread."""
@@ -24,6 +26,7 @@ class Background(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._threads: list[Thread] = []
+        self._readers: list[Thread] = []
         self._is_closed = False
         self._numbers = itertools.count(1)
         self._finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
@@ -31,7 +34,7 @@ class Background(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether a function is running."""
-        return any(thread.is_alive() for thread in self._threads)
+        return any(thread.is_alive() for thread in (*self._threads, *self._readers))
 
     def run(
         self,
@@ -45,6 +48,28 @@ class Background(QObject):
         Without `on_failure`, a StudioError is raised in the thread like any other error. Work that a person
         waits for has a name, `what`.
         """
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(self._started(work, on_done, on_failure, what, is_daemon=False))
+
+    def read(
+        self,
+        work: Callable[[], Result],
+        on_done: Callable[[Result], None],
+        on_failure: Callable[[StudioError], None] | None = None,
+        what: str = "",
+    ) -> None:
+        """Do the same with work that writes nothing: closing does not wait for it, however long it takes."""
+        self._readers = [thread for thread in self._readers if thread.is_alive()]
+        self._readers.append(self._started(work, on_done, on_failure, what, is_daemon=True))
+
+    def _started(
+        self,
+        work: Callable[[], Result],
+        on_done: Callable[[Result], None],
+        on_failure: Callable[[StudioError], None] | None,
+        what: str,
+        is_daemon: bool,
+    ) -> Thread:
         if what:
             work = self._announced(work, what)
 
@@ -54,13 +79,13 @@ class Background(QObject):
             except StudioError as error:
                 if on_failure is None:
                     raise
-                self._finished.emit(partial(on_failure, error))
+                self._report(partial(on_failure, error))
             else:
-                self._finished.emit(partial(on_done, result))
+                self._report(partial(on_done, result))
 
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._threads.append(Thread(target=work_and_tell, name="background"))
-        self._threads[-1].start()
+        thread = Thread(target=work_and_tell, name="background", daemon=is_daemon)
+        thread.start()
+        return thread
 
     def _announced(self, work: Callable[[], Result], what: str) -> Callable[[], Result]:
         """Return the work wrapped so that its beginning and end are reported."""
@@ -79,15 +104,25 @@ class Background(QObject):
                 return result
             finally:
                 seconds = time.perf_counter() - begin
-                self._finished.emit(partial(self.ended.emit, number, seconds, failure))
+                self._report(partial(self.ended.emit, number, seconds, failure))
 
         return timed
 
     def close(self) -> None:
-        """Wait for running work, so that no file stays half written, and report no more outcomes."""
+        """Wait for what is being written, so that no file stays half written, and report no more outcomes.
+
+        What is being read may be on a disk that does not answer; it gets a moment and is then left behind.
+        """
         self._is_closed = True
         for thread in self._threads:
             thread.join()
+        deadline = time.monotonic() + _READERS_GRACE_S
+        for thread in self._readers:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def _report(self, outcome: Callable[[], None]) -> None:
+        if not self._is_closed:  # A reader that was left behind must not reach an object that has been deleted.
+            self._finished.emit(outcome)
 
     def _tell(self, outcome: Callable[[], None]) -> None:
         if not self._is_closed:

@@ -27,6 +27,9 @@ OnFailure = Callable[[Failed], None]
 _LOG = logging.getLogger("convnext_studio.engine")
 
 
+_NOT_ASKED = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Asker:
     request: Request
@@ -52,6 +55,7 @@ class EngineBridge(QObject):
         super().__init__(parent)
         self._client = client
         self._askers: dict[int, _Asker] = {}
+        self._is_closed = False
         # The client calls from its reader thread; a queued signal moves the message to this object's thread.
         self._received.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
         client.listen(self._received.emit)
@@ -66,8 +70,11 @@ class EngineBridge(QObject):
     ) -> int:
         """Send a request and return its id; the callbacks run later.
 
-        If the request is cancelled or replaced, only `on_cancel` runs.
+        If the request is cancelled or replaced, only `on_cancel` runs. Once the bridge is closed, nothing is
+        sent, and no callback runs any more.
         """
+        if self._is_closed:  # A timer or a watched folder may ask while the window is being closed.
+            return _NOT_ASKED
         identifier = self._client.ask(request)
         request = replace(request, id=identifier)
         self._askers[identifier] = _Asker(request, on_answer, on_progress, on_failure, on_cancel)
@@ -81,7 +88,8 @@ class EngineBridge(QObject):
 
     def cancel(self, identifier: int) -> None:
         """Cancel a request; only its `on_cancel` callback will run."""
-        self._client.cancel(identifier)
+        if not self._is_closed:
+            self._client.cancel(identifier)
 
     def cancel_all(self) -> None:
         """Cancel all requests, both running and waiting."""
@@ -90,9 +98,12 @@ class EngineBridge(QObject):
 
     def close(self) -> None:
         """End the engine process within 2 s, even while it computes."""
+        self._is_closed = True
         self._client.close()
 
     def _dispatch(self, message: Message) -> None:
+        if self._is_closed:
+            return
         match message:
             case EngineReady():
                 self.engine_ready.emit(message)

@@ -7,7 +7,7 @@ from convnext_studio.common.caches import ByteCache
 
 WINDOW_BYTES = 936 << 20
 """What all caches of the window hold by default."""
-ENGINE_BYTES = 2624 << 20
+ENGINE_BYTES = 2880 << 20
 """What those of the engine do."""
 
 

@@ -9,6 +9,8 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Q
 from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign_text import shortened
+from convnext_studio.common.limits import LARGEST_PASTED_BYTES
 from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.erf.field_files import is_field
@@ -22,6 +24,12 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.exporter import Exporter
+from convnext_studio.ui.state.opening.dropped import (
+    decoded_address,
+    dropped_files,
+    has_picture,
+    offered_picture,
+)
 from convnext_studio.ui.state.opening.model_opener import USE_CPU, ModelOpener, refusal
 from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
 from convnext_studio.ui.state.opening.recipe_opener import ChangedNetwork, RetouchedPictures
@@ -31,6 +39,7 @@ from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 
 PREDICTION, ENGINE, OTHER, GPU_MEMORY = "prediction", "engine", "other", "gpu_memory"
+ELSEWHERE = "elsewhere"
 
 _EMPTIED_MS = 100
 """Once all pictures are closed, what was made of them is gone after the views are painted without them."""
@@ -126,20 +135,21 @@ class Controller(QObject):
     def open_mime(self, mime: QMimeData) -> None:
         """Open what was dropped or pasted: files or the picture itself."""
         # Read once: on X11 every call asks the other program, and waits up to 5 s if that has exited.
-        urls = mime.urls()
-        local = [url.toLocalFile() for url in urls if url.isLocalFile()]
-        remote = [url for url in urls if not url.isLocalFile()]
-        if local:
-            self.open_paths(local)
-        elif mime.hasImage():
-            self._open_pixels(QImage(mime.imageData()))
-        if remote and (local or not mime.hasImage()):
+        named, has_image = dropped_files(mime), has_picture(mime)
+        if named.elsewhere and (named.paths or named.pictures or not has_image):
             self._tell(
-                PICTURES,
-                f"{remote[0].toDisplayString()} is not on this computer, and the program downloads nothing.",
+                ELSEWHERE,
+                f"{shortened(named.elsewhere[0])} is not on this computer, and the program downloads nothing.",
                 "Save the picture first, then open the file.",
             )
-        elif not urls and not mime.hasImage():
+        if named.paths:
+            self.open_paths(named.paths)
+        if named.pictures:
+            for address in named.pictures:
+                self._open_taken(partial(_address_taken, address))
+        elif has_image and not named.paths:
+            self._take_picture(mime)
+        elif not (named.paths or named.elsewhere):
             self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
 
     def close_picture(self) -> None:
@@ -151,12 +161,22 @@ class Controller(QObject):
         """Remove all pictures from the list."""
         self.pictures.close_for_now(self._state.opened.all)
 
-    def _open_pixels(self, pixels: QImage) -> None:
+    def _take_picture(self, mime: QMimeData) -> None:
+        """Open the picture of another program as it is encoded, or the pixels that are offered otherwise."""
+        data = offered_picture(mime)
+        if len(data) > LARGEST_PASTED_BYTES:
+            self._tell(PICTURES, "The picture on the clipboard is too large.", "Save it, and open the file.")
+        elif data:
+            self._open_taken(lambda: data)
+        else:
+            self._open_taken(partial(encode_png, QImage(mime.imageData())))
+
+    def _open_taken(self, take: Callable[[], bytes]) -> None:
         self._pasted += 1
         name = f"Pasted picture {self._pasted}"
         # In the background, because encoding a full screen of pixels takes longer than one frame.
-        self.background.run(
-            partial(encode_png, pixels),
+        self.background.read(
+            take,
             lambda data: self.pictures.open_data(data, name),
             lambda error: self._tell(PICTURES, error.message, error.hint),
             "Taking the picture from the clipboard",
@@ -258,6 +278,14 @@ class Controller(QObject):
 
     def _tell(self, topic: str, message: str, hint: str = "") -> None:
         self.noticed.emit(Notice(topic, message, hint))
+
+
+def _address_taken(address: str) -> bytes:
+    data = decoded_address(address)
+    if not data or len(data) > LARGEST_PASTED_BYTES:
+        why = "is too large" if data else "cannot be read"
+        raise StudioError(f"The picture in the address {why}.", "Save the picture first, then open the file.")
+    return data
 
 
 def encode_png(pixels: QImage) -> bytes:

@@ -177,6 +177,7 @@ class Exporter(QObject):
             images=pictures,
             count=USUAL_COUNT,
             fills_up=True,
+            framing="own",
         )
         self._ask(job, field)
 
@@ -218,15 +219,31 @@ class Exporter(QObject):
             "Writing the receptive field",
         )
 
-    def export_sheet(self, path: Path, explanations: tuple[Explanation, ...]) -> None:
-        """Write the maps of a wall as one figure."""
-        model = self._state.model
-        if model is not None:
+    def export_sheet(
+        self,
+        path: Path,
+        explanations: tuple[Explanation, ...],
+        model: ModelInfo | None = None,
+        as_shown: Callable[[ImageInfo], ImageInfo] = lambda picture: picture,
+    ) -> None:
+        """Write the maps of a wall as one figure.
+
+        Parameters
+        ----------
+        model
+            The network that they are of; the open one if None.
+        as_shown
+            Returns a picture as it is under its map.
+        """
+        asked = model or self._state.model
+        if asked is not None:
             SheetPictures(
                 self._state,
                 self._bridge,
                 explanations,
-                on_done=lambda pictures: self._write_sheet(path, model, pictures, explanations),
+                on_done=lambda pictures: self._write_sheet(
+                    path, asked, tuple(as_shown(each) for each in pictures), explanations
+                ),
                 on_failure=lambda failed: self._tell(failed.message, failed.hint),
                 on_cancel=lambda: self._tell("The wall of maps was cancelled. Nothing was written.", ""),
             )

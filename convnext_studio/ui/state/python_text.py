@@ -81,11 +81,18 @@ class PythonLines:
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
-    """An open network, the request that loaded it, if that is known, and what was changed in and before it."""
+    """An open network, the request that loaded it, if that is known, and what was changed in and before it.
+
+    Attributes
+    ----------
+    averaged
+        The keys of the pictures over which a change averages, in their order.
+    """
 
     model: ModelInfo
     loaded: LoadModel | None = None
     recipe: Recipe = NO_CHANGES
+    averaged: tuple[str, ...] = ()
 
     def asked(self, model: ModelInfo) -> LoadModel | None:
         """Return the request if it is the one that loaded a network."""
@@ -126,6 +133,8 @@ _IMPORTED = {
     "decompress(": "from zlib import decompress",
     "np.": "import numpy as np",
     "Explorer(": "from convnext_studio import Explorer",
+    "curtain_of(": "from convnext_studio.comparison import curtain_of",
+    "difference_of(": "from convnext_studio.comparison import difference_of",
     "PictureView(": "from convnext_studio.decoding.picture_view import PictureView",
     "read_field(": "from convnext_studio.erf.field_files import read_field",
     "Basis(": "from convnext_studio.explorer import Basis",
@@ -155,10 +164,10 @@ def _with_network(
     if python.opening:
         lines = [f"explorer = {python.opening}"]
     if not opened.recipe.is_empty:
-        lines.append(f"explorer = explorer.with_interventions({_recipe(opened.recipe, picture)})")
+        lines.append(f"explorer = {_changed(opened, picture)}")
     if python.compares and second is not None:
-        changed = f"explorer.with_interventions({_recipe(second.recipe, picture)})"
-        other = _Code(_explorer(second.model, second) if second.recipe.is_empty else changed)
+        is_other = second.recipe.is_empty
+        other = _Code(_explorer(second.model, second) if is_other else _changed(second, picture))
         lines.append(f"comparison = {call('explorer.compare', other)}{_mark(second.model)}")
     return [*lines, *_opened(python.pictures, picture), *python.lines]
 
@@ -200,6 +209,14 @@ def _struct(name: str, struct: Struct) -> str:
         if isinstance(each, Struct)
     }
     return call(name, **given | inner)
+
+
+def _changed(opened: OpenedNetwork, picture: Loaded) -> str:
+    """Return the call that changes the network of the explorer."""
+    averaged = ""
+    if opened.recipe.averages_pictures:
+        averaged = f", pictures=[{', '.join(_open(image, picture)[0] for image in opened.averaged)}]"
+    return f"explorer.with_interventions({_recipe(opened.recipe, picture)}{averaged})"
 
 
 def _recipe(recipe: Recipe, picture: Loaded) -> str:
@@ -336,7 +353,7 @@ def _map_value(request: ExplainMapValue, _model: ModelInfo) -> PythonLines:
 
 def _field(request: ReceptiveField, model: ModelInfo) -> PythonLines:
     (images, named) = _field_inputs(request, USUAL_COUNT)
-    defaults = {"unit": None, "framing": "squashed", "target": None}
+    defaults = {"unit": None, "target": None}
     named |= {name: getattr(request, name) for name in defaults if getattr(request, name) != defaults[name]}
     node = request.subject.node or request.node
     line = f"values = {call('explorer.receptive_field', node, **named)}.values"
@@ -365,6 +382,10 @@ def _field_inputs(request: FieldRequest, usual_count: int) -> tuple[tuple[str, .
     named |= {name: getattr(request, name) for name in usual if getattr(request, name) != usual[name]}
     if request.inputs == "pictures" and not request.fills_up:
         named["fill_up"] = False
+    if request.framing != "squashed":
+        named["framing"] = request.framing
+    if request.framing == "own" and request.folder_framing != TRAINED:
+        named |= {"framing": request.folder_framing.kind, "input_px": request.folder_framing.input_px}
     return images, named
 
 

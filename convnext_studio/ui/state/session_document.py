@@ -11,8 +11,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import found_path, saved_path
+from convnext_studio.common.json_documents import NoJsonError, read_document
+from convnext_studio.common.limits import LARGEST_SESSION_BYTES
 from convnext_studio.common.recipe import Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
@@ -24,7 +27,6 @@ Shown = Literal["first", "second", "difference", "curtain"]
 SUFFIX = ".cnxsession"
 FORMAT: Final = "convnext-studio session"
 VERSION = 2  # Version 1 had neither `precision` nor `against`.
-LARGEST_BYTES = 64 << 20
 
 Panels = dict[str, dict[str, bool | int | float | str]]
 Measures = dict[str, dict[str, tuple[float, float, float, float]]]
@@ -193,8 +195,7 @@ def read_session(path: Path) -> SavedSession:
         If it cannot be read, is not a session, or was written by a newer version.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
+        data = read_bounded(path, LARGEST_SESSION_BYTES)
     except OSError as error:
         raise StudioError(f"The session {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # The path contains a null character.
@@ -204,25 +205,23 @@ def read_session(path: Path) -> SavedSession:
 
 def from_bytes(data: bytes, path: Path) -> SavedSession:
     """Parse the content of a session file; raise StudioError as `read_session` does."""
-    if len(data) > LARGEST_BYTES:
-        raise _no_session(path, "it is too large")
     try:
-        content = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise _no_session(path, "it is not JSON") from error
-    try:
-        header = msgspec.convert(content, _Header)
+        header = read_document(data, _Header)
     except msgspec.ValidationError as error:
         raise _no_session(path, "it does not say that it is one, and of which version") from error
+    except NoJsonError as error:
+        raise _no_session(path, "it is not JSON") from error
     if header.version > VERSION:
         raise StudioError(
             f"The session {path.name} was saved by a newer version of ConvNeXt Studio.",
             "Install that version to open it.",
         )
     try:
-        return _session(msgspec.convert(content, _Document), path.absolute().parent)
+        return _session(read_document(data, _Document), path.absolute().parent)
     except msgspec.ValidationError as error:
         raise _no_session(path, "parts of it are missing or of the wrong kind") from error
+    except NoJsonError as error:
+        raise _no_session(path, "it is not JSON") from error
 
 
 def _session(document: _Document, folder: Path) -> SavedSession:

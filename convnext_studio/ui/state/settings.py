@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.files import written_whole
+from convnext_studio.common.limits import LARGEST_SETTINGS_BYTES
 from convnext_studio.export.safe_files import make_directory
 from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.widgets.control_values import Value
@@ -174,9 +176,7 @@ class SettingsFile:
 
     def _read(self) -> None:
         try:
-            if self.path.exists() and not self.path.is_file():  # Reading a pipe might never end.
-                raise OSError(0, "it is not a regular file")
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            stored = json.loads(read_bounded(self.path, LARGEST_SETTINGS_BYTES).decode("utf-8-sig"))
             if msgspec.convert(stored, _Version).version > VERSION:
                 self._keep_file = True
                 self.problem = (

@@ -2,12 +2,19 @@
 
 from functools import partial
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.protocol.envelope import Payload
-from convnext_studio.protocol.pictures import THUMBNAIL_PX, PictureFailure, Thumbnail, ThumbnailPixels
+from convnext_studio.protocol.pictures import (
+    THUMBNAIL_PX,
+    ImageInfo,
+    PictureFailure,
+    Thumbnail,
+    ThumbnailPixels,
+)
 from convnext_studio.render import Rgb
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -64,15 +71,27 @@ class ThumbnailLoader(QObject):
         """Whether no thumbnail is pending."""
         return not (self._waiting or self._asked)
 
+    def use_size(self, longest_px: int) -> None:
+        """Load thumbnails of another size from now on, and forget the others."""
+        if longest_px == self._longest_px:
+            return
+        self._longest_px = longest_px
+        for query in self._queries:
+            query.drop()
+        self._asked.clear()
+        self._waiting.clear()
+        self._kept.clear()
+
     def get(self, key: str) -> Rgb | None:
         """Return a thumbnail, or None if it has failed or is yet to be loaded, which `arrived` will report."""
         kept = self._kept.get(key)
         if kept is not None:
             return kept
         preview = self._state.opened.preview(key)
-        if preview is not None and self._longest_px <= THUMBNAIL_PX:
-            self._keep(key, preview.thumbnail)
-            return preview.thumbnail
+        pixels = None if preview is None else self._from_preview(preview)
+        if pixels is not None:
+            self._keep(key, pixels)
+            return pixels
         if key not in self._failures and key not in self._asked.values():
             self._waiting.pop(key, None)
             self._waiting[key] = None
@@ -80,6 +99,13 @@ class ThumbnailLoader(QObject):
                 del self._waiting[next(iter(self._waiting))]
             self._ask()
         return None
+
+    def _from_preview(self, picture: ImageInfo) -> Rgb | None:
+        """Return a thumbnail made of what is known of a picture; None if that is too small."""
+        if self._longest_px <= THUMBNAIL_PX:
+            return picture.thumbnail
+        step = max(picture.preview.shape[:2]) // self._longest_px
+        return np.ascontiguousarray(picture.preview[::step, ::step]) if step else None
 
     def why_not(self, key: str) -> str:
         """Return why there is no thumbnail; empty if there is one or one may still arrive."""

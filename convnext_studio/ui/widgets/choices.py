@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -47,7 +47,7 @@ class Switch(QWidget):
         for text, value, tip in choices:
             button = QToolButton()
             button.setText(text)
-            button.setToolTip(tip)
+            button.setToolTip(plain_tip(tip))
             button.setAccessibleName(f"{name}: {text}")
             button.setCheckable(True)
             button.setAutoExclusive(True)
@@ -71,7 +71,7 @@ class Switch(QWidget):
         """Give a button another text and tooltip."""
         button = self.button(value)
         button.setText(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.setAccessibleName(f"{self.accessibleName()}: {text}")
 
     def choose(self, value: object) -> None:
@@ -204,9 +204,9 @@ class TwoAnswersChoice(QWidget):
         """Call the two answers something else."""
         for value, word, tip in self._words(first, second):
             self.switch.name_button(value, word, tip)
-        self.slider.setToolTip(f"Move the line between {first} and {second}")
+        self.slider.setToolTip(plain_tip(f"Move the line between {first} and {second}"))
         self.close_button.setText(f"Close {second}")
-        self.close_button.setToolTip(f"Close {second}, and show {first} alone")
+        self.close_button.setToolTip(plain_tip(f"Close {second}, and show {first} alone"))
 
     def _words(self, first: str, second: str) -> list[tuple[str, str, str]]:
         """Return the value of each choice, its word and its tooltip."""

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidgetItem,
 )
 
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -132,7 +133,7 @@ class ControlRow(QWidget):
             word = word or control.accessibleName()
         label = None
         if word:
-            label = QLabel(word, self)
+            label = PlainLabel(word, self)
             label.setBuddy(control)
         kept = kept or not any(item.is_kept for item in self._items)
         has_word = isinstance(control, QAbstractButton) and bool(control.text())

@@ -12,7 +12,16 @@ _PATH_CHARACTERS = 12
 _LEAST_LETTERS = 10
 
 
-class ElidedLabel(QLabel):
+class PlainLabel(QLabel):
+    """A label that shows every text as it is: a name from a file may look like HTML, and is none."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(text)
+
+
+class ElidedLabel(PlainLabel):
     """A one-line label for plain text, shortened with an ellipsis if it is too long.
 
     Parameters
@@ -22,8 +31,7 @@ class ElidedLabel(QLabel):
     """
 
     def __init__(self, parent: QWidget | None = None, *, wants_room: bool = False) -> None:
-        super().__init__(parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        super().__init__(parent=parent)
         across = QSizePolicy.Policy.Preferred if wants_room else QSizePolicy.Policy.Ignored
         self.setSizePolicy(across, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(1)
@@ -103,12 +111,11 @@ class HintLabel(ElidedLabel):
         return next((text for text in self._texts if metrics.horizontalAdvance(text) <= room_px), "")
 
 
-class PathLabel(QLabel):
+class PathLabel(PlainLabel):
     """A label for plain text without spaces, such as a path, that goes on in the next line where it has to."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        super().__init__(parent=parent)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)

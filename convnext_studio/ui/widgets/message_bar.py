@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QU
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from convnext_studio.common.foreign_text import sentence
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -44,6 +45,12 @@ class Notice:
     good: bool = False
     path: str = ""
     offer: str = ""
+
+    def __post_init__(self) -> None:
+        # They may quote texts from files and from other programs, which can be of any length.
+        object.__setattr__(self, "message", sentence(self.message))
+        object.__setattr__(self, "hint", sentence(self.hint))
+        object.__setattr__(self, "details", tuple(map(sentence, self.details)))
 
     @property
     def text(self) -> str:
@@ -237,7 +244,7 @@ class MessageBar(QFrame):
 
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
 

@@ -4,6 +4,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
 
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
+
 # For a button whose text ends in ▾, because the arrow that Qt draws would cover the text.
 MENU_BUTTON_STYLE = "QToolButton::menu-indicator { image: none; }"
 
@@ -27,7 +29,7 @@ class PopupButton(QToolButton):
     def __init__(self, text: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setText(text)
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._sheet = _Sheet(self)
         self._form = QFormLayout(self._sheet)
@@ -38,7 +40,7 @@ class PopupButton(QToolButton):
     def add_row(self, text: str, control: QWidget) -> None:
         """Add a control with its label in front of it, or alone for an empty text."""
         if text:
-            label = QLabel(text)
+            label = PlainLabel(text)
             label.setBuddy(control)
             self._form.addRow(label, control)
             self._rows.append((label, control))

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from PySide6.QtWidgets import QApplication, QProgressBar, QWidget
 
+from convnext_studio.ui.widgets.elided_label import plain_tip
+
 LARGEST_TOTAL = 2**31 - 1
 """Qt's numbers have 32 bits, and a download can have more bytes than that."""
 
@@ -41,7 +43,7 @@ class ProgressBar(QProgressBar):
         super().__init__(parent)
         self.setTextVisible(False)
         self.setAccessibleName(name)
-        self.setToolTip(name)
+        self.setToolTip(plain_tip(name))
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how much is done of a total; a total of 0 if that is unknown."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtGui import QDoubleValidator
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLineEdit, QWidget
 
 from convnext_studio.render import Limits, Range, RangeKind, format_number
 from convnext_studio.ui.widgets.choices import WordedBox
 from convnext_studio.ui.widgets.control_values import KEPT
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import limit_width
 
 _TITLES: dict[RangeKind, str] = {
@@ -60,8 +61,8 @@ class RangeChoice(QWidget):
         self.low, self.high = _edit("Lowest value"), _edit("Highest value")
         self.low.setPlaceholderText("lowest")
         self.high.setPlaceholderText("highest")
-        self._to = QLabel("to")
-        self.problem = QLabel("The first number must be the smaller one.")
+        self._to = PlainLabel("to")
+        self.problem = PlainLabel("The first number must be the smaller one.")
         self.problem.setProperty("problem", True)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -141,7 +142,7 @@ def _edit(name: str) -> QLineEdit:
     validator.setLocale(QLocale.c())  # The number format that Python reads and the colour bar shows.
     edit.setValidator(validator)
     edit.setAccessibleName(name)
-    edit.setToolTip(f"{name} of the colour scale; values beyond it get the colour of that end")
+    edit.setToolTip(plain_tip(f"{name} of the colour scale; values beyond it get the colour of that end"))
     limit_width(edit, "-0.00000000")
     edit.setProperty(KEPT, True)
     return edit

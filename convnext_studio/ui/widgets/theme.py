@@ -100,7 +100,15 @@ PROJECTOR = replace(
 """A light theme with more contrast, for lectures only: a projector in a lit room washes greys out."""
 
 THEMES: dict[ThemeName, Theme] = {"dark": DARK, "light": LIGHT}
-OUTLINED = ("QCheckBox", "QLineEdit", "QAbstractSpinBox", "QComboBox", "QAbstractButton", "QSlider")
+OUTLINED = (
+    "QCheckBox",
+    "QTreeWidget",
+    "QLineEdit",
+    "QAbstractSpinBox",
+    "QComboBox",
+    "QAbstractButton",
+    "QSlider",
+)
 """Widget classes that are drawn with an outline."""
 
 CHOICES: tuple[ThemeChoice, ...] = get_args(ThemeChoice)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from convnext_studio.analysis.capture import captured
 from convnext_studio.analysis.features import stage_pass, trunk_nodes, trunk_outputs
 from convnext_studio.analysis.tiling import tiled_layers
-from convnext_studio.analysis.tiling.tiled_memory import plan_within, planned_bytes, whole_bytes
+from convnext_studio.analysis.tiling.tiled_memory import plan_within, planned_bytes, steps_of, whole_bytes
 from convnext_studio.analysis.tiling.tiled_passes import (
     INPUT,
     plan_of,
@@ -63,9 +63,17 @@ def finished(work: Generator[None, None, Result]) -> tuple[Result, int]:
     strip_bytes=st.sampled_from([1, 4000, 30_000]),
     kept_bytes=st.sampled_from([0, 1 << 28]),
     apart=st.integers(1, 4),
+    sparing=st.integers(0, 4),
+    freed_bytes=st.sampled_from([1, 3000, 1 << 25]),
 )
 def test_tiles_equal_the_whole(
-    config: ConvNeXtConfig, extra: tuple[int, int], strip_bytes: int, kept_bytes: int, apart: int
+    config: ConvNeXtConfig,
+    extra: tuple[int, int],
+    strip_bytes: int,
+    kept_bytes: int,
+    apart: int,
+    sparing: int,
+    freed_bytes: int,
 ) -> None:
     # In float64, because norms over two channels enlarge the rounding of float32.
     model = loaded(config)
@@ -77,14 +85,18 @@ def test_tiles_equal_the_whole(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tiled_layers, "STRIP_BYTES", strip_bytes)
         patched.setattr(tiled_layers, "KEPT_BYTES", kept_bytes)
+        patched.setattr(tiled_layers, "_FREED_BYTES", freed_bytes)
         gradients: dict[str, torch.Tensor] = {}
 
         def keep(stage: str, output: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
             gradients[stage] = gradient.clone()
             return output.mean() + gradient.mean()
 
-        result, _ = finished(tiled_pass(model, [x], plan_of(model, config.stages, apart), keep, first_logit))
+        plan = plan_of(model, config.stages, apart, sparing=sparing)
+        before = x.clone()
+        result, _ = finished(tiled_pass(model, [x], plan, keep, first_logit))
         outputs, _ = finished(tiled_outputs(model, x, trunk_nodes(model)))
+    assert torch.equal(x, before)
     whole = stage_pass(model, x, 0)
     close(result.logits, torch.from_numpy(whole.logits))
     for stage in config.stages:
@@ -107,10 +119,11 @@ def close(found: torch.Tensor, expected: torch.Tensor) -> None:
     extra=st.tuples(st.integers(0, 40), st.integers(0, 40)),
     strip_bytes=st.sampled_from([1, 4000]),
     apart=st.integers(1, 4),
+    sparing=st.integers(0, 4),
     share=st.floats(0, 1),
 )
 def test_gradients_at_every_node_and_at_the_input_equal_the_whole(
-    config: ConvNeXtConfig, extra: tuple[int, int], strip_bytes: int, apart: int, share: float
+    config: ConvNeXtConfig, extra: tuple[int, int], strip_bytes: int, apart: int, sparing: int, share: float
 ) -> None:
     model = loaded(config)
     model.module.double()
@@ -134,13 +147,14 @@ def test_gradients_at_every_node_and_at_the_input_equal_the_whole(
             tiled_pass(
                 model,
                 [x],
-                plan_of(model, nodes, apart),
+                plan_of(model, nodes, apart, sparing=sparing),
                 lambda _node, _output, gradient: gradient.clone(),
                 first_logit,
                 keeps_outputs=False,
             )
         )
-        (gradient, value), _ = finished(tiled_unit_gradient(x, plan_of(model, (INPUT,), apart, end), unit))
+        plan = plan_of(model, (INPUT,), apart, end, sparing)
+        (gradient, value), _ = finished(tiled_unit_gradient(x, plan, unit))
     assert result.outputs == {}
     for node, whole in zip(nodes, expected, strict=True):
         close(result.explained[node], whole[0])
@@ -186,4 +200,18 @@ def test_memory_grows_with_the_picture_and_shrinks_with_what_is_made_again() -> 
 @pytest.mark.parametrize("source", ["bundled", "preset:convnext_tiny", "preset:convnextv2_tiny"])
 def test_twelve_megapixels_fit_into_what_is_allowed(source: str) -> None:
     model = load(source)
-    assert plan_within(model, (3008, 4000), model.config.stages, TILED_BYTES) is not None
+    for nodes, keeps in ((model.config.stages, True), ((INPUT,), False), (("stage1",), False)):
+        assert plan_within(model, (3008, 4000), nodes, TILED_BYTES, keeps_outputs=keeps) is not None
+    assert plan_within(model, (3008, 4000), (INPUT,), TILED_BYTES, end="stage4", keeps_outputs=False)
+
+
+def test_what_is_made_again_one_by_one_is_not_kept() -> None:
+    model = load("preset:convnext_tiny")
+    size = (2048, 2048)
+    plans = [plan_of(model, (INPUT,), 5, sparing=sparing) for sparing in range(5)]
+    taken = [planned_bytes(model, size, plan, keeps_outputs=False) for plan in plans]
+    assert taken[0] > taken[1]
+    assert taken == sorted(taken, reverse=True)
+    steps = [steps_of(model, size, plan=plan) for plan in plans]
+    assert steps == sorted(steps)
+    assert steps[-1] > steps[0]

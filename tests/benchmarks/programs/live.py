@@ -28,13 +28,14 @@ class Watcher:
         self._shown = 0
         self._begin_s = 0.0
         self._bytes = 0
+        self._processor_s: dict[str, float] = {}
         self._delays: list[float] = []
         self._gaps: Gaps | None = None
 
     def _count(self, _frame: LiveFrame) -> None:
         self._shown += 1
         if self._shown == WARM_FRAMES:
-            self._begin_s, self._bytes = time.monotonic(), held_bytes()
+            self._begin_s, self._bytes, self._processor_s = time.monotonic(), held_bytes(), processor_s()
             self._gaps = Gaps(self._window)
             QTimer.singleShot(round(1000 * self._seconds), self._window, self._end)
         elif self._shown > WARM_FRAMES:
@@ -42,11 +43,17 @@ class Watcher:
 
     def _end(self) -> None:
         assert self._gaps is not None
+        count = max(1, len(self._delays))
         report_and_end(
             self._window,
-            frame_s=(time.monotonic() - self._begin_s) / max(1, len(self._delays)),
+            frame_s=(time.monotonic() - self._begin_s) / count,
+            processor_s={
+                part: (seconds - self._processor_s.get(part, 0.0)) / count
+                for part, seconds in processor_s().items()
+            },
             delays=self._delays,
             gaps=[*self._gaps.seconds],
+            working=[*self._gaps.working_s],
             growth_bytes=held_bytes() - self._bytes,
         )
 
@@ -55,6 +62,18 @@ def held_bytes() -> int:
     """The resident memory of this process and its children."""
     own = Process()
     return sum(int(each.memory_info().rss) for each in (own, *own.children(recursive=True)))
+
+
+def processor_s() -> dict[str, float]:
+    """The processor's time so far, by the parts through which a frame goes."""
+    own, event_loop_s = Process(), time.thread_time()
+    spent = dict.fromkeys(("decoding", "engine"), 0.0)
+    for child in own.children(recursive=True):
+        part = "engine" if any("engine_child" in word for word in child.cmdline()) else "decoding"
+        spent[part] += sum(child.cpu_times()[:2])
+    all_threads_s = sum(own.cpu_times()[:2])
+    # The other threads read and write messages, and colour the mosaics.
+    return spent | {"event loop": event_loop_s, "window's other threads": all_threads_s - event_loop_s}
 
 
 def main(film: str, seconds: float) -> int:

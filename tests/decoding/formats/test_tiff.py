@@ -306,6 +306,20 @@ def test_what_is_not_decoded_is_named_and_not_called_damaged() -> None:
         assert "damaged" not in caught.value.message
 
 
+def test_a_predictor_that_no_decoder_has_is_no_damage() -> None:
+    """Floating-point numbers of 24 bits are read, but their predictor is not."""
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((8, 8), np.float32), compression="zlib", predictor=3)
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        at = file.pages[0].tags[258].valueoffset
+    data = bytearray(stream.getvalue())
+    data[at : at + 2] = struct.pack("<H", 24)
+    with pytest.raises(StudioError, match="of 24-bit samples with the compression") as caught:
+        decode(bytes(data), "f24.tif")
+    assert "damaged" not in caught.value.message
+
+
 def test_a_file_that_ends_too_early_is_not_filled_with_black() -> None:
     for options in ({}, {"rowsperstrip": 4}, {"compression": "lzw", "rowsperstrip": 4}):
         content = tiff(stored_as(RGB, "u2"), photometric="rgb", **options)

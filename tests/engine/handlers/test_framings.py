@@ -178,7 +178,23 @@ def spotted(size: tuple[int, int], spot: tuple[int, int]) -> NDArray[np.uint8]:
 def test_a_bright_spot_is_found_where_it_is(
     engine_of: Opener, tmp_path: Path, kind: Any, size: tuple[int, int], orientation: int
 ) -> None:
-    engine, _, _ = engine_of()
+    check_spot(engine_of()[0], tmp_path, Framing(kind=kind, input_px=256), size, orientation)
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+@pytest.mark.parametrize("size", [(301, 203), (203, 301)])
+@pytest.mark.parametrize("kind", FRAMING_KINDS)
+def test_a_bright_spot_is_found_in_a_box(
+    engine_of: Opener, tmp_path: Path, kind: Any, size: tuple[int, int], orientation: int
+) -> None:
+    upright = size if orientation < 5 else size[::-1]
+    box = (upright[0] // 3, upright[1] // 5, upright[0] // 2, 2 * upright[1] // 3)
+    check_spot(engine_of()[0], tmp_path, Framing(kind=kind, input_px=101, box=box), size, orientation)
+
+
+def check_spot(
+    engine: Dispatcher, tmp_path: Path, framing: Framing, size: tuple[int, int], orientation: int
+) -> None:
     # Inside the square in the middle, which the network's own crop shows; it is where it is when upright.
     upright = size if orientation < 5 else size[::-1]
     centre = (upright[0] / 2, upright[1] / 2)
@@ -193,7 +209,7 @@ def test_a_bright_spot_is_found_where_it_is(
         exif[0x0112] = orientation
         stored = turned_back(Image.fromarray(pixels), orientation)
         stored.save(path, exif=exif)
-        images.append(framed(open_picture(engine, str(path)), Framing(kind=kind, input_px=256)))
+        images.append(framed(open_picture(engine, str(path)), framing))
     with_spot, without = (
         cast("FeatureMapsResult", engine.run(FeatureMaps(image=image, node="stem"))) for image in images
     )

@@ -1,13 +1,18 @@
 """What the engine makes of a frame is what it makes of the same frame opened as a file, bit for bit."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from convnext_studio.analysis.graphed_pass import GraphedPass
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.live.frame_reader import FrameReader
 from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.engine.handlers import prediction_handlers
+from convnext_studio.engine.handlers.receptive_fields import receptive_field_handlers
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.model.framing import Framing, framed
@@ -16,6 +21,8 @@ from convnext_studio.protocol.live import ShowFrame
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.pictures import ImageInfo, ListedPictures, ListPictures, ShowPicture, Thumbnail
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.protocol.receptive_fields import ReceptiveField, ReceptiveFieldResult
+from tests.analysis.test_graphed_pass import FakeGraph
 from tests.decoding.live.films import make_animation, make_film
 
 NODE = "stage2"
@@ -114,3 +121,81 @@ def test_another_frame_of_the_same_number_replaces_it(opened: Dispatcher) -> Non
     assert isinstance(one, Prediction)
     assert isinstance(other, Prediction)
     assert not np.array_equal(one.logits, other.logits)
+
+
+def test_each_frame_of_an_averaged_field_is_measured_once(
+    opened: Dispatcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The average over frames is that over the same pictures from files; the next one measures what is new."""
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (70, 90, 3), np.uint8) for _ in range(5)]
+    keys = [frame_key("camera", number) for number in range(5)]
+    for key, pixels in zip(keys, frames, strict=True):
+        opened.run(ShowFrame(key=key, name="camera", pixels=pixels))
+    for number, pixels in enumerate(frames):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    listed = opened.run(ListPictures(paths=tuple(str(tmp_path / f"{number}.png") for number in range(5))))
+    assert isinstance(listed, ListedPictures)
+    measured: list[int] = []
+    original = receptive_field_handlers.running_average
+    monkeypatch.setattr(
+        receptive_field_handlers,
+        "running_average",
+        lambda *given: (measured.append(1) or each for each in original(*given)),
+    )
+
+    def answers(images: Sequence[str]) -> list[ReceptiveFieldResult]:
+        asked = ReceptiveField(node="stage3", input_px=64, images=tuple(images), count=16)
+        work, found = opened.answer(asked), []
+        while True:
+            try:
+                found.append(next(work).partial)
+            except StopIteration as finished:
+                return [*(each for each in found if isinstance(each, ReceptiveFieldResult)), finished.value]
+
+    partly = answers(keys[:4])
+    assert [each.pictures for each in partly] == [1, 2, 3, 4]
+    assert len(measured) == 4
+    [last] = answers(
+        keys[1:]
+    )  # With one new frame there is no partial answer, which would be older than its own.
+    assert len(measured) == 5
+    [*_, from_files] = answers([each.key for each in listed.pictures][1:])
+    assert last.pictures == from_files.pictures == 4
+    assert np.allclose(last.field_map, from_files.field_map, rtol=1e-4, atol=1e-9)
+    assert last.squares == from_files.squares
+    workspace = opened._workspace
+    opened.run(ShowFrame(key=frame_key("camera", 9), name="camera", pixels=frames[0], forgotten=tuple(keys)))
+    assert workspace.frame_fields.held_bytes == 0
+
+
+def test_only_usual_predictions_of_frames_are_replayed(
+    opened: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture, another class and a changed network are computed as ever; each size is captured once."""
+    graph = FakeGraph()
+    monkeypatch.setattr(prediction_handlers, "can_be_graphed", lambda _tensor: True)
+    monkeypatch.setattr(
+        prediction_handlers, "graphed_pass", lambda model, tensor: GraphedPass(model, tensor, graph.capture)
+    )
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        pixels = rng.integers(0, 256, (70, 70, 3), np.uint8)
+        keys = frame_key("camera", number), f"still {number}"
+        for key in keys:
+            opened.run(ShowFrame(key=key, name="camera", pixels=pixels))
+        one, other = (arrays_of(opened, key) for key in keys)
+        assert graph.replayed == number + 1
+        assert all(np.array_equal(here, there) for here, there in zip(one, other, strict=True))
+    workspace = opened._workspace
+    captured = workspace.frame_pass
+    opened.run(ShowFrame(key=frame_key("camera", 7), name="camera", pixels=pixels))
+    opened.run(Predict(image=frame_key("camera", 7), target=1))
+    assert graph.replayed == 3
+    assert workspace.frame_pass is captured
+    workspace.is_changed_inside = True
+    opened.run(ShowFrame(key=frame_key("camera", 8), name="camera", pixels=pixels))
+    opened.run(Predict(image=frame_key("camera", 8)))
+    assert graph.replayed == 3
+    workspace.close_model()
+    assert workspace.frame_pass is None

@@ -1,6 +1,8 @@
 """Any file opened as weights gives a model or one clear sentence, quickly, and no code in it runs."""
 
 import io
+import json
+import math
 import os
 import pickle
 import socket
@@ -307,3 +309,20 @@ def test_damaged_often(tmp_path: Path, whole_file: Path, place: float, damage: b
     path = tmp_path / "weights"
     path.write_bytes(damaged(whole_file.read_bytes(), place, damage))
     opened(path)
+
+
+def test_millions_of_classes_in_a_sparse_file_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """The file takes a few kilobytes on the disk, and its network would take gigabytes of memory."""
+    shapes = {name: list(tensor.shape) for name, tensor in weights().items()}
+    for name in ("head.weight", "head.bias"):
+        shapes[name][0] = 37_000_000
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    path = tmp_path / "sparse.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + end)
+    with refused("num_classes is 37000000"):
+        load(str(path))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -9,11 +10,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.frame_keys import frame_key
 from convnext_studio.protocol.envelope import Done
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.feature_maps.feature_maps_panel import FeatureMapsPanel
-from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES
+from convnext_studio.ui.panels.feature_maps.maps_subject import BUDGET_BYTES, MapsSubject
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
 from tests.ui.desk import TUTORIAL, Desk, click_at, colour_at, feature_maps, model, picture, point_at
 from tests.ui.features import answer, choose, shown_mosaic
 
@@ -377,3 +380,36 @@ def test_levels_that_are_dragged_colour_all_channels_and_a_double_click_restores
     assert bar.scale.limits is None
     assert filled.choices.range.isHidden()
     assert len(desk.asked) == asked
+
+
+def test_maps_of_frames_are_over_their_own_pixels_and_do_not_pile_up(
+    desk: Desk, panel: FeatureMapsPanel
+) -> None:
+    """Frames of a live source never come back; at 8 a second, they would fill the memory in minutes."""
+    kept, frames = panel._kept._kept, range(6)
+    desk.state.opened.add(picture())
+    for number in frames:
+        key = frame_key("cat", number)
+        desk.state.show_frame(ShownFrame(picture=replace(picture(colour=number), key=key), prediction=None))
+        asked = desk.asked[-1]
+        newest = replace(picture(colour=99), key=frame_key("cat", 100 + number))
+        desk.state.show_frame(ShownFrame(picture=newest, prediction=None, kept={key}))
+        maps = replace(feature_maps(desk, "stage3"), image=key)
+        desk.answer(maps, asked.id)
+        wait_for(desk, panel, key)
+        assert (shown_of(panel).picture.preview == number).all()
+        assert kept.held_bytes == maps.maps.nbytes
+        desk.answer(replace(maps, image=newest.key), desk.asked[-1].id)
+        wait_for(desk, panel, newest.key)
+    assert panel._painter._kept.held_bytes == 0
+
+
+def wait_for(desk: Desk, panel: FeatureMapsPanel, image: str) -> None:
+    """Wait until the maps of a picture are painted."""
+    painting = panel.mosaic_map
+    desk.qtbot.waitUntil(lambda: painting.painting is not None and shown_of(panel).picture.key == image)
+
+
+def shown_of(panel: FeatureMapsPanel) -> MapsSubject:
+    assert panel.mosaic_map.painting is not None
+    return panel.mosaic_map.painting.subject

@@ -198,14 +198,14 @@ def test_the_strip_follows_the_state_and_steps_by_keys(
     names = [model.index(row, 0).data().splitlines()[0] for row in range(model.rowCount())]
     assert names == ["one", "two", "three"]
     assert strip.currentIndex().row() == 0
-    assert filled_window.panels.pictures.count.text() == "1 of 3 pictures"
+    assert filled_window.panels.pictures.count.text() == "Picture 1 of 3"
     strip.setFocus()
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     assert state.picture is not None
     assert state.picture.key == "two"
     state.opened.select("three")
     assert strip.currentIndex().row() == 2
-    assert filled_window.panels.pictures.count.text() == "3 of 3 pictures"
+    assert filled_window.panels.pictures.count.text() == "Picture 3 of 3"
 
 
 def test_delete_closes_the_current_picture(filled_window: StudioWindow, state: AppState, qtbot: QtBot) -> None:

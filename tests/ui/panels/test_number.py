@@ -1,4 +1,4 @@
-"""How a number is made: the panel answered by a real engine, and the ways that lead to it."""
+"""How a number was made: the panel answered by a real engine, and the ways that lead to it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How a number is made in two networks: the sum in B, and both sums of a difference."""
+"""How a number was made in two networks: the sum in B, and both sums of a difference."""
 
 import numpy as np
 import pytest

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.model.framing import Framing, framed
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.receptive_fields import ReceptiveField, Square
 from convnext_studio.render import lut
@@ -70,6 +71,7 @@ def test_it_asks_for_the_selected_node_over_the_opened_pictures(desk: Desk, pane
             count=16,
             fills_up=True,
             protocol="centred",
+            framing="own",
             input_px=0,
             panel="receptive_field",
         )
@@ -103,6 +105,42 @@ def test_many_changes_ask_once(desk: Desk, filled: ReceptiveFieldPanel) -> None:
     assert len(asked(desk)) == 2
     assert asked(desk)[1].images == ("cat", "dog", "owl", "fox")
     assert (asked(desk)[1].node, asked(desk)[1].protocol) == ("stage3", "replknet")
+
+
+def test_it_follows_the_framing(desk: Desk, filled: ReceptiveFieldPanel) -> None:
+    """Only a size that is typed, and RepLKNet's protocol, squash."""
+    whole = Framing(kind="whole", input_px=96)
+    desk.state.opened.add(picture("dog"), select=False)
+    desk.state.set_framing(whole)
+    settle(desk, filled)
+    shown = asked(desk)[-1]
+    assert (shown.framing, shown.images) == ("own", (framed("cat", whole), framed("dog", whole)))
+    filled.fields.set_folder("/pictures")
+    settle(desk, filled)
+    assert (asked(desk)[-1].framing, asked(desk)[-1].folder_framing) == ("own", whole)
+    filled.fields.inputs.setCurrentIndex(filled.fields.inputs.findData("pictures"))
+    filled.fields.side.setValue(64)
+    settle(desk, filled)
+    assert (asked(desk)[-1].framing, asked(desk)[-1].images) == ("squashed", ("cat", "dog"))
+    filled.fields.side.setValue(0)
+    filled.fields.protocol.setCurrentIndex(filled.fields.protocol.findData("replknet"))
+    settle(desk, filled)
+    assert asked(desk)[-1].framing == "squashed"
+    desk.answer(replace(receptive_field(desk, "stage2"), fitted="cropped to"))
+    assert "px, pictures cropped" in filled.caption
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_the_selected_unit_is_measured_where_maps_have_its_rows(
+    desk: Desk, filled: ReceptiveFieldPanel, is_alone: bool
+) -> None:
+    """A single picture has the same maps here as everywhere; several are cropped to what they share."""
+    if not is_alone:
+        desk.state.opened.add(picture("dog"), select=False)
+    desk.state.set_framing(Framing(kind="whole", input_px=96))
+    desk.state.set_unit(1, 2)
+    settle(desk, filled)
+    assert asked(desk)[-1].unit == ((1, 2) if is_alone else None)
 
 
 def test_pictures_beyond_the_count_change_nothing(desk: Desk, filled: ReceptiveFieldPanel) -> None:

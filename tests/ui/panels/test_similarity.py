@@ -455,6 +455,26 @@ def test_parts_can_be_hidden_renamed_and_saved(desk: Desk, panel: SimilarityPane
     assert panel.labelled[1].image == "cat"
 
 
+def test_names_follow_their_parts_into_the_order_of_sizes(desk: Desk, panel: SimilarityPanel) -> None:
+    panel.switch.choose("parts")
+    settle(desk, FindParts, 1)
+    request = asked(desk, FindParts)[-1]
+    whole = parts_of(desk)
+    so_far = replace(whole, pictures=whole.pictures[:1], seen=1, has_shares=False)
+    desk.tell(Progress(id=request.id, done=1, total=3, text="", partial=so_far))
+    cards = panel.parts.cards
+    cards[0].name.setText("Sky")
+    cards[2].name.setText("Ear")
+    cards[2].is_shown.setChecked(False)
+    last = replace(whole, was_at=(2, 0, 1))
+    desk.tell(Progress(id=request.id, done=2, total=3, text="", partial=replace(last, has_shares=False)))
+    assert panel.parts.part_names == ("Ear", "Sky", "")
+    assert panel.parts.hidden == {0}
+    reply(desk, FindParts, last)  # Moved once.
+    assert panel.parts.part_names == ("Ear", "Sky", "")
+    assert [card.name.text() for card in cards[:3]] == ["Ear", "Sky", ""]
+
+
 def test_other_parts_have_no_old_names(desk: Desk, panel: SimilarityPanel) -> None:
     with_parts(desk, panel)
     panel.parts.cards[0].name.setText("Ear")

@@ -2,20 +2,25 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtGui import QHelpEvent, QImage, QRegion
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.frame_keys import frame_key, number_of
 from convnext_studio.model.nodes import head_parameters
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
 from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts
 from convnext_studio.render import lut
+from convnext_studio.ui.panels.strip import strip_panel
+from convnext_studio.ui.panels.strip.strip_canvas import _scaled
 from convnext_studio.ui.panels.strip.strip_layout import NetworkLayout, RowLayout, rect_of
 from convnext_studio.ui.panels.strip.strip_panel import NetworkStrip
-from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
+from convnext_studio.ui.widgets import text_size, theme
 from tests.ui.desk import Desk, click_at, model, picture, point_at, prediction
 
 CONVNEXT_T = ConvNeXtConfig()
@@ -294,8 +299,8 @@ def test_values_before_and_after_are_printed_and_forgotten_with_the_picture(
     answer_values(desk)
     numbers = strip.header.numbers.text()
     assert numbers.startswith("192 × 28 × 28")
-    assert "before: min 1.00 · mean 2.00 · max 4.00" in numbers
-    assert "after: min 11.0 · mean 12.0 · max 14.0" in numbers
+    assert "in: min 1.00 · mean 2.00 · max 4.00" in numbers
+    assert "out: min 11.0 · mean 12.0 · max 14.0" in numbers
     point_at(strip.canvas, centre(strip, "stage2"))
     assert "max 14.0" in desk.read_outs[-1]
     desk.state.opened.add(picture("dog"))
@@ -312,6 +317,61 @@ def test_values_that_are_refused_are_not_asked_for_again_and_again(desk: Desk, s
     desk.state.opened.add(picture("dog"))
     desk.state.set_prediction(prediction(desk))
     assert len(desk.asked) == asked + 1
+
+
+def show_frame(desk: Desk, number: int) -> None:
+    key = frame_key("cat", number)
+    of_frame = replace(prediction(desk), image=key)
+    desk.state.show_frame(ShownFrame(picture=replace(picture(), key=key), prediction=of_frame))
+
+
+def asked_frames(desk: Desk) -> list[int | None]:
+    return [number_of(request.image) for request in desk.asked if isinstance(request, NodeValues)]
+
+
+def test_values_of_a_live_source_are_those_of_the_frame_that_is_named(
+    desk: Desk, strip: NetworkStrip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each frame has others. They follow at a rate that can be read; no question is given up."""
+    predicted(desk)
+    answer_values(desk)
+    monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 1000.0)
+    desk.state.set_node("stage1")
+    for number in (4, 5):
+        show_frame(desk, number)
+    assert asked_frames(desk) == [None]  # Too soon.
+    monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 0.0)
+    for number in (6, 7, 8):
+        show_frame(desk, number)
+    assert asked_frames(desk) == [None, 6]
+    request = answer_values(desk)
+    assert request.nodes == ("stem", "stage1", "stage2", "stage3", "stage4", "head.norm")
+    assert "frame 7   before: " in strip.header.numbers.text()
+    assert asked_frames(desk) == [None, 6, 8]  # The newest.
+    show_frame(desk, 9)
+    answer_values(desk)
+    assert "frame 9   before: " in strip.header.numbers.text()
+
+
+@pytest.mark.parametrize("size_pt", [9, 13])
+def test_thumbnails_that_are_painted_alone_are_as_if_all_was_painted(
+    desk: Desk, strip: NetworkStrip, qapp: QApplication, size_pt: int
+) -> None:
+    """With every frame of a live source only they change."""
+    text_size.apply(qapp, size_pt)
+    predicted(desk)
+    rng = np.random.default_rng(0)
+    means = {name: rng.random(mean.shape) for name, mean in prediction(desk).stage_means.items()}
+    desk.state.set_prediction(replace(prediction(desk), stage_means=means))
+    canvas = strip.canvas
+    places = [_scaled(place).toAlignedRect() for place in canvas._thumbnail_places.values()]
+    assert len(places) == 4
+    whole, part = (QImage(canvas.size(), QImage.Format.Format_RGB32) for _ in range(2))
+    canvas.render(whole)
+    part.fill(Qt.GlobalColor.red)
+    for place in places:
+        canvas.render(part, place.topLeft(), QRegion(place))
+        assert part.copy(place) == whole.copy(place)
 
 
 def bar_ends(strip: NetworkStrip, node: str) -> tuple[float, float]:
@@ -422,5 +482,5 @@ def test_the_tooltip_tells_all_that_is_known(desk: Desk, strip: NetworkStrip) ->
     QApplication.sendEvent(strip.canvas, tip)
     lines = QToolTip.text().splitlines()
     assert lines[:3] == ["Stage 1", "96 channels", "56×56 units"]
-    assert lines[-2:] == ["before: min 0 · mean 1.00 · max 3.00", "after: min 10.0 · mean 11.0 · max 13.0"]
+    assert lines[-2:] == ["in: min 0 · mean 1.00 · max 3.00", "out: min 10.0 · mean 11.0 · max 13.0"]
     QToolTip.hideText()

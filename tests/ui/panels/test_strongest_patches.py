@@ -54,7 +54,7 @@ def test_each_patch_has_its_value_and_picture(desk_and_panel: tuple[Desk, Featur
     texts = [panel.patches.list.item(row).text() for row in range(panel.patches.list.count())]
     assert texts == ["7.50\ndog", "-1.25\ncat"]
     assert "over 2 pictures" in panel.patches.text.text()
-    assert "clipped at the border" in panel.patches.text.text()
+    assert "clipped at the edge" in panel.patches.text.text()
     assert panel.patches.progress.isHidden()
     assert panel.patches.stop.isHidden()
 

@@ -12,11 +12,13 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.frame_keys import frame_key, number_of
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.receptive_fields import UnitField, UnitFieldResult
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from convnext_studio.ui.plots.scene import Scene
+from convnext_studio.ui.state.selection.live_frames import ShownFrame
 from tests.ui.desk import CROP, TINY, Desk, click_at, colour_at, model, picture, point_at, prediction
 
 GREY = (100, 100, 100)
@@ -85,10 +87,10 @@ def test_the_theoretical_field_is_there_at_once_clipped_and_said_so(opened: tupl
     crop, box = scene_of(panel).marks
     assert crop.box == (28, 8, 64, 64)
     assert box.box == (28, 8, 20, 16)
-    assert box.label == "theoretical field 28 px, clipped at the border"
+    assert box.label == "theoretical field 28 px, clipped at the edge"
     [spot] = scene_of(panel).spots
     assert (spot.x, spot.y) == (28 + 6, 8 + 2)
-    assert "theoretical field 28 × 28 px around input (6, 2), clipped at the border" in panel.caption
+    assert "theoretical field 28 × 28 px around input (6, 2), clipped at the edge" in panel.caption
     assert "computing" in panel.caption
 
 
@@ -304,3 +306,44 @@ def test_what_is_pointed_at_elsewhere_is_shown_here(opened: tuple[Desk, PictureP
     assert desk.state.views.pointed == pytest.approx((60, 30))
     point_at(panel.view, panel.view.to_widget(-3, 30))
     assert desk.state.views.pointed is None
+
+
+def show_frame(desk: Desk, number: int) -> None:
+    key = frame_key("cat", number)
+    frame = replace(picture(colour=number), key=key)
+    shown = ShownFrame(picture=frame, prediction=replace(prediction(desk), image=key), kept=asked_about(desk))
+    desk.state.show_frame(shown)
+
+
+def asked_about(desk: Desk) -> set[str]:
+    return {request.image for request in desk.bridge.pending if isinstance(request, UnitField)}
+
+
+def shown_colour(panel: PicturePanel) -> int:
+    return scene_of(panel).layers[0].bitmap.image.pixelColor(0, 0).red()
+
+
+def test_of_a_live_source_each_field_lies_over_the_frame_that_it_is_of(
+    opened: tuple[Desk, PicturePanel],
+) -> None:
+    """A field takes longer than a frame: it is finished, and no frame is shown without one in between."""
+    desk, panel = opened
+    desk.state.set_unit(4, 5)
+    show_frame(desk, 10)
+    for number in (11, 12):
+        show_frame(desk, number)
+        assert shown_colour(panel) == number  # There is no field yet.
+    assert [number_of(each.image) for each in fields(desk)] == [None, 10]
+    answer(desk, fields(desk)[-1], one_pixel(20, 30, 1.0))
+    assert shown_colour(panel) == 10
+    assert len(scene_of(panel).layers) > 1
+    for number in (13, 14):
+        show_frame(desk, number)
+        assert shown_colour(panel) == 10
+        assert len(scene_of(panel).layers) > 1
+    assert "frame 11 · " in panel.frame_label.text()
+    assert number_of(fields(desk)[-1].image) == 13
+    answer(desk, fields(desk)[-1], one_pixel(22, 30, 1.0))
+    assert shown_colour(panel) == 13
+    desk.state.clear_unit()
+    assert shown_colour(panel) == 14

@@ -65,8 +65,8 @@ def test_a_window_that_closes_early_takes_it_along(qtbot: QtBot) -> None:
     qtbot.wait(20)  # The watcher of leaks would tell a timer that runs on.
 
 
-LONGEST_STEP_S = 0.03
-"""Less than half of the longest turn of the event loop that is allowed, on a machine that is busy, too."""
+LARGEST_SHARE = 0.1
+"""Of the processor time of all steps, which is a quarter of a second: so a step takes at most 25 ms of it."""
 
 
 def fresh_process(script: str) -> str:
@@ -79,7 +79,10 @@ def test_no_step_is_long() -> None:
     script = """
 import time
 import convnext_studio.ui.plots.image_view  # As in the window, before its first view has something to show.
+from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.ui.plots.preloading import _steps
+with collecting_later():
+    pass  # As the window does: a collection of all that is imported would count for any step.
 before = time.thread_time()
 for step in _steps():
     after = time.thread_time()
@@ -90,7 +93,7 @@ for step in _steps():
     runs = [[line.split() for line in fresh_process(script).splitlines()] for _ in range(2)]
     names = [step[1] for step in runs[0]]
     seconds = [min(float(step[0]) for step in steps) for steps in zip(*runs, strict=True)]
-    assert max(seconds) < LONGEST_STEP_S, names[seconds.index(max(seconds))]
+    assert max(seconds) < LARGEST_SHARE * sum(seconds), names[seconds.index(max(seconds))]
     assert "pyqtgraph.parametertree.parameterTypes.basetypes" in names
 
 

@@ -157,7 +157,7 @@ def whole(opened: Callable[[], Palette], filled_window: StudioWindow, qtbot: QtB
     """The palette with the options of all panels, which are created while it is open."""
     palette = opened()
     docks = filled_window.dock_layout.docks.values()
-    qtbot.waitUntil(lambda: all(dock.is_made for dock in docks), timeout=20_000)
+    qtbot.waitUntil(lambda: all(dock.is_made for dock in docks), timeout=120_000)
     qtbot.waitUntil(lambda: not filled_window.guide._make_next.isActive())
     return palette
 

@@ -257,6 +257,17 @@ def test_a_file_that_is_no_session_is_told_and_changes_nothing(
     assert engine.open(LoadModel) == engine.open(ListPictures) == engine.open(CloseImage) == []
 
 
+def test_the_notice_of_a_failed_session_goes_when_another_opens(
+    filled_window: StudioWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    damaged, sound = tmp_path / "damaged.cnxsession", tmp_path / "sound.cnxsession"
+    damaged.write_text("{")
+    filled_window.controller.open_paths([str(damaged)])
+    qtbot.waitUntil(lambda: "damaged.cnxsession" in filled_window.messages.text)
+    filled_window.controller.open_paths([write(sound, SavedSession())])
+    qtbot.waitUntil(lambda: "damaged.cnxsession" not in filled_window.messages.text)
+
+
 @pytest.mark.parametrize("saved", ["logit", "probability"])
 def test_without_a_class_against_it_the_output_is_the_sessions(
     filled_window: StudioWindow, state: AppState, engine: FakeEngine, tmp_path: Path, qtbot: QtBot, saved: str

@@ -102,7 +102,13 @@ def test_what_the_settings_say_is_what_the_caches_hold(filled_window: StudioWind
         filled_window.dock_layout.show_panel(name)
     assert filled_window.state.cache_sizes.total_bytes == WINDOW_BYTES
     workspace = Workspace()
-    caches = (workspace.results, workspace.outputs, workspace.masked_outputs, *workspace.pictures.caches)
+    caches = (
+        workspace.results,
+        workspace.outputs,
+        workspace.masked_outputs,
+        workspace.frame_fields,
+        *workspace.pictures.caches,
+    )
     assert sum(cache.capacity_bytes for cache in caches) == ENGINE_BYTES
     workspace.beside().keep_within(0.5)
     assert sum(cache.capacity_bytes for cache in caches) == ENGINE_BYTES // 2
@@ -115,7 +121,7 @@ def test_a_choice_reaches_window_and_engine_at_once_and_is_kept(
     panel = filled_window.dock_layout.docks["settings"].panel
     assert isinstance(panel, SettingsPanel)
     texts = [panel.kept_share.itemText(row) for row in range(panel.kept_share.count())]
-    assert texts[2] == "Window 936 MB, engine 2.6 GB"
+    assert texts[2] == "Window 936 MB, engine 2.8 GB"
     assert len(texts) == len(KEPT_SHARES)
     assert panel.kept_share.currentIndex() == 2
     before = filled_window.state.cache_sizes.total_bytes

@@ -1,7 +1,11 @@
 """Intents become requests, and only answers that are still wanted reach the state."""
 
+import base64
 import io
+import os
+import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -27,7 +31,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller, encode_png
-from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED
+from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED, PICTURES
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import (
@@ -327,6 +331,79 @@ def test_pasted_pixels_reach_the_engine_as_they_are(
     with Image.open(io.BytesIO(request.data)) as picture:
         assert picture.format == "PNG"
         assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
+
+
+def encoded_png() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (3, 2), "red").save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_a_picture_of_another_program_is_not_decoded_by_the_window(
+    controller: Controller, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    mime = QMimeData()
+    mime.setData("image/bmp", b"BM, which says less")
+    mime.setData("image/png", b"no picture at all")
+    controller.open_mime(mime)
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    [request] = engine.open(OpenImage)
+    assert (request.name, request.data) == ("Pasted picture 1", b"no picture at all")
+
+
+@pytest.mark.parametrize("kind", ["image/png;base64", "image/png;charset=utf-8;base64", ";base64", "image/png"])
+def test_a_picture_in_an_address_reaches_the_engine_as_bytes(
+    controller: Controller, engine: FakeEngine, qtbot: QtBot, kind: str
+) -> None:
+    data = encoded_png()
+    written = base64.b64encode(data).decode() if "base64" in kind else quote(data)
+    mime = QMimeData()
+    mime.setData("text/uri-list", f"data:{kind},{written}\r\n".encode())
+    controller.open_mime(mime)
+    qtbot.waitUntil(lambda: bool(engine.open(OpenImage)))
+    assert engine.open(OpenImage)[0].data == data
+
+
+def test_a_damaged_address_of_megabytes_is_one_short_sentence(
+    controller: Controller, engine: FakeEngine, notices: list[Notice], qtbot: QtBot
+) -> None:
+    for begin in ("data:image/png;base64,@", "data:@", "ftp://@", "@"):
+        address = begin.replace("@", "@" * 3_000_000)
+        mime = QMimeData()
+        mime.setData("text/uri-list", address.encode())
+        notices.clear()
+        controller.open_mime(mime)
+        qtbot.waitUntil(lambda: bool(notices))
+        assert len(notices[-1].text) < 400
+    assert engine.open(OpenImage) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths and names are written otherwise there")
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        (b"file:///a%20b.png", "/a b.png"),
+        (b"file://localhost/a.png", "/a.png"),
+        (b"file:/a.png", "/a.png"),
+        (b"/a b.png", "/a b.png"),
+        (b"file:///caf%E9.png", os.fsdecode(b"/caf\xe9.png")),
+        (b"file:///caf\xe9.png", os.fsdecode(b"/caf\xe9.png")),
+        (b"FILE:///a%23b.png", "/a#b.png"),
+    ],
+)
+def test_addresses_of_files_in_every_spelling(
+    controller: Controller, engine: FakeEngine, address: bytes, path: str
+) -> None:
+    mime = QMimeData()
+    mime.setData("text/uri-list", b"# a comment\r\n" + address + b"\r\n")
+    controller.open_mime(mime)
+    assert [request.paths for request in engine.open(ListPictures)] == [(path,)]
+
+
+def test_what_is_elsewhere_keeps_its_own_notice(controller: Controller, notices: list[Notice]) -> None:
+    """Opening the file beside it withdraws only what is said of pictures."""
+    controller.open_mime(mime_of("https://example.org/cat.png", "file:///here.png"))
+    assert notices[-1].topic not in (PICTURES, "prediction")
 
 
 def test_an_empty_clipboard_is_told(controller: Controller, notices: list[Notice]) -> None:

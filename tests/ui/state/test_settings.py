@@ -1,5 +1,6 @@
 """Settings survive a launch; a file that cannot be used is told and never fatal, and no write is half done."""
 
+import codecs
 import json
 import os
 import subprocess
@@ -97,6 +98,16 @@ def test_a_failed_write_keeps_the_old_file(settings_folder: Path, monkeypatch: p
         settings.save()
     assert SettingsFile().values.theme == "light"
     assert [path.name for path in settings_folder.iterdir()] == ["settings.json"]
+
+
+def test_a_byte_order_mark_is_no_damage(settings_folder: Path) -> None:
+    settings = SettingsFile()
+    settings.update(theme="light")
+    settings.save()
+    path = settings_folder / "settings.json"
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    again = SettingsFile()
+    assert (again.problem, again.values.theme) == ("", "light")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

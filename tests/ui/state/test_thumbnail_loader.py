@@ -124,7 +124,7 @@ def test_a_panel_asks_only_for_what_can_be_seen(
     assert 1900 in later
     assert min(later) > 1800, later
     assert panel.is_settled
-    assert panel.count.text() == "1,901 of 2,000 pictures"
+    assert panel.count.text() == "Picture 1,901 of 2,000"
 
 
 def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBridge) -> None:

@@ -5,17 +5,19 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from convnext_studio.analysis.attribution.grids import PIXELS
+from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.receptive_field import GrowthSoFar, running_growth
 from convnext_studio.engine.handlers.receptive_fields.field_inputs import FieldInputs, inputs_of
 from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers import (
-    check_request,
     no_gradient,
+    sizes_found,
     subject_of,
     until_another_model,
 )
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
-from convnext_studio.erf import MeasurementSettings, definition, protocol_text, squares
+from convnext_studio.erf import SQUASHED, MeasurementSettings, protocol_text, squares
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Progress
@@ -31,12 +33,7 @@ def field_growth(
 ) -> Generator[Progress, None, FieldGrowthResult]:
     """Average the fields of the stem and of all blocks and stages over the inputs."""
     model = yield from subject_of(workspace, request, should_stop)
-    takes_noise = definition(request.protocol).takes_noise
-    images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-    width, height = check_request(model, request)
-    request = replace(request, input_px=width, height_px=height, images=images)
-    preprocessing = model.preprocessing.squashed(request.input_px)
-    inputs = inputs_of(workspace, model, request, preprocessing, takes_noise=takes_noise)
+    request, inputs = inputs_of(workspace, model, request)
     key = None if request.inputs == "folder" else workspace.key("growth", replace(request, id=0, panel=""))
     kept = workspace.results.get(key)
     if kept is not None:
@@ -44,6 +41,7 @@ def field_growth(
     nodes = [node for node in model.nodes if node.kind in KINDS]
     names = [node.name for node in nodes]
     is_pointless = until_another_model(workspace, request, should_stop)
+    yield from sizes_found(inputs, request, is_pointless)
     growth: GrowthSoFar | None = None
     for growth in running_growth(model, inputs.tensors(), names, request.protocol, is_pointless):
         if growth.done < inputs.total:
@@ -69,24 +67,28 @@ def _result(
     inputs: FieldInputs,
 ) -> FieldGrowthResult:
     pictures, noises = inputs.averaged(growth.used, growth.lost)
+    height, width = next(iter(growth.totals.values())).shape
     measured = MeasurementSettings(
         protocol=request.protocol,
         node="each node",
         unit=None,
         target=None,
         is_last_map=False,
-        input_size=(request.input_px, request.height_px),
-        is_cropped=False,
+        input_size=(width, height),
+        fitted=inputs.fitted or SQUASHED,
         pictures=pictures,
         noises=noises,
         has_own_squares=False,
     )
-    said = [f"{growth.skipped} skipped, because a gradient was not finite."] if growth.skipped else []
+    said = inputs.shape_notes()
+    if growth.skipped:
+        said.append(f"{growth.skipped} skipped, because a gradient was not finite.")
     if any(node.field.is_global for node in nodes):
         said.append("From the first node that pools over its map, the theoretical field is the whole input.")
     return FieldGrowthResult(
-        points=tuple(_point(node, growth) for node in nodes),
-        input_px=max(request.input_px, request.height_px),
+        points=tuple(_point(node, growth, inputs) for node in nodes),
+        input_px=max(width, height),
+        fitted=inputs.fitted,
         protocol=request.protocol,
         protocol_text=protocol_text(measured),
         pictures=pictures,
@@ -101,10 +103,11 @@ def _result(
     )
 
 
-def _point(node: NodeInfo, growth: GrowthSoFar) -> GrowthPoint:
+def _point(node: NodeInfo, growth: GrowthSoFar, inputs: FieldInputs) -> GrowthPoint:
     row, column = growth.units[node.name]
     centre = node.field.centre_px(column), node.field.centre_px(row)
-    found = squares(growth.field(node.name), GROWTH_THRESHOLDS, "linear", centre)
+    field = without_padding(growth.field(node.name), PIXELS, inputs.geometry)
+    found = squares(field, GROWTH_THRESHOLDS, "linear", centre)
     return GrowthPoint(
         node=node.name,
         kind=node.kind,

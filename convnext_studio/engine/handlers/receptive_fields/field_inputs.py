@@ -1,23 +1,28 @@
 """The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
+from typing import TypeVar
 
 import numpy as np
+from msgspec import structs
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.decoding.picture_folders import pictures_in, shuffled
-from convnext_studio.model.framing import framing_of
+from convnext_studio.engine.server.large_inputs import check_in_one_piece
+from convnext_studio.erf import SQUASHED, definition
+from convnext_studio.model.framing import TRAINED, Framing, framing_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import input_grid
+from convnext_studio.model.nodes import check_input_px, input_grid
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.protocol.receptive_fields import FieldRequest
+
+Asked = TypeVar("Asked", bound=FieldRequest)
 
 
 class HasReader(Interface):
@@ -51,8 +56,10 @@ class FieldInputs:
 
     Attributes
     ----------
-    request, model, preprocessing
-        The request, the network to measure, and the preprocessing that brings pictures to their size.
+    request, model
+        The request, and the network to measure.
+    noise_size
+        Width and height of noise, unless it fills up pictures of another size.
     opened, candidates
         The holder of the opened pictures; their keys, or the paths of a folder's pictures, in the order in
         which they are tried.
@@ -71,12 +78,13 @@ class FieldInputs:
     geometry
         The geometry of the last picture.
     common
-        The geometries that the pictures have by themselves in their framings, once they were asked for.
+        Width and height to which the pictures are cropped, because they have different sizes in their framings;
+        None if they are alike.
     """
 
     request: FieldRequest
     model: LoadedModel
-    preprocessing: Preprocessing
+    noise_size: tuple[int, int]
     opened: Opened
     candidates: tuple[str | Path, ...]
     total: int
@@ -86,7 +94,18 @@ class FieldInputs:
     unreadable: list[str] = field(default_factory=list)
     pictures_given: int | None = None
     geometry: CropGeometry | None = None
-    common: list[CropGeometry] | None = None
+    common: tuple[int, int] | None = None
+
+    @property
+    def is_squashed(self) -> bool:
+        """Whether pictures are squashed to the size that the request says."""
+        return self.request.framing == "squashed"
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing of pictures."""
+        own = self.model.preprocessing
+        return own.squashed(self.request.input_px) if self.is_squashed else own
 
     def tensors(self, after: int = 0, count: int | None = None) -> Iterator[Tensor]:
         """Yield the inputs, each (1, C, H, W) float32, normalised, on the model's device.
@@ -118,46 +137,89 @@ class FieldInputs:
                 if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
-            geometry = self._geometry_of(candidate, picture)
+            geometry = self.geometry_of(candidate, picture)
             array, self.geometry = self.preprocessing(picture.for_networks, geometry)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)
 
-    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry:
+    def geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry:
         """Return where the input lies in a picture.
 
         Where a framing gives pictures different shapes, each is cropped at its middle to the largest size that
         all of them have, because only inputs of one size can be averaged.
         """
-        if self.preprocessing.squash:
+        if self.is_squashed:
             return squashed_geometry(picture.size, (self.request.input_px, self.request.height_px))
-        if isinstance(candidate, Path):
-            return self.preprocessing.geometry(picture.size)
-        geometry = self.model.geometry(picture.size, framing_of(candidate))
-        common = self._common_size()
-        return geometry if common is None else _middle_of(geometry, common)
+        geometry = self._framed(candidate, picture.size)
+        if self.common is not None:
+            geometry = _middle_of(geometry, self.common)
+        if self._framing_of(candidate) != TRAINED:
+            check_in_one_piece(self.model, geometry)
+        return geometry
 
-    def _common_size(self) -> tuple[int, int] | None:
-        """Return width and height of what all pictures show in their framing; None if they are alike anyway."""
-        if self.common is None:
-            self.common = []
-            for candidate in self.candidates:
-                with suppress(StudioError):  # Who reads it afterwards says why.
-                    size = self._read(candidate).size
-                    self.common.append(self.model.geometry(size, framing_of(str(candidate))))
-        if len({(each.input_size, each.padding) for each in self.common}) < 2:
+    def _framed(self, candidate: str | Path, size: tuple[int, int]) -> CropGeometry:
+        """Return where the input lies in a picture of that size in its own framing."""
+        framing, input_px = self._framing_of(candidate), self.request.input_px
+        if input_px and not framing.input_px:
+            framing = structs.replace(framing, input_px=input_px)
+        return self.model.geometry(size, framing)
+
+    def _framing_of(self, candidate: str | Path) -> Framing:
+        return self.request.folder_framing if isinstance(candidate, Path) else framing_of(candidate)
+
+    def find_size(self) -> Iterator[int]:
+        """Find the size to which pictures are cropped, if their framings give them different ones.
+
+        Yields the number of pictures looked at, after each of them.
+
+        Raises
+        ------
+        StudioError
+            If the pictures have nothing in common that the network takes.
+        """
+        if self.is_noise or self.is_squashed or self.total < 2:
+            return
+        if all(_is_of_one_size(self._framing_of(each)) for each in self.candidates):
+            return
+        found: list[CropGeometry] = []
+        for candidate in self.candidates:
+            try:
+                found.append(self._framed(candidate, self._read(candidate).size))
+            except StudioError:
+                continue  # Whoever reads it afterwards says why.
+            yield len(found)
+            if len(found) == self.total:
+                break
+        self.common = self._common_size(found)
+
+    def _common_size(self, found: list[CropGeometry]) -> tuple[int, int] | None:
+        if len({(each.input_size, each.padding) for each in found}) < 2:
             return None
         step = input_grid(self.model.config, self.model.nodes).step_px
-        width, height = (
-            min(int(each.seen_in_input[axis]) for each in self.common) // step * step for axis in (2, 3)
-        )
+        width, height = (min(int(each.seen_in_input[axis]) for each in found) // step * step for axis in (2, 3))
         if not (width and height):
             raise StudioError(
                 "The pictures have no part in common that the network takes in this framing.",
                 "Choose another framing, or leave out the smallest pictures.",
             )
         return width, height
+
+    @property
+    def fitted(self) -> str:
+        """How pictures were brought to the size of the input, such as “cropped to”; empty without pictures."""
+        geometry = self.geometry
+        if geometry is None:
+            return ""
+        is_as_trained = geometry == self.model.preprocessing.geometry(geometry.picture_size)
+        if self.is_squashed or (self.model.preprocessing.squash and is_as_trained):
+            return SQUASHED
+        is_resized = geometry.resized_size != geometry.picture_size
+        if geometry.is_padded:
+            return "resized and padded to" if is_resized else "padded to"
+        if geometry.resized_size != geometry.input_size:
+            return "cropped to"
+        return "resized to" if is_resized else "whole at"
 
     def _read(self, candidate: str | Path) -> DecodedImage:
         return (
@@ -168,7 +230,7 @@ class FieldInputs:
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)
-        size = self.geometry.input_size if self.geometry else (self.request.input_px, self.request.height_px)
+        size = self.geometry.input_size if self.geometry else self.noise_size
         shape = (self.model.config.in_chans, size[1], size[0])
         for position in range(after + count):
             array = noise.standard_normal(shape, dtype=np.float32)
@@ -201,7 +263,7 @@ class FieldInputs:
 
     def notes(self) -> list[str]:
         """Return sentences on what is missing, once all inputs were measured."""
-        said = []
+        said: list[str] = []
         found = len(self.candidates)
         if self.request.inputs == "folder" and not self.is_noise and found < self.request.count:
             said.append(f"The folder has only {found} picture{'' if found == 1 else 's'}.")
@@ -211,6 +273,21 @@ class FieldInputs:
             files = "1 file was" if len(self.unreadable) == 1 else f"{len(self.unreadable)} files were"
             said.append(f"{files} left out: {named}{more}")
         return said
+
+    def shape_notes(self) -> list[str]:
+        """Return a sentence on how pictures of different shapes were made alike, if they were."""
+        if self.common is None:
+            return []
+        width, height = self.common
+        return [
+            "The pictures differ in size in this framing: each is cropped at its middle to "
+            f"{width} × {height} px, which all of them have."
+        ]
+
+
+def _is_of_one_size(framing: Framing) -> bool:
+    """Whether inputs have the same size in a framing, whatever the pictures."""
+    return framing.kind == "trained" and framing.box is None
 
 
 def _middle_of(geometry: CropGeometry, size: tuple[int, int]) -> CropGeometry:
@@ -228,31 +305,52 @@ def squashed_geometry(picture_size: tuple[int, int], size: tuple[int, int]) -> C
     return CropGeometry(picture_size, size, (0, 0), size)
 
 
-def inputs_of(
-    opened: Opened,
-    model: LoadedModel,
-    request: FieldRequest,
-    preprocessing: Preprocessing,
-    *,
-    takes_noise: bool,
-) -> FieldInputs:
-    """Find the inputs that a measurement is averaged over.
+def check_size(model: LoadedModel, request: FieldRequest) -> tuple[int, int]:
+    """Check the size of a request's inputs, and return width and height of noise, or of squashed pictures.
 
     Raises
     ------
     StudioError
-        If there are none.
+        If the network takes no such input.
     """
+    if request.framing == "own":
+        return model.preprocessing.scaled(request.input_px or model.preprocessing.input_px).input_size
+    width = request.input_px or model.preprocessing.input_px
+    height = request.height_px or width
+    if width == height:
+        check_input_px(model.config, width)
+    else:
+        model.check_input(squashed_geometry((width, height), (width, height)))
+    return width, height
+
+
+def inputs_of(opened: Opened, model: LoadedModel, request: Asked) -> tuple[Asked, FieldInputs]:
+    """Return a request with all defaults filled in, and the inputs that its measurement is averaged over.
+
+    Raises
+    ------
+    StudioError
+        If the request cannot be met.
+    """
+    takes_noise = definition(request.protocol).takes_noise
+    if request.count < 1:
+        raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
+    width, height = check_size(model, request)
+    images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
+    settled = structs.replace(request, images=images)
+    if request.framing == "squashed":
+        settled = structs.replace(settled, input_px=width, height_px=height)
     is_noise = takes_noise or request.inputs == "noise"
     candidates: tuple[str | Path, ...] = ()
     if request.inputs == "folder" and not is_noise:
         candidates = tuple(shuffled(pictures_in(request.folder), request.seed))
     elif not is_noise:
-        candidates = request.images
+        candidates = images
         if not candidates:
             raise StudioError(
                 "There is no open picture to measure.", "Open pictures, or choose a folder or noise."
             )
     fills_up = request.fills_up and request.inputs == "pictures" and not is_noise
     total = request.count if is_noise or fills_up else min(request.count, len(candidates))
-    return FieldInputs(request, model, preprocessing, opened, candidates, total, is_noise, fills_up)
+    inputs = FieldInputs(settled, model, (width, height), opened, candidates, total, is_noise, fills_up)
+    return settled, inputs

@@ -1,6 +1,6 @@
 """The handler that measures the effective receptive field of a node's unit."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -11,15 +11,16 @@ from convnext_studio.analysis.features import without_padding
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.handlers.receptive_fields.field_inputs import (
     FieldInputs,
     inputs_of,
-    squashed_geometry,
 )
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
 from convnext_studio.erf import (
+    SQUASHED,
     Field,
     MeasurementSettings,
     Protocol,
@@ -30,8 +31,8 @@ from convnext_studio.erf import (
     protocol_text,
     squares,
 )
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.loaded import LoadedModel
-from convnext_studio.model.nodes import check_input_px
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.receptive_fields import (
     THRESHOLDS,
@@ -66,8 +67,13 @@ def receptive_field(
         return cast("ReceptiveFieldResult", kept)
     is_pointless = until_another_model(workspace, request, should_stop)
     inputs = measurement.inputs
+    yield from sizes_found(inputs, request, is_pointless)
     average: FieldSoFar | None = None
-    for average in running_average(model, inputs.tensors(), measurement.signal, is_pointless):
+    if measurement.is_of_frames:
+        averages = average_of_frames(workspace, measurement, is_pointless)
+    else:
+        averages = running_average(model, inputs.tensors(), measurement.signal, is_pointless)
+    for average in averages:
         if average.done < inputs.total:
             text = f"Receptive field: {average.done} of {inputs.total}"
             partial = measurement.result(average) if average.used else None
@@ -76,6 +82,55 @@ def receptive_field(
     if key is not None:
         workspace.results.put(key, result)
     return result
+
+
+def average_of_frames(
+    workspace: Workspace, measurement: "Measurement", should_stop: ShouldStop
+) -> Iterator[FieldSoFar]:
+    """Average over frames of a live source; each of them is measured once, whatever it is averaged with.
+
+    Yields
+    ------
+    FieldSoFar
+        The average over all frames; while several are new, also that over the frames before each of them.
+    """
+    model, inputs, request = measurement.model, measurement.inputs, measurement.request
+    alone = [
+        msgspec.structs.replace(request, id=0, panel="", images=(image,), count=1) for image in request.images
+    ]
+    keys = [workspace.key("erf of a frame", each) for each in alone]
+    is_first_time = sum(workspace.frame_fields.get(key) is None for key in keys) > 1
+    known: list[FieldSoFar] = []
+    for one, key in zip(alone, keys, strict=True):
+        field = workspace.frame_fields.get(key)
+        if field is None:
+            if known and is_first_time:
+                yield joined(known)
+            new = Measurement.of(workspace, model, one)
+            for field in running_average(model, new.inputs.tensors(), new.signal, should_stop):
+                workspace.frame_fields.put(key, field)
+            inputs.unreadable += new.inputs.unreadable
+        if field is not None:
+            known.append(field)
+            frame = one.images[0]
+            inputs.geometry = inputs.geometry_of(frame, workspace.picture(frame))
+    if known:
+        yield joined(known)
+
+
+def joined(averages: Sequence[FieldSoFar]) -> FieldSoFar:
+    """Return the average over the inputs of several averages for the same unit."""
+    lost: list[int] = []
+    done = 0
+    for each in averages:
+        lost += [done + index for index in each.skipped]
+        done += each.done
+    return FieldSoFar(
+        total=sum((each.total for each in averages[1:]), start=averages[0].total),
+        used=sum(each.used for each in averages),
+        skipped=tuple(lost),
+        unit=averages[0].unit,
+    )
 
 
 def subject_of(
@@ -102,24 +157,23 @@ def until_another_model(workspace: Workspace, request: FieldRequest, should_stop
     return workspace.until_another_model(should_stop) if request.subject.is_current else should_stop
 
 
-def check_request(model: LoadedModel, request: FieldRequest) -> tuple[int, int]:
-    """Check a request, and return width and height of the input in pixels.
+def sizes_found(
+    inputs: FieldInputs, request: FieldRequest, should_stop: ShouldStop
+) -> Generator[Progress, None, None]:
+    """Look at the pictures until it is known to which size they are cropped.
 
     Raises
     ------
     StudioError
-        If the request cannot be met.
+        If they have no part in common.
+    Stopped
+        Once `should_stop()` is true.
     """
-    definition(request.protocol)
-    if request.count < 1:
-        raise StudioError(f"{request.count} pictures cannot be averaged.", "Ask for at least one.")
-    width = request.input_px or model.preprocessing.input_px
-    height = request.height_px or width
-    if width == height:
-        check_input_px(model.config, width)
-    else:
-        model.check_input(squashed_geometry((width, height), (width, height)))
-    return width, height
+    for done in inputs.find_size():
+        if should_stop():
+            raise Stopped
+        text = f"Size of the pictures: {done} of {inputs.total}"
+        yield Progress(id=request.id, done=0, total=inputs.total, text=text)
 
 
 class Measurement:
@@ -140,20 +194,21 @@ class Measurement:
         StudioError
             If the request cannot be met.
         """
-        width, height = check_request(model, request)
-        is_own = request.framing == "own"
-        preprocessing = model.preprocessing if is_own else model.preprocessing.squashed(width)
         node = request.subject.node or request.node
         if node == LAST or request.target is not None:
             node = model.config.stages[-1]
         if not model.node(node).has_positions:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
-        takes_noise = definition(request.protocol).takes_noise
-        images = request.images[: request.count] if request.inputs == "pictures" and not takes_noise else ()
-        if is_own:
-            width, height = preprocessing.input_size
-        settled = msgspec.structs.replace(request, node=node, images=images, input_px=width, height_px=height)
-        return cls(model, settled, inputs_of(workspace, model, settled, preprocessing, takes_noise=takes_noise))
+        settled, inputs = inputs_of(workspace, model, msgspec.structs.replace(request, node=node))
+        return cls(model, settled, inputs)
+
+    @property
+    def is_of_frames(self) -> bool:
+        """Whether the open model is measured on frames of a live source, all of them of one size."""
+        request = self.request
+        are_frames = all(number_of(image) is not None for image in request.images)
+        is_usual = request.subject.is_current and request.framing == "squashed" and not self.inputs.fills_up
+        return bool(request.images) and are_frames and is_usual
 
     def final(self, average: FieldSoFar | None) -> ReceptiveFieldResult:
         """Return the final result.
@@ -189,8 +244,7 @@ class Measurement:
             target=request.target,
             is_last_map=request.node in last_map(model),
             input_size=size,
-            is_cropped=not self.inputs.preprocessing.squash,
-            is_padded=self.inputs.geometry is not None and self.inputs.geometry.is_padded,
+            fitted=self.inputs.fitted or SQUASHED,
             pictures=pictures,
             noises=noises,
         )
@@ -214,6 +268,7 @@ class Measurement:
             notes=(*field_notes(field_map, scale, found[scale]), *self._notes(average, theoretical)),
             title=model.title,
             source=model.source,
+            fitted=self.inputs.fitted,
             geometry=self.inputs.geometry if has_one and not is_noise else None,
             random_weights=model.random_weights,
         )
@@ -234,7 +289,7 @@ class Measurement:
         return (field if self.request.target is None else replace(field, is_global=True)), centre
 
     def _notes(self, average: FieldSoFar, theoretical: FieldGeometry) -> list[str]:
-        said = []
+        said = self.inputs.shape_notes()
         if average.skipped:
             lost = len(average.skipped)
             said.append(

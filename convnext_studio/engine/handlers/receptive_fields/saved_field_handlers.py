@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign_text import LONGEST_MESSAGE, one_line
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers import squares_of
 from convnext_studio.engine.server.handler_registry import handles
@@ -70,7 +71,7 @@ def _told(saved: SavedField, name: str) -> _Told:
     about, (height, width) = saved.about, saved.field_map.shape
     if not about:
         centre = (width // 2 + 0.5, height // 2 + 0.5)
-        return _Told(protocol="replknet", protocol_text=UNSAID, centre_px=centre, title=name)
+        return _Told(protocol="replknet", protocol_text=UNSAID, centre_px=centre, title=one_line(name))
     x, y = (float(about["centre_px"][axis]) for axis in ("x", "y"))
     if not (0 <= x <= width and 0 <= y <= height):
         raise ValueError("its centre lies outside the input")
@@ -78,11 +79,11 @@ def _told(saved: SavedField, name: str) -> _Told:
     definition(about["protocol"])
     return _Told(
         protocol=about["protocol"],
-        protocol_text=str(about["protocol_text"]),
+        protocol_text=one_line(str(about["protocol_text"]), LONGEST_MESSAGE),
         centre_px=(x, y),
-        title=str(about["model"]["title"]),
+        title=one_line(str(about["model"]["title"])),
         random_weights=bool(about["random_weights"]),
-        node=str(about["node"]),
+        node=one_line(str(about["node"])),
         unit=(int(unit["row"]), int(unit["column"])),
         theoretical=_geometry(about["theoretical"]),
     )

@@ -103,14 +103,20 @@ def _fitted(
         is_time = time.monotonic() - shown_at > _BETWEEN_S or done == 1
         if seen and done < total and len(seen) >= next_count and is_time:
             model = _model(request, seen, model, is_pointless)
-            partial = _so_far(workspace, request, node, model, seen, skipped, is_pointless)
+            _label_all(workspace, node, model, seen, is_pointless)
+            partial = _so_far(workspace, request, node, model, seen, skipped)
             shown_at, next_count = time.monotonic(), 2 * len(seen)
         text = f"Parts: {done} of {total} pictures"
         yield Progress(id=request.id, done=done, total=total + 1, text=text, partial=partial)
     if not seen:
         raise StudioError("None of the pictures can be used.", "Open others.")
     model = _model(request, seen, model, is_pointless)
-    return _so_far(workspace, request, node, model, seen, skipped, is_pointless, with_patches=True)
+    _label_all(workspace, node, model, seen, is_pointless)
+    by_size = np.argsort(-np.array(_areas(seen, len(model.centres))), kind="stable")
+    model = model.reordered(torch.from_numpy(by_size))
+    _label_all(workspace, node, model, seen, is_pointless)
+    found = _so_far(workspace, request, node, model, seen, skipped, with_patches=True)
+    return replace(found, was_at=tuple(map(int, by_size)))
 
 
 def _collected(
@@ -165,15 +171,10 @@ def _so_far(
     model: PartModel,
     seen: Sequence[_Seen],
     skipped: Sequence[str],
-    should_stop: ShouldStop,
     with_patches: bool = False,
 ) -> Parts:
-    for each in seen:
-        output = vectors_of(workspace, each.image, node, should_stop)
-        each.labels, each.strengths = _labelled(model, output)
     count = len(model.centres)
-    positions = max(1, sum(int(np.isfinite(each.strengths).sum()) for each in seen))
-    areas = [sum(int((each.labels == part).sum()) for each in seen) / positions for part in range(count)]
+    areas = _areas(seen, count)
     pictures = [sum(bool((each.labels == part).any()) for each in seen) for part in range(count)]
     parts = [PicturePart(area=area, pictures=among) for area, among in zip(areas, pictures, strict=True)]
     if with_patches:
@@ -196,6 +197,21 @@ def _so_far(
         has_shares=False,
         skipped=tuple(skipped),
     )
+
+
+def _label_all(
+    workspace: Workspace, node: NodeInfo, model: PartModel, seen: Sequence[_Seen], should_stop: ShouldStop
+) -> None:
+    """Give every position of all pictures its part."""
+    for each in seen:
+        output = vectors_of(workspace, each.image, node, should_stop)
+        each.labels, each.strengths = _labelled(model, output)
+
+
+def _areas(seen: Sequence[_Seen], count: int) -> list[float]:
+    """Return which share of all positions each part has."""
+    positions = max(1, sum(int(np.isfinite(each.strengths).sum()) for each in seen))
+    return [sum(int((each.labels == part).sum()) for each in seen) / positions for part in range(count)]
 
 
 def _labelled(model: PartModel, output: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.files import is_file_or_folder
+from convnext_studio.common.limits import LARGEST_HEADER_BYTES
 from convnext_studio.model.weights.beside.json_files import read_json_value
-from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
 from convnext_studio.model.weights.containers.pickle_values import StoredArray, Stub
 from convnext_studio.render.numbers import pluralize
 
@@ -83,11 +84,8 @@ def read_names(path: Path) -> list[str] | None:
     if ending == ".json":
         return as_names(read_json_value(path))
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as stream:
-            text = _decoded(stream.read(MAX_HEADER_BYTES))
-    except (OSError, UnicodeDecodeError):
+        text = _decoded(read_bounded(path, LARGEST_HEADER_BYTES))
+    except (OSError, ValueError):
         return None
     lines = [line for line in text.splitlines() if line.strip()]
     return _from_rows(lines) if ending == ".csv" else _without_numbers(lines) or None
@@ -169,7 +167,7 @@ def _index(value: object) -> int:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text[:MAX_HEADER_BYTES])
+        return json.loads(text[:LARGEST_HEADER_BYTES])
     except (ValueError, RecursionError):
         return text.split("\n") if "\n" in text else text.split(",")
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
+from convnext_studio.common.bounded_files import read_bounded
+from convnext_studio.common.limits import LARGEST_HEADER_BYTES
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
@@ -17,9 +18,6 @@ def read_json(path: Path) -> Mapping[str, Any]:
 def read_json_value(path: Path) -> Any:
     """Return what a JSON file holds, with or without a byte-order mark; None if it cannot be read."""
     try:
-        if not path.is_file():  # Reading from a pipe could block for ever.
-            return None
-        with path.open("rb") as stream:
-            return json.loads(stream.read(MAX_HEADER_BYTES))
+        return json.loads(read_bounded(path, LARGEST_HEADER_BYTES))
     except (OSError, ValueError, RecursionError):
         return None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from convnext_studio.common.bounded_files import read_beginning
 from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, SPARSE, Format
 
 LICENCE_KEY = "licence of the weights"
@@ -26,7 +27,7 @@ def known_licence(path: Path, format_: Format, left_out: tuple[str, ...]) -> Map
     left_out
         Names of what else is in the file.
     """
-    if told := _in_card(path.with_name("README.md")):
+    if told := licence_in_card(path.with_name("README.md")):
         return {LICENCE_KEY: told}
     if any(name.startswith("projectors") for name in left_out) or "eupe" in path.name.lower():
         return {LICENCE_KEY: _EUPE}
@@ -37,13 +38,10 @@ def known_licence(path: Path, format_: Format, left_out: tuple[str, ...]) -> Map
     return {}
 
 
-def _in_card(path: Path) -> str:
+def licence_in_card(path: Path) -> str:
     """Return the licence in the head of a model card, which is YAML between two lines of dashes."""
     try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as stream:
-            text = stream.read(_CARD_BYTES).decode("utf-8-sig", "replace")
+        text = read_beginning(path, _CARD_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""
     head = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)

@@ -6,9 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from convnext_studio.common.bounded_files import read_beginning
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.limits import LARGEST_HEADER_BYTES, LARGEST_ONNX_BYTES
 from convnext_studio.model.weights.beside.companion_files import UNUSABLE
-from convnext_studio.model.weights.containers.headers import MAX_HEADER_BYTES
 from convnext_studio.model.weights.containers.pickle_values import Storage, StoredArray, StoredTensor
 from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
 
@@ -32,7 +33,7 @@ def read_pt2(members: list[zipfile.ZipInfo], mapped: mmap.mmap, path: Path) -> d
     listed = next(member for member in members if member.filename.endswith(WEIGHTS_LIST))
     folder = listed.filename.rpartition("/")[0]
     try:
-        if listed.file_size > MAX_HEADER_BYTES:
+        if listed.file_size > LARGEST_HEADER_BYTES:
             raise ValueError("the list is too long")
         entries = json.loads(stored_bytes(mapped, listed))["config"]
         return {
@@ -71,6 +72,9 @@ def read_onnx(path: Path) -> dict[str, StoredArray]:
             "Install it: pip install 'convnext-studio[onnx]'",
         ) from error
     try:
+        read_beginning(path, 1)
+        if path.stat().st_size > LARGEST_ONNX_BYTES:
+            raise ValueError("no ONNX file can be as large")
         graph = onnx.load(str(path), load_external_data=False).graph
         arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     except Exception as error:  # It raises errors of many kinds; the user gets one sentence.

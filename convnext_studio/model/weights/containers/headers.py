@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from convnext_studio.common.bounded_files import open_regular, read_beginning
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.limits import LARGEST_HEADER_BYTES
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 
-# A header with 1000 labels has 0.1 MB. Parsed JSON takes many times its size in memory, hence the limit.
-MAX_HEADER_BYTES = 8_000_000
 PERHAPS_TRUNCATED = "The download or copy may be incomplete: get the file again."
 
 # The start of torch's format until 2020, which it still writes on request: a pickled number.
@@ -47,13 +47,12 @@ def file_kind(path: Path) -> FileKind:
         If it cannot be read, or is not a weights file; the message says what it is instead, if that is known.
     """
     try:
-        with path.open("rb") as stream:
-            start = stream.read(64)
+        start = read_beginning(path, 64)
     except OSError as error:
         raise _unreadable(path, error) from error
     _refuse_known_mistakes(start, path)
     # Before the others: the length of a header that begins a file may look like the start of a pickle.
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES:
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LARGEST_HEADER_BYTES:
         return "safetensors"
     if start.startswith(b"PK\x03\x04"):
         return "zip"
@@ -79,7 +78,7 @@ def read_header(path: Path) -> Header:
         If it is not such a file, or is damaged.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             entries = _parse(stream, path)
             header_end = stream.tell()
             data_bytes = stream.seek(0, os.SEEK_END) - header_end
@@ -114,7 +113,7 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     if start[8:9] not in (b"{", b""):
         raise StudioError(f"{path.name} is not a safetensors file.")
     (length,) = struct.unpack("<Q", start[:8])
-    if length > MAX_HEADER_BYTES:
+    if length > LARGEST_HEADER_BYTES:
         raise StudioError(f"{path.name} is not a weights file, or its header is far too long.")
     stream.seek(8)
     text = stream.read(length)

@@ -4,7 +4,6 @@
 and makes tensors of them, those that are asked for. The file is mapped, so that only these bytes are read.
 """
 
-import io
 import mmap
 import re
 import zipfile
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convnext_studio.common.bounded_files import open_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.weights.containers.exported_programs import WEIGHTS_LIST, read_pt2
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED
@@ -33,7 +33,6 @@ from convnext_studio.model.weights.containers.pickle_values import (
 from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
 
 # The directory of an archive with a checkpoint of the largest ConvNeXt has 0.2 MB, its pickle 0.5 MB.
-MAX_DIRECTORY_BYTES = 8_000_000
 MAX_PICKLE_BYTES = 64_000_000
 _LEGACY_PICKLES = 3  # Before the contents: a magic number, the version of the format, and the machine.
 
@@ -73,7 +72,7 @@ def read_zip(path: Path) -> FileContents:
     """
     mapped = mapped_file(path)
     try:
-        with _BoundedFile(path) as stream, zipfile.ZipFile(stream) as archive:
+        with open_archive(path) as archive:
             members = archive.infolist()
             _check_sizes(members, path)
             if any(member.filename.endswith(WEIGHTS_LIST) for member in members):
@@ -147,7 +146,7 @@ def mapped_file(path: Path) -> mmap.mmap:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError) as error:
         raise StudioError(f"{path} cannot be read ({error}).") from error
@@ -183,16 +182,6 @@ def _memory(storage: Storage, dtype: torch.dtype) -> Tensor:
         return torch.frombuffer(storage.buffer, dtype=dtype, count=count, offset=storage.start)
     part = np.frombuffer(storage.buffer, np.uint8, count * dtype.itemsize, storage.start)
     return torch.from_numpy(part.copy()).view(dtype)
-
-
-class _BoundedFile(io.FileIO):
-    """A file that limits the size of a single read, because zipfile reads a directory of any length at once."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_DIRECTORY_BYTES:
-            raise ValueError(f"{size} bytes are too many")
-        # Everything (-1) is only requested near the end of the file.
-        return super().read(MAX_DIRECTORY_BYTES if size is None or size < 0 else size) or b""
 
 
 def _check_sizes(members: list[zipfile.ZipInfo], path: Path) -> None:

@@ -50,7 +50,7 @@ class FormulaBook(QObject):
         if self._waiting and not self._is_busy:
             self._is_busy = True
             wanted, self._waiting = self._waiting, []
-            self._background.run(lambda: outlines(wanted), self._receive)
+            self._background.read(lambda: outlines(wanted), self._receive)
 
     def _receive(self, done: dict[str, Outline]) -> None:
         self._is_busy = False

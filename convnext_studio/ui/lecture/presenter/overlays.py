@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy,
 from convnext_studio.lecture.script import Lecture
 from convnext_studio.ui.lecture.presenter.keys import BINDINGS
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 _FRAME_MS = 16
 _RADIUS = 0.2  # Fraction of the height.
@@ -215,8 +215,7 @@ class Overview(QWidget):
                 self._columns.addLayout(column, 1)
             elif number:
                 column.addStretch(1)
-            heading = QLabel(f"{number + 1}  {chapter.title}")
-            heading.setTextFormat(Qt.TextFormat.PlainText)
+            heading = PlainLabel(f"{number + 1}  {chapter.title}")
             heading.setWordWrap(True)
             self._headings.append(heading)
             column.addWidget(heading)

@@ -9,10 +9,10 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeyEvent, QResizeEvent, QScreen, QShowEvent
 from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.lecture.markup import to_html
 from convnext_studio.lecture.script import BUNDLED_LECTURE, Lecture, read_lecture
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.keys import LectureCommand, bind
+from convnext_studio.ui.lecture.presenter.markup_label import MarkupLabel
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.lecture.views.registry import check_lecture
 from convnext_studio.ui.state.app_state import AppState
@@ -21,6 +21,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.drop_target import DropTarget
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 Screen = TypeVar("Screen")
 
@@ -241,13 +242,14 @@ class SpeakerWindow(QWidget):
         self._presenter = presenter
         self.setWindowTitle("Speaker's notes")
         self.resize(1100, 700)
-        self.elapsed, self.clock, self.place = (_label() for _ in range(3))
+        self.elapsed, self.clock, self.place = (_heading() for _ in range(3))
         self.elapsed.setAccessibleName("Elapsed time")
         self.elapsed.setToolTip("Time since the presentation began")
         self.clock.setAccessibleName("Clock")
         self.clock.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.now, self.notes, self.next_title, self.next_text = (_label() for _ in range(4))
+        self.now, self.next_title = _heading(), _heading()
+        self.notes, self.next_text = MarkupLabel(), MarkupLabel()
         self.next_text.setProperty("muted", True)
         self._columns = QGridLayout(self)
         for column, label in enumerate((self.elapsed, self.place, self.clock)):
@@ -268,14 +270,14 @@ class SpeakerWindow(QWidget):
         self.now.setText(step.title)
         notes = step.notes or "No notes."
         tried = f"\n\n**Try:** {step.try_this}" if step.try_this else ""
-        self.notes.setText(to_html(notes + tried))
+        self.notes.show_markup(notes + tried)
         if index + 1 < len(self._steps):
             following = self._steps[index + 1]
             self.next_title.setText(f"Next: {following.title}")
-            self.next_text.setText(to_html(following.text))
+            self.next_text.show_markup(following.text)
         else:
             self.next_title.setText("This is the last step.")
-            self.next_text.setText("")
+            self.next_text.show_markup("")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Handle keys as the presenter does."""
@@ -305,7 +307,13 @@ class SpeakerWindow(QWidget):
     def scale_text(self) -> None:
         """Set the size of all text; also after a change of theme."""
         px = max(12, round(self.height() * _TEXT))
-        sizes = {self.elapsed: 2.0, self.place: 2.0, self.clock: 2.0, self.now: 1.3, self.next_title: 1.0}
+        sizes: dict[QLabel, float] = {
+            self.elapsed: 2.0,
+            self.place: 2.0,
+            self.clock: 2.0,
+            self.now: 1.3,
+            self.next_title: 1.0,
+        }
         for label in (*sizes, self.notes, self.next_text):
             font = label.font()
             font.setPixelSize(round(px * sizes.get(label, 1.15 if label is self.notes else 0.9)))
@@ -326,8 +334,8 @@ def elapsed_text(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _label() -> QLabel:
-    label = QLabel()
+def _heading() -> PlainLabel:
+    label = PlainLabel()
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     return label

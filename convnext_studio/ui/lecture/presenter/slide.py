@@ -1,16 +1,20 @@
 """The words of a step beside its view or above it, and the footer below: place, network and picture."""
 
+from typing import TypeVar
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from convnext_studio.lecture.markup import join_sizes, to_html, to_plain
+from convnext_studio.lecture.markup import join_sizes, to_plain
 from convnext_studio.lecture.script import Lecture, LectureStep
 from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook, FormulaView
+from convnext_studio.ui.lecture.presenter.markup_label import MarkupLabel
 from convnext_studio.ui.lecture.views.live_view import Arrangement
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel
 
+_Label = TypeVar("_Label", bound=QLabel)
 _TITLE = 1.35  # Relative to the size of the text.
 _OPENING_TITLE = 2.2
 _FORMULA = 1.25
@@ -30,12 +34,12 @@ class Slide(QWidget):
         self._scale = 1.0
         self._arrangement: Arrangement = "beside"
         self._window_px = 1080
-        self._title = _label("lecture_title")
-        self._text = _label("lecture_text")
+        self._title = _prepared(PlainLabel(), "lecture_title")
+        self._text = _prepared(MarkupLabel(), "lecture_text")
         self._formula = FormulaView(book)
         self._rule = QFrame()
         self._rule.setProperty("rule", True)
-        self._try = _label("lecture_try")
+        self._try = _prepared(MarkupLabel(), "lecture_try")
         self._aside = QVBoxLayout()
         self._aside.addWidget(self._formula)
         self._pair = QBoxLayout(QBoxLayout.Direction.TopToBottom)
@@ -64,11 +68,11 @@ class Slide(QWidget):
         """Show another step, with the view where `arrangement` says."""
         self._arrangement = arrangement
         self._title.setText(join_sizes(step.title))
-        self._text.setText(to_html(step.text))
+        self._text.show_markup(step.text)
         self._formula.show_formula(step.formula)
         self._rule.setVisible(bool(step.try_this) and arrangement == "beside")
         self._try.setVisible(bool(step.try_this))
-        self._try.setText(to_html(f"**Try:** {step.try_this}"))
+        self._try.show_markup(f"**Try:** {step.try_this}")
         self.setAccessibleName(step.title)
         words = f"{step.text} {step.try_this and 'Try: ' + step.try_this}"
         self.setAccessibleDescription(to_plain(words.rstrip()))
@@ -132,10 +136,8 @@ class Slide(QWidget):
         self._layout.invalidate()
 
 
-def _label(name: str) -> QLabel:
-    label = QLabel()
+def _prepared(label: _Label, name: str) -> _Label:
     label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.RichText if name != "lecture_title" else Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
@@ -154,11 +156,14 @@ class Footer(QWidget):
         self._lecture = lecture
         self._chapter = ElidedLabel()
         self._subject = ElidedLabel()
-        self._badge = QLabel("random weights")
+        self._badge = PlainLabel("random weights")
         self._badge.setProperty("badge", True)
         self._badge.setToolTip("This network has learnt nothing.")
-        self._step = QLabel()
-        self._keys = QLabel("Press <b>?</b> for the keys")
+        self._step = PlainLabel()
+        self._keys = MarkupLabel()
+        self._keys.show_markup("Press **?** for the keys")
+        self._keys.setWordWrap(False)
+        self._keys.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._keys.hide()
         for label in (self._chapter, self._subject, self._step):
             label.setProperty("muted", True)

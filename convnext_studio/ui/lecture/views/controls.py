@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QSlider, QWidget
 
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 CHANNEL = Whole(
     help="The channel to show first, counted from 0; the last one if there are fewer",
@@ -47,10 +48,10 @@ class ValueSlider(QWidget):
         self.slider.setRange(0, len(self._values) - 1)
         self.slider.setPageStep(1)
         self.slider.setAccessibleName(name)
-        self.slider.setToolTip(tip)
-        self._label = QLabel(name)
+        self.slider.setToolTip(plain_tip(tip))
+        self._label = PlainLabel(name)
         self._label.setBuddy(self.slider)
-        self._number = QLabel()
+        self._number = PlainLabel()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._label)
@@ -108,7 +109,7 @@ def toggle(text: str, tip: str) -> QPushButton:
     """Create a button that stays pressed."""
     button = QPushButton(text)
     button.setCheckable(True)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(text)
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     return button

@@ -25,6 +25,7 @@ from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 CONTROLS = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 """What can be operated in a view."""
@@ -138,7 +139,7 @@ class AskingView(LectureView):
             parent=self,
         )
         self._is_wanted = False
-        self._notice = QLabel()
+        self._notice = PlainLabel()
         self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedWidget()

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QVBoxLayout,
@@ -24,6 +23,7 @@ from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 DENSE = (
     "The convolutions of this network are dense: no channel has its own kernel. Open a "
@@ -130,7 +130,7 @@ class PaintedView(AskingView):
         """Add a button."""
         button = QPushButton(text)
         button.setAccessibleName(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(clicked)
         self.controls.addWidget(button)
         return button
@@ -142,10 +142,10 @@ class PaintedView(AskingView):
         return button
 
     def _add(self, label: str, tip: str, control: QWidget, stretch: int = 0) -> None:
-        text = QLabel(label)
+        text = PlainLabel(label)
         text.setBuddy(control)
         control.setAccessibleName(label)
-        control.setToolTip(tip)
+        control.setToolTip(plain_tip(tip))
         self.controls.addWidget(text)
         self.controls.addWidget(control, stretch)
 
@@ -157,7 +157,7 @@ class PlayButton(QPushButton):
         super().__init__("▶ Play")
         self.setCheckable(True)
         self.setAccessibleName("Play")
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self._timer = QTimer(self)
         self._timer.setInterval(interval_ms)
         self._timer.timeout.connect(step)

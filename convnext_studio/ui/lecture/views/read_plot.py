@@ -1,10 +1,11 @@
 """A plot with its title above it and a line below, in which one reads what is under the pointer."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.ui.plots.curve_data import Axes
 from convnext_studio.ui.plots.curve_plot import CurvePlot
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 
 class ReadPlot(QWidget):
@@ -27,12 +28,12 @@ class ReadPlot(QWidget):
         super().__init__()
         self._lines = lines
         self.plot = CurvePlot(name, axes)
-        self._title = QLabel()
+        self._title = PlainLabel()
         self._title.setTextFormat(Qt.TextFormat.PlainText)
         self._title.setWordWrap(True)
         self._title.hide()
         self._note = ""
-        self._below = QLabel()
+        self._below = PlainLabel()
         self._below.setTextFormat(Qt.TextFormat.PlainText)
         self._below.setProperty("muted", True)
         self._below.setWordWrap(True)

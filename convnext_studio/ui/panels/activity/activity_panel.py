@@ -6,7 +6,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QTableWidget,
@@ -20,7 +19,7 @@ from convnext_studio.ui.state.activity import CAPACITY, Activity, ActivityLog, s
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
 from convnext_studio.ui.state.log_store import LogStore
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
 # Shorter activities appear only in the list of finished ones.
@@ -80,7 +79,7 @@ class ActivityList(QWidget):
         self._log = log
         self._bridge = bridge
         self.rows: dict[int, ActivityRow] = {}
-        self._none = QLabel("Nothing is running.")
+        self._none = PlainLabel("Nothing is running.")
         self._none.setProperty("muted", True)
         self._under_way = QVBoxLayout()
         self._under_way.setSpacing(2)

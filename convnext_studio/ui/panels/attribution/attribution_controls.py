@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QSlider,
@@ -29,7 +28,7 @@ from convnext_studio.ui.panels.base import choice, opacity_slider, resolution_sw
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
@@ -157,7 +156,7 @@ class CurtainSlider(QWidget):
         self.slider.setRange(0, 100)
         self.slider.setAccessibleName("Curtain")
         follow_text(self.slider, lambda: self.slider.setFixedWidth(scaled_px(80)))
-        self.word = QLabel("Curtain")
+        self.word = PlainLabel("Curtain")
         self.word.setBuddy(self.slider)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -247,7 +246,7 @@ class ParameterButton(PopupButton):
             spin.setValue(float(value))
         spin.setKeyboardTracking(False)  # Ignore numbers that are only half typed.
         spin.setAccessibleName(parameter.title)
-        spin.setToolTip(f"{parameter.sentence} From {parameter.low:g} to {parameter.high:g}")
+        spin.setToolTip(plain_tip(f"{parameter.sentence} From {parameter.low:g} to {parameter.high:g}"))
         spin.valueChanged.connect(lambda number: self._take(parameter, number))
         return spin
 
@@ -321,7 +320,7 @@ class ClassButton(PopupButton):
         """Write the chosen class on the button, with its probability; None for no class."""
         if label is None:
             self.setText(f"{self._word}: –")
-            self.setToolTip(self._tip)
+            self.setToolTip(plain_tip(self._tip))
         else:
             short = label if len(label) <= _MOST_CHARACTERS else f"{label[: _MOST_CHARACTERS - 1]}…"
             self.setText(f"{self._word}: {short} {share}".rstrip())
@@ -448,6 +447,7 @@ class WhereRow(QObject):
         super().__init__(parent)
         self._where: Where = "node"
         self._averaged: dict[str, QAction] = {}
+        self._thumbnails: Mapping[str, Rgb] | None = None
         self.pin = choice(
             "Place of the map",
             "A pinned stage stays, whatever is selected; otherwise the map is that of the selected node",
@@ -460,10 +460,10 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             number = name[-1]
             button.setAccessibleName(f"Attribution at stage {number}")
-            button.setToolTip(f"Show the map at stage {number}; the small map has its own scale")
+            button.setToolTip(plain_tip(f"Show the map at stage {number}; the small map has its own scale"))
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
-        self._word = QLabel("Stage")
+        self._word = PlainLabel("Stage")
         self._word.setBuddy(self.stages["stage1"])
         self.all = _button("All")
         self.all.setAccessibleName("All stages side by side")
@@ -549,7 +549,7 @@ class WhereRow(QObject):
         action.setCheckable(True)
         action.setChecked(is_checked)
         action.setEnabled(not why_no_cam(node))
-        action.setToolTip(why_no_cam(node) or f"Include {node.title.lower()} in the average")
+        action.setToolTip(plain_tip(why_no_cam(node) or f"Include {node.title.lower()} in the average"))
         action.toggled.connect(lambda _checked: self.choose("average"))
         self._averaged[name] = action
 
@@ -557,8 +557,11 @@ class WhereRow(QObject):
         """Check the buttons for the current choice; disable them for a method on the input's pixels."""
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
-            picture = thumbnails.get(name)
-            button.setIcon(QIcon() if picture is None else _icon(picture))
+        if thumbnails is not self._thumbnails:
+            self._thumbnails = thumbnails
+            for name, button in self.stages.items():
+                picture = thumbnails.get(name)
+                button.setIcon(QIcon() if picture is None else _icon(picture))
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:
@@ -604,7 +607,7 @@ class AttributionBar(QObject):
         super().__init__(parent)
         self._list = choice("Method", "", [(method.title, method.name) for method in METHODS])
         for index, method in enumerate(METHODS):
-            self._list.setItemData(index, about(method), Qt.ItemDataRole.ToolTipRole)
+            self._list.setItemData(index, plain_tip(about(method)), Qt.ItemDataRole.ToolTipRole)
         self.parameters = ParameterButton()
         self.target = TargetButtons(self)
         self.evidence = _attribution_bar_button("Evidence", "Measure whether this map can be trusted")
@@ -648,7 +651,7 @@ class AttributionBar(QObject):
         self.changed.emit()
 
     def _explain_method(self) -> None:
-        self._list.setToolTip(about(self.method))
+        self._list.setToolTip(plain_tip(about(self.method)))
         self.parameters.show_method(self.method)
 
 
@@ -660,6 +663,6 @@ def about(method: Method) -> str:
 def _attribution_bar_button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return button

@@ -1,5 +1,6 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,8 +9,21 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.pictures import ImageInfo
-from convnext_studio.render import OPACITY, Clipping, Limits, Map, Shading, grid_lines, why_empty
+from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.render import (
+    OPACITY,
+    SMOOTH_SIDE,
+    Clipping,
+    Limits,
+    Map,
+    Rgb,
+    Shading,
+    colorize,
+    grid_lines,
+    why_empty,
+)
 from convnext_studio.ui.panels.base import plain_label
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
@@ -129,9 +143,19 @@ class MapCell(QWidget):
         )
         self.map.bar.set_scale(scale)
         self.line.set_scale(scale)
-        self._over = None if words else _coloured(shown, limits, shading)
-        self._beyond = None if beyond is None else _coloured(beyond, limits, shading)
+        side = self._side_px(shown, picture)
+        self._over = None if words else _coloured(shown, limits, shading, side)
+        self._beyond = None if beyond is None else _coloured(beyond, limits, shading, side)
         self._compose()
+
+    def _side_px(self, shown: PlacedMap, picture: ImageInfo) -> int:
+        """Return how large an interpolated map is made: of a frame, which is soon replaced, as it is seen."""
+        view, (width, height) = self.map.view, picture.size
+        if number_of(picture.key) is None or not view.is_fitted:
+            return SMOOTH_SIDE
+        scale = min(view.width() / width, view.height() / height) * view.devicePixelRatioF()
+        longest = max(shown.placement.box(*shown.values.shape)[2:])
+        return min(math.ceil(scale * longest), SMOOTH_SIDE)
 
     def be_one_of(self, count: int) -> None:
         """Use an upright colour bar for a single map; a heading and a flat bar for one of several."""
@@ -203,11 +227,30 @@ def _right_of(edge: float, lines: NDArray[np.float64]) -> NDArray[np.float64]:
     return kept
 
 
-def _coloured(shown: PlacedMap, limits: Limits, shading: Shading) -> Layer:
+def _coloured(shown: PlacedMap, limits: Limits, shading: Shading, side: int) -> Layer:
     """Return the map as a layer; its own pixels, if they are reduced, average those of the map."""
-    colours = shading.veil_of(_reduced(shown.values), limits)
+    colours = shading.veil_of(_reduced(shown.values), limits, side)
     box, numbers = shown.placement.box(*shown.values.shape), numbers_of(shown.values)
     return Layer(Bitmap(colours), box, smooth=shading.smooth, numbers=numbers)
+
+
+class SmallMaps:
+    """The class activation maps of a prediction for the buttons of the stages, coloured once."""
+
+    def __init__(self) -> None:
+        self._shading = Shading()
+        self._prediction: Prediction | None = None
+        self._maps: dict[str, Rgb] = {}
+
+    def of(self, prediction: Prediction, shading: Shading) -> dict[str, Rgb]:
+        """Return the maps by stage, each on a scale of its own."""
+        if prediction is not self._prediction or shading != self._shading:
+            self._prediction, self._shading = prediction, shading
+            self._maps = {
+                stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
+                for stage, cam in prediction.cams.items()
+            }
+        return self._maps
 
 
 def _reduced(values: Map) -> Map:

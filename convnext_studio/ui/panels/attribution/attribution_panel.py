@@ -1,6 +1,6 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.comparison import MapPlace, difference_of
 from convnext_studio.export.export_contents import label_of
-from convnext_studio.protocol.attributions import INPUT, Explain, Explanation
+from convnext_studio.protocol.attributions import INPUT, Explain, Explanation, Map
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction, explanation_of
 from convnext_studio.protocol.value_sums import AskedValue
-from convnext_studio.render import Rgb, Shading, colorize
+from convnext_studio.render import Rgb, Shading
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
     CurtainSlider,
@@ -35,6 +35,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import (
 from convnext_studio.ui.panels.attribution.attribution_map import (
     MapCell,
     PlacedMap,
+    SmallMaps,
     Veil,
 )
 from convnext_studio.ui.panels.attribution.attribution_texts import (
@@ -61,6 +62,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 MOST_MAPS = 4
 
@@ -246,12 +248,20 @@ def compared(first: Explanation, second: Explanation | None, state: AppState) ->
 
 def difference(first: Explanation, second: Explanation) -> Explanation:
     """Return the maps of A minus those of B in the same order, at the units of A."""
-    maps = {}
-    for (name, values), (its, other) in zip(first.maps.items(), second.maps.items(), strict=False):
-        places = MapPlace(first.fields[name], first.geometry), MapPlace(second.fields[its], second.geometry)
-        maps[name] = difference_of(values, places[0], other, places[1]).astype(values.dtype)
-    # The maps of the two classes, where those are subtracted, are A's and not differences.
-    return replace(first, maps=maps, target_maps={}, against_maps={})
+
+    def subtracted(of_a: Mapping[str, Map], of_b: Mapping[str, Map]) -> dict[str, Map]:
+        maps = {}
+        for (name, values), (its, other) in zip(of_a.items(), of_b.items(), strict=False):
+            places = MapPlace(first.fields[name], first.geometry), MapPlace(second.fields[its], second.geometry)
+            maps[name] = difference_of(values, places[0], other, places[1]).astype(values.dtype)
+        return maps
+
+    return replace(
+        first,
+        maps=subtracted(first.maps, second.maps),
+        target_maps=subtracted(first.target_maps, second.target_maps),
+        against_maps=subtracted(first.against_maps, second.against_maps),
+    )
 
 
 class AttributionPanel(Panel):
@@ -269,6 +279,7 @@ class AttributionPanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._shown_with: Prediction | None = None
+        self._small_maps = SmallMaps()
         self.bar = AttributionBar(self)
         self.bar.add_to(self.controls)
         self._photographs = Photographs(state)
@@ -324,8 +335,9 @@ class AttributionPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         state.model_loaded.connect(lambda _model: self._model_loaded())
-        for changed in (state.picture_selected, state.target_selected):
-            changed.connect(self._await)
+        state.target_selected.connect(self._await)
+        # Frames of a live source come with their prediction, of which it is told next.
+        state.picture_selected.connect(lambda _: None if state.live.is_on else self._await())
         state.prediction_made.connect(self._take_prediction)
         state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
@@ -445,7 +457,8 @@ class AttributionPanel(Panel):
         self._show_classes()
         if is_at_hand and not self.query.is_news() and self._shown_with is not prediction:
             self.query.ask_again()
-        self._await()
+        self.query.schedule()
+        self._show_where()
 
     def _await(self, _changed: object = None) -> None:
         """Schedule a new request after the selection has changed."""
@@ -511,11 +524,12 @@ class AttributionPanel(Panel):
         notes = " · ".join(self.query.second.notes) if self.query.second is not None else ""
         said = " · ".join(part for part in (self.query.progress_text, said, now.text, areas, notes) if part)
         self.set_caption(said)
-        self._caption.setToolTip(about(method_named(explanation.method)))
+        self._caption.setToolTip(plain_tip(about(method_named(explanation.method))))
         for index, (cell, each) in enumerate(zip(self.figure.cells, shown, strict=False)):
             beyond = now.beyond[index] if index < len(now.beyond) else None
             values, python = _values_of(self, explanation, each, beyond)
-            cell.map.set_contents(self.contents(f"{explanation.method} {each.title}", values, python))
+            name = f"{method_named(explanation.method).title} {each.title}"
+            cell.map.set_contents(self.contents(name, values, python))
 
     def _value_at(self, cell: MapCell, x: float, y: float) -> AskedValue | None:
         """Return the place of a map's value at a point of the picture, or None; of a difference, that in A."""
@@ -546,11 +560,7 @@ class AttributionPanel(Panel):
             return {}
         if self.bar.method.name != "gradcam":
             return {}
-        shading = self.look.shading
-        return {
-            stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
-            for stage, cam in prediction.cams.items()
-        }
+        return self._small_maps.of(prediction, self.look.shading)
 
 
 def _values_of(

@@ -253,8 +253,7 @@ def python_of_map(
         return None
     if second.shown == "second":
         return dataclasses.replace(explanation_lines(in_b, model, node, part), network="B")
-    # The two maps that a difference of classes subtracts are not compared by themselves.
-    return None if part else explained_by_two(question, pair, second.shown, share, node)
+    return explained_by_two(question, pair, second.shown, share, node, part)
 
 
 def _part_and_node(explanation: Explanation, values: NDArray[np.floating]) -> tuple[str, str] | None:

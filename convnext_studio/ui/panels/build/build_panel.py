@@ -22,6 +22,7 @@ from convnext_studio.ui.panels.build.config_form import MOST_STAGES, ConfigForm
 from convnext_studio.ui.panels.build.draft import INPUT_PX, Account, problems_of, spoken_bytes
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 FIRST_PRESET = "convnext_tiny"
@@ -146,7 +147,7 @@ class BuildPanel(QWidget):
         for name, label in self.facts.items():
             label.setText(texts[name])
         source = f" ({published.source})" if published is not None else ""
-        self.facts["Accuracy"].setToolTip(f"{_FACTS['Accuracy']}{source}")
+        self.facts["Accuracy"].setToolTip(plain_tip(f"{_FACTS['Accuracy']}{source}"))
         self._facts_layout.setRowVisible(self.facts["Accuracy"], bool(texts["Accuracy"]))
 
     # ---------------------------------------------------------------------------------------------- layout
@@ -197,12 +198,12 @@ def _spin_box(name: str, tip: str, largest: int) -> QSpinBox:
     box = QSpinBox()
     box.setRange(0, largest)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     return box
 
 
 def _named(text: str, control: QWidget) -> QLabel:
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setProperty("muted", True)
     label.setBuddy(control)
     return label
@@ -321,10 +322,10 @@ def _texts(node: NodeInfo) -> list[str]:
 
 
 def _cell(tip: str) -> QLabel:
-    label = QLabel()
+    label = PlainLabel()
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setToolTip(tip)
+    label.setToolTip(plain_tip(tip))
     return label
 
 

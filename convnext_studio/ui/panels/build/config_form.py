@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QSpinBox,
     QToolButton,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.ui.panels.build.draft import Draft
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import keep_room, limit_width
 
 Value = int | float | str | bool | tuple[int, ...]
@@ -60,7 +60,7 @@ class Field(QWidget):
 
     def _add(self, control: QWidget, name: str = "", tip: str = "", stretch: int = 0) -> None:
         control.setAccessibleName(name or self._name)
-        control.setToolTip(tip or self._tip)
+        control.setToolTip(plain_tip(tip or self._tip))
         control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         control.installEventFilter(_WheelGuard(control))
         self._row.addWidget(control, stretch)
@@ -453,7 +453,7 @@ class _Row:
         self.field = spec.make(spec.label)
         self.preset: Value | None = None
         self.label = spec.label
-        self._label = QLabel(spec.label)
+        self._label = PlainLabel(spec.label)
         self._label.setBuddy(self.field)
         self.reset = QToolButton()
         self.reset.setText("Reset")
@@ -462,7 +462,7 @@ class _Row:
         policy = self.reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.reset.setSizePolicy(policy)
-        self.problem = QLabel()
+        self.problem = PlainLabel()
         self.problem.setProperty("problem", True)
         self.problem.setWordWrap(True)
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
@@ -485,7 +485,7 @@ class _Row:
         self._label.setFont(font)
         self.reset.setVisible(self.is_changed)
         if self.preset is not None:
-            self.reset.setToolTip(f"Back to the preset's {_spoken(self.preset)}")
+            self.reset.setToolTip(plain_tip(f"Back to the preset's {_spoken(self.preset)}"))
 
     def show_problem(self, ending: str) -> None:
         """Show what the value must be."""
@@ -518,7 +518,7 @@ class ConfigForm(QWidget):
         grid.setVerticalSpacing(3)
         grid.setColumnStretch(1, 1)
         for title, specs in GROUPS.items():
-            heading = QLabel(title.upper())
+            heading = PlainLabel(title.upper())
             heading.setProperty("muted", True)
             heading.setContentsMargins(0, 6 if self.rows else 0, 0, 0)
             grid.addWidget(heading, grid.rowCount(), 0, 1, 3)

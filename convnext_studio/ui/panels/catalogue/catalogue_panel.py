@@ -57,7 +57,7 @@ class CatalogueTable(QTreeView):
         self._rows = QStandardItemModel(0, len(COLUMNS), self)
         self._rows.setHorizontalHeaderLabels(list(COLUMNS))
         for column, tip in enumerate(COLUMNS.values()):
-            self._rows.horizontalHeaderItem(column).setToolTip(tip)
+            self._rows.horizontalHeaderItem(column).setToolTip(plain_tip(tip))
             self._rows.horizontalHeaderItem(column).setTextAlignment(_side(column))
         self._found = _Found(self)
         self._found.setSourceModel(self._rows)
@@ -233,7 +233,7 @@ class CataloguePanel(Panel):
         Whether downloads are impossible.
     """
 
-    title = "Pretrained"
+    title = "Pretrained models"
     is_of_model = False
     open_asked = Signal(str)  # the name in timm's catalogue
 

@@ -46,6 +46,7 @@ from convnext_studio.ui.state.comparison_entries import suggestions
 from convnext_studio.ui.state.opening.second_opener import SecondOpener
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets import theme
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -252,7 +253,7 @@ class WeightsPanel(Panel):
         self.table.setToolTip("How far the weights of each node differ; a click on a heading sorts them")
         self.table.setHeaderLabels(list(_HEADS))
         for column, tip in enumerate(_TIPS):
-            self.table.headerItem().setToolTip(column, tip)
+            self.table.headerItem().setToolTip(column, plain_tip(tip))
         self.table.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.set_body(self.table)
         state.model_loaded.connect(self.query.schedule)
@@ -335,7 +336,7 @@ class OpeningBox(QWidget):
             ),
         ):
             action = menu.addAction(text)
-            action.setToolTip(tip)
+            action.setToolTip(plain_tip(tip))
             action.triggered.connect(act)
         menu.addSeparator()
         for title, entries in (
@@ -411,7 +412,7 @@ class OpeningBox(QWidget):
 
 def _button(text: str, tip: str, act: Callable[[], object]) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.clicked.connect(lambda: act())
     return button
 

@@ -33,6 +33,7 @@ class ContactSheetPanel(Panel):
     """A panel with a tile for each method, class or picture; a click shows that map large."""
 
     title = "Wall of maps"
+    follows_changes = True
     save_asked = Signal()
     large_asked = Signal()
 
@@ -150,9 +151,13 @@ class ContactSheetPanel(Panel):
         """The explanations received so far, in the order of the tiles."""
         return self.maps.explanations
 
+    def as_shown(self, picture: ImageInfo) -> ImageInfo:
+        """Return a picture as it is under its map: with its changes, where the wall is of what they make."""
+        return self.maps.photographs.shown(picture) if self.network == "B" else picture
+
     def question(self) -> Request | str:
         """Return the request for the maps of all tiles, or why there is none."""
-        found = wall(self.state, self.kind, self.count.value())
+        found = wall(self.state, self.kind, self.count.value(), self.network)
         return found if isinstance(found, str) else found.request
 
     def _change_wall(self) -> None:
@@ -165,7 +170,7 @@ class ContactSheetPanel(Panel):
 
     def _show_bare(self) -> None:
         """Show the pictures without their maps, which have just been requested."""
-        found = wall(self.state, self.kind, self.count.value())
+        found = wall(self.state, self.kind, self.count.value(), self.network)
         if isinstance(found, str):
             return
         self._ranking.drop()

@@ -48,7 +48,9 @@ class Ranking(QObject):
         self._tiles = tiles
         self._by = next(each for each in RANKS if each == by)
         questions = tuple(tile.question for tile in tiles)
-        self._query.ask(RankMaps(questions=questions, by=self._by, panel=PANEL), of=self._state.model)
+        network = questions[0].network if questions else "A"
+        of = self._state.second.model if network == "B" else self._state.model
+        self._query.ask(RankMaps(questions=questions, by=self._by, panel=PANEL, network=network), of=of)
 
     def pause(self) -> None:
         """Measure nothing more until `rank` is called again; the scores so far stay."""

@@ -1,5 +1,6 @@
 """What is on a wall of maps: one method on all pictures, all methods on one picture, or many classes."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,8 @@ from convnext_studio.common.attribution_methods import METHODS
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import Explain, ExplainEach, ExplainSeveral
-from convnext_studio.protocol.envelope import Request
+from convnext_studio.protocol.envelope import Network, Request
+from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.panels.attribution.attribution_texts import WAITING, explained_node
 from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, NOTHING_OPEN, AppState
 
@@ -48,8 +50,25 @@ class Wall:
     request: Request
 
 
-def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
-    """Return what is on the wall, or a sentence that says why there is none (yet)."""
+def wall(state: AppState, of: WallOf, classes: int, network: Network = "A") -> Wall | str:
+    """Return what is on the wall, or a sentence that says why there is none (yet).
+
+    Parameters
+    ----------
+    network
+        ``B`` for the first network with its changes.
+    """
+    found = _of_network(state, of, classes, network)
+    if isinstance(found, str) or network == "A":
+        return found
+    tiles = tuple(
+        dataclasses.replace(each, question=replace(each.question, network=network)) for each in found.tiles
+    )
+    request = _each(tiles) if of != "pictures" else found.request
+    return Wall(found.of, tiles, replace(request, network=network))
+
+
+def _of_network(state: AppState, of: WallOf, classes: int, network: Network) -> Wall | str:
     if of == "pictures" and not state.opened.all:
         return NO_PICTURE
     if of != "pictures" and state.picture is None:
@@ -63,7 +82,10 @@ def wall(state: AppState, of: WallOf, classes: int) -> Wall | str:
     why_not = why_no_cam(state.model.node(node)) if node and not question.average else ""
     if why_not:
         return why_not
-    return _of_pictures(state, question) if of == "pictures" else _of_classes(state, question, classes)
+    if of == "pictures":
+        return _of_pictures(state, question)
+    prediction = state.prediction if network == "A" else state.second.prediction
+    return _of_classes(state, question, classes, prediction)
 
 
 def base_question(state: AppState) -> Explain:
@@ -110,13 +132,13 @@ def _of_methods(state: AppState, question: Explain) -> Wall | str:
     return Wall("methods", tiles, _each(tiles))
 
 
-def _of_classes(state: AppState, question: Explain, classes: int) -> Wall | str:
+def _of_classes(state: AppState, question: Explain, classes: int, prediction: Prediction | None) -> Wall | str:
     """One method for the likeliest classes of the selected picture."""
     assert state.picture is not None
     assert state.model is not None
-    if state.prediction is None:
-        return state.prediction_failure or WAITING
-    top = [each for each in state.prediction.top(classes + 1) if each != _against(question)]
+    if prediction is None:
+        return state.prediction_failure or state.second.failure or WAITING
+    top = [each for each in prediction.top(classes + 1) if each != _against(question)]
     tiles = tuple(
         WallTile(
             str(index),

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QObject, QSize, Qt, QTimer
-from PySide6.QtGui import QFocusEvent, QIcon
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QIcon, QResizeEvent
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.geometry import Box
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.protocol.attributions import INPUT, ExplainedEach, Explanation, Explanations
-from convnext_studio.protocol.envelope import Payload
+from convnext_studio.protocol.envelope import Network, Payload
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.render import Clipping, Map, Rgb, Shading, format_number, format_percent, why_empty
@@ -21,6 +21,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import LookContr
 from convnext_studio.ui.panels.attribution.attribution_texts import has_sign
 from convnext_studio.ui.panels.contact_sheet.wall_ranking import Ranking
 from convnext_studio.ui.panels.contact_sheet.wall_subject import MOST, Wall, WallOf, WallTile
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement
 from convnext_studio.ui.state.app_state import AppState
@@ -31,6 +32,8 @@ from convnext_studio.ui.widgets.qimage import device_px, thumbnail, to_qimage
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 TILE_PX = 128
+_SIZES_PX = (256, 224, 192, 160, TILE_PX)  # Of pictures on tiles, where there is room.
+_SPACING_PX = 4
 LINES = 3
 _NOTHING = np.full((1, 1, 3), 127, dtype=np.uint8)
 
@@ -67,7 +70,15 @@ def shading_for(chosen: Shading, explanation: Explanation) -> Shading:
 
 
 class WallTiles(QListWidget):
-    """A grid of pictures with lines of text below each; arrow keys and clicks choose one."""
+    """A grid of pictures with lines of text below each; arrow keys and clicks choose one.
+
+    Attributes
+    ----------
+    tile_px
+        The longer side of the pictures: as large as all tiles fit, within limits.
+    """
+
+    size_changed = Signal()  # All pictures have to be painted again.
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,14 +87,48 @@ class WallTiles(QListWidget):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
         self.setWordWrap(False)
-        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(TILE_PX), scaled_px(TILE_PX))))
-        self.setSpacing(4)
+        self.tile_px = TILE_PX
+        self.setSpacing(_SPACING_PX)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setAcceptDrops(False)  # The window handles drops.
         self.setAccessibleName("Wall of maps")
         self.setToolTip("Click a map to see it large, or use the arrow keys")
         self._items: dict[str, QListWidgetItem] = {}
+        follow_text(self, self._use_size)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the room for larger tiles."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Make the tiles as large as all of them fit, within limits."""
+        if not self._items:
+            return
+        tile_px = next((size for size in _SIZES_PX if self._fits(size)), TILE_PX)
+        if tile_px != self.tile_px:
+            self.tile_px = tile_px
+            self._use_size()
+            self.size_changed.emit()
+
+    def _fits(self, tile_px: int) -> bool:
+        room, cell = self.viewport().size(), self._cell(tile_px)
+        columns = room.width() // (cell.width() + 2 * _SPACING_PX)
+        if not columns:
+            return False
+        return -(-len(self._items) // columns) * (cell.height() + 2 * _SPACING_PX) <= room.height()
+
+    def _cell(self, tile_px: int) -> QSize:
+        """Return the size of a tile with its texts."""
+        height = scaled_px(tile_px + 12) + LINES * self.fontMetrics().height()
+        return QSize(scaled_px(tile_px + 10), height)
+
+    def _use_size(self) -> None:
+        side, cell = scaled_px(self.tile_px), self._cell(self.tile_px)
+        self.setIconSize(QSize(side, side))
+        for item in self._items.values():
+            item.setSizeHint(cell)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Block signals, because Qt makes the first item current on focus, which must not select it."""
@@ -96,19 +141,20 @@ class WallTiles(QListWidget):
         was_blocked = self.blockSignals(True)
         self.clear()
         self._items = {}
-        size = QSize(scaled_px(TILE_PX + 10), scaled_px(TILE_PX + 12) + LINES * self.fontMetrics().height())
+        size = self._cell(self.tile_px)
         for key, title, pixels in tiles:
-            item = QListWidgetItem(_icon(_NOTHING if pixels is None else pixels), f"{title}\n…\n")
+            item = QListWidgetItem(self._icon(_NOTHING if pixels is None else pixels), f"{title}\n…\n")
             item.setData(Qt.ItemDataRole.UserRole, key)
             item.setSizeHint(size)
             self.addItem(item)
             self._items[key] = item
         self.blockSignals(was_blocked)
+        self._fit()
 
     def show_tile(self, key: str, colours: Rgb) -> None:
         """Set a picture's thumbnail to one with its map."""
         if key in self._items:
-            self._items[key].setIcon(_icon(colours))
+            self._items[key].setIcon(self._icon(colours))
 
     def label(self, key: str, lines: Sequence[str]) -> None:
         """Set the text below a thumbnail; its tooltip also has the lines that do not fit."""
@@ -145,10 +191,9 @@ class WallTiles(QListWidget):
             self.setCurrentItem(self._items[key])
             self.blockSignals(was_blocked)
 
-
-def _icon(colours: Rgb) -> QIcon:
-    """Return an icon centred in a square, so that the texts below are aligned."""
-    return thumbnail(to_qimage(colours), scaled_px(TILE_PX))
+    def _icon(self, colours: Rgb) -> QIcon:
+        """Return an icon centred in a square, so that the texts below are aligned."""
+        return thumbnail(to_qimage(colours), scaled_px(self.tile_px))
 
 
 def seconds_text(seconds: float) -> str:
@@ -174,6 +219,8 @@ class WallMaps(QObject):
         What is on the wall; None before anything was asked.
     failures
         Why some tiles have no map, by their keys.
+    photographs
+        Makes the pictures that were changed.
     """
 
     def __init__(
@@ -189,14 +236,16 @@ class WallMaps(QObject):
         self._state, self._bridge = state, bridge
         self._tiles, self._bar, self._look, self._ranking = tiles, bar, look, ranking
         self.wall: Wall | None = None
+        self.photographs = Photographs(state)
         self.failures: dict[str, str] = {}
         self._explanations: dict[str, Explanation] = {}
         self._unfinished: set[str] = set()
         self._predictions: dict[str, Prediction] = {}
         self._clipped: dict[str, Clipping] = {}
-        self._thumbnails = ThumbnailLoader(state, bridge, device_px(scaled_px(TILE_PX)), parent=self)
+        self._thumbnails = ThumbnailLoader(state, bridge, device_px(scaled_px(tiles.tile_px)), parent=self)
         self._thumbnails.setObjectName("contact_sheet")
         self._thumbnails.arrived.connect(self._paint_picture)
+        tiles.size_changed.connect(self._follow_size)
         # One thumbnail is coloured per event-loop turn, so that the window stays responsive.
         self._to_paint: list[str] = []
         self._next = QTimer(self, singleShot=True, interval=0)
@@ -233,6 +282,10 @@ class WallMaps(QObject):
                 self._take(keys[index], explanation)
             for index, why_not in payload.failures:
                 self._fail(keys[index], why_not)
+
+    def _follow_size(self) -> None:
+        self._thumbnails.use_size(device_px(scaled_px(self._tiles.tile_px)))
+        self.repaint()
 
     def repaint(self) -> None:
         """Show all maps again, in another look."""
@@ -289,12 +342,21 @@ class WallMaps(QObject):
                 for tile in self._tiles_of(key):
                     self._label(tile.key)
 
-        self._bridge.ask(Predict(panel=f"contact_sheet {key}", image=key), receive, on_failure=lambda _: None)
+        asked = Predict(panel=f"contact_sheet {key}", image=key, network=self._network)
+        self._bridge.ask(asked, receive, on_failure=lambda _: None)
+
+    @property
+    def _network(self) -> Network:
+        return "A" if self.wall is None else self.wall.request.network
+
+    def _as_shown(self, key: str, pixels: Rgb, width: int) -> Rgb:
+        """Return a small picture of that width in its own pixels, with its changes if the maps are of those."""
+        return self.photographs.small(key, pixels, width) if self._network == "B" else pixels
 
     def _bare(self, key: str) -> Rgb | None:
         """Return a picture's thumbnail without its map if it is cached."""
         preview = self._state.opened.preview(key)
-        return None if preview is None else preview.thumbnail
+        return None if preview is None else self._as_shown(key, preview.thumbnail, preview.size[0])
 
     def _tiles_of(self, picture: str) -> list[WallTile]:
         """Return the tiles that show a picture."""
@@ -319,6 +381,7 @@ class WallMaps(QObject):
         pixels = None if explanation is None else self._thumbnails.get(explanation.image)
         if explanation is not None and pixels is not None and explanation.maps:
             shading = self._suited(explanation)
+            pixels = self._as_shown(explanation.image, pixels, explanation.geometry.picture_size[0])
             self._show_scale(key, shown_map(explanation)[1], shading)
             self._tiles.show_tile(key, map_on_picture(pixels, explanation, shading))
             self._label(key)

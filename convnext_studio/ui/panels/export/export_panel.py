@@ -12,7 +12,6 @@ from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEve
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -28,6 +27,7 @@ from convnext_studio.ui.plots.saving.view_saver import ONE_VIEW, WIDTHS_PX, View
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -44,11 +44,11 @@ NO_VALUES = "This view has no values to save."
 NO_VALUES_AT_ALL = "The visible views have no values to save."
 
 
-class ExportPreview(QLabel):
+class ExportPreview(PlainLabel):
     """A label with what a file will contain; it never asks for more room than there is."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
@@ -169,7 +169,7 @@ class ExportChoices(QWidget):
             ),
         ):
             control.setAccessibleName(name)
-            control.setToolTip(tip)
+            control.setToolTip(plain_tip(tip))
             # Not `setMaximumWidth` of the panel, whose preview may use all the room.
             follow_text(control, partial(lambda each: each.setMaximumWidth(scaled_px(_MOST_PX)), control))
             self._form.addRow(word, control)
@@ -252,7 +252,7 @@ class ExportChoices(QWidget):
         self.formats.clear()
         for kind in kinds:
             self.formats.addItem(kind.name)
-            self.formats.setItemData(self.formats.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole)
+            self.formats.setItemData(self.formats.count() - 1, plain_tip(kind.tip), Qt.ItemDataRole.ToolTipRole)
         if kinds:
             self.formats.setCurrentIndex(kinds.index(before) if before in kinds else 0)
         self.formats.blockSignals(was_blocked)
@@ -316,8 +316,8 @@ class ExportPanel(QWidget):
         self.views, self.formats = self._choices.views, self._choices.formats
         self.width_px = self._choices.width_px
         self.preview = ExportPreview(self)
-        self.facts = QLabel()
-        self.place = QLabel()
+        self.facts = PlainLabel()
+        self.place = PlainLabel()
         self.save, self.copy = QPushButton("Save…"), QPushButton("Copy picture")
         self.numbers = QPushButton("Copy numbers")
         self.python = QPushButton("Copy as Python")
@@ -380,7 +380,7 @@ class ExportPanel(QWidget):
             (self.python, "Copy as Python", "Put the lines of Python that give the numbers on the clipboard"),
         ):
             control.setAccessibleName(name)
-            control.setToolTip(tip)
+            control.setToolTip(plain_tip(tip))
         row = FlowLayout()
         for button in (self.save, self.copy, self.numbers, self.python):
             row.addWidget(button)

@@ -44,6 +44,7 @@ from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 _REARRANGE_MS = 120
@@ -229,7 +230,7 @@ class ChannelTabs(QTabWidget):
             (patches, "Patches", "The places in the opened pictures where the channel is strongest"),
             (pinned, "Pinned", "The pinned maps, with the same scale, zoom and channel"),
         ):
-            self.setTabToolTip(self.addTab(page, title), tip)
+            self.setTabToolTip(self.addTab(page, title), plain_tip(tip))
         self.setTabVisible(self.indexOf(pinned), False)
         self.setAccessibleName("Selected channel")
         self.setAccessibleDescription("Ctrl+Tab or the arrow keys change the page")
@@ -350,10 +351,10 @@ class FeatureMapsPanel(Panel):
         return self._kept.recall(question) if self.isVisible() else None
 
     def _show(self, payload: Payload) -> None:
-        picture = self.state.picture
-        if isinstance(payload, FeatureMapsResult) and picture is not None and self.state.model is not None:
+        shown = self._kept.picture_of(payload)
+        if isinstance(payload, FeatureMapsResult) and shown is not None and self.state.model is not None:
             second = None if self.query.second is None else self.query.second.answer
-            self._show_subject(self._kept.shown(payload, second, picture))
+            self._show_subject(self._kept.shown(payload, second, shown))
 
     def _forget_closed(self) -> None:
         """Forget what was computed for pictures that have been closed."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace as struct_replace
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of, nearest_unit
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Network, Payload
@@ -207,8 +208,21 @@ class KeptMaps:
         return None if kept is None else kept.result
 
     def keep(self, subject: MapsSubject) -> None:
-        """Keep maps, in place of those from the same request."""
+        """Keep maps, in place of those from the same request; of the frames of a live source, the last ones.
+
+        Frames never come back, and thousands of them would fill the memory.
+        """
+        frame = number_of(subject.picture.key)
+        if frame is not None:
+            self._kept.forget_where(lambda _, other: number_of(other.picture.key) not in (None, frame))
         self._kept.put(_question_for(subject.result, subject.network), subject)
+
+    def picture_of(self, result: Payload) -> ImageInfo | None:
+        """Return the picture that maps are of: the current one, or an earlier frame of a live source."""
+        current = self._state.picture
+        if not isinstance(result, FeatureMapsResult):
+            return current
+        return self._state.live.picture(result.image, current) or current
 
     def shown(self, result: FeatureMapsResult, second: Payload | None, picture: ImageInfo) -> MapsSubject:
         """Return what is to be shown of the answer of A and, if it is there, of that of B."""

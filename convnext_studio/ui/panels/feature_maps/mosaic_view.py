@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWid
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.value_terms import ValuePlace
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.channels import ChannelStatistics, ChannelStatisticsResult
 from convnext_studio.protocol.envelope import Payload
@@ -232,7 +233,8 @@ class MosaicPainter(QObject):
         self._shown = None
 
     def _keep(self, key: _Key, paintings: Paintings) -> None:
-        self._kept.put(key, (key, paintings))
+        if all(number_of(painting.subject.picture.key) is None for painting in paintings):
+            self._kept.put(key, (key, paintings))  # Frames of a live source never come back.
         if key == self._wanted:
             self._wanted, self._shown = None, key
             self._on_painted(paintings)

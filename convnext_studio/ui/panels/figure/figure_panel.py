@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QPlainTextEdit,
     QPushButton,
@@ -30,6 +29,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.saving.snapshot import NotedText, Snapshot, on_common_scales
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
 from convnext_studio.ui.state.background import Background
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -44,7 +44,9 @@ KINDS = (
     FileKind("PNG picture", ("png",)),
 )
 MOST = 26
-EMPTY = "Add views: choose one and press Add, or choose “Add to the figure” from the menu of any map."
+EMPTY = (
+    "Add views: choose one and press “Add the view”, or choose “Add to the figure” from the menu of any map."
+)
 _PREVIEW_MS = 250
 _PREVIEW_PX = 1200
 _LIST_LINES, _CAPTION_LINES = 4, 4
@@ -87,7 +89,7 @@ class FigurePanel(QWidget):
         self.columns = QSpinBox()
         self.letters, self.shared = QCheckBox("Letters"), QCheckBox("Shared colour bars")
         self.caption = QPlainTextEdit()
-        self.preview = QLabel(EMPTY)
+        self.preview = PlainLabel(EMPTY)
         self.save = QPushButton("Save…")
         self._lay_out()
         self._connect()
@@ -133,7 +135,7 @@ class FigurePanel(QWidget):
             (self.save, "Save", "Save the page as PDF, SVG or PNG; the ending that you type decides"),
         ):
             control.setAccessibleName(name)
-            control.setToolTip(tip)
+            control.setToolTip(plain_tip(tip))
         layout = QVBoxLayout(self)
         for row in (
             (self.add, self.remove, self.up, self.down),

@@ -47,10 +47,15 @@ def region_text(region: Region) -> str:
     return f"{rows}, {columns}"
 
 
-def part_text(change: Change, model: ModelInfo | None) -> str:
-    """Return which part of the network a change concerns."""
+def node_title(change: Change, model: ModelInfo | None) -> str:
+    """Return what the node of a change is called."""
     known = model is not None and any(node.name == change.node for node in model.nodes)
-    parts = [model.node(change.node).title if model is not None and known else change.node]
+    return model.node(change.node).title if model is not None and known else change.node
+
+
+def part_text(change: Change, model: ModelInfo | None, *, names_node: bool = True) -> str:
+    """Return which part of the network a change concerns, with its node or as a part of that."""
+    parts = [node_title(change, model)] if names_node else []
     if change.branch:
         parts.append("branch")
     if change.channels:

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QScrollArea,
     QSizePolicy,
@@ -23,7 +22,7 @@ from convnext_studio.common.retouches import Retouch
 from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -71,7 +70,7 @@ class Chip(QFrame):
         """Show what the change is called, and whether it is applied."""
         self.switch.setText(text.replace("&", "&&"))
         self.switch.setChecked(is_on)
-        self.switch.setToolTip(tip)
+        self.switch.setToolTip(plain_tip(tip))
         self.switch.setAccessibleName(f"Change: {text}")
         self.slider.setAccessibleName(f"Factor of {text}")
         self.slider.setToolTip("The factor, from -2 to 2; 1 changes nothing")
@@ -115,7 +114,7 @@ class ChipsBar(QWidget):
         self._interventions = state.interventions
         self.setAccessibleName("Changes")
         self.chips: list[Chip] = []
-        self._title = QLabel("Changes")
+        self._title = PlainLabel("Changes")
         self._title.setProperty("title", True)
         self._row = QWidget()
         self._chips = QHBoxLayout(self._row)
@@ -147,7 +146,9 @@ class ChipsBar(QWidget):
         layout.setContentsMargins(6, 3, 6, 1)
         layout.setSpacing(4)
         layout.addWidget(self._title)
+        layout.addWidget(self._area.back)
         layout.addWidget(self._area, 1)
+        layout.addWidget(self._area.on)
         layout.addWidget(self.failure)
         for button in (self.undo, self.redo, self.clear, self.recipe):
             layout.addWidget(button)
@@ -192,6 +193,7 @@ class ChipsBar(QWidget):
             chip.menu.aboutToShow.connect(partial(self._fill_menu, index))
             self._chips.insertWidget(index, chip)
             self.chips.append(chip)
+            self._area.show_end()
 
     def _show_change(self, chip: Chip, change: Change) -> None:
         text = f"{part_text(change, self._state.model)} · {effect_text(change, self._state.opened.all)}"
@@ -256,7 +258,15 @@ class ChipsBar(QWidget):
 
 
 class _Row(QScrollArea):
-    """A row of widgets that scrolls sideways without a scroll bar below it: the wheel and the focus move it."""
+    """A row of widgets that scrolls sideways without a scroll bar below it.
+
+    The wheel, the focus and two arrows move it.
+
+    Attributes
+    ----------
+    back, on
+        The arrows, for the ends of the row; hidden while all of it can be seen.
+    """
 
     def __init__(self, row: QWidget) -> None:
         super().__init__()
@@ -268,6 +278,32 @@ class _Row(QScrollArea):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.back = _button("◀", "Show the changes before")
+        self.on = _button("▶", "Show the changes after")
+        self._shows_end = False
+        bar = self.horizontalScrollBar()
+        self.back.clicked.connect(lambda: bar.setValue(bar.value() - self.viewport().width() // 2))
+        self.on.clicked.connect(lambda: bar.setValue(bar.value() + self.viewport().width() // 2))
+        bar.valueChanged.connect(self._follow_place)
+        bar.rangeChanged.connect(self._follow_range)
+        self._follow_place()
+
+    def show_end(self) -> None:
+        """Scroll to the end as soon as the row has grown."""
+        self._shows_end = True
+
+    def _follow_range(self, _least: int, most: int) -> None:
+        if self._shows_end:
+            self._shows_end = False
+            self.horizontalScrollBar().setValue(most)
+        self._follow_place()
+
+    def _follow_place(self) -> None:
+        bar = self.horizontalScrollBar()
+        for arrow, is_end in ((self.back, bar.value() == 0), (self.on, bar.value() == bar.maximum())):
+            # Both or none, so that the row does not get wider under the mouse.
+            arrow.setVisible(bar.maximum() > 0)
+            arrow.setEnabled(not is_end)
 
     def sizeHint(self) -> QSize:
         """Return the size of the row."""
@@ -287,7 +323,7 @@ class _Row(QScrollArea):
 def _button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(tip.partition(" (")[0])
     button.setAutoRaise(True)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -21,6 +21,7 @@ from convnext_studio.ui.panels.interventions.change_texts import EFFECT_TIPS, EF
 from convnext_studio.ui.panels.interventions.ranking_panel import RankingPanel
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _RUN = re.compile(r"\s*(\d+)\s*(?:[-–]\s*(\d+)\s*)?")
 
@@ -182,7 +183,7 @@ def _line(name: str, placeholder: str, tip: str) -> QLineEdit:
     line = QLineEdit()
     line.setAccessibleName(name)
     line.setPlaceholderText(placeholder)
-    line.setToolTip(tip)
+    line.setToolTip(plain_tip(tip))
     return line
 
 

@@ -13,15 +13,16 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.interventions import RankedParts, RankParts
 from convnext_studio.render import format_number
 from convnext_studio.ui.panels.base import Panel, choice
-from convnext_studio.ui.panels.interventions.change_texts import part_text
+from convnext_studio.ui.panels.interventions.change_texts import node_title, part_text
 from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, StopButton
 from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 MOST_ROWS = 200
 _PANEL = "ranking"
-_HEADS = ("Part", "Change", "Ablation-CAM", "Contribution")
+_HEADS = ("Part", "Logit change", "Ablation-CAM", "Contribution")
 _TIPS = (
     "The part that is changed alone; a click changes it in all views, another one undoes that",
     "The logit of the explained class with the change minus the logit without it",
@@ -43,7 +44,7 @@ class RankingTable(QTreeWidget):
         self.setToolTip("A click changes the part in all views, another one undoes that")
         self.setHeaderLabels(list(_HEADS))
         for column, tip in enumerate(_TIPS):
-            self.headerItem().setToolTip(column, tip)
+            self.headerItem().setToolTip(column, plain_tip(tip))
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -76,7 +77,7 @@ class RankingPanel(Panel):
             "Change of each part",
             "Set it to 0, to its mean over the positions, or to its mean over the open pictures",
             [("Off", "off"), ("Mean", "mean"), ("Mean of the pictures", "picture mean")],
-            word="By",
+            word="Each",
         )
         self.grid = QSpinBox()
         self.grid.setRange(2, 32)
@@ -184,7 +185,7 @@ class RankingPanel(Panel):
             and (known.image, known.node, known.target) == (answer.image, change.node, answer.target)
         ):
             numbers = (*numbers[:2], float(known.contributions[change.channels[0]]))
-        item.setText(0, part_text(change, self.state.model))
+        item.setText(0, part_text(change, self.state.model, names_node=not _is_of_node(change)))
         item.setData(0, Qt.ItemDataRole.UserRole, part)
         for column, number in enumerate(numbers, start=1):
             item.setText(column, "–" if math.isnan(number) else format_number(number))
@@ -200,8 +201,10 @@ class RankingPanel(Panel):
         known = int(np.count_nonzero(~np.isnan(answer.differences)))
         label = model.labels[answer.target] if answer.target < len(model.labels) else f"class {answer.target}"
         shown = f"the {MOST_ROWS} largest of " if known > MOST_ROWS else ""
+        first = answer.changes[0] if answer.changes else None
         said = [
             self.query.progress_text,
+            node_title(first, model) if first is not None and _is_of_node(first) else "",
             f"{label}: logit {format_number(answer.score)} without any change",
             f"{shown}{known} of {len(answer.changes)} parts, each changed alone",
         ]
@@ -231,3 +234,8 @@ class RankingPanel(Panel):
                 is_on = self._change_of(item) in applied
                 item.setCheckState(0, Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsUserCheckable)
+
+
+def _is_of_node(change: Change) -> bool:
+    """Whether a change is one of many of the same node, which the caption names."""
+    return bool(change.channels) or change.region is not None

@@ -10,6 +10,7 @@ from convnext_studio.protocol.pictures import ListedPicture
 from convnext_studio.ui.panels.base import choice
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -149,6 +150,6 @@ class RetouchBar(QWidget):
 
 def _button(text: str, tip: str, signal: SignalInstance) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.clicked.connect(lambda: signal.emit())
     return button

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from convnext_studio.decoding.live.messages import Camera
+from convnext_studio.decoding.picture_view import frame_note
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.live.frame_source import CameraSource, LiveFrame
 from convnext_studio.ui.state.live.live_player import LivePlayer
@@ -14,6 +15,7 @@ from convnext_studio.ui.state.live.live_sources import LiveSources
 from convnext_studio.ui.state.live.rates import rate_text
 from convnext_studio.ui.state.live.recorder import FrameRecorder
 from convnext_studio.ui.widgets.control_row import FlowLayout
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 SIZES = ((0, 0), (320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -57,8 +59,8 @@ class LivePanel(QWidget):
         self.screen_part = _button(
             "Part of the screen", "Show a frame on the screen; what is inside is the picture"
         )
-        self.watched = _button("Folder…", "Open each picture that is written to a folder")
-        self.picture = _button("This picture", "Play the frames of the picture that is open")
+        self.watched = _button("Watch folder…", "Open each picture that is written to a folder")
+        self.picture = _button("Frames of the picture", "Play the frames of the picture that is open")
         self.camera = choice("Camera", "The camera to switch on", [])
         self.switch_on = _button("Switch on", "Switch this camera on")
         self.look = _button("Look again", "Look for cameras again")
@@ -78,7 +80,7 @@ class LivePanel(QWidget):
         self.place.setAccessibleName("Place in the film")
         self.place.setToolTip("Go to any frame of the film")
         self.speed = choice("Speed", "How fast the film is played", [(f"{each:g} ×", each) for each in SPEEDS])
-        self.loop = QCheckBox("Again and again")
+        self.loop = QCheckBox("Loop")
         self.loop.setToolTip("Begin again after the last frame")
         self.every = QCheckBox("Every frame")
         self.every.setToolTip("Leave no frame out: the film then takes as long as the network needs")
@@ -106,7 +108,7 @@ class LivePanel(QWidget):
         layout.addStretch()
 
     def _place_row(self) -> QHBoxLayout:
-        row, word = QHBoxLayout(), QLabel("Place")
+        row, word = QHBoxLayout(), PlainLabel("Place")
         word.setBuddy(self.place)
         row.addWidget(word)
         row.addWidget(self.place, 1)
@@ -228,7 +230,8 @@ class LivePanel(QWidget):
             height, width = frame.pixels.shape[:2]
             of = f" of {player.source.frames:,}" if player.source.is_film else ""
             said.append(f"Frame {frame.number + 1:,}{of}, {width} × {height} pixels")
-            said += frame.notes
+            known = frame_note(frame.number, player.source.frames)
+            said += [note for note in frame.notes if note != known]
         if player.is_running and frame is not None:
             delay = f"{player.stream.delay_s * 1000:.0f} ms from the source to the screen"
             rate = rate_text(player.stream.rate.per_second)
@@ -243,7 +246,7 @@ _STATES = {"off": "off", "opening": "being opened …", "running": "playing", "f
 
 def _button(text: str, tip: str, name: str = "") -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(name or text)
     return button
 

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -26,7 +25,7 @@ from convnext_studio.render import format_count
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.search.source_completer import SourceCompleter
 
@@ -83,10 +82,8 @@ class NormalisationChoice(PopupButton):
         self._shown: tuple[Numbers, Numbers] = (), ()
         for word, line in (("Mean", self.mean), ("Deviation", self.std)):
             line.setAccessibleName(f"{word} of each band")
-            line.setToolTip(
-                f"{word} of each band of values from 0 to 1, by which pictures are normalised; one for each "
-                "band, or one for all"
-            )
+            tip = f"{word} of each band of values from 0 to 1, by which pictures are normalised"
+            line.setToolTip(plain_tip(f"{tip}; one for each band, or one for all"))
             line.textChanged.connect(self._follow)
             line.returnPressed.connect(self._choose)
             self.add_row(word, line)
@@ -190,7 +187,7 @@ def _number(name: str, prefix: str, tip: str) -> QSpinBox:
     # The panel is too narrow for buttons; keys and wheel still work.
     box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     return box
 
 
@@ -365,8 +362,8 @@ class ModelPanel(QWidget):
             self._device.addItem(name)
         for row, device in enumerate(model.devices, start=1):
             memory = f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""
-            tip = plain_tip(f"{device.title}{memory}")
-            self._device.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+            tip = f"{device.title}{memory}"
+            self._device.setItemData(row, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
         self._choose_device(chosen)
 
     def _choose_device(self, name: str) -> None:
@@ -393,7 +390,7 @@ class ModelPanel(QWidget):
         chosen.setVerticalSpacing(2)
         chosen.setColumnStretch(1, 1)
         for row, (word, box) in enumerate((("Model", self._source), ("Device", self._device))):
-            label = QLabel(word)
+            label = PlainLabel(word)
             label.setBuddy(box)
             chosen.addWidget(label, row, 0)
             chosen.addWidget(box, row, 1)

@@ -5,7 +5,7 @@ import dataclasses
 from msgspec.structs import replace
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.value_terms import LOGITS, PROBABILITIES, ValuePlace
@@ -30,7 +30,7 @@ from convnext_studio.ui.plots.values.value_texts import formula_text, map_value_
 from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel
 from convnext_studio.ui.widgets.text_size import scaled_px
 
 KEYS = "The arrow keys choose a term, Enter goes to how it was made, and Backspace goes back."
@@ -243,7 +243,7 @@ class NumberPanel(Panel):
         The sums in A and in B.
     """
 
-    title = "How a number is made"
+    title = "How was this number made?"
     compares = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
@@ -253,7 +253,7 @@ class NumberPanel(Panel):
         if self.query.second is not None:
             self.query.second.find_counterpart = self._in_b
         self.views = SumView("How the value is made"), SumView("How the value is made in the second network")
-        self._heads = QLabel(), QLabel()
+        self._heads = PlainLabel(), PlainLabel()
         self._add_controls()
         self.set_body(self._body())
         networks: tuple[Network, Network] = ("A", "B")

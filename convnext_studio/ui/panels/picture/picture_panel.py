@@ -5,6 +5,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from convnext_studio.common.geometry import Box, CropGeometry
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
@@ -52,10 +53,10 @@ class PicturePanel(Panel):
 
     title = "Picture"
     compares = True
-    follows_picture = True
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
+        self._shown: ImageInfo | None = None  # The picture, or an earlier frame of a live source.
         self._layer: Layer | None = None
         self._field = UnitFields(state, bridge, self)
         self._units = ChannelUnits(state, bridge, self)
@@ -83,7 +84,7 @@ class PicturePanel(Panel):
         self.scale.setCurrentIndex(self.scale.findData(True))
         self.look = UnitLookButton()
         self.opacity = opacity_slider()
-        self.no_unit = QPushButton("No unit")
+        self.no_unit = QPushButton("Clear the unit")
         self.no_unit.setToolTip("Show the picture without the field of a unit")
         self._unit_controls = (self.scale, self.look, self.opacity, self.no_unit)
         self.hint = HintLabel(
@@ -128,14 +129,10 @@ class PicturePanel(Panel):
         state.picture_selected.connect(self._show_picture)
         state.prediction_made.connect(self._show_crop)
         state.model_loaded.connect(self._forget_crop)
-        self._field.changed.connect(self._colour)
+        self._field.changed.connect(self._show_field)
         state.second.shown_changed.connect(self._colour)
         state.second.choice.curtain_moved.connect(self._paint)
-        for signal in (
-            state.node_selected,
-            state.channel_selected,
-            state.unit_selected,
-        ):
+        for signal in (state.node_selected, state.channel_selected, state.unit_selected):
             signal.connect(self._refresh)
 
     def _has_line(self) -> bool:
@@ -159,8 +156,10 @@ class PicturePanel(Panel):
         return self._units.selected
 
     def _show_picture(self, picture: ImageInfo | None) -> None:
+        if self._field.holds(self.unit, picture):
+            return  # The frame before stays, with its field, until that of a newer one is known.
         self._units.crop = None
-        self._layer = None if picture is None else picture_layer(picture)
+        self._put(picture)
         if picture is None:
             self.view.set_scene(None)
             self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
@@ -168,6 +167,17 @@ class PicturePanel(Panel):
             self.show_body()
         if not self.state.live.is_on:  # Frames come with their prediction, of which it is told next.
             self._refresh()
+
+    def _put(self, picture: ImageInfo | None) -> None:
+        """Paint this picture from now on."""
+        self._shown, self._layer = picture, None if picture is None else picture_layer(picture)
+        self.frame_label.count(None if picture is None else number_of(picture.key))
+
+    def _show_field(self) -> None:
+        """Show a field over the frame that it is of."""
+        if self._field.frame is not None:
+            self._put(self._field.frame)
+        self._colour()
 
     def _show_crop(self, prediction: Prediction | None) -> None:
         # Without a prediction, the crop of the last one stays: for another class it is the same.
@@ -184,6 +194,8 @@ class PicturePanel(Panel):
         """Ask for what is to be shown now, and show what is already known."""
         unit, picture = self.unit, self.state.picture
         self._field.forget_all_but(unit, picture)
+        if self._shown is not picture and not self._field.holds(unit, picture):
+            self._put(picture)
         self._ask(unit, picture)
         for control in self._unit_controls:
             control.setVisible(unit is not None)
@@ -222,7 +234,7 @@ class PicturePanel(Panel):
         self._paint()
 
     def _paint(self) -> None:
-        picture, crop, unit = self.state.picture, self._units.crop, self.unit
+        picture, crop, unit = self._shown, self._units.crop, self.unit
         if picture is None or self._layer is None:
             return
         opacity = self.opacity.value() / 100
@@ -303,7 +315,7 @@ class PicturePanel(Panel):
     @property
     def python(self) -> PythonLines | None:
         """The lines of Python that give the field of the unit; without one, the picture's preview."""
-        unit, picture = self.unit, self.state.picture
+        unit, picture = self.unit, self._shown
         if picture is None or self.state.model is None:
             return None
         if unit is None or self._field.result is None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
 from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload
@@ -34,6 +35,7 @@ from convnext_studio.ui.plots.map_texts import Placement, value_text, veil_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Spot
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.selection.second_network import BEFORE_AND_AFTER
 from convnext_studio.ui.state.selection.two_answers import Shown, TwoAnswers
@@ -88,8 +90,12 @@ class SelectedUnit:
 
     def answers(self, result: UnitFieldResult, image: str) -> bool:
         """Whether a result is for this unit on that picture."""
-        asked = (image, self.node.name, self.channel, self.y, self.x)
-        return asked == (result.image, result.node, result.channel, result.y, result.x)
+        return image == result.image and self.is_of(result)
+
+    def is_of(self, result: UnitFieldResult) -> bool:
+        """Whether a result is for this unit, on whatever picture."""
+        asked = (self.node.name, self.channel, self.y, self.x)
+        return asked == (result.node, result.channel, result.y, result.x)
 
     def question(self, image: str) -> UnitField:
         """Return the request for the unit's field."""
@@ -104,7 +110,7 @@ class SelectedUnit:
         if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
-        label = f"{size}, clipped at the border" if self.is_clipped else size
+        label = f"{size}, clipped at the edge" if self.is_clipped else size
         box = self.crop.box_to_picture(self.input_box)
         return (Mark(box, label, theme.DARK.warning, dashed=True),)
 
@@ -121,7 +127,7 @@ class SelectedUnit:
         elif not self.node.field.has_box:
             seen = f"sees {self.node.field.extent}"
         else:
-            clipped = ", clipped at the border" if self.is_clipped else ""
+            clipped = ", clipped at the edge" if self.is_clipped else ""
             seen = f"theoretical field {size} around input ({x:g}, {y:g}){clipped}"
         return f"Unit (y {self.y}, x {self.x}) of {self.node.title}, channel {self.channel}: {seen}"
 
@@ -492,7 +498,10 @@ class UnitFields(QObject):
             self._question.drop()
             self._second.drop()
             return
-        self._question.ask(unit.question(picture.key))
+        question, asked = unit.question(picture.key), self._question.asked
+        if self._question.is_running and asked is not None and differ_in_frame_only(asked, question):
+            return  # It is finished first: otherwise frames that come fast would never have a field.
+        self._question.ask(question)
         # Where that unit is in B depends on the part of the picture that B sees.
         if self._state.second.prediction is not None:
             self._second.ask(unit.question(picture.key))
@@ -500,8 +509,24 @@ class UnitFields(QObject):
     def forget_all_but(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> None:
         """Forget the field unless it is that of this unit on this picture."""
         result = self.result
+        if self.holds(unit, picture):
+            return
         if unit is None or picture is None or result is None or not unit.answers(result, picture.key):
             self.result = None
+
+    def holds(self, unit: SelectedUnit | None, picture: ImageInfo | None) -> bool:
+        """Whether the field of a unit on an earlier frame is shown until that on this frame is known."""
+        result = self.result
+        if unit is None or picture is None or result is None or not unit.is_of(result):
+            return False
+        return None not in (number_of(result.image), number_of(picture.key))
+
+    @property
+    def frame(self) -> ImageInfo | None:
+        """The frame of a live source that the field is of; None if it is of another picture, or not known."""
+        if self.result is None or not self._state.live.is_on:
+            return None
+        return self._state.live.picture(self.result.image, self._state.picture)
 
     def forget(self) -> None:
         """Forget the field, and drop the questions."""

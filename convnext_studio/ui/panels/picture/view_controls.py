@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QComboBox, QPushButton, QSlider, QSpinBox
 
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.decoding.picture_view import PictureView
+from convnext_studio.decoding.picture_view import PictureView, frame_note
 from convnext_studio.model.framing import FRAMING_KINDS, FRAMING_TITLES, Framing, picture_of
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import ModelInfo
@@ -120,7 +120,8 @@ def picture_facts(picture: ImageInfo, view_text: str, framing: Framing, crop: Cr
         facts.append(_framing_text(framing, crop))
     if picture.preview.shape[1] != picture.size[0]:
         facts.append("shown at a reduced size")
-    return [*facts, *picture.notes]
+    frame = frame_note(picture.view.frame, picture.frames)  # That is in `view_text`.
+    return [*facts, *(note for note in picture.notes if note != frame)]
 
 
 def _framing_text(framing: Framing, crop: CropGeometry) -> str:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QApplication, QStyle
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.export.export_contents import label_of
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Payload, Progress
 from convnext_studio.protocol.models import ModelInfo
@@ -90,7 +91,8 @@ class PictureClasses(QObject):
             self._query.ask(Classify(panel="pictures", images=missing), of=self._state.model)
 
     def _learn(self, prediction: Prediction | None) -> None:
-        if prediction is not None:
+        # A frame of a live source is no picture of the list, and there will be thousands.
+        if prediction is not None and number_of(prediction.image) is None:
             target = prediction.top(1)[0]
             share = float(prediction.probabilities[target])
             self._take((TopClass(image=prediction.image, target=target, probability=share),))

@@ -16,7 +16,6 @@ from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QResizeEvent, 
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
-    QLabel,
     QLineEdit,
     QListView,
     QMenu,
@@ -33,7 +32,7 @@ from convnext_studio.ui.panels.pictures.pictures_model import ICON_PX, KEY_ROLE,
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.control_row import ControlRow
-from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
@@ -54,7 +53,7 @@ class PicturesPanel(QWidget):
     list
         The list of thumbnails.
     count
-        A label such as “3 of 12 pictures”.
+        A label such as “Picture 3 of 12”.
     """
 
     title = "Pictures"
@@ -66,12 +65,12 @@ class PicturesPanel(QWidget):
         super().__init__(parent)
         self._state = state
         self._watched = ""
-        self._empty = QLabel(EMPTY)
+        self._empty = PlainLabel(EMPTY)
         self._empty.setWordWrap(True)
         self._empty.setProperty("muted", True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty.setMargin(8)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("muted", True)
         self.count.setContentsMargins(8, 2, 8, 0)
         self.count.setAccessibleName("The current picture, and the number of opened pictures")
@@ -214,7 +213,7 @@ class PicturesPanel(QWidget):
     def _mark_chosen(self, picture: ListedPicture | None) -> None:
         row = None if picture is None else self._state.opened.row(picture.key)
         total = len(self._state.opened.all)
-        said = [f"{total:,} pictures" if row is None else f"{row + 1:,} of {total:,} pictures"]
+        said = [f"{total:,} pictures" if row is None else f"Picture {row + 1:,} of {total:,}"]
         if self._watched:
             said.append(f"watching {self._watched}")
         self.count.setVisible(total > 1 or bool(self._watched))

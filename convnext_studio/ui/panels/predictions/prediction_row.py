@@ -67,15 +67,18 @@ class PredictionRow(QAbstractButton):
         self._show(target, label, probability)
 
     def _show(self, target: int, label: str, probability: float) -> None:
+        before, name = (self.target, self.accessibleName()), f"{label}, {self.percentage}"
         self.target, self.label, self.probability = target, label, probability
-        self.setAccessibleName(f"{label}, {self.percentage}")
+        self.update()
+        if (target, name) == before:  # Of a live source, many classes have the same percentage again and again.
+            return
+        self.setAccessibleName(name)
         tip = (
             f"{label} (class {target}), {self.percentage}\n"
             "Click to explain this class; double click or Shift+F2 to name it;\n"
             "Alt+click to see how the number was made"
         )
         self.setToolTip(plain_tip(tip))
-        self.update()
 
     @property
     def is_contrast(self) -> bool:

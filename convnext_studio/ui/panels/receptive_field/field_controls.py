@@ -11,9 +11,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.model.framing import TRAINED
+from convnext_studio.model.framing import TRAINED, Framing
 from convnext_studio.protocol.receptive_fields import (
     USUAL_COUNT,
+    FieldFraming,
     FieldGrowth,
     FieldNetwork,
     Inputs,
@@ -78,6 +79,8 @@ class FieldSettings:
             count=self.count,
             fills_up=self._takes_pictures and not state.live.is_on,
             protocol=self.protocol,
+            framing=self._framing,
+            folder_framing=self._folder_framing(state),
             input_px=self.input_px,
             height_px=self.height_px,
             seed=self.seed,
@@ -96,6 +99,8 @@ class FieldSettings:
             count=count,
             fills_up=self._takes_pictures,
             protocol=self.protocol,
+            framing=self._framing,
+            folder_framing=self._folder_framing(state),
             input_px=self.input_px,
             height_px=self.height_px,
             seed=self.seed,
@@ -109,6 +114,24 @@ class FieldSettings:
         return self.inputs == "pictures" and self.protocol != "luo"
 
     @property
+    def is_squashed(self) -> bool:
+        """Whether pictures are squashed, as RepLKNet's authors do, or because a size was typed."""
+        return self.protocol == "replknet" or bool(self.input_px or self.height_px)
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether pictures are measured in their framings, as the network sees them for a prediction."""
+        return self.inputs != "noise" and self.protocol != "luo" and not self.is_squashed
+
+    @property
+    def _framing(self) -> FieldFraming:
+        return "own" if self.is_framed else "squashed"
+
+    def _folder_framing(self, state: AppState) -> Framing:
+        is_asked = self.is_framed and bool(self._folder)
+        return state.opened.framings.framing_of(None) if is_asked else TRAINED
+
+    @property
     def _folder(self) -> str:
         return self.folder if self.inputs == "folder" else ""
 
@@ -117,7 +140,8 @@ class FieldSettings:
         if not self._takes_pictures:
             return ()
         live = state.live.averaged
-        return live[: self.count] or tuple(picture.key for picture in state.opened.all[: self.count])
+        opened = state.opened.all if self.is_squashed else state.opened.images
+        return live[: self.count] or tuple(picture.key for picture in opened[: self.count])
 
 
 class FieldControls(ControlRow):
@@ -178,7 +202,11 @@ class FieldControls(ControlRow):
 
     def _has_other_maps(self, state: AppState) -> bool:
         """Return whether maps have other rows and columns here than those of the selected picture."""
-        return bool(self._settings.input_px or self._settings.height_px) or state.framing != TRAINED
+        settings = self._settings
+        if settings.input_px or settings.height_px:
+            return True
+        is_picture_alone = settings.is_framed and settings.inputs == "pictures" and len(state.opened.all) == 1
+        return state.framing != TRAINED and not is_picture_alone
 
     def _take_unit(self, state: AppState) -> None:
         if state.unit is None or self._has_other_maps(state):
@@ -204,7 +232,7 @@ class FieldControls(ControlRow):
     def _make_first_row(self) -> None:
         self.protocol = choice("Protocol", "", [(text, name) for name, text in PROTOCOLS.items()])
         for index, sentence in enumerate(PROTOCOL_SENTENCES[name] for name in PROTOCOLS):
-            self.protocol.setItemData(index, sentence, Qt.ItemDataRole.ToolTipRole)
+            self.protocol.setItemData(index, plain_tip(sentence), Qt.ItemDataRole.ToolTipRole)
         self.inputs = choice(
             "Inputs",
             "The inputs to average over: the opened pictures, the pictures in a folder, or noise",
@@ -218,13 +246,16 @@ class FieldControls(ControlRow):
         self.count.setPrefix("Inputs: ")
 
     def _make_rest(self) -> None:
-        self.side = _number("Input size", "Width to which the pictures are squashed; RepLKNet uses 1024 px")
+        self.side = _number(
+            "Input size",
+            "Squash the pictures to this width, whatever their framing; RepLKNet uses 1024 px",
+        )
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
-        self.side.setSpecialValueText("Input: own size")
+        self.side.setSpecialValueText("Input: as framed")
         self.side.setPrefix("Input: ")
         self.side.setSuffix(" px")
-        self.height_px = _number("Input height", "Height to which the pictures are squashed")
+        self.height_px = _number("Input height", "Squash the pictures to this height, whatever their framing")
         self.height_px.setRange(0, LARGEST_SIDE_PX)
         self.height_px.setSingleStep(32)
         self.height_px.setSpecialValueText("Height: as wide")
@@ -289,7 +320,7 @@ class FieldControls(ControlRow):
         settings = self._settings
         sentence = PROTOCOL_SENTENCES[settings.protocol]
         self.sentence.setText(sentence)
-        self.protocol.setToolTip(sentence)
+        self.protocol.setToolTip(plain_tip(sentence))
         self.inputs.setEnabled(settings.protocol != "luo")
         for number in (self.unit_row, self.unit_column):
             number.setVisible(settings.unit is not None)
@@ -301,5 +332,5 @@ def _number(name: str, tip: str) -> QSpinBox:
     box = QSpinBox()
     box.setKeyboardTracking(False)
     box.setAccessibleName(name)
-    box.setToolTip(tip)
+    box.setToolTip(plain_tip(tip))
     return box

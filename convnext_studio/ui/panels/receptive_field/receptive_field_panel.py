@@ -111,6 +111,7 @@ class ReceptiveFieldPanel(Panel):
         self.measured.smaller_chosen.connect(self.fields.side.setValue)
         for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
             changed.connect(self.measured.query.schedule)
+        state.framing_changed.connect(self.measured.query.schedule)
         state.picture_selected.connect(self._follow_frame)
         for changed in (
             self.scale.currentIndexChanged,

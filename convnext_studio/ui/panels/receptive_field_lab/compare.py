@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QHBoxLayout,
-    QLabel,
     QSplitter,
     QToolButton,
     QVBoxLayout,
@@ -61,7 +61,7 @@ from convnext_studio.ui.state.comparison_entries import (
     Entry,
     at_node,
 )
-from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 
@@ -170,7 +170,7 @@ class SubjectView(Panel):
         self.set_caption(self._short_text(view))
         self.map.set_contents(self.contents(f"receptive field {self.name}", view.field_map, self.python))
         self._caption.setToolTip(
-            f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}"
+            plain_tip(f"{describe(view, self._colours.scale, self.measured.progress)}\n\n{view.protocol_text}")
         )
 
     def _short_text(self, view: FieldView) -> str:
@@ -179,7 +179,7 @@ class SubjectView(Panel):
         if geometry is not None and not geometry.is_box:
             said.append(f"sees {geometry.extent}")
         elif box is not None:
-            said.append(f"theory {box[2]:g} px")
+            said.append(f"theoretical {box[2]:g} px")
         if view.protocol == "luo" and view.gaussian is not None:
             said.append(f"Gaussian σ {view.gaussian.sigma_px:.3g} px")
         return " · ".join(said)
@@ -212,11 +212,16 @@ class SubjectView(Panel):
         keeps = self._bar.sizePolicy()
         keeps.setRetainSizeWhenHidden(True)
         self._bar.setSizePolicy(keeps)
-        for widget in (self._swatch, self._name, self.measured.stop, self.save, self.remove):
-            self.controls.add(widget, 1 if widget is self._name else 0)
+        # Above the buttons, because beside them a name is cut off as soon as there are several fields.
+        head = QHBoxLayout()
+        head.addWidget(self._swatch)
+        head.addWidget(self._name, 1)
+        for button in (self.measured.stop, self.save, self.remove):
+            self.controls.add(button)
         self._stack.addWidget(self.map)
         layout = self.layout()
-        if layout is not None:
+        if isinstance(layout, QBoxLayout):
+            layout.insertLayout(0, head)
             layout.setContentsMargins(2, 0, 2, 0)
             layout.addWidget(self._bar)
 
@@ -261,7 +266,7 @@ def _small_button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     button.setAccessibleName(tip)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     return button
 
 
@@ -356,9 +361,9 @@ COLUMNS = {
         )
         for share in THRESHOLDS
     },
-    "Theory": "Side of the theoretical field in pixels",
+    "TRF": "Side of the theoretical receptive field in pixels",
     "Weights": "Whether the network was trained",
-    "Scale": "Whether the squares are those of the field or of its logarithm",
+    "Squares": "Whether the squares are those of the field or of its logarithm",
     "Protocol": "How it was measured",
     "Inputs": "The inputs of the average",
     "Node": "The node in the network",
@@ -417,7 +422,7 @@ class ComparePage(QWidget):
         self.radial = CurvePlot("Radial profile", _RADIAL)
         self.meaning = plain_label("muted")
         self.protocol = plain_label("muted")
-        self.empty = QLabel("Add a network, or choose a ready-made comparison.")
+        self.empty = PlainLabel("Add a network, or choose a ready-made comparison.")
         self._lay_out()
         self._tasks = TaskQueue(self)
         # Each update of a field changes limits, table and curves; several at once are shown together.
@@ -555,7 +560,9 @@ class ComparePage(QWidget):
             ),
             _theory(view),
             _weights(view),
-            "log10(x + 1)" if scale_of_squares(self._display.scale, view.protocol) == "log" else "linear",
+            "of log10(x + 1)"
+            if scale_of_squares(self._display.scale, view.protocol) == "log"
+            else "of the field",
             PROTOCOLS[view.protocol],
             count_text(view, subject.measured.progress),
             what(view),

@@ -60,6 +60,7 @@ from convnext_studio.ui.state.comparison_entries import (
     suggestions,
 )
 from convnext_studio.ui.widgets.control_row import ControlRow
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.qimage import png_of
@@ -103,7 +104,7 @@ class GrowthPage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
-        self.subject = choice("FieldNetwork", "The network whose growth is shown", ())
+        self.subject = choice("Network", "The network whose growth is shown", ())
         self.plot = CurvePlot("Growth of the field with depth", _AXES)
         self.query = PanelQuery(self, self.question, self._show, self._dim, wait_ms=WAIT_MS)
         for widget in (self.subject, StopButton(self.query, STOP_TIP)):
@@ -247,7 +248,7 @@ class ReceptiveFieldLab(QWidget):
             (self.growth, "Growth with depth", "Theoretical and effective size of every stage and block"),
             (self.one_picture, "One picture", "The field of one picture, on the photograph"),
         ):
-            self.pages.setTabToolTip(self.pages.addTab(page, text), tip)
+            self.pages.setTabToolTip(self.pages.addTab(page, text), plain_tip(tip))
         self._lay_out()
         self._connect()
         self._subjects_changed()
@@ -333,7 +334,7 @@ class ReceptiveFieldLab(QWidget):
         for widget in (self.source, self.add):
             widget.setEnabled(has_room)
         tip = "Add this to the comparison (Enter)" if has_room else "At most four: remove one first"
-        self.add.setToolTip(tip)
+        self.add.setToolTip(plain_tip(tip))
         self.growth.offer(
             [
                 (subject.name, subject.entry.subject)
@@ -399,7 +400,7 @@ class ReceptiveFieldLab(QWidget):
         menu.setToolTipsVisible(True)
         for comparison in COMPARISONS:
             action = menu.addAction(comparison.title)
-            action.setToolTip(comparison.tip)
+            action.setToolTip(plain_tip(comparison.tip))
             action.triggered.connect(lambda _=False, comparison=comparison: self._show_comparison(comparison))
         self.ready_made.setMenu(menu)
         self.source = QComboBox()
@@ -445,7 +446,13 @@ class ReceptiveFieldLab(QWidget):
     def _connect(self) -> None:
         state = self._state
         state.node_selected.connect(self.fields.reset_unit)
-        for changed in (state.model_loaded, state.opened.changed, state.node_selected, self.fields.changed):
+        for changed in (
+            state.model_loaded,
+            state.opened.changed,
+            state.node_selected,
+            state.framing_changed,
+            self.fields.changed,
+        ):
             changed.connect(self._settings_changed)
         for box in (self.scale, self.relative, self.colormap):
             box.currentIndexChanged.connect(self._show_display)
@@ -489,7 +496,7 @@ class ReceptiveFieldLab(QWidget):
 
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     return button
 
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication, QIcon, QKeySequence, QResizeEvent, QS
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from convnext_studio.ui.plots.curve_data import LINE_PX
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _MOST_CHARACTERS = 34  # Of the first column, so that a long name leaves room for the numbers.
@@ -36,7 +37,7 @@ class NumberTable(QTableWidget):
         self.setToolTip("Ctrl+C copies the whole table as text, for a spreadsheet")
         for column, (title, tip) in enumerate(columns.items()):
             heading = QTableWidgetItem(title)
-            heading.setToolTip(tip)
+            heading.setToolTip(plain_tip(tip))
             self.setHorizontalHeaderItem(column, heading)
         self.verticalHeader().hide()
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -58,7 +59,7 @@ class NumberTable(QTableWidget):
             tip = "\n".join(f"{title}: {text}" for title, text in zip(self._titles, texts, strict=True))
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
-                item.setToolTip(tip)
+                item.setToolTip(plain_tip(tip))
                 if column:
                     item.setTextAlignment(_RIGHT)
                 else:

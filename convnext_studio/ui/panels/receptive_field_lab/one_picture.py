@@ -13,6 +13,7 @@ from convnext_studio.protocol.envelope import Request
 from convnext_studio.protocol.receptive_fields import FieldView, ReceptiveField, ReceptiveFieldResult
 from convnext_studio.render import OVER_PICTURE, limits_of
 from convnext_studio.ui.panels.base import Panel, choice, colormap_choice, opacity_slider
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
 from convnext_studio.ui.panels.receptive_field.measured_field import MeasuredField
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import NO_FIELD_HERE, SCALE_TIP, SCALES
@@ -48,6 +49,7 @@ class OnePicturePage(Panel):
     """
 
     unit_chosen = Signal(object)  # (row, column)
+    follows_changes = True
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class OnePicturePage(Panel):
     ) -> None:
         super().__init__(state, bridge, parent)
         self._settings = settings
+        self._photographs = Photographs(state)
         # The input size is that of the picture and cannot be chosen.
         self.measured = MeasuredField(self, self.question, self.paint, self.point_text, offers_smaller=False)
         self.map = self.measured.map
@@ -112,6 +115,7 @@ class OnePicturePage(Panel):
             return "The score can be measured when the prediction has arrived."
         return ReceptiveField(
             panel="one_picture",
+            network=self.network,
             node=state.model.config.stages[-1] if is_score else state.node,
             images=(state.picture.key,),
             count=1,
@@ -145,9 +149,10 @@ class OnePicturePage(Panel):
             inside = to_picture(clipped(box, width, height))
             label = f"theoretical · {theoretical_text(view, box)}"
             marks.append(Mark(inside, label, theme.DARK.warning, dashed=True, beside=True))
+        below = self._photographs.shown(picture) if self.network == "B" else picture
         scene = Scene(
             size=picture.size,
-            layers=(picture_layer(picture), layer),
+            layers=(picture_layer(below), layer),
             marks=tuple(marks),
             note=f"{self._what(view)}\n{PROTOCOLS[view.protocol]} protocol\n{picture.name}",
         )

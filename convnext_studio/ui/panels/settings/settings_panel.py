@@ -26,7 +26,7 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.cache_sizes import ENGINE_BYTES, WINDOW_BYTES
 from convnext_studio.ui.state.settings import KEPT_SHARES, Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
-from convnext_studio.ui.widgets.elided_label import PathLabel
+from convnext_studio.ui.widgets.elided_label import PathLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import AS_SYSTEM, SIZES_PT, follow_text, scaled_px
 
@@ -97,7 +97,7 @@ class SettingsPanel(QWidget):
         super().showEvent(event)
         self._make_defaults()
         self.show_values()
-        self._background.run(downloaded_weights, self._show_weights)
+        self._background.read(downloaded_weights, self._show_weights)
 
     # -------------------------------------------------------------------------------------------- controls
 
@@ -325,14 +325,14 @@ def _titles(model: ModelInfo) -> list[tuple[str, str]]:
 
 
 def _heading(text: str) -> QLabel:
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setProperty("heading", True)
     return label
 
 
 def _button(text: str, tip: str, name: str = "") -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAccessibleName(name or text)
     return button
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.geometry import FieldGeometry
@@ -61,6 +61,7 @@ from convnext_studio.ui.state.cache_sizes import CacheSizes
 from convnext_studio.ui.state.python_text import PythonLines, likeness_lines
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 Map = NDArray[np.float32]
 NAMES = ("A", "B")
@@ -182,9 +183,9 @@ class AlikePatches(QWidget):
         self.list = PatchList("Most alike positions", state)
         self.list.patch_chosen.connect(self.patch_chosen)
         self.words = plain_label("muted")
-        self._progress = QLabel()
+        self._progress = PlainLabel()
         self._progress.setProperty("muted", True)
-        head = QLabel("Most alike in other pictures")
+        head = PlainLabel("Most alike in other pictures")
         head.setProperty("heading", True)
         head.setWordWrap(True)
         row = QHBoxLayout()

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout
 
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.similarity import MeasureNorms, NormsResult, Outlier
@@ -32,6 +32,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _HATCH_PX = 16
@@ -52,7 +53,7 @@ class NormsPage(Page):
         self.histogram.setAccessibleName("Histogram of the lengths")
         self.histogram.hovered.connect(self.read_out)
         follow_text(self.histogram, lambda: self.histogram.setMaximumHeight(scaled_px(170)))
-        self.heading = QLabel()
+        self.heading = PlainLabel()
         self.heading.setProperty("heading", True)
         self.list = QListWidget()
         self.list.setAccessibleName("Outliers")

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -52,6 +51,7 @@ from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, parts_lines
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _SWATCH_PX = 14
@@ -69,7 +69,7 @@ class PartCard(QWidget):
     def __init__(self, index: int, state: AppState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.index = index
-        self.swatch = QLabel()
+        self.swatch = PlainLabel()
         self.swatch.setFixedSize(_swatch(PART_COLOURS[index]).size())
         self.swatch.setPixmap(_swatch(PART_COLOURS[index]))
         self.name = QLineEdit()
@@ -251,8 +251,19 @@ class PartsPage(Page):
         """Show the parts, complete or so far."""
         if not isinstance(payload, Parts):
             return
+        if self._result is not None and self._result.seen < self._result.total and payload.was_at:
+            self._move_names(payload.was_at)
         self._subject, self._result = subject, payload
         self.show_subject(subject)
+
+    def _move_names(self, was_at: tuple[int, ...]) -> None:
+        """Let names, and what is hidden, stay with their parts, which are in the order of their sizes now."""
+        names, hidden = self.names, self.hidden
+        self._reset_cards()
+        for index, before in enumerate(was_at):
+            card = self.cards[index]
+            card.name.setText(names.get(before, ""))
+            card.is_shown.setChecked(before not in hidden)
 
     def show_subject(self, subject: SimilaritySubject) -> None:
         """Show the parts of another picture, for which nothing has to be asked."""

@@ -7,11 +7,13 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.similarity import Parts, PictureParts
 from convnext_studio.ui.panels.base import Panel, opacity_slider, resolution_switch
+from convnext_studio.ui.panels.interventions.photographs import Photographs
 from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar
 from convnext_studio.ui.panels.pictures.pictures_model import short_name
 from convnext_studio.ui.panels.similarity.components_page import ComponentsPage
@@ -51,6 +53,7 @@ class SimilarityPanel(Panel):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         self._subject: SimilaritySubject | None = None
         super().__init__(state, bridge, parent)
+        self._photographs = Photographs(state)
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
         self._shown_of: tuple[Network, ModelInfo | None] = ("A", None)
@@ -189,6 +192,11 @@ class SimilarityPanel(Panel):
         """Whether that network has random weights."""
         return self._subject is not None and self._subject.model.random_weights
 
+    @property
+    def is_of_changes(self) -> bool:
+        """Whether that network has changes."""
+        return self._network == "B" and self.state.second.is_changed_first
+
     def _turn_to(self, subject: SimilaritySubject) -> None:
         """Have all pages ask the network that is shown."""
         for page in self.pages:
@@ -198,6 +206,7 @@ class SimilarityPanel(Panel):
     def _follow_second(self) -> None:
         """Show the other network, if another one is to be shown."""
         if self._network_shown != self._shown_of:
+            self.gallery.forget_pictures()
             self._forget(None)
 
     @property
@@ -278,8 +287,9 @@ class SimilarityPanel(Panel):
         shown = page.shown()
         if picture is None or shown is None:
             return
-        if picture is not self._picture or self._below is None:
-            self._picture, self._below = picture, picture_layer(picture)
+        below = self._photographs.shown(picture)
+        if below is not self._picture or self._below is None:
+            self._picture, self._below = below, picture_layer(below)
         self.map.view.set_scene(
             Scene(
                 size=picture.size,
@@ -310,13 +320,24 @@ class SimilarityPanel(Panel):
         self.page.show_small(keys)
         for key in keys:
             self.gallery.set_overlay(key, self.page.overlay(key))
-            if not self.gallery.has_picture(key) and (pixels := self.thumbnails.get(key)) is not None:
-                self.gallery.set_picture(key, pixels)
+            if not self.gallery.has_picture(key):
+                self._show_thumbnail(key)
 
     def _show_thumbnail(self, key: str) -> None:
         pixels = self.thumbnails.get(key)
+        if pixels is not None and (width := self._width_of(key)):
+            pixels = self._photographs.small(key, pixels, width)
+        elif self.is_of_changes and self._photographs.has_changes(key):
+            return  # Where its changes are is known with the answer.
         if pixels is not None:
             self.gallery.set_picture(key, pixels)
+
+    def _width_of(self, key: str) -> int:
+        """Return the width of a picture; 0 while it is not known."""
+        overlay, preview = self.page.overlay(key), self.state.opened.preview(picture_of(key))
+        if overlay is not None:
+            return overlay.size[0]
+        return 0 if preview is None else preview.size[0]
 
     def _choose(self, unit: Unit, with_key: bool) -> None:
         """Choose a position, or mark it while the foreground is brushed, for which the mouse needs no click."""

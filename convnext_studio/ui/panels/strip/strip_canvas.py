@@ -1,7 +1,7 @@
 """The drawing in the network strip, which reacts to the pointer and the keys."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPolygonF,
+    QRegion,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
@@ -67,6 +68,7 @@ _IN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
 _OUT = (Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_Up)
 BAR_PX = 5.0
 _HEAD_PX = 4.0
+_CORNER_PX = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,14 @@ class StripPainter:
         heads = [layout.head] if layout.head is not None else []
         for part in (layout.stem, *layout.downsamples, *stages, *heads):
             self._cost(part)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
+
+    def paint_thumbnails(self, layout: NetworkLayout) -> None:
+        """Paint the mean activations of the stages anew, on the ground of their boxes."""
+        for stage in layout.stages:
+            self._painter.fillRect(stage.thumbnail.adjusted(-2, -2, 2, 2), QColor(self._look.raised))
+            self._thumbnail(stage.node.name, stage.thumbnail)
+        self._mark_changed(layout.parts)
 
     def _stage(self, stage: StagePlace) -> None:
         self._box(StripPart(stage.node, stage.rect))
@@ -213,7 +222,7 @@ class StripPainter:
         if layout.total is not None:
             self._sum(layout.total)
             self._cost(layout.total)
-        self._strike_changed(layout.parts)
+        self._mark_changed(layout.parts)
 
     def _said(self, name: str, *others: str) -> tuple[str, ...]:
         """Return the lines that there is room for."""
@@ -315,14 +324,22 @@ class StripPainter:
 
     # ---------------------------------------------------------------------------------------------- pieces
 
-    def _strike_changed(self, parts: Sequence[StripPart]) -> None:
-        """Strike through what is changed; of what cannot be seen here, the part that contains it."""
-        self._painter.setPen(QPen(QColor(self._look.warning), 2))
+    def _mark_changed(self, parts: Sequence[StripPart]) -> None:
+        """Strike through what is changed, or the part that contains it; one with texts gets a corner."""
+        colour = QColor(self._look.warning)
         for name in self._content.changed:
             around = [part for part in parts if name == part.node.name or name.startswith(f"{part.node.name}.")]
-            if around:
-                rect = max(around, key=lambda part: len(part.node.name)).rect
+            if not around:
+                continue
+            rect = max(around, key=lambda part: len(part.node.name)).rect
+            if min(rect.width(), rect.height()) < 2 * _CORNER_PX:
+                self._painter.setPen(QPen(colour, 2))
                 self._painter.drawLine(rect.bottomLeft(), rect.topRight())
+                continue
+            self._painter.setPen(Qt.PenStyle.NoPen)
+            self._painter.setBrush(colour)
+            ends = (QPointF(0, 0), QPointF(-_CORNER_PX, 0), QPointF(0, _CORNER_PX))
+            self._painter.drawPolygon(QPolygonF([rect.topRight() + end for end in ends]))
 
     def _cost(self, place: StripPart) -> None:
         costs = self._content.costs
@@ -446,9 +463,22 @@ class NetworkCanvas(QWidget):
         self.update()
 
     def show_thumbnails(self, thumbnails: Mapping[str, QImage]) -> None:
-        """Show the mean activations of the stages."""
+        """Show the mean activations of the stages; where only these change, only they are painted."""
+        is_as_before = self._thumbnails.keys() == thumbnails.keys()
         self._thumbnails = thumbnails
-        self.update()
+        places = self._thumbnail_places if is_as_before else {}
+        if not places:
+            self.update()
+        for place in places.values():
+            self.update(_scaled(place).toAlignedRect())
+
+    @property
+    def _thumbnail_places(self) -> dict[str, QRectF]:
+        """Where the thumbnails of the whole network are, with their frames, before they are scaled."""
+        places = self.places
+        if self._is_low or not isinstance(places, NetworkLayout):
+            return {}
+        return {stage.node.name: stage.thumbnail.adjusted(-1, -1, 1, 1) for stage in places.stages}
 
     def show_costs(self, costs: Costs) -> None:
         """Draw cost bars below the nodes, or none."""
@@ -608,8 +638,8 @@ class NetworkCanvas(QWidget):
         """Show that the strip has lost the keyboard focus."""
         self.update()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the level."""
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the level, or only the thumbnails where nothing else has to be painted."""
         with QPainter(self) as painter:
             look, model, places = theme.current(), self._state.framed_model, self.places
             painter.fillRect(self.rect(), QColor(look.background))
@@ -635,5 +665,19 @@ class NetworkCanvas(QWidget):
             brush = StripPainter(painter, base_font(self.font()), content, self._boxes_px - 3)
             if isinstance(places, RowLayout):
                 brush.paint_row(places)
+            elif _is_within(event.region(), self._thumbnail_places.values()):
+                brush.paint_thumbnails(places)
             else:
                 brush.paint_network(places)
+
+
+def _scaled(rect: QRectF) -> QRectF:
+    return QRectF(scaled(rect.x()), scaled(rect.y()), scaled(rect.width()), scaled(rect.height()))
+
+
+def _is_within(region: QRegion, places: Collection[QRectF]) -> bool:
+    """Whether a region to be painted is within these places, before they are scaled."""
+    inside = QRegion()
+    for place in places:
+        inside += _scaled(place).toAlignedRect()
+    return region.subtracted(inside).isEmpty()

@@ -1,11 +1,13 @@
 """The network strip: a drawing of the network for choosing the node that all panels show."""
 
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
+from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
@@ -39,7 +41,7 @@ from convnext_studio.ui.state.node_texts import (
     statistics_text,
 )
 from convnext_studio.ui.state.query import Query
-from convnext_studio.ui.widgets.elided_label import FactsLabel, plain_tip
+from convnext_studio.ui.widgets.elided_label import FactsLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.qimage import to_qimage
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -58,13 +60,13 @@ class StripHeader(QWidget):
         super().__init__(parent)
         self._names = [NETWORK]
         self.crumbs = [self._crumb(index) for index in range(_DEEPEST)]
-        self._arrows = [QLabel("›") for _ in self.crumbs[1:]]
+        self._arrows = [PlainLabel("›") for _ in self.crumbs[1:]]
         self.numbers = FactsLabel()
         self.numbers.setAccessibleName("Numbers of the selected node")
         self.badge = random_badge()
         self.changed_badge = changed_badge()
         self.changed_badge.hide()
-        self.legend = QLabel()
+        self.legend = PlainLabel()
         self.legend.setProperty("muted", True)
         self.costs = choice(
             "Costs",
@@ -116,7 +118,7 @@ class StripHeader(QWidget):
     def show_legend(self, text: str) -> None:
         """Explain the cost bars, if there is room for it, and in the tooltip of the choice of costs."""
         self.legend.setText(text)
-        self.costs.setToolTip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP)
+        self.costs.setToolTip(plain_tip(f"{_COSTS_TIP}\n{text}" if text else _COSTS_TIP))
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
@@ -172,15 +174,22 @@ class StripHeader(QWidget):
 
 
 _PANEL = "strip"
+_FRAMES_STEP_S = 0.5
+"""Numbers that change more often cannot be read."""
 
 
 class NodeNumbers(QObject):
     """Asks the engine for missing values, and drops those that a new picture or model invalidates.
 
+    Of a live source, it asks about one frame at a time, at most every `_FRAMES_STEP_S`, and keeps what it knows
+    of an earlier frame until then.
+
     Attributes
     ----------
     before, after
         Statistics of the nodes' inputs and of their outputs, by node name.
+    image
+        The key of the picture or frame that these are about; empty while there are none.
     measured
         Times of this model's nodes; None if they were not measured.
     measured_second
@@ -196,10 +205,12 @@ class NodeNumbers(QObject):
         self._state = state
         self.before: dict[str, ValueStatistics] = {}
         self.after: dict[str, ValueStatistics] = {}
+        self.image = ""
         self.measured: MeasuredCosts | None = None
         self.measured_second: MeasuredCosts | None = None
         self.times_failure = ""
         self._asked_nodes: frozenset[str] = frozenset()
+        self._asked_s = 0.0
         self._values_refused = False
         self._values = Query(bridge, self._receive_values, self._refuse_values, parent=self)
         self._times = Query(bridge, self._receive_times, self._refuse_times, parent=self)
@@ -210,14 +221,18 @@ class NodeNumbers(QObject):
 
     def want_values(self, nodes: Sequence[str]) -> None:
         """Ask for these nodes' values on the current picture, after its prediction, which goes first."""
-        missing = frozenset(nodes) - self.after.keys()
-        picture = self._state.picture
-        if not missing or self._values_refused or picture is None or self._state.prediction is None:
+        picture, is_live = self._state.picture, self._state.live.is_on
+        if self._values_refused or picture is None or self._state.prediction is None:
             return
-        if not (self._values.is_running and missing <= self._asked_nodes):
-            self._asked_nodes = missing
-            wanted = tuple(node for node in nodes if node in missing)
-            self._values.ask(NodeValues(image=picture.key, nodes=wanted, panel=_PANEL))
+        is_known = self.image == picture.key or not is_live
+        missing = frozenset(nodes) - self.after.keys() if is_known else frozenset(nodes)
+        is_on_its_way = self._values.is_running and missing <= self._asked_nodes
+        is_too_soon = is_live and time.monotonic() - self._asked_s < _FRAMES_STEP_S
+        if not missing or is_on_its_way or (is_too_soon and missing <= self._asked_nodes):
+            return
+        self._asked_nodes, self._asked_s = missing, time.monotonic()
+        wanted = tuple(node for node in nodes if is_live or node in missing)
+        self._values.ask(NodeValues(image=picture.key, nodes=wanted, panel=_PANEL))
 
     def want_times(self, again: bool = False) -> None:
         """Have this model's nodes timed once; after a failure only with `again`."""
@@ -244,6 +259,8 @@ class NodeNumbers(QObject):
 
     def _receive_values(self, payload: Payload) -> None:
         if isinstance(payload, NodeValuesResult):
+            if payload.image != self.image:
+                self.image, self.before, self.after = payload.image, {}, {}
             self.before.update(payload.before)
             self.after.update(payload.after)
             self.changed.emit()
@@ -264,7 +281,7 @@ class NodeNumbers(QObject):
         if prediction is not None and not self._values_refused:
             return  # Same model and picture; only the explained class has changed.
         self._values.drop()
-        self.before, self.after, self._values_refused = {}, {}, False
+        self.image, self.before, self.after, self._values_refused = "", {}, {}, False
 
     def _forget_times(self) -> None:
         # Any measurement in progress is for the previous model.
@@ -287,6 +304,7 @@ class NetworkStrip(QWidget):
         self.state = state
         self.bridge = bridge
         self.opened = NETWORK
+        self._shown_model: ModelInfo | None = None
         self.numbers = NodeNumbers(state, bridge, self)
         self.header = StripHeader()
         self.canvas = NetworkCanvas(state, self._tip)
@@ -445,19 +463,27 @@ class NetworkStrip(QWidget):
             )
         elif self.state.picture is None:
             self.canvas.show_thumbnails({})
-        self._show_selection()
+        model = self.state.framed_model
+        if self.state.live.is_on and model is not None and model is self._shown_model:
+            self._want_values(model)  # A frame of the same size changes nothing else.
+        else:
+            self._show_selection()
+
+    def _want_values(self, model: ModelInfo) -> None:
+        """Ask for the values of the nodes that are shown."""
+        if self.isVisible():
+            shown = [part.name for part in nodes_of(model.nodes, self.opened)]
+            self.numbers.want_values(list(dict.fromkeys([*shown, self.state.node])))
 
     def _show_selection(self) -> None:
-        model = self.state.framed_model
+        model = self._shown_model = self.state.framed_model
         if model is None:
             self.canvas.setAccessibleDescription("No model is open")
             # Reserve room for the bars, so that nothing in the window moves once there is a model.
             self.canvas.show_costs(Costs(self.cost_kind, {}, 0.0))
             return
         node = model.node(self.state.node)
-        shown = nodes_of(model.nodes, self.opened)
-        if self.isVisible():
-            self.numbers.want_values(list(dict.fromkeys([*(part.name for part in shown), node.name])))
+        self._want_values(model)
         self.canvas.setAccessibleDescription(describe(node, model.config))
         self.canvas.show_values(self.numbers.after)
         self._show_path(model, node)
@@ -474,9 +500,12 @@ class NetworkStrip(QWidget):
 
     def _show_numbers(self, node: NodeInfo) -> None:
         said = [shape_text(node)]
+        frame = number_of(self.numbers.image)
+        if frame is not None:
+            said.append(f"frame {frame + 1:,}")
         before, after = self.numbers.before.get(node.name), self.numbers.after.get(node.name)
         if before is not None and after is not None:
-            said += [f"before: {statistics_text(before)}", f"after: {statistics_text(after)}"]
+            said += [f"in: {statistics_text(before)}", f"out: {statistics_text(after)}"]
         self.header.show_numbers("   ".join(said))
 
     # ----------------------------------------------------------------------------------------------- costs
@@ -529,8 +558,8 @@ class NetworkStrip(QWidget):
         second = self.state.second
         if second.model is None or not costs.legend:
             return costs.legend
-        # The curtain has no place between the nodes, so the bars are those of A.
-        whose = "A" if second.shown == "curtain" else second.choice.text()
+        # The curtain has no place between the nodes, so the bars are those of the first.
+        whose = second.choice.first if second.shown == "curtain" else second.choice.text()
         return f"{whose}: {costs.legend}"
 
     # -------------------------------------------------------------------------------------------- read-out
@@ -547,7 +576,7 @@ class NetworkStrip(QWidget):
         if numbers.measured is not None and node.name in numbers.measured.seconds:
             where = numbers.measured.device_name
             lines.append(f"{lasted(numbers.measured.seconds[node.name])} on {where}")
-        for when, values in (("before", numbers.before), ("after", numbers.after)):
+        for when, values in (("in", numbers.before), ("out", numbers.after)):
             if node.name in values:
                 lines.append(f"{when}: {statistics_text(values[node.name])}")
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 from convnext_studio.ui.shell.actions.network_menus import INTERVENE, MODEL, NAVIGATE
 from convnext_studio.ui.shell.actions.program_menus import EDIT, FILE, HELP, LIVE, VIEW
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -33,7 +34,7 @@ def build_actions(window: "StudioWindow") -> dict[str, QAction]:
         if spec.leaves_keys:  # The window runs it for keys that no widget has used.
             action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         action.setStatusTip(spec.tip)
-        action.setToolTip(f"{spec.tip} ({spec.shortcut})" if spec.shortcut else spec.tip)
+        action.setToolTip(plain_tip(f"{spec.tip} ({spec.shortcut})" if spec.shortcut else spec.tip))
         action.setCheckable(spec.checked is not None)
         if spec.group:
             group = groups.setdefault(spec.group, QActionGroup(window))

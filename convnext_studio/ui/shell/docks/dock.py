@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.widgets import theme
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text, scaled, scaled_px
 
 _Glyph = Literal["help", "maximise", "float", "close"]
@@ -52,7 +52,7 @@ class PanelDock(QDockWidget):
         self._panel: QWidget | None = None
         self._bar: _TitleBar | None = None
         toggle = self.toggleViewAction()
-        toggle.setToolTip(f"Show or hide the panel “{title}”")
+        toggle.setToolTip(plain_tip(f"Show or hide the panel “{title}”"))
         toggle.setStatusTip(toggle.toolTip())
 
     @property
@@ -269,7 +269,7 @@ class _TitleButton(QAbstractButton):
         super().__init__()
         self._glyph = glyph
         self.setAccessibleName(tip.partition(",")[0].partition(";")[0])
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         follow_text(self, lambda: self.setFixedSize(scaled_px(_BUTTON_PX), scaled_px(_BUTTON_PX)))

@@ -289,7 +289,7 @@ PANELS: tuple[PanelSpec, ...] = (
     ),
     PanelSpec(
         name="catalogue",
-        title="Pretrained",
+        title="Pretrained models",
         make=_make_catalogue,
         is_aside=True,
         keeps_controls=False,
@@ -362,7 +362,7 @@ PANELS: tuple[PanelSpec, ...] = (
     ),
     PanelSpec(
         name="number",
-        title="How a number is made",
+        title="How was this number made?",
         make=_make_number,
         is_aside=True,
         keeps_controls=False,
@@ -399,7 +399,7 @@ PANELS: tuple[PanelSpec, ...] = (
         opened_by=ActionSpec(
             "comparison",
             "Model",
-            "&Compare with…",
+            "&Compare two networks…",
             "Open a second network beside this one, and compare both in all views",
             lambda window: window.dock_layout.show_panel("comparison"),
             "Ctrl+Shift+M",
@@ -413,7 +413,7 @@ PANELS: tuple[PanelSpec, ...] = (
         opened_by=ActionSpec(
             "interventions",
             "Model",
-            "W&hat matters…",
+            "&Interventions…",
             "Change parts of the network one by one, rank what that does to the class, and apply any change",
             lambda window: window.dock_layout.show_panel("interventions"),
             "Ctrl+Shift+I",

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.export.safe_files import write_file
+from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.message_bar import Notice
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
@@ -35,7 +36,9 @@ IN_PANELS: Group = (
         ("Arrow keys", "In the picture: move the unit; in the strip: move along the network"),
         ("Enter", "In the strip: show the blocks of a stage, or the operations of a block"),
         ("Esc", "Undo a measurement, close what is open, or go back up"),
-        ("Delete", "In the list of pictures: close the picture"),
+        ("Delete", "In the list of pictures: close the picture; in the strip: switch the node off or on"),
+        ("[ / ]", "With the brush: its width; Space paints, Shift erases"),
+        ("Alt+click", "On a value: the sum that made it"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
     ),
 )
@@ -214,7 +217,7 @@ def _page() -> QPageLayout:
 
 def _button(text: str, tip: str, on_click: Callable[[], None]) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     button.clicked.connect(on_click)
     return button

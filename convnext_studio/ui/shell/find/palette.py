@@ -16,7 +16,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntry
+from convnext_studio.ui.widgets.elided_label import PlainLabel
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 from convnext_studio.ui.widgets.search.fuzzy import Match, match
 
@@ -208,7 +208,7 @@ class Palette(Overlay):
         self.list.setUniformItemSizes(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda _item: self._choose())
-        self.nothing = QLabel("No match.")
+        self.nothing = PlainLabel("No match.")
         self.nothing.setProperty("muted", True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)

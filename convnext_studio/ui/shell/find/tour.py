@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.overlay_sheet import Overlay
 
 FRAME_PX = 3
@@ -108,11 +109,11 @@ class Tour(Overlay):
         messages.installEventFilter(self)
         self._index = 0
         self._frame = _Frame(window)
-        self.heading = QLabel()
+        self.heading = PlainLabel()
         self.heading.setProperty("heading", True)
-        self.text = QLabel()
+        self.text = PlainLabel()
         self.text.setWordWrap(True)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("muted", True)
         self.skip = _button("Skip", "End the tour (Esc); you can start it again from the Help menu")
         self.back = _button("Back", "The previous step")
@@ -242,6 +243,6 @@ def above(bar: QRect, card: QRect, room: QRect) -> QRect:
 
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain_tip(tip))
     button.setAutoDefault(True)
     return button

@@ -259,10 +259,11 @@ class FilmSource(ThreadedSource):
         """Begin with that frame; for a film that is not open yet."""
         self._first = number
 
-    def play(self) -> None:
-        """Play on from the frame that is shown."""
+    def play(self, shown: int) -> None:
+        """Play on from the frame of that number; one that was read after it has not been shown."""
         with self._changed:
             if self.clock is not None:
+                self.clock.shown = shown
                 if self.clock.shown >= self.clock.frames - 1 and not self.clock.loops:
                     self.clock.go_to(0, time.monotonic())
                 self.clock.start(time.monotonic())

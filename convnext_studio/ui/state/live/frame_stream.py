@@ -1,6 +1,7 @@
 """Shows frames one after the other, each with what the network makes of it."""
 
 import time
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -29,9 +30,10 @@ class FrameStream(QObject):
     """Makes frames of one source the picture.
 
     A frame is sent to the engine together with the question what the network makes of it. Once that is
-    answered, it becomes the picture, with its prediction, at once. The next frame is wanted when all quick
-    questions about this one are answered, so the newest frame wins and nothing queues, and the engine works on
-    while the window paints. Slower questions go on meanwhile, and a part of the time is left to them.
+    answered and the last frame is painted, it becomes the picture, with its prediction, at once. In the same
+    moment the next frame is wanted, unless quick questions about earlier frames are still open: so the newest
+    frame wins and nothing queues, and the engine works on the next frame while the window paints this one.
+    Slower questions go on meanwhile, and a part of the time is left to them.
 
     Attributes
     ----------
@@ -59,6 +61,9 @@ class FrameStream(QObject):
         self.begin("", "", "")
         self._asked_s = 0.0
         self._predictions = Query(bridge, self._predicted, self._not_predicted, parent=self)
+        # A timer runs out after the window has painted; answers that come fast would keep it from painting.
+        self._painted = QTimer(self, singleShot=True, interval=0)
+        self._painted.timeout.connect(self._show)
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self.next_wanted)
         bridge.request_finished.connect(self._notice_finished)
@@ -68,6 +73,7 @@ class FrameStream(QObject):
         self.entry, self.name, self.path = entry, name, path
         self.frame: LiveFrame | None = None
         self._coming: LiveFrame | None = None
+        self._answers = _Answers()
         self.dropped = 0
         self.delay_s = 0.0
         self._known: list[str] = []  # The frames that the engine keeps.
@@ -83,6 +89,7 @@ class FrameStream(QObject):
     def drop(self) -> None:
         """Show nothing of what is on its way."""
         self._predictions.drop()
+        self._painted.stop()
         self._later.stop()
         self._coming, self._is_awaited = None, False
 
@@ -155,7 +162,7 @@ class FrameStream(QObject):
     def _ask_predictions(self, key: str) -> None:
         state, image = self._state, self._state.opened.framings.image_of(key)
         if state.model is None:
-            self._show(None, None)
+            self._show_soon(_Answers())
             return
         requests = [Predict(panel=LIVE, image=image, target=state.target)]
         if state.second.model is not None:
@@ -170,34 +177,39 @@ class FrameStream(QObject):
 
     def _predicted(self, first: Payload, second: Payload = None) -> None:
         if isinstance(first, Prediction):
-            self._show(first, second if isinstance(second, Prediction) else None)
+            self._show_soon(_Answers(first, second if isinstance(second, Prediction) else None))
 
     def _not_predicted(self, sentence: str) -> None:
         """Show the frame with the reason why there is no prediction, and go on: the next may do."""
-        self._show(None, None, sentence)
+        self._show_soon(_Answers(failure=sentence))
 
-    def _show(self, prediction: Prediction | None, second: Prediction | None, failure: str = "") -> None:
+    def _show_soon(self, answers: "_Answers") -> None:
+        self._answers = answers
+        self._painted.start()
+
+    def _show(self) -> None:
         frame, self._coming = self._coming, None
         if frame is None:
             return
         self.frame = frame
         key = frame_key(self.entry, frame.number)
+        self._is_awaited = True
+        self._go_on()  # The source takes the next one while the panels are told of this one.
         self._note_averaged(key)
+        answers, self._answers = self._answers, _Answers()
         self._state.show_frame(
             ShownFrame(
                 picture=self._info(key, frame),
-                prediction=prediction,
-                second=second,
-                failure=failure,
+                prediction=answers.first,
+                second=answers.second,
+                failure=answers.failure,
                 averaged=tuple(each for _, each in self._averaged),
                 kept=self._asked_about,
             )
         )
         self.rate.count()
         self.delay_s = time.monotonic() - frame.taken_s
-        self._is_awaited = True
         self.shown.emit(frame)
-        self._go_on()
 
     def _note_averaged(self, key: str) -> None:
         now = time.monotonic()
@@ -210,16 +222,32 @@ class FrameStream(QObject):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Want the next frame once every quick question about this one is answered."""
+        """Want the next frame once every quick question about the frames before this one is answered."""
         if not self._is_awaited or self.frame is None:
             return
         shown, pending = frame_key(self.entry, self.frame.number), self._bridge.pending
-        if any(each.is_quick and shown in map(frame_of_image, images_of(each)) for each in pending):
+        if any(each.is_quick and _is_about_another(each, shown) for each in pending):
             return
         self._is_awaited = False
         is_slow_waiting = any(not each.is_quick and not each.is_background for each in pending)
-        share_s = _SLOW_SHARE * (time.monotonic() - self._asked_s) if is_slow_waiting else 0.0
-        self._later.start(round(1000 * share_s))
+        if is_slow_waiting:
+            self._later.start(round(1000 * _SLOW_SHARE * (time.monotonic() - self._asked_s)))
+        else:
+            self.next_wanted.emit()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the networks make of a frame, or why that of A is missing."""
+
+    first: Prediction | None = None
+    second: Prediction | None = None
+    failure: str = ""
+
+
+def _is_about_another(request: Request, frame: str) -> bool:
+    """Whether a request is about another frame of a live source than this one."""
+    return any(number_of(each) is not None and frame_of_image(each) != frame for each in images_of(request))
 
 
 def frame_of_image(image: str) -> str:

@@ -155,7 +155,7 @@ class LivePlayer(QObject):
         self.mode = "running"
         self.stream.rate.clear()
         if isinstance(self.source, FilmSource):
-            self.source.play()
+            self.source.play(-1 if self.frame is None else self.frame.number)
         self._ask_next()
         self.changed.emit()
 
@@ -196,7 +196,7 @@ class LivePlayer(QObject):
             self._ask_frozen(frame)
             return True
         name = f"{stream.name}, frame {frame.number + 1:,}"
-        self._background.run(
+        self._background.read(
             partial(encode_pixels, frame.pixels),
             lambda data: self._frozen.ask(OpenImage(panel=LIVE, data=data, name=name)),
             lambda error: self._not_kept(str(error)),

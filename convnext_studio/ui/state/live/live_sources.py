@@ -86,7 +86,7 @@ class LiveSources(QObject):
 
     def look_for_cameras(self, then_open: bool = False) -> None:
         """Find out which cameras there are, and switch the first one on if that is asked."""
-        self._background.run(
+        self._background.read(
             _listed,
             partial(self._found, then_open),
             lambda error: self._not_found(error, then_open),

@@ -218,7 +218,7 @@ class ModelOpener(QObject):
 
     def read_class_names(self, path: str) -> None:
         """Name the classes as a text, JSON or CSV file says; one that does not fit is refused in a sentence."""
-        self._background.run(
+        self._background.read(
             partial(read_names, Path(path)),
             partial(self._names_read, Path(path).name),
             lambda error: self._tell(MODEL, error.message, error.hint),

@@ -105,6 +105,8 @@ class SecondNetwork(QObject):
     def title_of_both(self) -> str:
         """The titles of both networks."""
         a, b = ("" if model is None else model.title for model in (self._first, self._model))
+        if self.is_changed_first:  # It says how many changes there are.
+            return b
         return f"{self.choice.first}: {a} · {self.choice.second}: {b}"
 
     @property

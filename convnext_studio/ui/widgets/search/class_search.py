@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 
+from convnext_studio.ui.widgets.elided_label import plain_tip
+
 
 class ClassSearch(QLineEdit):
     """A search field that offers the classes matching the typed text, and clears itself after a choice.
@@ -23,7 +25,7 @@ class ClassSearch(QLineEdit):
         self._labels: tuple[str, ...] = ()
         self.setPlaceholderText("Search for a class…")
         self.setAccessibleName(name)
-        self.setToolTip(tip)
+        self.setToolTip(plain_tip(tip))
         self.setClearButtonEnabled(True)
         self.setAcceptDrops(False)
         self.returnPressed.connect(self._entered)

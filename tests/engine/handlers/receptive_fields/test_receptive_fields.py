@@ -335,9 +335,7 @@ def test_noise_fills_up_what_the_pictures_lack(opened: Dispatcher, model: Loaded
 
 def test_what_was_skipped_is_taken_from_its_kind(model: LoadedModel) -> None:
     request = ReceptiveField(node="stage3", count=6, fills_up=True)
-    inputs = FieldInputs(
-        request, model, model.preprocessing, None, candidates=(), total=6, is_noise=False, fills_up=True
-    )
+    inputs = FieldInputs(request, model, (64, 64), None, candidates=(), total=6, is_noise=False, fills_up=True)
     assert inputs.averaged(2, ()) == (2, 0)  # Before there is any noise.
     inputs.pictures_given = 2
     assert inputs.averaged(1, ()) == (1, 0)
@@ -398,6 +396,7 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
     )
     result = engine.run(asked)
     assert isinstance(result, ReceptiveFieldResult)
+    assert result.fitted == "cropped to"
     step = max(node.field.stride_px for node in model.nodes if node.has_positions)
     height, width = (100 // step * step, 90 // step * step)
     expected = np.zeros((height, width))
@@ -413,6 +412,23 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
         expected += torch.autograd.grad(unit, x)[0][0].abs().sum(0).numpy() / 2
     np.testing.assert_allclose(result.field_map, expected, rtol=1e-3, atol=1e-5 * expected.max())
     assert f"2 pictures cropped to {width} × {height} px" in result.protocol_text
+    assert any(f"cropped at its middle to {width} × {height} px" in note for note in result.notes)
+    in_folder = engine.run(
+        msgspec.structs.replace(
+            asked, inputs="folder", folder=str(tmp_path), images=(), folder_framing=Framing(kind="native")
+        )
+    )
+    assert isinstance(in_folder, ReceptiveFieldResult)
+    np.testing.assert_allclose(in_folder.field_map, result.field_map, rtol=1e-6)
+    growth = engine.run(
+        FieldGrowth(images=tuple(images), count=2, framing="own", protocol="absolute", fills_up=False)
+    )
+    assert isinstance(growth, FieldGrowthResult)
+    assert growth.input_px == max(width, height)
+    assert any(f"cropped at its middle to {width} × {height} px" in note for note in growth.notes)
+    (at_stage,) = [point for point in growth.points if point.node == "stage2"]
+    sides = {square.threshold: square.side_px for square in result.squares["linear"]}
+    assert at_stage.effective_px == {share: sides[share] for share in (0.5, 0.99) if share in sides}
     padded = framed(images[0], Framing(kind="whole", input_px=100))
     alone = engine.run(ReceptiveField(node="stage2", images=(padded,), count=1, framing="own"))
     assert isinstance(alone, ReceptiveFieldResult)

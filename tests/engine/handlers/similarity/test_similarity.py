@@ -342,6 +342,36 @@ def test_parts_come_while_pictures_are_read_and_are_kept(
         np.testing.assert_array_equal(one.labels, two.labels)
 
 
+@pytest.mark.parametrize("method", ["kmeans", "nmf"])
+def test_the_largest_part_is_the_first_once_all_pictures_are_seen(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Answers so far keep the order of the first one, and the last one says what moved where."""
+    monkeypatch.setattr("convnext_studio.engine.handlers.similarity.part_handlers._BETWEEN_S", 0)
+    dispatcher, _, keys = engine
+    moved = False
+    for node in ("stage2", "stage3"):
+        asked = FindParts(images=keys, node=node, count=5, method=method)
+        steps, answer = all_steps(dispatcher.answer(asked))
+        last, so_far = (
+            cast("Parts", answer),
+            [each.partial for each in steps if isinstance(each.partial, Parts)],
+        )
+        areas = [part.area for part in last.parts]
+        assert areas == sorted(areas, reverse=True)
+        labels = np.concatenate([each.labels.ravel() for each in last.pictures])
+        assert areas == pytest.approx([float((labels == part).mean()) for part in range(5)])
+        fitted = [each for each in so_far if each.seen < each.total][-1]
+        assert sorted(last.was_at) == list(range(5))
+        moved |= last.was_at != tuple(range(5))
+        # Most positions of the pictures that were seen before stay in their part, wherever that is now.
+        before = np.concatenate([each.labels.ravel() for each in fitted.pictures])
+        now = np.concatenate([each.labels.ravel() for each in last.pictures[: len(fitted.pictures)]])
+        same = np.array([*last.was_at, -1])[now] == before
+        assert same.mean() > 0.35  # A fifth would by chance.
+    assert moved
+
+
 def test_impossible_numbers_of_parts_are_refused(engine: Engine) -> None:
     dispatcher, _, keys = engine
     for count in (1, 13):

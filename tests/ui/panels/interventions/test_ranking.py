@@ -61,11 +61,11 @@ def test_parts_are_listed_by_what_they_do_beside_other_measures(panel: RankingPa
     assert (request.node, request.parts, request.effect, request.target) == ("stage2", "channels", "off", 0)
     desk.answer(ranked(), request.id)
     assert [row[:3] for row in texts(panel)] == [
-        ["Stage 2 · channel 1", "-2.00", "0.500"],
-        ["Stage 2 · channel 3", "1.00", "-0.250"],
-        ["Stage 2 · channel 0", "0.500", "-0.125"],
-        ["Stage 2 · channel 5", "-0.250", "0.0625"],
-        ["Stage 2 · channel 4", "0", "0"],
+        ["channel 1", "-2.00", "0.500"],
+        ["channel 3", "1.00", "-0.250"],
+        ["channel 0", "0.500", "-0.125"],
+        ["channel 5", "-0.250", "0.0625"],
+        ["channel 4", "0", "0"],
     ]
     assert "logit 4.00" in panel.caption
     assert "5 of 6 parts" in panel.caption

@@ -93,7 +93,7 @@ def test_the_table_tells_ratios_weights_and_protocol(pair: ReceptiveFieldLab, qt
     assert cell(pair, 0, "99 %") == "not reached"
     assert [cell(pair, row, "Weights") for row in (0, 1)] == ["learnt", "random"]
     assert cell(pair, 0, "Protocol") == "Centred"
-    assert cell(pair, 0, "Theory") == "80 px"
+    assert cell(pair, 0, "TRF") == "80 px"
     choose_scale(pair, qtbot, "log")
     assert cell(pair, 0, "50 %") == "not reached"
     pair.copy.click()
@@ -226,7 +226,7 @@ def test_a_global_field_is_said_and_not_drawn(
     settle(qtbot, lab)
     subject = lab.compare.subjects[0]
     assert "sees the whole picture" in subject.caption
-    assert cell(lab, 0, "Theory") == "the whole picture"
+    assert cell(lab, 0, "TRF") == "the whole picture"
     assert subject.map.view.scene is not None
     assert not any(mark.dashed for mark in subject.map.view.scene.marks)
 

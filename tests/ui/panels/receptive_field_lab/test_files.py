@@ -50,7 +50,7 @@ def test_a_saved_field_needs_no_model(
     assert lab.compare.subjects[1].shows_body
     assert cell(lab, 0, "Subject") == "published.npy"
     assert cell(lab, 0, "Weights") == "not stated"
-    assert cell(lab, 0, "Theory") == "unknown"
+    assert cell(lab, 0, "TRF") == "unknown"
 
 
 def test_a_fifth_field_takes_the_last_ones_place(lab: ReceptiveFieldLab) -> None:

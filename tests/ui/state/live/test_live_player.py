@@ -1,10 +1,12 @@
 """Frames become the picture together with what the network makes of them, the newest first, one at a time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
@@ -18,7 +20,9 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.live.frame_source import FilmSource
 from convnext_studio.ui.state.live.live_player import LivePlayer
+from tests.decoding.live.films import make_film
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 from tests.ui.state.live.frames import StagedSource, same
 
@@ -43,6 +47,12 @@ def source(player: LivePlayer, engine: FakeEngine) -> StagedSource:
 
 
 def answer_frame(engine: FakeEngine, number: int) -> None:
+    """Take in the frame of that number, predict for it, and let the window show it."""
+    answer_frame_now(engine, number)
+    QApplication.processEvents()  # It is shown once the window has painted the last one.
+
+
+def answer_frame_now(engine: FakeEngine, number: int) -> None:
     """Take in the frame of that number, and predict for it."""
     for shown in engine.open(ShowFrame):
         engine.answer(shown, None)
@@ -70,7 +80,7 @@ def test_a_frame_is_shown_with_its_prediction_at_once(
     assert not [asked for asked in engine.open(Predict) if asked.panel == "predict"]
 
 
-def test_the_next_frame_is_asked_for_when_the_quick_questions_are_answered(
+def test_the_next_frame_is_asked_for_when_quick_questions_about_earlier_ones_are_answered(
     source: StagedSource,
     state: AppState,
     bridge: EngineBridge,
@@ -83,11 +93,62 @@ def test_the_next_frame_is_asked_for_when_the_quick_questions_are_answered(
     )
     source.give(1)
     answer_frame(engine, 1)
+    assert source.is_wanted  # The engine works on the next one while the window paints.
+    [about_first] = engine.open(FeatureMaps)
+    source.give(2)
+    answer_frame(engine, 2)
     asked = source.asked
     qtbot.wait(20)
     assert source.asked == asked
-    engine.answer(engine.open(FeatureMaps)[0], None)
+    engine.answer(about_first, None)
     qtbot.waitUntil(lambda: source.asked == asked + 1)
+
+
+def test_the_window_paints_a_frame_before_the_next_is_shown(
+    source: StagedSource, state: AppState, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    """On a fast device answers come before the window is painted, which would never be painted then."""
+    painted: list[int | None] = []
+
+    class Picture(QWidget):
+        def paintEvent(self, _event: QPaintEvent) -> None:
+            painted.append(None if state.picture is None else number_of(state.picture.key))
+            answer_frame_now(engine, 2)  # It comes while this one is painted.
+
+    widget = Picture()
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitExposed(widget)
+    state.picture_selected.connect(lambda _picture: widget.update())
+    qtbot.waitUntil(lambda: source.is_wanted)
+    source.give(1)
+    answer_frame_now(engine, 1)
+    qtbot.waitUntil(lambda: source.is_wanted)
+    source.give(2)
+    answer_frame_now(engine, 2)
+    assert state.picture is not None
+    qtbot.waitUntil(lambda: painted[-1] == 2)
+    assert 1 in painted
+
+
+def test_a_frame_on_its_way_when_frozen_is_shown_when_it_goes_on(
+    player: LivePlayer, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    film = FilmSource("film.mp4", str(make_film(tmp_path / "film.mp4", 30)))
+    film.set_shows_all(True)
+    numbers: list[int] = []
+    player.frame_shown.connect(lambda frame: numbers.append(frame.number))
+    player.play(film)
+    film.start()
+    for _ in range(3):
+        qtbot.waitUntil(lambda: bool(engine.open(Predict)))
+        answer_frame(engine, number_of(engine.open(Predict)[0].image) or 0)
+    qtbot.waitUntil(lambda: bool(engine.open(Predict)))  # The next one is being predicted.
+    player.freeze()
+    player.resume()
+    qtbot.waitUntil(lambda: len(engine.open(Predict)) > 0 and number_of(engine.open(Predict)[-1].image) == 3)
+    answer_frame(engine, 3)
+    assert numbers == [0, 1, 2, 3]
 
 
 def test_slow_questions_do_not_hold_up_the_frames_but_get_a_share(
@@ -243,6 +304,7 @@ def test_a_frame_without_a_prediction_is_shown_and_the_next_asked_for(
     source.give(3)
     [asked] = engine.open(Predict)
     engine.refuse(asked, "It is too small.")
+    QApplication.processEvents()
     assert state.prediction_failure == "It is too small."
     assert state.picture is not None
     assert number_of(state.picture.key) == 3

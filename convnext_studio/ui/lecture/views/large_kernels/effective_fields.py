@@ -98,7 +98,7 @@ class EffectiveFieldsView(NetworkView):
         if takes_pictures and not self.state.opened.all:
             return NO_PICTURE
         count = int(self.settings["count"])
-        images = tuple(picture.key for picture in self.state.opened.all[:count]) if takes_pictures else ()
+        images = tuple(picture.key for picture in self.state.opened.images[:count]) if takes_pictures else ()
         return [
             ReceptiveField(
                 panel=f"{self.panel} {place}",
@@ -107,6 +107,7 @@ class EffectiveFieldsView(NetworkView):
                 images=images,
                 count=count,
                 fills_up=takes_pictures,
+                framing="own" if takes_pictures else "squashed",
                 input_px=self.model.input_px,
                 seed=self._seed,
                 subject=each.subject,
@@ -180,13 +181,14 @@ class EffectiveFieldsView(NetworkView):
         at_right = min(room.width() - table.width(), room.height())
         underneath = min(room.width(), room.height() - table.height() - 0.5 * small)
         side = max(at_right, underneath)
-        box = QRectF(column.left(), room.top(), side, side)
+        down, across = result.field_map.shape
+        scale = side / max(down, across)
+        box = QRectF(column.left(), room.top(), scale * across, scale * down)
         ink.image(box, shown)
-        scale = side / result.field_map.shape[1]
         for square in result.squares["linear"]:
             frame = QRectF(*(value * scale for value in square_box(result, square)))
             draw_frame(ink, frame.translated(box.topLeft()), "#ffffff", max(1.6, ink.px / 14), halo=True)
-        bar = QRectF(box.left(), box.bottom() + 0.3 * small, side, small)
+        bar = QRectF(box.left(), box.bottom() + 0.3 * small, box.width(), small)
         lying_bar(ink, bar, shown, (f"≤ 1/{10**DECADES} of its maximum", "1"))
         if at_right >= underneath:
             corner = QPointF(box.right() + 0.8 * ink.px, box.top())

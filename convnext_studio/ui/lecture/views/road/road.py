@@ -17,6 +17,7 @@ from convnext_studio.ui.lecture.views.road.road_chart import RoadChart, paint_pr
 from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.widgets.elided_label import plain_tip
 
 _PROFILE_PART = 0.26  # Fraction of the height.
 OPEN_TIP = "Build this network with random weights and open it in place of the open model"
@@ -120,7 +121,8 @@ class RoadView(PaintedView):
         step = self._step_at(x, y)
         shape = Qt.CursorShape.ArrowCursor if step is None else Qt.CursorShape.PointingHandCursor
         self.canvas.setCursor(shape)
-        self.canvas.setToolTip("" if step is None else f"{step.number} {step.title}: {_published(step)}")
+        tip = "" if step is None else f"{step.number} {step.title}: {_published(step)}"
+        self.canvas.setToolTip(plain_tip(tip))
 
     def _step_at(self, x: float, y: float) -> RoadStep | None:
         return None if self._chart is None else self._chart.step_at(x, y)
