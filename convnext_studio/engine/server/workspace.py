@@ -105,7 +105,8 @@ class Workspace:
         self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, kept_bytes)
         self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, kept_bytes)
         self.frame_fields: ByteCache[FieldSoFar] = ByteCache(FIELD_BYTES, lambda one: one.total.nbytes)
-        caches = (self.results, self.outputs, self.masked_outputs, self.frame_fields, *self.pictures.caches)
+        caches: list[ByteCache[Any]] = [self.results, self.outputs, self.masked_outputs, self.frame_fields]
+        caches += self.pictures.caches
         self._capacities = tuple((cache, cache.capacity_bytes) for cache in caches)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.frame_pass: tuple[torch.Size, GraphedPass | None] | None = None
