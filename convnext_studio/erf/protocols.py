@@ -193,8 +193,10 @@ def _inputs(measured: MeasurementSettings) -> str:
 def _departures(measured: MeasurementSettings) -> list[str]:
     """Return in what respects a measurement differs from the published setting."""
     found = []
-    if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
-        found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")
+    width, height = measured.input_size
+    if (width, height) != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
+        size = f"{width} px" if width == height else f"{width} × {height} px"
+        found.append(f"{size} instead of {REPLKNET_INPUT_PX} px")
     if measured.fitted != SQUASHED:
         found.append(f"{measured.fitted.rpartition(' ')[0]} instead of squashed")
     if measured.noises:

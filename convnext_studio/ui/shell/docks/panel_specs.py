@@ -212,6 +212,7 @@ def _make_settings(window: "StudioWindow", place: QWidget) -> QWidget:
     panel.animation_chosen.connect(appearance.use_animation)
     panel.device_chosen.connect(lambda device: controller.models.change(device=device))
     panel.precision_chosen.connect(lambda precision: controller.models.change(precision=precision))
+    panel.kept_share_chosen.connect(controller.keep_within)
     panel.recent_cleared.connect(window.settings.clear_recent)
     panel.all_replaced.connect(window.use_settings)
     appearance.changed.connect(panel.show_values)
