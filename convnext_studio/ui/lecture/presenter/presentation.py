@@ -307,7 +307,13 @@ class SpeakerWindow(QWidget):
     def scale_text(self) -> None:
         """Set the size of all text; also after a change of theme."""
         px = max(12, round(self.height() * _TEXT))
-        sizes = {self.elapsed: 2.0, self.place: 2.0, self.clock: 2.0, self.now: 1.3, self.next_title: 1.0}
+        sizes: dict[QLabel, float] = {
+            self.elapsed: 2.0,
+            self.place: 2.0,
+            self.clock: 2.0,
+            self.now: 1.3,
+            self.next_title: 1.0,
+        }
         for label in (*sizes, self.notes, self.next_text):
             font = label.font()
             font.setPixelSize(round(px * sizes.get(label, 1.15 if label is self.notes else 0.9)))
