@@ -52,7 +52,8 @@ def can_be_graphed(tensor: Tensor) -> bool:
 def cuda_graph(work: Work) -> tuple[PassOnDevice, Callable[[], None]]:
     """Capture work as a CUDA graph."""
     # What is set up at the first call must be there before anything is captured, on a stream of its own.
-    stream = torch.cuda.Stream()
+    make_stream: Callable[[], torch.cuda.Stream] = torch.cuda.Stream  # Its constructor has no types.
+    stream = make_stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):

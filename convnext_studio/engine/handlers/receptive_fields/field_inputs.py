@@ -137,13 +137,13 @@ class FieldInputs:
                 if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
-            geometry = self._geometry_of(candidate, picture)
+            geometry = self.geometry_of(candidate, picture)
             array, self.geometry = self.preprocessing(picture.for_networks, geometry)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)
 
-    def _geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry:
+    def geometry_of(self, candidate: str | Path, picture: DecodedImage) -> CropGeometry:
         """Return where the input lies in a picture.
 
         Where a framing gives pictures different shapes, each is cropped at its middle to the largest size that

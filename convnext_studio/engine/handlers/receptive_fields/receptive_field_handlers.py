@@ -112,8 +112,8 @@ def average_of_frames(
             inputs.unreadable += new.inputs.unreadable
         if field is not None:
             known.append(field)
-            size = workspace.picture(one.images[0]).size
-            inputs.geometry = squashed_geometry(size, (request.input_px, request.height_px))
+            frame = one.images[0]
+            inputs.geometry = inputs.geometry_of(frame, workspace.picture(frame))
     if known:
         yield joined(known)
 

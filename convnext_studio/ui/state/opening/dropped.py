@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QMimeData, QUrl
 
-from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
