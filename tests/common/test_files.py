@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign.foreign_text import shortened
 from convnext_studio.common.files import (
     check_folder_name,
     checked_ending,
@@ -22,6 +21,7 @@ from convnext_studio.common.files import (
     saved_path,
     written_whole,
 )
+from convnext_studio.common.foreign.foreign_text import shortened
 from tests.disk import disk_with
 
 OLD, NEW = b"old", b"new" * 1000
