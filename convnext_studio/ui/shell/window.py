@@ -323,6 +323,8 @@ class StudioWindow(QMainWindow):
         self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
         if (before.device, before.precision) != (values.device, values.precision):
             self.controller.models.change(device=values.device, precision=values.precision)
+        if before.kept_share != values.kept_share:
+            self.controller.keep_within(values.kept_share)
         self._update_actions()
 
     def remember(self) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import (
     THUMBNAIL_PX,
@@ -48,7 +49,8 @@ class ThumbnailLoader(QObject):
         super().__init__(parent)
         self._state = state
         self._longest_px = longest_px
-        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
+        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, kept_bytes)
+        state.cache_sizes.add(self._kept)
         self._failures: dict[str, str] = {}
         self._waiting: dict[str, None] = {}
         self._queries = [

@@ -1,14 +1,14 @@
 """A toast over the status bar that reports failures and successes in place of dialogs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.foreign_text import sentence
+from convnext_studio.common.foreign.foreign_text import sentence
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -18,8 +18,7 @@ _MOST_LINES = 8
 _CHANGES_PLACE = (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.Show)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """A message to the person.
 
     Attributes

@@ -1,10 +1,10 @@
 """Where the docks are, how large they are, and how the layout is saved with the place of the window."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from msgspec import Struct
 from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QMargins, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar, QToolBar, QWidget
 
@@ -328,8 +328,7 @@ class DockLayout(QObject):
 _Situation = tuple[float, tuple[int, ...]]  # Text size in points, and size of the window.
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """The layout with a text size, the variant that it was, and which panels were open."""
 
     state: QByteArray
