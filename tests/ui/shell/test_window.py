@@ -361,13 +361,19 @@ def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
     assert not engine.open(Request)
 
 
-def test_escape_closes_the_aside_that_has_the_keyboard(filled_window: StudioWindow) -> None:
+def test_escape_closes_the_aside_that_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     escape, docks = filled_window.actions_by_id["go_back"].trigger, filled_window.dock_layout.docks
-    filled_window.dock_layout.show_panel("settings")
-    filled_window.dock_layout.show_panel("picture")
+
+    def go_to(name: str) -> None:
+        filled_window.dock_layout.show_panel(name)
+        docks[name].window().activateWindow()
+        qtbot.waitUntil(lambda: docks[name].isAncestorOf(QApplication.focusWidget()))
+
+    go_to("settings")
+    go_to("picture")
     escape()
     assert docks["settings"].isVisible()
-    filled_window.dock_layout.show_panel("settings")
+    go_to("settings")
     escape()
     assert not docks["settings"].isVisible()
     assert docks["picture"].isVisible()
