@@ -81,7 +81,7 @@ class LookControls(QObject):
 
     @property
     def in_row(self) -> tuple[QWidget, ...]:
-        """The controls that stand below the map; the others are in the sheet of `more`."""
+        """The controls below the map; the others are in the sheet of `more`."""
         return self.resolution, self.part, self.more
 
     def suit(self, *, is_signed: bool, is_difference: bool, is_on_pixels: bool) -> None:
