@@ -8,7 +8,7 @@ from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
 
-if TYPE_CHECKING:  # It needs numpy, which would delay `--help`.
+if TYPE_CHECKING:
     from convnext_studio.protocol.models import LoadModel
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
@@ -52,7 +52,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
 
 def model_request(options: argparse.Namespace) -> "LoadModel":
     """Return the request for the model that the options of `add_model_options` name."""
-    from convnext_studio.protocol.models import LoadModel
+    from convnext_studio.protocol.models import LoadModel  # NumPy comes with it, which --help does without.
 
     return LoadModel(
         source=options.model,
