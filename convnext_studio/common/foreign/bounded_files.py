@@ -61,11 +61,11 @@ def open_regular(path: Path) -> BinaryIO:
             raise OSError(0, "it is a file of the system, without a size")
         if hasattr(os, "set_blocking"):
             os.set_blocking(descriptor, True)
+        # Readers such as tifffile ask a stream for the name of its file.
+        return open(path, "rb", opener=lambda *_: descriptor)
     except BaseException:
         os.close(descriptor)
         raise
-    # Not `os.fdopen`: the stream would be named after the descriptor's number, and tifffile reads the name.
-    return open(path, "rb", opener=lambda _path, _flags: descriptor)
 
 
 @contextlib.contextmanager
