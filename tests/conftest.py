@@ -1,10 +1,12 @@
 """For all tests: no window is shown, nothing is left behind, and the whole suite uses several processes."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from pytestqt.qtbot import QtBot
 
 from tests.leaks import LeakWatch
 
@@ -13,6 +15,7 @@ settings.register_profile("studio", deadline=None)
 settings.load_profile("studio")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+_LONGEST_WAIT_MS = 60_000
 _MOST_PROCESSES = 4  # Each imports torch and Qt, and takes up to 2 GB.
 if (processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT")) is not None:
     # Torch reads it when it is imported. More threads than cores would wait for each other in small layers.
@@ -24,6 +27,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run the whole suite in several processes, but tests that are named in this one: they begin sooner."""
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return min(os.cpu_count() or 1, _MOST_PROCESSES) if is_whole else 0
+
+
+def pytest_configure() -> None:
+    """Have pytest-qt wait as long as a busy machine may take; it gives up after 5 s otherwise."""
+    for method in (QtBot.waitUntil, QtBot.waitExposed, QtBot.waitActive, QtBot.waitSignal, QtBot.waitSignals):
+        method.__kwdefaults__["timeout"] = _LONGEST_WAIT_MS
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later garbage collections, as the program does: each would visit it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

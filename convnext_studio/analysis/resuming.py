@@ -111,16 +111,20 @@ def _is_unwatched(block: Block, x: Tensor) -> bool:
 
 
 def _in_place(block: Block, x: Tensor) -> Tensor:
-    """Return the output of a block (N, C, h, w), with as little new memory as possible."""
-    branch = block.pwconv1(block.norm(block.dwconv(x).permute(0, 2, 3, 1)))
+    """Return the output of a block (N, C, h, w), with as little new memory as possible.
+
+    Its modules are not called, because nobody watches them: looking for hooks takes a tenth of the time of a
+    small network.
+    """
+    branch = block.pwconv1.forward(block.norm.forward(block.dwconv.forward(x).permute(0, 2, 3, 1)))
     if isinstance(block.act, nn.GELU):
         torch.ops.aten.gelu_(branch, approximate=block.act.approximate)
     else:
         branch = block.act(branch)
-    branch = block.pwconv2(block.grn(branch))
+    branch = block.pwconv2.forward(block.grn.forward(branch))
     if block.gamma is not None:
         branch.mul_(block.gamma)
-    output: Tensor = branch.permute(0, 3, 1, 2).add_(block.shortcut(x))
+    output: Tensor = branch.permute(0, 3, 1, 2).add_(block.shortcut.forward(x))
     return output
 
 

@@ -26,6 +26,11 @@ class ByteCache(Generic[Value]):
         self._values: LRUCache[Hashable, tuple[int, Value]] = LRUCache(capacity_bytes, lambda entry: entry[0])
 
     @property
+    def capacity_bytes(self) -> int:
+        """Bound on all values together."""
+        return int(self._values.maxsize)
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of all values."""
         return int(self._values.currsize)
@@ -50,6 +55,14 @@ class ByteCache(Generic[Value]):
         """Drop every key and value of which that is true."""
         for key in [key for key, (_, value) in self._values.items() if is_void(key, value)]:
             self.forget(key)
+
+    def resize(self, capacity_bytes: int) -> None:
+        """Set another bound, and forget old values that do not fit into it any more."""
+        former, self._values = self._values, LRUCache(capacity_bytes, lambda entry: entry[0])
+        while former:
+            key, entry = former.popitem()  # The one that was used longest ago.
+            if entry[0] <= capacity_bytes:
+                self._values[key] = entry
 
     def clear(self) -> None:
         """Drop everything."""

@@ -1,6 +1,6 @@
 """The exceptions whose messages are shown to the user."""
 
-from convnext_studio.common.foreign_text import sentence
+from convnext_studio.common.foreign.foreign_text import sentence
 
 
 class StudioError(Exception):

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Struct, structs
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, found_path, saved_path, written_whole
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.json_documents import NoJsonError, read_document
+from convnext_studio.common.foreign.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.interventions import Change
-from convnext_studio.common.json_documents import NoJsonError, read_document
-from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.retouches import MOST_RETOUCHES, Retouch
 
 RECIPE_SUFFIX = ".json"

@@ -1,8 +1,9 @@
 """Free sample photographs from scikit-image and matplotlib, found without importing these packages."""
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct
 
 from convnext_studio.common.errors import StudioError
 
@@ -10,8 +11,7 @@ SAMPLE_PREFIX = "sample:"
 FIRST_SAMPLE = "coffee"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """A sample photograph in an installed package.
 
     Attributes

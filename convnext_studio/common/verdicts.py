@@ -1,14 +1,14 @@
 """Whether a measurement is better than chance, as a rank among measurements of things that know nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LEVEL = 0.05
 """The probability of being called better than chance by chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The rank of a measurement among random ones.
 
     Attributes

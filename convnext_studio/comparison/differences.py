@@ -1,8 +1,7 @@
 """Subtracts the maps of two networks, whose units may lie at different places of the picture."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
@@ -10,8 +9,7 @@ from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 Map = NDArray[np.float32] | NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class MapPlace:
+class MapPlace(Struct, frozen=True):
     """Where the units of a map are in the picture.
 
     Attributes

@@ -1,15 +1,15 @@
 """Finds what corresponds in two networks: nodes by name and depth, classes by name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+
+from msgspec import Struct
 
 from convnext_studio.comparison.differences import MapPlace
 from convnext_studio.model.nodes import NodeInfo, NodeKind
 
 
-@dataclass(frozen=True, slots=True)
-class NodeMatch:
+class NodeMatch(Struct, frozen=True):
     """A node of A, and the node of B that it is compared with.
 
     Attributes
@@ -95,8 +95,7 @@ def nearest_unit(unit: tuple[int, int], at: MapPlace, other: MapPlace) -> tuple[
     return row, column
 
 
-@dataclass(frozen=True, slots=True)
-class ClassMatch:
+class ClassMatch(Struct, frozen=True):
     """The classes that two networks have in common.
 
     Attributes

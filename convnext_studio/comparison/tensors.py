@@ -1,10 +1,9 @@
 """How far two tensors are apart."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorDistance:
+class TensorDistance(Struct, frozen=True, kw_only=True):
     """How far a tensor of A is from the one of the same name in B.
 
     Attributes

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convnext_studio.common.bounded_files import open_regular
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.foreign.bounded_files import open_regular
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger

@@ -10,17 +10,17 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from convnext_studio.common.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home
-from convnext_studio.common.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
-from convnext_studio.common.npy_headers import read_npy_header
+from convnext_studio.common.foreign.bounded_files import bounded_archive, open_regular
+from convnext_studio.common.foreign.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
+from convnext_studio.common.foreign.npy_headers import read_npy_header
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
@@ -32,8 +32,7 @@ _DAMAGES = (
 _READABLE = "Open an .npy or .npz file with a two-dimensional array."
 
 
-@dataclass(frozen=True, slots=True)
-class SavedField:
+class SavedField(Struct, frozen=True):
     """The contents of a field file.
 
     Attributes
@@ -164,8 +163,11 @@ def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo("about.npy").file_size > LARGEST_ABOUT_BYTES:
         raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
-        text = np.lib.format.read_array(member, allow_pickle=False)
-    about = json.loads(str(text))
+        shape, _, dtype = read_npy_header(member)
+        if shape or dtype.kind != "U":
+            raise ValueError("its metadata are no text")
+        text = member.read(dtype.itemsize).decode("utf-32-be" if dtype.byteorder == ">" else "utf-32-le")
+    about = json.loads(text.rstrip("\0"))
     if not isinstance(about, dict):
         raise ValueError("its metadata cannot be read")
     return about

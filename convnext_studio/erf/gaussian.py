@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 OUTSIDE = 1 - 0.9545
@@ -15,8 +15,7 @@ _TOLERANCE = 1e-5
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GaussianFit:
+class GaussianFit(Struct, frozen=True, kw_only=True):
     """A round Gaussian, amplitude * exp(-distance^2 / (2 sigma^2)), fitted by least squares around a centre.
 
     Attributes

@@ -29,9 +29,10 @@ For a class score, the signal is the logit of the class without ReLU, in every p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.erf.squares import Scale
@@ -44,8 +45,7 @@ REPLKNET_COUNT = 50
 """The number of pictures over which the published protocol averages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Definition(Struct, frozen=True, kw_only=True):
     """The definition of a protocol.
 
     Attributes
@@ -101,8 +101,7 @@ SQUASHED = "squashed to"
 """How RepLKNet's authors bring pictures to the size of the input."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasurementSettings:
+class MeasurementSettings(Struct, frozen=True, kw_only=True):
     """The settings of a measurement, from which `protocol_text` makes its sentence.
 
     Attributes
@@ -194,8 +193,10 @@ def _inputs(measured: MeasurementSettings) -> str:
 def _departures(measured: MeasurementSettings) -> list[str]:
     """Return in what respects a measurement differs from the published setting."""
     found = []
-    if measured.input_size != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
-        found.append(f"{measured.input_size[0]} px instead of {REPLKNET_INPUT_PX} px")
+    width, height = measured.input_size
+    if (width, height) != (REPLKNET_INPUT_PX, REPLKNET_INPUT_PX):
+        size = f"{width} px" if width == height else f"{width} × {height} px"
+        found.append(f"{size} instead of {REPLKNET_INPUT_PX} px")
     if measured.fitted != SQUASHED:
         found.append(f"{measured.fitted.rpartition(' ')[0]} instead of squashed")
     if measured.noises:

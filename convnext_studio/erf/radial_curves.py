@@ -1,13 +1,11 @@
 """Curves of a receptive field over the distance from its centre."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldCurves:
+class FieldCurves(Struct, frozen=True, kw_only=True):
     """A receptive field as functions of the distance from its centre.
 
     Attributes

@@ -1,11 +1,11 @@
 """Squares that hold a given share of a receptive field, and notes about unusual fields."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -21,8 +21,7 @@ OF_WHAT: Mapping[Scale, str] = MappingProxyType({"linear": "the field itself", "
 """What the squares hold a share of, by scale, for captions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Square:
+class Square(Struct, frozen=True, kw_only=True):
     """The smallest centred square that holds more than a share of the field.
 
     Attributes

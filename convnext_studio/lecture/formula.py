@@ -7,13 +7,14 @@ worker thread, but not from several threads at once.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import shortened
-from convnext_studio.common.limits import DEEPEST_FORMULA, LONGEST_FORMULA
+from convnext_studio.common.foreign.foreign_text import shortened
+from convnext_studio.common.foreign.limits import DEEPEST_FORMULA, LONGEST_FORMULA
 from convnext_studio.lecture.script import Lecture, mistake
 
 EM = 100.0
@@ -51,8 +52,9 @@ class Outline:
         )
 
 
+@lru_cache(maxsize=256)
 def outline(tex: str) -> Outline:
-    """Set a formula, and return its outline.
+    """Set a formula, and return its outline; a lecture that is entered again finds its own.
 
     Parameters
     ----------

@@ -23,10 +23,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convnext_studio.common.bounded_files import read_bounded
+from msgspec import Struct
+
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import one_line
-from convnext_studio.common.limits import LARGEST_CHAPTER_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.foreign_text import one_line
+from convnext_studio.common.foreign.limits import LARGEST_CHAPTER_BYTES
 from convnext_studio.common.paths import ASSETS
 
 BUNDLED_LECTURE = ASSETS / "lecture"
@@ -72,8 +74,7 @@ class LectureStep:
     lines: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(Struct, frozen=True):
     """A chapter: one idea in one or more steps."""
 
     title: str
@@ -81,8 +82,7 @@ class Chapter:
     steps: tuple[LectureStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lecture:
+class Lecture(Struct, frozen=True):
     """A lecture of one or more chapters, in order."""
 
     chapters: tuple[Chapter, ...]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -10,7 +9,7 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import (
+from convnext_studio.common.foreign.limits import (
     LARGEST_EXPANSION,
     LARGEST_KERNEL,
     LARGEST_STEM_KERNEL,
@@ -93,8 +92,7 @@ _RULES: dict[str, _Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StemConv:
+class StemConv(Struct, frozen=True):
     """One convolution of the stem."""
 
     in_chans: int

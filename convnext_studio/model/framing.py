@@ -11,7 +11,6 @@ whoever asks for them and wherever they are kept.
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
@@ -112,8 +111,7 @@ def box_within(box: PictureBox, picture_size: tuple[int, int]) -> PictureBox:
     return min(max(x, 0), across - width), min(max(y, 0), down - height), width, height
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(Struct, frozen=True, kw_only=True):
     """What inputs a network takes: multiples of a step, from a smallest side on, or only one side."""
 
     step_px: int = 1

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import expand_home, is_file_or_folder
-from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
+from msgspec import Struct
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
@@ -100,8 +102,7 @@ def _spaced(part: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
+class _Cost(Struct, frozen=True):
     """Parameters and multiply-accumulate operations; costs can be added."""
 
     parameters: int

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
+
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import ASSETS
 from convnext_studio.model.config import ConvNeXtConfig
@@ -42,8 +44,7 @@ class PublishedFigures:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Struct, frozen=True):
     """An architecture and its published figures; None if there are none."""
 
     config: ConvNeXtConfig

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
@@ -40,8 +41,7 @@ class Counterpart(Generic[Asked]):
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """The two networks, and where their inputs are in the picture, if that is known.
 
     Attributes

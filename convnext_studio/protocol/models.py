@@ -1,8 +1,8 @@
 """Requests and answers for opening, building, saving, listing and timing models."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
@@ -82,6 +82,18 @@ class NameClasses(Request, frozen=True, kw_only=True):
     doing: ClassVar[str] = "Naming the classes"
     priority: ClassVar[int] = 0
     labels: tuple[str, ...]
+
+
+class KeepWithin(Request, frozen=True, kw_only=True):
+    """Let the caches hold a share of what they hold by default; answered by `Done` with no payload.
+
+    They are shared by both networks, and bounded in bytes.
+    """
+
+    doing: ClassVar[str] = "Setting how much is kept"
+    on_processor: ClassVar[bool] = True
+    priority: ClassVar[int] = 0
+    share: Annotated[float, Meta(gt=0, le=16)]
 
 
 class CloseModel(Request, frozen=True, kw_only=True):

@@ -2,10 +2,10 @@
 
 import math
 import sys
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Values = NDArray[np.floating[Any]]
@@ -13,8 +13,7 @@ ROBUST_PERCENTILES = (0.5, 99.5)
 """The percentiles at which `robust_limits` lie."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The two ends of a colour scale; `low` is below `high`, and both are finite."""
 
     low: float
@@ -79,8 +78,7 @@ def enclosing_limits(low: float, high: float, symmetric: bool) -> Limits:
 RangeKind = Literal["data", "percentile", "symmetric", "hand"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """How the ends of a colour scale are chosen.
 
     Attributes
@@ -122,8 +120,7 @@ class Range:
 ALL_VALUES = Range()
 
 
-@dataclass(frozen=True, slots=True)
-class Clipping:
+class Clipping(Struct, frozen=True):
     """Whether values lie beyond the lower and the upper end of a scale; they get the colour of that end."""
 
     below: bool = False

@@ -1,10 +1,10 @@
 """Blur and fill places of a picture, exactly alike in the window, in scripts and before a network."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.retouches import Cells, Retouch, Stroke
@@ -19,8 +19,7 @@ _CELLS_PER_SIGMA = 4
 _BOX_BLURS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FilledPixels:
+class FilledPixels(Struct, frozen=True):
     """Which pixels are filled: a mask within some rows and columns."""
 
     rows: slice

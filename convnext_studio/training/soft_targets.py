@@ -18,11 +18,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convnext_studio.common.bounded_files import open_archive
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, is_file_or_folder, written_whole
-from convnext_studio.common.limits import LARGEST_SOFT_TARGETS_BYTES
-from convnext_studio.common.npy_headers import read_npy_header
+from convnext_studio.common.foreign.bounded_files import open_archive
+from convnext_studio.common.foreign.limits import LARGEST_SOFT_TARGETS_BYTES
+from convnext_studio.common.foreign.npy_headers import read_npy_header
 
 _LARGEST_SUM_ERROR = 0.02
 _ARRAYS = ("names", "classes", "probabilities", "temperature", "teacher")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from convnext_studio.common.bounded_files import digest
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.bounded_files import digest
 from convnext_studio.training.picture_dataset import Listing, Pictures
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.soft_targets import SoftTargets, read_soft_targets

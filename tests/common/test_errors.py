@@ -4,7 +4,7 @@ import pickle
 
 from convnext_studio import errors
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import LONGEST_MESSAGE
+from convnext_studio.common.foreign.foreign_text import LONGEST_MESSAGE
 
 
 def test_a_sentence_stays_as_it_was_written() -> None:

@@ -12,8 +12,16 @@ import pytest
 import torch
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import check_folder_name, checked_ending, written_whole
-from convnext_studio.common.foreign_text import shortened
+from convnext_studio.common.files import (
+    check_folder_name,
+    checked_ending,
+    expand_home,
+    found_path,
+    is_file_or_folder,
+    saved_path,
+    written_whole,
+)
+from convnext_studio.common.foreign.foreign_text import shortened
 from tests.disk import disk_with
 
 OLD, NEW = b"old", b"new" * 1000
@@ -194,6 +202,47 @@ def test_another_ending_is_refused_in_one_sentence(name: str) -> None:
         checked_ending(Path(name), (".png", ".svg", ".pdf"), "A figure")
     assert refused.value.message == f"A figure cannot be saved as “{name}”."
     assert refused.value.hint == "Use a name that ends in .png, .svg or .pdf."
+
+
+def test_one_or_two_endings_are_listed_as_one_says_them() -> None:
+    for endings, said in (((".png",), ".png"), ((".png", ".svg"), ".png or .svg")):
+        with pytest.raises(StudioError) as refused:
+            checked_ending(Path("x.npy"), endings, "A figure")
+        assert refused.value.hint == f"Use a name that ends in {said}."
+
+
+def test_an_error_of_the_system_is_found_behind_any_other(tmp_path: Path) -> None:
+    full = OSError(28, "No space left on device")
+    for error in (chained(cause=full), chained(context=full), chained(cause=chained(context=full))):
+        with pytest.raises(StudioError, match=r"could not be written: No space left on device\."):
+            write_and_raise(tmp_path / "file", error)
+
+
+def chained(cause: BaseException | None = None, context: BaseException | None = None) -> BaseException:
+    """An error of a library, raised because of another one or while it was handled."""
+    error = RuntimeError("unexpected pos 64 vs 0")
+    error.__cause__, error.__context__ = cause, context
+    return error
+
+
+def test_paths_in_files_are_relative_to_their_folder_and_have_forward_slashes(tmp_path: Path) -> None:
+    for path, saved in (
+        (str(tmp_path / "a" / "b.png"), "a/b.png"),
+        ("/elsewhere/b.png", "/elsewhere/b.png"),
+        ("sample:cat", "sample:cat"),
+    ):
+        assert saved_path(path, tmp_path) == saved
+        assert found_path(saved, tmp_path) == path
+
+
+def test_what_could_block_is_neither_file_nor_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    names = ("file", ".", "pipe", "gone", "x" * 5000)
+    assert [is_file_or_folder(tmp_path / name) for name in names] == [True, True, False, False, False]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_home("~/file") == tmp_path / "file"
+    assert expand_home("~nobody-of-this-name/file") == Path("~nobody-of-this-name/file")
 
 
 def test_a_new_folder_is_not_called_like_a_file(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.interventions import Change, Region
-from convnext_studio.common.limits import LARGEST_RECIPE_BYTES
 from convnext_studio.common.recipe import Recipe, read_recipe, write_recipe
 
 REGIONS = st.builds(

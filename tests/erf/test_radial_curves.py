@@ -21,6 +21,8 @@ def test_curves_equal_sums_over_pixels(height: int, width: int, twice_x: int, tw
         for column in range(width)
     ]
     assert curves.cumulative[-1] == pytest.approx(1)
+    farthest = max(max(math.ceil(distance), 1) for distance, _ in distances)
+    assert [len(each) for each in (curves.distance_px, curves.cumulative, curves.radial)] == [farthest] * 3
     for index, reach in enumerate(curves.distance_px):
         assert reach == index + 1
         within = sum(value for distance, value in distances if distance <= reach)
@@ -30,6 +32,15 @@ def test_curves_equal_sums_over_pixels(height: int, width: int, twice_x: int, tw
             assert curves.radial[index] == pytest.approx(np.mean(ring))
         else:
             assert np.isnan(curves.radial[index])
+
+
+def test_rings_without_a_pixel_have_no_mean() -> None:
+    """The centre of a unit in the padding lies outside the field."""
+    curves = curves_of(np.full((1, 2), 3.0), (-4.5, 0.5))
+    assert curves.distance_px.tolist() == [1, 2, 3, 4, 5, 6]
+    assert curves.cumulative.tolist() == [0, 0, 0, 0, 0.5, 1]
+    assert np.isnan(curves.radial[:4]).all()
+    assert curves.radial[4:].tolist() == [3, 3]
 
 
 def test_curves_of_an_empty_field_are_zero() -> None:
@@ -51,6 +62,15 @@ def test_a_gaussian_is_found_again(sigma_px: float, shift: float, amplitude: flo
     assert fit.explained == pytest.approx(1, abs=1e-6)
     # The radius is where 4.55 % of the centre is left.
     assert math.exp(-(fit.radius_px**2) / (2 * fit.sigma_px**2)) == pytest.approx(0.0455)
+
+
+def test_a_gaussian_is_found_whose_centre_is_far_outside() -> None:
+    """The narrowest candidates are exactly 0 in the whole field."""
+    x, y = np.arange(60) + 0.5 + 40, np.arange(50) + 0.5 - 25
+    field = 3 * np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * 30.0**2))
+    fit = fit_gaussian(field, (-40, 25))
+    assert fit is not None
+    assert (fit.sigma_px, fit.amplitude) == (pytest.approx(30, rel=1e-4), pytest.approx(3, rel=1e-3))
 
 
 def test_a_fit_is_no_worse_than_its_neighbours() -> None:
@@ -83,8 +103,18 @@ def test_degenerate_fields_are_noted() -> None:
     # The published square ends a pixel before the border.
     assert "more than 99 %" in said(np.ones((8, 8)))
     assert "smaller than 3 pixels" in said(np.ones((2, 2)))
+    assert "smaller than 3 pixels" in said(np.ones((2, 9)))
+    assert "smaller than 3 pixels" in said(np.ones((9, 2)))
+    assert "smaller than" not in said(np.ones((3, 3)))
     point = np.zeros((9, 9))
     point[4, 4] = 1
     assert "within fewer than 3 pixels" in said(point)
+    for shape in ((2, 2), (1, 2), (2, 1), (3, 1), (1, 3), (3, 3)):
+        spot = np.zeros((9, 9))
+        spot[4 : 4 + shape[0], 3 : 3 + shape[1]] = 1
+        assert ("within fewer than 3 pixels" in said(spot)) == (max(shape) < 3)
+    notes = field_notes(np.ones((8, 8)), "log", squares(np.ones((8, 8)), scale="log"))
+    assert notes[-1] == "No centred square within the input holds more than 99 % of log10(1 + field)."
+    assert said(np.ones((8, 8))).endswith("more than 99 % of the field.")
     bell = np.exp(-((np.arange(64) - 32) ** 2)[:, None] / 50 - ((np.arange(64) - 32) ** 2) / 50)
     assert said(bell) == ""

@@ -54,6 +54,10 @@ def test_a_square_never_has_more_pixels_than_the_input(
 ) -> None:
     square = Square(threshold=0.99, side_px=side, area_ratio=1.0)
     assert square_box(square, centre, (64, 64)) == box
+    # Of an input that is wider than high, it ends at other edges.
+    left, top, _, _ = box
+    right, bottom = min(centre[0] + side / 2, 90), min(centre[1] + side / 2, 70)
+    assert square_box(square, centre, (70, 90)) == (left, top, right - left, bottom - top)
     assert side_text(square, centre, (64, 64)) == text
 
 

@@ -17,7 +17,7 @@ def published_square(data: NDArray[np.float64], threshold: float) -> tuple[int, 
     half = 1
     while half < height // 2:
         rows = slice(height // 2 - half, height // 2 + half + 1)
-        columns = slice(width // 2 - half, width // 2 + half + 1)
+        columns = slice(max(width // 2 - half, 0), width // 2 + half + 1)  # Narrow fields end before it does.
         if data[rows, columns].sum() / total > threshold:
             side = 2 * half + 1
             return side, side / height * (side / width)
@@ -26,11 +26,12 @@ def published_square(data: NDArray[np.float64], threshold: float) -> tuple[int, 
 
 
 fields = st.builds(
-    lambda side, seed, sharpness: (
-        np.random.default_rng(seed).random((side, side))
-        * np.exp(-sharpness * np.hypot(*np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]))
+    lambda height, width, seed, sharpness: (
+        np.random.default_rng(seed).random((height, width))
+        * np.exp(-sharpness * np.hypot(*np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]))
     ),
-    side=st.integers(6, 41),
+    height=st.integers(6, 41),
+    width=st.integers(6, 41),
     seed=st.integers(0, 10_000),
     sharpness=st.floats(0, 20),
 )
@@ -54,23 +55,76 @@ def test_squares_equal_the_published_definition(field: NDArray[np.float64], scal
 def test_centred_squares_grow_around_the_centre(
     field: NDArray[np.float64], twice_x: int, twice_y: int, threshold: float
 ) -> None:
-    side = len(field)
+    height, width = field.shape
     # Units of square stems lie on the same phase along both axes.
-    x = min(twice_x, 2 * side - 1) / 2
-    y = min(twice_y // 2 * 2 + twice_x % 2, 2 * side - 2 + twice_x % 2) / 2
+    x = min(twice_x, 2 * width - 1) / 2
+    y = min(twice_y // 2 * 2 + 2 * x % 2, 2 * height - 2 + 2 * x % 2) / 2
     found = analysis.squares(field, (threshold,), "linear", (x, y))
     assert len(found) == 1
     total = field.sum()
 
-    def held(side_px: float) -> float:
-        """Return the share of the field in a square, summed pixel by pixel."""
-        left, top = max(0, round(x - side_px / 2)), max(0, round(y - side_px / 2))
-        right, bottom = round(x + side_px / 2), round(y + side_px / 2)
-        return field[top:bottom, left:right].sum() / total
+    def inside(side_px: float) -> NDArray[np.bool_]:
+        """Return which pixels lie in a square, asked of each pixel."""
+        return np.array(
+            [
+                [max(abs(column + 0.5 - x), abs(row + 0.5 - y)) < side_px / 2 for column in range(width)]
+                for row in range(height)
+            ]
+        )
 
-    assert held(found[0].side_px) > threshold - 1e-9
-    assert found[0].side_px <= 2 or held(found[0].side_px - 2) <= threshold + 1e-9
-    assert 0 < found[0].area_ratio <= 1
+    def held(side_px: float) -> float:
+        return float(field[inside(side_px)].sum() / total)
+
+    side = found[0].side_px
+    assert held(side) > threshold - 1e-9
+    assert side <= 2 or held(side - 2) <= threshold + 1e-9
+    # The edges of such a square lie between pixels, so its area inside the input is a number of pixels.
+    assert found[0].area_ratio == pytest.approx(inside(side).sum() / (height * width))
+
+
+@pytest.mark.parametrize(
+    ("centre", "side_px", "area"),
+    [
+        ((3.0, 5.0), 10, 8 * 10),  # Ends 2 px beyond the left edge, and 0, 0 and 0 px beyond the others.
+        ((9.0, 5.0), 10, 8 * 10),  # Ends 2 px beyond the right edge.
+        ((6.0, 1.0), 12, 12 * 7),
+        ((6.0, 9.0), 12, 12 * 7),
+        ((0.5, 9.5), 15, 8 * 8),  # In a corner.
+    ],
+)
+def test_the_area_of_a_square_clipped_at_an_edge_by_hand(
+    centre: tuple[float, float], side_px: int, area: int
+) -> None:
+    height, width = 10, 12
+    field = np.zeros((height, width))
+    x, y = centre
+    # All of the field is in a pixel that only squares from this side on reach.
+    far = [
+        (row, column)
+        for row in range(height)
+        for column in range(width)
+        if 2 * max(abs(column + 0.5 - x), abs(row + 0.5 - y)) + 1 == side_px
+    ]
+    field[far[0]] = 1.0
+    [found] = analysis.squares(field, (0.5,), "linear", centre)
+    assert (found.side_px, found.area_ratio) == (side_px, pytest.approx(area / 120))
+
+
+def test_a_square_holds_more_than_its_share_and_not_just_as_much() -> None:
+    even = np.ones((10, 10))
+    assert [square.side_px for square in analysis.squares(even, (0.04, 0.16), "linear", (5, 5))] == [4, 6]
+    # The published squares are odd and end before the border: 9, 25, 49 and 81 of 100 pixels.
+    published = analysis.squares(even, (0.08, 0.09, 0.25, 0.80, 0.81), "linear")
+    assert [square.side_px for square in published] == [3, 5, 7, 9]
+    assert [square.area_ratio for square in published] == [0.09, 0.25, 0.49, 0.81]
+    assert analysis.area_ratios(even, (0.8, 0.81), "linear") == {0.8: 0.81, 0.81: None}
+
+
+def test_squares_are_reported_for_the_published_shares_on_the_published_scale() -> None:
+    field = np.random.default_rng(0).random((64, 64)) ** 8 * 1e4
+    assert [square.threshold for square in analysis.squares(field)] == [0.2, 0.3, 0.5, 0.99][:3]
+    assert analysis.area_ratios(field) == analysis.area_ratios(field, (0.2, 0.3, 0.5, 0.99), "log", "replknet")
+    assert analysis.area_ratios(field) != analysis.area_ratios(field, scale="linear")
 
 
 def test_squares_do_not_depend_on_the_gradients_size_on_the_linear_scale() -> None:
@@ -81,7 +135,20 @@ def test_squares_do_not_depend_on_the_gradients_size_on_the_linear_scale() -> No
 def test_squares_of_empty_and_invalid_fields() -> None:
     assert analysis.squares(np.zeros((8, 8))) == []
     assert analysis.area_ratios(np.zeros((8, 8)))[0.5] is None
-    for rubbish in (np.full((4, 4), np.nan), -np.ones((4, 4)), np.ones(4)):
+    dark = np.ones((4, 4))
+    dark[1, 2] = -1e-9
+    lost = np.ones((4, 4))
+    lost[3, 3] = np.inf
+    refused = (
+        np.full((4, 4), np.nan),
+        -np.ones((4, 4)),
+        np.ones(4),
+        np.ones((2, 2, 2)),
+        np.ones((0, 4)),
+        dark,
+        lost,
+    )
+    for rubbish in refused:
         with pytest.raises(StudioError):
             analysis.squares(rubbish)
     with pytest.raises(StudioError, match="scale"):

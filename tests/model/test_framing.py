@@ -9,8 +9,10 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model import load
+from convnext_studio.model.frame_keys import frame_key, number_of, source_of
 from convnext_studio.model.framing import (
     FRAMING_KINDS,
+    FRAMING_TITLES,
     TRAINED,
     Framing,
     Grid,
@@ -124,3 +126,31 @@ def test_networks_say_what_they_need() -> None:
     assert "As trained" in refused.value.hint
     with pytest.raises(StudioError, match="too small"):
         small_model().geometry((300, 200), Framing(input_px=8))
+
+
+@pytest.mark.parametrize(
+    ("framing", "text"),
+    [
+        (TRAINED, ""),
+        (Framing(input_px=320), f"{FRAMING_TITLES['trained']} at 320 px"),
+        (Framing(box=(1, 2, 30, 40)), f"{FRAMING_TITLES['trained']}, the box only"),
+        (Framing(kind="whole"), FRAMING_TITLES["whole"]),
+        (Framing(kind="whole", input_px=512), f"{FRAMING_TITLES['whole']} at 512 px"),
+        (Framing(kind="native", input_px=512), FRAMING_TITLES["native"]),
+    ],
+)
+def test_a_framing_in_words(framing: Framing, text: str) -> None:
+    assert framing.text == text
+
+
+def test_frames_are_numbered_behind_the_key_of_their_source() -> None:
+    key = frame_key("film", 12)
+    assert (source_of(key), number_of(key)) == ("film", 12)
+    assert (source_of("film"), number_of("film")) == ("film", None)
+
+
+def test_a_box_is_moved_onto_the_picture_and_never_too_narrow() -> None:
+    assert box_within((-5, 90, 30, 40), (100, 110)) == (0, 70, 30, 40)
+    assert box_within((98, 0, 1, 500), (100, 110)) == (92, 0, 8, 110)
+    assert Grid(step_px=32, smallest_px=40).padded(1) == 64
+    assert Grid(step_px=32, smallest_px=1).padded(64) == 64

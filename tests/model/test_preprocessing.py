@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -135,3 +136,67 @@ def test_long_strips_are_resized_around_the_crop_only(monkeypatch: pytest.Monkey
     assert geometry == same_geometry
     # One grey level of rounding, divided by the smallest standard deviation.
     np.testing.assert_allclose(part, whole, rtol=0, atol=1.01 / 255 / min(IMAGENET_STD))
+
+
+@pytest.mark.parametrize("size", [(100, 60), (30, 20), (48, 48)])
+def test_values_are_squashed_as_torch_squashes_them(size: tuple[int, int]) -> None:
+    picture = noise(*size)
+    prepare = Preprocessing(
+        input_px=48, input_width_px=40, squash=True, resizes_floats=True, interpolation="bilinear"
+    )
+    ours, geometry = prepare(picture)
+    values = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
+    theirs = torch.nn.functional.interpolate(values, (48, 40), mode="bilinear", antialias=True)[0].numpy()
+    normalised = (theirs - np.array(IMAGENET_MEAN)[:, None, None]) / np.array(IMAGENET_STD)[:, None, None]
+    np.testing.assert_allclose(ours, normalised, atol=2e-5)
+    assert geometry.crop_box == pytest.approx((0, 0, *size))
+
+
+@pytest.mark.parametrize("size", [(100, 60), (50, 90)])
+def test_values_that_are_resized_and_cropped_are_not_rounded(size: tuple[int, int]) -> None:
+    picture = noise(*size)
+    prepare = Preprocessing(input_px=32, crop_fraction=0.8, resizes_floats=True, interpolation="bilinear")
+    ours, geometry = prepare(picture)
+    values = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
+    across, down = geometry.resized_size
+    resized = torch.nn.functional.interpolate(values, (down, across), mode="bilinear", antialias=True)[0]
+    left, top = geometry.crop_origin
+    theirs = resized[:, top : top + 32, left : left + 32].numpy()
+    normalised = (theirs - np.array(IMAGENET_MEAN)[:, None, None]) / np.array(IMAGENET_STD)[:, None, None]
+    np.testing.assert_allclose(ours, normalised, atol=2e-5)
+
+
+def test_any_number_of_bands_meets_any_number_of_means() -> None:
+    values = np.random.default_rng(0).random((32, 32, 5), dtype=np.float32)
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.4, 0.3)
+    colours = Preprocessing(input_px=32, crop_fraction=1.0, mean=mean, std=std)
+    grey = Preprocessing(input_px=32, crop_fraction=1.0, mean=(0.25,), std=(0.5,))
+
+    def expected(bands: list[np.ndarray], of: Preprocessing) -> np.ndarray:
+        count = len(of.mean)
+        return np.stack(
+            [(band - of.mean[index % count]) / of.std[index % count] for index, band in enumerate(bands)]
+        )
+
+    every = [values[..., index] for index in range(5)]
+    for prepare, shown, bands in (
+        (colours, values[..., :3], every[:3]),
+        (colours, values[..., :1], every[:1] * 3),
+        (colours, values, every),
+        (colours, values[..., :2], every[:2]),
+        (grey, values[..., :1], every[:1]),
+        (grey, values, every),
+        (grey, values[..., :3], [0.299 * every[0] + 0.587 * every[1] + 0.114 * every[2]]),
+    ):
+        found, _ = prepare(shown)
+        np.testing.assert_allclose(found, expected(bands, prepare), atol=1e-5)
+
+
+def test_the_same_preprocessing_for_another_side_is_in_proportion() -> None:
+    own = Preprocessing(input_px=224, input_width_px=192, resized_px=(256,), crop_fraction=0.9)
+    scaled = own.scaled(112)
+    assert (scaled.input_px, scaled.input_width_px, scaled.resized_px) == (112, 96, (128,))
+    assert own.input_size == (192, 224)
+    assert Preprocessing(input_px=224).input_size == (224, 224)
+    squashed = own.squashed(64)
+    assert (squashed.input_size, squashed.squash, squashed.resized_px) == ((64, 64), True, ())

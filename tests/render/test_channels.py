@@ -122,6 +122,26 @@ def test_a_single_hole_is_hatched_and_its_neighbours_are_not() -> None:
     assert (large == lut("gray")[206]).all()
 
 
+@pytest.mark.parametrize(("factor", "width"), [(2, 1), (4, 1), (8, 2), (12, 3)])
+def test_hatching_is_slanted_and_as_wide_as_a_quarter_of_a_unit(factor: int, width: int) -> None:
+    holes = np.ones((2, 3), dtype=bool)
+    large = hatch(np.zeros((2, 3, 3), np.uint8), holes, factor)
+    greys = ((206, 206, 210), (138, 138, 142))
+    for row, column in np.ndindex(2 * factor, 3 * factor):
+        assert tuple(large[row, column].tolist()) == greys[(row + column) // width % 2]
+
+
+def test_whole_numbers_without_a_sign_descend() -> None:
+    assert descending(np.array([3, 200, 5, 200], np.uint8)).tolist() == [1, 3, 2, 0]
+
+
+def test_limits_are_not_symmetric_unless_told() -> None:
+    maps = np.array([[[-1.0, 4.0]], [[2.0, 3.0]]], np.float32)
+    found = channel_numbers(maps)
+    assert found.shared_limits() == Limits(-1, 4)
+    assert found.own_limits() == (Limits(-1, 4), Limits(2, 3))
+
+
 def test_robust_limits_leave_out_extreme_values() -> None:
     values = np.arange(1001, dtype=np.float32)
     values[-1] = 1e9
@@ -185,4 +205,5 @@ def test_no_contour_where_nothing_is_known_or_crossed() -> None:
     lines = contour(values, 0.5)
     assert _ends(lines) == [((1.0, 0.5), (1.0, 1.5))]
     assert len(contour(np.zeros((4, 4)), 0.5)) == 0
-    assert len(contour(np.ones((1, 4)), 0.5)) == 0
+    assert contour(np.ones((1, 4)), 0.5).shape == (0, 2, 2)
+    assert contour(np.ones((4, 1)), 0.5).shape == (0, 2, 2)

@@ -247,6 +247,34 @@ def test_the_grid_is_drawn_faintly_and_only_in_its_box() -> None:
     assert beyond.shape == picture.shape
 
 
+def test_a_line_of_the_grid_is_light_with_a_dark_edge_below_or_beside_it() -> None:
+    """Pixel by pixel, of every brightness."""
+    picture = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 20, 3)).copy()
+    picture = np.ascontiguousarray(picture.swapaxes(0, 1))
+    height, width = picture.shape[:2]
+    lines = [
+        ((3, 0), (200, 0)),
+        ((-4, 7), (300, 7)),
+        ((5, 20), (9, 20)),
+        ((-1, -2), (-1, 12)),
+        ((256, 2), (256, 30)),
+    ]
+    for line in lines:
+        expected = picture.astype(float)
+        (left, top), (right, bottom) = line
+        for colour, share, shift in ((0, 0.16, 1), (255, 0.22, 0)):  # The dark edge is drawn first.
+            for y in range(height):
+                for x in range(width):
+                    if top == bottom:
+                        is_on = y == max(min(top + shift, height - 1), 0) and left <= x < right
+                    else:
+                        is_on = x == max(min(left + shift, width - 1), 0) and top <= y < bottom
+                    if is_on:
+                        expected[y, x] += share * (colour - expected[y, x])
+        found = draw_grid(picture, np.array([line], float))
+        np.testing.assert_allclose(found, np.rint(expected), atol=1e-3)
+
+
 # --------------------------------------------------------------------------------------------- interpolation
 
 

@@ -1,5 +1,7 @@
 """Three maps as one colour, parts with their colours and outlines, and label images."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,42 @@ def test_the_seen_part_of_a_map_has_its_box_in_the_picture() -> None:
     seen, box = seen_map(values, field, padded)
     assert seen.tolist() == values[:, :, 1:5].tolist()
     assert box == (0, 0, 32, 32)
+
+
+def test_a_label_picture_of_a_box_that_begins_anywhere() -> None:
+    x, y, across, down = 1.25, 2.5, 6.0, 5.0
+    expected = np.zeros((9, 8), int)
+    for row in range(9):
+        for column in range(8):
+            unit = math.floor((row + 0.5 - y) / down * 2), math.floor((column + 0.5 - x) / across * 3)
+            if unit in np.ndindex(2, 3):
+                expected[row, column] = LABELS[unit] + 1
+    assert expected.any()
+    assert label_picture(LABELS, (x, y, across, down), (8, 9)).tolist() == expected.tolist()
+
+
+def test_a_box_is_rounded_to_whole_pixels() -> None:
+    picture = np.zeros((12, 12, 3), np.uint8)
+    white = np.full((2, 2, 3), 255, np.uint8)
+    for box, rows, columns in (
+        ((2.6, 3.4, 4.0, 4.0), slice(3, 7), slice(3, 7)),
+        ((2.4, 3.6, 0.1, 0.1), slice(4, 5), slice(2, 3)),
+        ((10.0, 9.5, 5.0, 5.0), slice(10, 12), slice(10, 12)),
+    ):
+        shown = laid_over(picture, white, box, 1.0)
+        assert (shown[rows, columns] == 255).all()
+        assert shown.sum() == shown[rows, columns].sum()
+
+
+def test_no_more_than_three_maps_are_colours() -> None:
+    scores = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    ends = [(-1.0, 1.0)] * 5
+    for smooth in (False, True):
+        found = three_colours(scores, ends, smooth=smooth)
+        assert np.array_equal(found, three_colours(scores[:3], ends[:3], smooth=smooth))
+    assert three_colours(np.full((1, 2, 2), 3.0, np.float32), [(3.0, 3.0)], smooth=False)[0, 0, 0] == 0
+
+
+def test_a_scale_of_likeness_is_never_empty() -> None:
+    assert likeness_limits(np.ones((2, 2), np.float32), "cosine") == Limits(0.999, 1)
+    assert likeness_limits(np.full((2, 2), np.nan, np.float32), "cosine") == Limits(0, 1)

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from convnext_studio.render import (
     limits_of,
     lut,
     mosaic_shape,
+    mosaic_values,
     nice_ticks,
 )
 
@@ -209,6 +211,55 @@ def test_a_mosaic_of_a_wide_place_is_wide() -> None:
     mosaic = Mosaic.fitting((12, 5, 5), aspect=3.0)
     assert (mosaic.rows, mosaic.columns) == (2, 6)
     assert mosaic.size_px == (6 * 6 - 1, 2 * 6 - 1)
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 9), st.floats(0.1, 10), st.integers(0, 4))
+def test_gaps_count_when_tiles_are_arranged(
+    count: int, height: int, width: int, aspect: float, gap: int
+) -> None:
+    def scale(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        return min(aspect / (columns * (width + gap)), 1 / (rows * (height + gap)))
+
+    mosaic = Mosaic.fitting((count, height, width), aspect, gap)
+    assert scale(mosaic.columns) == pytest.approx(max(scale(each) for each in range(1, count + 1)))
+    assert (mosaic.count, mosaic.height, mosaic.width, mosaic.gap_px) == (count, height, width, gap)
+
+
+def test_tiles_are_a_pixel_apart_unless_told() -> None:
+    assert Mosaic(4, 2, 3, columns=2).size_px == (7, 5)
+
+
+@given(MOSAICS, st.booleans())
+def test_the_values_of_a_mosaic_are_where_its_colours_are(mosaic: Mosaic, is_turned: bool) -> None:
+    order = tuple(reversed(range(mosaic.count))) if is_turned else ()
+    mosaic = replace(mosaic, order=order)
+    maps = np.arange(mosaic.count * mosaic.height * mosaic.width, dtype=np.float64)
+    maps = maps.reshape(mosaic.count, mosaic.height, mosaic.width)
+    found = mosaic_values(maps, mosaic)
+    assert found.dtype == np.float32
+    assert found.shape == mosaic.size_px[::-1]
+    for y, x in np.ndindex(found.shape):
+        unit = mosaic.unit_at(x + 0.5, y + 0.5)
+        assert np.isnan(found[y, x]) if unit is None else found[y, x] == maps[unit]
+
+
+@pytest.mark.parametrize(("grey", "ink"), [(127, (214, 214, 218)), (128, (40, 40, 44))])
+def test_a_cross_is_dark_on_light_and_light_on_dark_as_the_middle_of_its_tile_is(
+    grey: int, ink: tuple[int, int, int]
+) -> None:
+    maps = np.full((1, 9, 11), 255 - grey, np.float32)
+    maps[0, 4, 5] = grey
+    mosaic = Mosaic(1, 9, 11, columns=1)
+    picture = assemble(maps, mosaic, Limits(0, 256), "gray", crossed=np.array([True]))
+    # Five pixels across: three fifths of the shorter side.
+    for step in range(-2, 3):
+        for column in (5 + step, 5 - step):
+            assert tuple(picture[4 + step, column].tolist()) == ink
+    picture[4, 5] = 255 - grey
+    for step in (-2, -1, 1, 2):
+        picture[4 + step, 5 + step] = picture[4 + step, 5 - step] = 255 - grey
+    assert (picture == 255 - grey).all()
 
 
 def test_a_channel_that_is_not_finite_is_chequered_in_the_mosaic() -> None:

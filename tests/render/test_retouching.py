@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.retouches import Cells, Retouch, Stroke, retouched_key
+from convnext_studio.render import retouching
 from convnext_studio.render.retouching import place_of, retouched
 
 SIZE = (60, 90)
@@ -179,3 +180,87 @@ def test_the_key_is_another_one_for_other_changes() -> None:
 def test_what_makes_no_sense_is_one_sentence(retouch: Retouch, message: str) -> None:
     with pytest.raises(StudioError, match=message):
         retouch.check()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    corner=st.tuples(st.floats(-8, 30), st.floats(-8, 30)),
+    sides=st.tuples(st.floats(4, 60), st.floats(4, 60)),
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    scale=st.sampled_from([0.5, 1.0, 1.75]),
+)
+def test_cells_hold_the_pixels_whose_centres_lie_in_them(
+    corner: tuple[float, float], sides: tuple[float, float], shape: tuple[int, int], scale: float
+) -> None:
+    grid = np.indices(shape).sum(axis=0) % 2 == 0
+    cells = Cells(box=(*corner, *sides), rows=shape[0], columns=shape[1], bits=np.packbits(grid).tobytes())
+    place = place_of(Retouch(cells=cells), SIZE, scale)
+    found = np.zeros(SIZE, bool)
+    if place is not None:
+        found[place.rows, place.columns] = place.mask
+    for row, column in np.ndindex(SIZE):
+        x, y = (column + 0.5) / scale, (row + 0.5) / scale
+        unit = (
+            int(np.floor((y - corner[1]) / sides[1] * shape[0])),
+            int(np.floor((x - corner[0]) / sides[0] * shape[1])),
+        )
+        is_inside = 0 <= unit[0] < shape[0] and 0 <= unit[1] < shape[1]
+        assert found[row, column] == (is_inside and bool(grid[unit]))
+
+
+def test_the_thinnest_stroke_holds_a_pixel_and_one_outside_none() -> None:
+    thin = mask_of(Retouch(strokes=(Stroke(points=((10.9, 20.5),), diameter=0.2),)))
+    assert np.argwhere(thin).tolist() == [[20, 10]]
+    for point in ((-50.0, 20.0), (200.0, 20.0), (20.0, -50.0), (20.0, 200.0)):
+        assert not mask_of(Retouch(strokes=(Stroke(points=(point,), diameter=4),))).any()
+
+
+@pytest.mark.parametrize(("length", "side"), [(12, 4), (13, 4), (5, 4), (3, 4), (9, 1)])
+def test_between_the_centres_of_cells_values_are_interpolated(length: int, side: int) -> None:
+    count = -(-length // side)
+    values = np.random.default_rng(0).normal(size=(count, 2, 3))
+    found = retouching._interpolated(values, retouching._between(np.arange(length), side, count), 0)
+    centres = side * (np.arange(count) + 0.5)
+    for place in np.ndindex(2, 3):
+        expected = np.interp(np.arange(length) + 0.5, centres, values[:, *place])
+        np.testing.assert_allclose(found[:, *place], expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (9, 11), (3, 5)])
+def test_cells_are_means_and_boxes_are_moving_means(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).normal(size=(*shape, 2))
+    found = retouching._averaged(values, 4)
+    for row, column in np.ndindex(found.shape[:2]):
+        cell = values[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+        np.testing.assert_allclose(found[row, column], cell.mean(axis=(0, 1)))
+    for axis in (0, 1):
+        blurred = retouching._box_blurred(values, 2, axis)
+        assert blurred.shape == values.shape
+        for at in range(shape[axis]):
+            near = np.clip(np.arange(at - 2, at + 3), 0, shape[axis] - 1)
+            np.testing.assert_allclose(np.take(blurred, at, axis), np.take(values, near, axis).mean(axis))
+
+
+def test_noise_is_made_of_splitmix64() -> None:
+    """The first numbers that are published for the seed 1234567, and then in Python's own integers."""
+    golden = 0x9E3779B97F4A7C15
+    published = (6457827717110365317, 3203168211198807973, 9817491932198370423)
+    for index, expected in enumerate(published):
+        state = np.uint64((1234567 + index * golden) % 2**64)
+        assert int(retouching._mixed(state)[0]) == expected
+    place = retouching.FilledPixels(slice(3, 5), slice(7, 9), np.ones((2, 2), bool))
+    found = retouching._noise(place, 5, 0.5)
+    for row, column, band in np.ndindex(2, 2, 3):
+        pixel = int((3 + row + 0.5) / 0.5) * 2**32 + int((7 + column + 0.5) / 0.5)
+        uniform = [
+            (_splitmix64((8 * pixel + number) ^ _splitmix64(5)) >> 11) / 2**53 for number in (band, band + 3)
+        ]
+        normal = np.sqrt(-2 * np.log(1 - uniform[0])) * np.cos(2 * np.pi * uniform[1])
+        assert found[row, column, band] == pytest.approx(normal)
+
+
+def _splitmix64(state: int) -> int:
+    mixed = (state + 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+    return mixed ^ (mixed >> 31)

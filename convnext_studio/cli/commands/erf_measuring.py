@@ -22,9 +22,9 @@ from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
 from convnext_studio.cli.options import model_request
 from convnext_studio.cli.progress_bars import draw_bar
-from convnext_studio.common.bounded_files import open_archive
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
+from convnext_studio.common.foreign.bounded_files import open_archive
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.handlers.model_handlers import load_model
 from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers import (

@@ -1,7 +1,6 @@
 """`convnext-studio` without a command: opens the window."""
 
 import argparse
-from importlib import import_module
 
 from convnext_studio import __version__
 from convnext_studio.cli.command_table import COMMANDS
@@ -15,31 +14,6 @@ from convnext_studio.cli.options import (
 )
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.garbage_collection import collecting_later
-
-_BEFORE_QT = (
-    "convnext_studio.engine.client.client",
-    "convnext_studio.erf",
-    "convnext_studio.export.export_contents",
-    "convnext_studio.export.field_exports",
-    "convnext_studio.export.views",
-    "convnext_studio.lecture.script",
-    "convnext_studio.model.road.steps",
-    "convnext_studio.model.timm.known_models",
-    "convnext_studio.model.weights.weights_files",
-    "convnext_studio.model.weights.beside.class_names",
-    "convnext_studio.protocol.value_sums",
-    "convnext_studio.render",
-    "convnext_studio.ui.panels.interventions.change_texts",
-    "convnext_studio.ui.shell.actions.spec",
-    "convnext_studio.ui.shell.docks.arrangements",
-    "convnext_studio.ui.state.node_texts",
-    "convnext_studio.ui.state.python_text",
-    "convnext_studio.ui.state.selection.framed_model",
-    "convnext_studio.ui.state.session_document",
-    "convnext_studio.ui.widgets.search.fuzzy",
-)
-"""What the window needs of the modules without Qt. PySide reads the source of every module that is imported
-after it, to find out whether it uses Qt."""
 
 EXAMPLES = (
     ("cat.jpg dog.png", "open two pictures with the model that comes with the program"),
@@ -102,8 +76,6 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Show the window until it is closed."""
     with collecting_later():
-        for name in _BEFORE_QT:
-            import_module(name)
         # Imported here, because --help does not need Qt, which may be missing.
         from convnext_studio.ui.start.app import WindowOptions, run
 

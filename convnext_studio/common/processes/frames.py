@@ -8,10 +8,10 @@ taken only as the bytes arrive.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 
 MARK = b"CNS1"
 MOST_HEAD_BYTES = 1 << 28
@@ -44,8 +44,7 @@ class Sink(Protocol):
         """Write a part of the buffer, and give how much."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class Frame(Struct, frozen=True, eq=False):
     """A message as bytes.
 
     Attributes

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.npy_headers import read_npy_header
+from convnext_studio.common.foreign.npy_headers import read_npy_header
 from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, damaged, no_such_frame
 
 _MOST_BANDS = 32

@@ -8,9 +8,9 @@ threads or processes here.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from convnext_studio.protocol.envelope import (
     Cancel,
@@ -28,7 +28,15 @@ from convnext_studio.protocol.envelope import (
     Started,
 )
 from convnext_studio.protocol.interventions import Intervene
-from convnext_studio.protocol.models import CloseModel, LoadModel, ModelInfo, NameClasses, SaveModel, SwapModels
+from convnext_studio.protocol.models import (
+    CloseModel,
+    KeepWithin,
+    LoadModel,
+    ModelInfo,
+    NameClasses,
+    SaveModel,
+    SwapModels,
+)
 from convnext_studio.protocol.pictures import (
     CloseImage,
     ImageInfo,
@@ -53,8 +61,7 @@ _CHANGES_MODELS = (LoadModel, Intervene, NameClasses, CloseModel, SwapModels)
 _LEAVES_A_MARK = (*_CHANGES_MODELS, OpenImage, OpenRetouched, ShowPicture, CloseImage, SaveModel)
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
+class _Entry(Struct, eq=False):
     """A request, its answer if there is one, and how many engines have died while running it."""
 
     request: Request
@@ -86,6 +93,7 @@ class Ledger:
         self._models: dict[Network, _Entry] = {}
         self._given_up: dict[Network, _Entry] = {}
         self._pictures: dict[str, PictureSource] = {}
+        self._kept_within: KeepWithin | None = None
         self._deaths_in_a_row = 0
         self._restarted = False
         self._connected = False
@@ -142,7 +150,8 @@ class Ledger:
     def connected(self) -> None:
         """Have a new engine reopen what the previous one had open, then handle the unanswered requests."""
         self._connected = True
-        entries = list(self._models.values())
+        entries = [_Entry(self._kept_within)] if self._kept_within is not None else []
+        entries += self._models.values()
         if self._pictures:
             entries.append(_Entry(RestorePictures(sources=dict(self._pictures))))
         # A change may need another picture and the network that it changes.
@@ -219,6 +228,8 @@ class Ledger:
         self._to_listener(message)
 
     def _remember(self, request: Request, payload: Payload) -> None:
+        if isinstance(request, KeepWithin):
+            self._kept_within = request
         self._remember_models(request, payload)
         self._remember_pictures(request, payload)
 
@@ -287,6 +298,8 @@ class Ledger:
             what = entry.request.source if isinstance(entry.request, LoadModel) else "the changed network"
             if self._models.get(entry.request.network) is entry:
                 del self._models[entry.request.network]
+        elif isinstance(entry.request, KeepWithin):
+            what, self._kept_within = "its caches", None
         else:
             what, self._pictures = "the pictures", {}
         self._lacking = f"The new engine could not reopen {what}: {why.rstrip('.')}."

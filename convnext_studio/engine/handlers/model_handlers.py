@@ -12,6 +12,7 @@ import torch
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.hardware.devices import (
@@ -34,6 +35,7 @@ from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import (
     CloseModel,
     EstimateMemory,
+    KeepWithin,
     LoadModel,
     MeasureCosts,
     MeasuredCosts,
@@ -76,8 +78,16 @@ def load_model(
 def close_model(workspace: Workspace, _request: CloseModel, _should_stop: ShouldStop) -> None:
     """Close a network, and return its memory to the system where that is possible."""
     workspace.close_model()
+    hand_back_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+@handles(KeepWithin)
+def keep_within(workspace: Workspace, request: KeepWithin, _should_stop: ShouldStop) -> None:
+    """Set how much the caches hold, and return what is forgotten to the system."""
+    workspace.keep_within(request.share)
+    hand_back_freed_memory()
 
 
 @handles(SwapModels)

@@ -5,9 +5,10 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
-from convnext_studio.common.bounded_files import digest
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
+from convnext_studio.common.foreign.bounded_files import digest
+from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
@@ -267,3 +268,5 @@ def restore_pictures(workspace: Workspace, request: RestorePictures, _should_sto
 def close_image(workspace: Workspace, request: CloseImage, _should_stop: ShouldStop) -> None:
     """Close pictures, and forget all cached results about them."""
     workspace.close_pictures(request.images)
+    if not workspace.pictures.sources:
+        hand_back_freed_memory()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from msgspec import structs
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.retouches import Retouch, retouched_key
 from convnext_studio.decoding.fitted_bands import fitted_bands
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.decoding.retouched_images import with_retouches
-from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.pictures import PictureSource, is_needed
 
@@ -41,9 +42,14 @@ class PictureStore:
     def __init__(self, held_bytes: int, reader: PictureReader) -> None:
         self.reader = reader
         self._sources: dict[str, PictureSource] = {}
-        self._decoded: ByteCache[DecodedImage] = ByteCache(held_bytes, array_bytes)
+        self._decoded: ByteCache[DecodedImage] = ByteCache(held_bytes, kept_bytes)
         self._frames: dict[str, DecodedImage] = {}  # Of live sources: they cannot be decoded again.
-        self._bands: ByteCache[NDArray[np.float32]] = ByteCache(held_bytes, array_bytes)
+        self._bands: ByteCache[NDArray[np.float32]] = ByteCache(held_bytes, kept_bytes)
+
+    @property
+    def caches(self) -> tuple[ByteCache[Any], ...]:
+        """The caches for decoded pictures and for bands."""
+        return self._decoded, self._bands
 
     @property
     def held_bytes(self) -> int:

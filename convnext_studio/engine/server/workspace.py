@@ -20,11 +20,11 @@ from convnext_studio.analysis.unit_probe import UnitProbe
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.engine.server.array_bytes import array_bytes
 from convnext_studio.engine.server.compared_networks import ComparedNetworks
 from convnext_studio.engine.server.large_inputs import check_in_one_piece, check_room, is_large
 from convnext_studio.engine.server.picture_store import PictureStore
@@ -101,10 +101,13 @@ class Workspace:
         self.model_number = 0
         self.precision: Precision = "float32"
         self.pictures = PictureStore(picture_bytes, reader)
-        self.results: ByteCache[Answer] = ByteCache(cache_bytes, array_bytes)
-        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, array_bytes)
-        self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, array_bytes)
+        self.results: ByteCache[Answer] = ByteCache(cache_bytes, kept_bytes)
+        self.outputs: ByteCache[Tensor] = ByteCache(output_bytes, kept_bytes)
+        self.masked_outputs: ByteCache[Tensor] = ByteCache(MASKED_BYTES, kept_bytes)
         self.frame_fields: ByteCache[FieldSoFar] = ByteCache(FIELD_BYTES, lambda one: one.total.nbytes)
+        caches: list[ByteCache[Any]] = [self.results, self.outputs, self.masked_outputs, self.frame_fields]
+        caches += self.pictures.caches
+        self._capacities = tuple((cache, cache.capacity_bytes) for cache in caches)
         self.probe: tuple[Hashable, UnitProbe] | None = None
         self.frame_pass: tuple[torch.Size, GraphedPass | None] | None = None
         self.compared = ComparedNetworks()
@@ -120,6 +123,11 @@ class Workspace:
         second._changes, second.is_changed_inside, second.retouched = ExitStack(), False, {}
         second.other, self.other = self, second
         return second
+
+    def keep_within(self, share: float) -> None:
+        """Let all caches hold a share of what they hold by default."""
+        for cache, capacity_bytes in self._capacities:
+            cache.resize(int(share * capacity_bytes))
 
     @property
     def has_model(self) -> bool:

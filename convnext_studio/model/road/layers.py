@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from convnext_studio.model.road.road_config import EXPANSION, RoadConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conv:
+class Conv(Struct, frozen=True, kw_only=True):
     """A convolution with a square kernel.
 
     Attributes
@@ -52,8 +52,7 @@ class Conv:
         return self._weights * math.prod(output_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(Struct, frozen=True):
     """A normalisation with a scale and a shift for each channel."""
 
     channels: int
@@ -64,13 +63,11 @@ class Norm:
         return 2 * self.channels
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """The activation function that the config names."""
 
 
-@dataclass(frozen=True, slots=True)
-class MaxPool:
+class MaxPool(Struct, frozen=True):
     """A max pooling over 3x3 units with stride 2."""
 
     kernel_size: int = 3
@@ -85,8 +82,7 @@ class MaxPool:
 Layer = Conv | Norm | Act | MaxPool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockLayers:
+class BlockLayers(Struct, frozen=True, kw_only=True):
     """A residual block: the sum of branch and shortcut, followed by an activation in the early steps.
 
     Attributes

@@ -1,8 +1,9 @@
 """The node table of a network on the road: stem and stages with their costs, computed without torch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.nodes import NodeInfo, Size
@@ -18,8 +19,7 @@ from convnext_studio.model.road.layers import (
 from convnext_studio.model.road.road_config import RoadConfig
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """Counts the costs, the size and the field while it goes through the layers."""
 
     size: Size

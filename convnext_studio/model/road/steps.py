@@ -6,8 +6,7 @@ trainings) and the operations, which the paper calls FLOPs and which are multipl
 that all steps after the first are trained by one recipe, which includes layer scale.
 """
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
@@ -20,8 +19,7 @@ PRINTED_AT_PX = 224
 """Side of the input for which the paper counts operations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoadStep:
+class RoadStep(Struct, frozen=True, kw_only=True):
     """One step on the road: a network and its published figures.
 
     Attributes

@@ -2,16 +2,16 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from convnext_studio.common.paths import ASSETS
 
 TABLE = ASSETS / "models" / "timm.csv"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownModel:
+class KnownModel(Struct, frozen=True):
     """A model of timm that can be opened.
 
     Attributes

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
-from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, read_header

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -86,8 +87,7 @@ _LYING_STEPS = {Qt.Key.Key_Right: _KEY_STEP, Qt.Key.Key_Left: -_KEY_STEP}
 _ADJUST_TIP = "Drag an end to change the levels, or use the arrow keys (with Shift for the lower end)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Drag:
+class _Drag(Struct, frozen=True):
     """The end of a scale that is dragged, the limits before, and where the pointer was on the bar."""
 
     is_upper: bool

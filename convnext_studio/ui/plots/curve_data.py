@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
@@ -82,8 +83,7 @@ class Axes:
         return [(height, self.write(10**height if self.is_log else height)) for height, _ in found]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Curve:
+class Curve(Struct, frozen=True, kw_only=True, eq=False):
     """A line through points.
 
     Attributes
@@ -118,8 +118,7 @@ class Curve:
         return QPen(colour, _WIDTH_PX, series_style(self.series))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Bars:
+class Bars(Struct, frozen=True, kw_only=True, eq=False):
     """Bars of one colour.
 
     Attributes
@@ -156,8 +155,7 @@ class Bars:
         return colour
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AxisMark:
+class AxisMark(Struct, frozen=True, kw_only=True):
     """An upright line with its name, such as at a mean.
 
     Attributes

@@ -1,9 +1,9 @@
 """What people drag on an image view: a box by its frame and corners, and the line of a curtain."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
@@ -200,8 +200,7 @@ _GRIP_SHARE = 0.15
 """Of a small part, the share of its width on either side of the line in which it can be gripped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CurtainLine:
+class CurtainLine(Struct, frozen=True):
     """A line of the curtain in a scene.
 
     Attributes

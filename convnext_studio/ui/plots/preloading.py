@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QStackedLayout, QStackedWidget, QWidget
 from shiboken6 import isValid
 
 from convnext_studio.ui.plots.image_view import ImageView
+from convnext_studio.ui.widgets.late_parts import LatePart
 
 _STEP_S = 0.004
 _NEEDED = (
@@ -73,7 +74,7 @@ class Preloader(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self._steps = chain(_steps(), _canvases(window))
+        self._steps = chain(_steps(), _late_parts(window), _canvases(window))
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._go_on)
         window.installEventFilter(self)
@@ -108,6 +109,14 @@ def _steps() -> Iterator[str]:
         yield from import_in_parts("pyqtgraph")
     import_module("convnext_studio.ui.plots.canvas.scene_canvas")
     yield "scene_canvas"
+
+
+def _late_parts(window: QWidget) -> Iterator[str]:
+    """Make what nobody has seen yet, one part after the other."""
+    for part in window.findChildren(LatePart):
+        if isValid(part):
+            part.make()
+            yield "part"
 
 
 def _canvases(window: QWidget) -> Iterator[str]:

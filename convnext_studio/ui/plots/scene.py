@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QSize, Qt
 from PySide6.QtGui import QImage
@@ -141,8 +142,7 @@ class Lines:
         return [QLineF(*line) for line in self.ends.reshape(-1, 4).tolist()]
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A point of the scene that is marked by a small cross of the same size at any zoom."""
 
     x: float
@@ -150,8 +150,7 @@ class Spot:
     colour: str = "#ffffff"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A line of text in a box of the scene, of the same size at any zoom.
 
     What does not fit into the box is cut off with three dots.

@@ -12,6 +12,7 @@ from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
+from convnext_studio.ui.widgets.late_parts import make_late_parts
 
 Defaults = Mapping[str, Mapping[str, Value]]
 
@@ -79,6 +80,7 @@ def restore_panels(
 
 def measures_on(panel: QWidget) -> dict[str, Ends]:
     """Return what is measured on a panel's views, by the number of the view and the tool."""
+    make_late_parts(panel)  # Otherwise the views would be counted differently the next time.
     return {
         f"{number} {tool}": ends
         for number, view in enumerate(panel.findChildren(ImageView), start=1)
@@ -88,6 +90,7 @@ def measures_on(panel: QWidget) -> dict[str, Ends]:
 
 def set_measures(panel: QWidget, measures: Mapping[str, Ends]) -> None:
     """Measure on a panel's views what was saved, and nothing else; skip what is not known."""
+    make_late_parts(panel)
     for number, view in enumerate(panel.findChildren(ImageView), start=1):
         view.set_measures(
             {tool: measures[f"{number} {tool}"] for tool in TOOLS if f"{number} {tool}" in measures}

@@ -16,7 +16,7 @@ from convnext_studio.ui.shell.appearance import Appearance
 from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
 from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
-from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace
+from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace, close_aside
 from convnext_studio.ui.shell.docks.panel_specs import TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
@@ -269,7 +269,7 @@ class StudioWindow(QMainWindow):
     # ---------------------------------------------------------------------------------- commands across parts
 
     def go_back(self) -> None:
-        """Close a list or a message, restore a maximised panel, or go up in the network; stop no work."""
+        """Close a list, a message or an aside, restore a maximised panel, or go up; stop no work."""
         popup = QApplication.activePopupWidget()
         if popup is not None:  # Such as the names that complete what is typed.
             popup.close()
@@ -278,7 +278,7 @@ class StudioWindow(QMainWindow):
             return
         if self.dock_layout.maximised is not None:
             self.dock_layout.leave_maximised()
-        else:
+        elif not close_aside(self.dock_layout):
             self.strip.go_up()
 
     def stop_work(self) -> None:
@@ -323,6 +323,8 @@ class StudioWindow(QMainWindow):
         self._panel_defaults.change(before.panel_defaults, values.panel_defaults)
         if (before.device, before.precision) != (values.device, values.precision):
             self.controller.models.change(device=values.device, precision=values.precision)
+        if before.kept_share != values.kept_share:
+            self.controller.keep_within(values.kept_share)
         self._update_actions()
 
     def remember(self) -> None:

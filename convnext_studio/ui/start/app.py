@@ -1,8 +1,10 @@
 """Opens the window. Qt is imported only after a check that it can run."""
 
+import builtins
 import os
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from convnext_studio.common.files import checked_ending
@@ -86,6 +88,7 @@ def run(options: WindowOptions) -> int:
         return 2
     with collecting_later():
         # Imported after the check, because Qt aborts the process if it cannot run.
+        search_no_sources()
         from convnext_studio.ui.start.launch import launch
 
     client = EngineClient()
@@ -93,6 +96,17 @@ def run(options: WindowOptions) -> int:
         return launch(options, client, needs_font=bool(findings))
     finally:
         client.close()
+
+
+def search_no_sources() -> None:
+    """Import Qt, and stop PySide from reading the source of every module that is imported afterwards.
+
+    PySide replaces Python's `__import__` by a function that looks in all sources for ``from __feature__
+    import``. Nothing here uses that, and the search would take 50 ms at the start, and more while pyqtgraph is
+    imported. PySide keeps the function that it replaced.
+    """
+    import_module("PySide6.QtCore")
+    builtins.__import__ = vars(builtins).get("__orig_import__", builtins.__import__)
 
 
 def spoken(findings: list[Finding]) -> str:

@@ -77,6 +77,8 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
     # be ready hardly sooner.
     window.appearance.use_animation(settings.values.is_animated)
     client.start()
+    if settings.values.kept_share != 1:
+        controller.keep_within(settings.values.kept_share)
     if options.size is not None:
         window.resize(*options.size)
     controller.models.open(

@@ -8,9 +8,10 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct
 
 EXPORT_HINT = "convnext-studio export writes the same figures without a window."
 
@@ -50,8 +51,7 @@ WAYLAND = {
 BY_PLATFORM = {"xcb": XCB, "wayland": WAYLAND}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A requirement of the window that is missing.
 
     Attributes

@@ -4,9 +4,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, Failed, Progress, Request
@@ -32,8 +32,7 @@ _ASKERS = {
 # Qt stores progress in 32 bits, which is too little for the bytes of a download.
 
 
-@dataclass(slots=True, eq=False)
-class Activity:
+class Activity(Struct, eq=False):
     """A request that is under way, or its outcome.
 
     Attributes

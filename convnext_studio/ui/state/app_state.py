@@ -8,6 +8,7 @@ from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
+from convnext_studio.ui.state.cache_sizes import CacheSizes
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
@@ -45,6 +46,8 @@ class AppState(QObject):
         The point under the pointer, the visible part of the picture, and the value that was asked about.
     live
         The frames of a live source, while one is the picture.
+    cache_sizes
+        How much the caches of the window may hold.
     kept
         The pin and the principal components that stay while the selection moves on.
     """
@@ -69,6 +72,8 @@ class AppState(QObject):
         self.views = LinkedViews(self)
         self.kept = KeptResults(self)
         self.live = LiveFrames()
+        self.cache_sizes = CacheSizes()
+        self.cache_sizes.add(self.opened.cache)
         self.opened.closed.connect(self.kept.forget_pictures)
         self._model: ModelInfo | None = None
         self._framed_model = FramedModel()

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -30,8 +30,7 @@ _LOG = logging.getLogger("convnext_studio.engine")
 _NOT_ASKED = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
+class _Asker(Struct, frozen=True):
     request: Request
     on_answer: OnAnswer
     on_progress: Callable[[Progress], None] | None

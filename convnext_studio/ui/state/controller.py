@@ -5,18 +5,19 @@ from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, Signal
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QObject, QTimer, Signal
 from PySide6.QtGui import QImage, QImageWriter
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import shortened
-from convnext_studio.common.limits import LARGEST_PASTED_BYTES
+from convnext_studio.common.foreign.foreign_text import shortened
+from convnext_studio.common.foreign.limits import LARGEST_PASTED_BYTES
+from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.protocol.envelope import Cancelled, Done, EngineLost, EngineReady, Failed, Payload, Request
-from convnext_studio.protocol.models import LoadModel, ModelInfo
+from convnext_studio.protocol.models import KeepWithin, LoadModel, ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.app_state import AppState
@@ -39,6 +40,9 @@ from convnext_studio.ui.widgets.message_bar import Notice
 
 PREDICTION, ENGINE, OTHER, GPU_MEMORY = "prediction", "engine", "other", "gpu_memory"
 ELSEWHERE = "elsewhere"
+
+_EMPTIED_MS = 100
+"""Once all pictures are closed, what was made of them is gone after the views are painted without them."""
 
 
 class Controller(QObject):
@@ -87,6 +91,9 @@ class Controller(QObject):
             part.noticed.connect(self.noticed)
         for opener in (self.models, self.pictures):
             opener.succeeded.connect(self.succeeded)
+        self._emptied = QTimer(self, singleShot=True, interval=_EMPTIED_MS)
+        self._emptied.timeout.connect(self._hand_back_memory)
+        state.opened.changed.connect(lambda pictures: None if pictures else self._emptied.start())
         state.model_loaded.connect(lambda _model: self.predict())
         state.picture_selected.connect(lambda _picture: self._predict_new())
         state.target_selected.connect(lambda _target: self._follow_target())
@@ -94,6 +101,14 @@ class Controller(QObject):
         bridge.engine_ready.connect(self._engine_ready)
         bridge.request_failed.connect(lambda failed: self.noticed.emit(refusal(OTHER, failed)))
         bridge.request_finished.connect(self._engine_answered)
+
+    def keep_within(self, share: float) -> None:
+        """Let the caches of window and engine hold a share of what they hold by default."""
+        self._state.cache_sizes.set_share(share)
+        self._bridge.ask(KeepWithin(share=share), lambda _: None)
+
+    def _hand_back_memory(self) -> None:
+        self.background.run(hand_back_freed_memory, lambda _: None)
 
     # ----------------------------------------------------------------------------------------- the pictures
 

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
 
 import msgspec
+from msgspec import Struct, field
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.errors import StudioError
@@ -109,8 +109,7 @@ class SheetPictures:
 EXPORT = "export"
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
+class _Job(Struct, eq=False):
     """An export whose parts are being collected."""
 
     directory: Path

@@ -1,9 +1,10 @@
 """Names, shapes and costs of nodes as text for the window."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 from convnext_studio.model.architecture import Architecture
 from convnext_studio.model.config import ConvNeXtConfig
@@ -155,8 +156,7 @@ _TEXTS: dict[CostKind, Callable[[float], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(Struct, frozen=True):
     """Costs of nodes, all of one kind.
 
     Attributes

@@ -79,8 +79,7 @@ class PythonLines:
         return self.network == "B" or self.compares or self.beside is not None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedNetwork:
+class OpenedNetwork(Struct, frozen=True):
     """An open network, the request that loaded it, if that is known, and what was changed in and before it.
 
     Attributes
@@ -99,8 +98,7 @@ class OpenedNetwork:
         return self.loaded if self.loaded is not None and self.loaded.source == model.source else None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedPicture:
+class OpenedPicture(Struct, frozen=True):
     """An opened picture, and which frame and bands of its file are shown."""
 
     listed: ListedPicture

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import found_path, saved_path
-from convnext_studio.common.json_documents import NoJsonError, read_document
-from convnext_studio.common.limits import LARGEST_SESSION_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.json_documents import NoJsonError, read_document
+from convnext_studio.common.foreign.limits import LARGEST_SESSION_BYTES
 from convnext_studio.common.recipe import Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.files import written_whole
-from convnext_studio.common.limits import LARGEST_SETTINGS_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.limits import LARGEST_SETTINGS_BYTES
 from convnext_studio.export.safe_files import make_directory
 from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.widgets.control_values import Value
@@ -19,6 +19,7 @@ from convnext_studio.ui.widgets.theme import ThemeChoice
 
 VERSION = 1
 RECENT_COUNT = 10
+KEPT_SHARES = (0.25, 0.5, 1.0, 2.0)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Values of controls at every launch, by the name of their panel and their own.
     is_animated
         Whether menus and lists fade in, and busy bars move.
+    kept_share
+        How much the caches of window and engine may hold, as a share of what they hold by default; one of
+        `KEPT_SHARES`.
     """
 
     theme: ThemeChoice = "system"
@@ -83,8 +87,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "float32"
     panel_defaults: dict[str, dict[str, Value]] = {}
     is_animated: bool = True
+    kept_share: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.kept_share not in KEPT_SHARES:
+            raise ValueError("kept_share is no share that can be chosen.")
         if self.text_pt not in (AS_SYSTEM, *SIZES_PT):
             raise ValueError("text_pt is no size that can be chosen.")
 

@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import (
     THUMBNAIL_PX,
@@ -48,7 +49,8 @@ class ThumbnailLoader(QObject):
         super().__init__(parent)
         self._state = state
         self._longest_px = longest_px
-        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
+        self._kept: ByteCache[Rgb] = ByteCache(KEPT_BYTES, kept_bytes)
+        state.cache_sizes.add(self._kept)
         self._failures: dict[str, str] = {}
         self._waiting: dict[str, None] = {}
         self._queries = [
@@ -86,8 +88,8 @@ class ThumbnailLoader(QObject):
         if kept is not None:
             return kept
         preview = self._state.opened.preview(key)
-        pixels = None if preview is None else self._from_preview(preview)
-        if pixels is not None:
+        if preview is not None:
+            pixels = self._from_preview(preview)
             self._keep(key, pixels)
             return pixels
         if key not in self._failures and key not in self._asked.values():
@@ -98,12 +100,12 @@ class ThumbnailLoader(QObject):
             self._ask()
         return None
 
-    def _from_preview(self, picture: ImageInfo) -> Rgb | None:
-        """Return a thumbnail made of what is known of a picture; None if that is too small."""
+    def _from_preview(self, picture: ImageInfo) -> Rgb:
+        """Return a thumbnail made of a picture's preview, which is larger or the whole picture."""
         if self._longest_px <= THUMBNAIL_PX:
             return picture.thumbnail
-        step = max(picture.preview.shape[:2]) // self._longest_px
-        return np.ascontiguousarray(picture.preview[::step, ::step]) if step else None
+        step = max(max(picture.preview.shape[:2]) // self._longest_px, 1)
+        return np.ascontiguousarray(picture.preview[::step, ::step])
 
     def why_not(self, key: str) -> str:
         """Return why there is no thumbnail; empty if there is one or one may still arrive."""

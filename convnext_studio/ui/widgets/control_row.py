@@ -1,7 +1,6 @@
 """Controls in panels of any width: a row that folds those that do not fit, and a layout of several rows."""
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -32,8 +31,7 @@ _OTHER_SIZES = (
 """After these, a control may want another size."""
 
 
-@dataclass(slots=True, eq=False)
-class _Item:
+class _Item(Struct, eq=False):
     """A control of the row.
 
     Attributes

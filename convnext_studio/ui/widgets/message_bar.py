@@ -1,14 +1,15 @@
 """A toast over the status bar that reports failures and successes in place of dialogs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.foreign_text import sentence
+from convnext_studio.common.foreign.foreign_text import sentence
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import scaled_px
 
@@ -18,8 +19,7 @@ _MOST_LINES = 8
 _CHANGES_PLACE = (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.Show)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """A message to the person.
 
     Attributes
@@ -48,9 +48,9 @@ class Notice:
 
     def __post_init__(self) -> None:
         # They may quote texts from files and from other programs, which can be of any length.
-        object.__setattr__(self, "message", sentence(self.message))
-        object.__setattr__(self, "hint", sentence(self.hint))
-        object.__setattr__(self, "details", tuple(map(sentence, self.details)))
+        force_setattr(self, "message", sentence(self.message))
+        force_setattr(self, "hint", sentence(self.hint))
+        force_setattr(self, "details", tuple(map(sentence, self.details)))
 
     @property
     def text(self) -> str:

@@ -47,10 +47,11 @@ class PopupButton(QToolButton):
         else:
             self.add_wide(control)
 
-    def add_wide(self, control: QWidget) -> None:
-        """Add a control that needs no label, as wide as the sheet."""
-        self._form.addRow(control)
-        self._rows.append((None, control))
+    def add_wide(self, control: QWidget, *, first: bool = False) -> None:
+        """Add a control that needs no label, as wide as the sheet; `first` puts it above the others."""
+        place = 0 if first else len(self._rows)
+        self._form.insertRow(place, control)
+        self._rows.insert(place, (None, control))
 
     def release_rows(self) -> None:
         """Remove all rows, but keep their controls, which the caller puts elsewhere."""

@@ -3,9 +3,9 @@
 import mimetypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -16,8 +16,7 @@ from convnext_studio.ui.widgets.message_bar import Notice
 SAVING = "saving"
 
 
-@dataclass(frozen=True, slots=True)
-class FileKind:
+class FileKind(Struct, frozen=True):
     """A format that something can be saved in.
 
     Attributes

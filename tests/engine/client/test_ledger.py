@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
+from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.client.ledger import Ledger
 from convnext_studio.protocol.envelope import (
@@ -22,8 +23,10 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
+from convnext_studio.protocol.interventions import Intervene
 from convnext_studio.protocol.models import (
     CloseModel,
+    KeepWithin,
     LoadModel,
     NameClasses,
     SavedModel,
@@ -36,6 +39,7 @@ from convnext_studio.protocol.pictures import (
     ListedPictures,
     ListPictures,
     OpenImage,
+    OpenRetouched,
     PictureSource,
     RestorePictures,
     ShowPicture,
@@ -298,3 +302,264 @@ def test_an_answer_makes_the_count_of_deaths_begin_anew(answers: int) -> None:
             ledger.connected()
         ledger.received(Done(id=ledger.ask(Predict(image="x")), payload=None, seconds=0))
     assert [ledger.died("exit code 1") for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_another_device_after_a_restart_is_said_and_the_same_one_is_not() -> None:
+    ledger, sent, heard = connect()
+    before = replace(model_info("a"), device_name="NVIDIA H200")
+    ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=before, seconds=0))
+    for device in ("NVIDIA H200", "CPU"):
+        assert ledger.died("exit code 1")
+        ledger.connected()
+        del heard[:]
+        ledger.received(EngineReady())
+        ledger.received(Done(id=sent[-1].id, payload=replace(before, device_name=device), seconds=0))
+        said = [message.message for message in heard if isinstance(message, EngineLost)]
+        moved = "The new engine runs the model on CPU, not on NVIDIA H200."
+        assert said == ([moved] if device == "CPU" else [])
+        assert heard[-1] == EngineReady(restarted=True)
+
+
+def test_a_request_may_stop_one_engine_and_fails_when_it_stops_a_second() -> None:
+    ledger, sent, heard = connect()
+    poison = ledger.ask(Predict(image="x", panel="p"))
+    innocent = ledger.ask(Predict(image="x", panel="q"))
+    for _ in range(2):
+        assert heard[-1] in (EngineReady(), EngineReady(restarted=True))
+        ledger.received(Started(id=poison))
+        assert ledger.died("exit code 1")
+        del sent[:]
+        ledger.connected()
+        ledger.received(EngineReady())
+    assert [request.id for request in sent] == [innocent]
+    [failed] = [message for message in heard if isinstance(message, Failed)]
+    assert (failed.id, failed.message) == (
+        poison,
+        "This stopped the engine twice, so it is not tried again.",
+    )
+    assert failed.hint
+    ledger.received(Done(id=innocent, payload=None, seconds=0))
+    assert not ledger.has_unanswered
+
+
+def test_the_request_that_had_begun_last_is_blamed() -> None:
+    """The others have yielded to it. Once it is answered, the one before it runs again."""
+    ledger, _, heard = connect()
+    slow = ledger.ask(ReceptiveField(node="stage4"))
+    ledger.received(Started(id=slow))
+    for _ in range(2):
+        quick = ledger.ask(Predict(image="x"))
+        ledger.received(Started(id=quick))
+        ledger.received(Done(id=quick, payload=None, seconds=0))
+        assert ledger.died("exit code 1")
+        ledger.connected()
+        ledger.received(EngineReady())
+        ledger.received(Started(id=slow))
+    assert [message.id for message in heard if isinstance(message, Failed)] == [slow]
+
+
+def test_an_engine_that_dies_while_idle_blames_nothing() -> None:
+    ledger, _, heard = connect()
+    waiting = ledger.ask(Predict(image="x"))
+    for _ in range(3):
+        assert ledger.died("exit code 1")
+        ledger.connected()
+    assert not [message for message in heard if isinstance(message, Failed)]
+    ledger.received(Done(id=waiting, payload=None, seconds=0))
+    assert not ledger.has_unanswered
+
+
+def test_a_model_may_stop_two_engines_that_reopen_it_and_is_tried_again_when_somebody_asks() -> None:
+    ledger, sent, heard = connect()
+    ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=model_info("a"), seconds=0))
+
+    def reopens() -> bool:
+        """Start another engine; return whether it is told to open the model, and let that stop it."""
+        del sent[:]
+        ledger.connected()
+        if not sent:
+            ledger.received(EngineReady())
+            return False
+        [request] = sent
+        assert isinstance(request, LoadModel)
+        ledger.received(Started(id=request.id))
+        assert ledger.died("killed")
+        return True
+
+    assert ledger.died("exit code 1")
+    assert [reopens() for _ in range(4)] == [True, True, True, False]
+    lacking = "The new engine could not reopen a: it stopped the engine three times."
+    assert heard[-2:] == [EngineLost(message=lacking), EngineReady(restarted=True, lacking=lacking)]
+    del sent[:]
+    asked = ledger.ask(Predict(image="x"))
+    model, question = sent
+    assert isinstance(model, LoadModel)
+    assert (model.source, question.id) == ("a", asked)
+    ledger.received(Done(id=model.id, payload=model_info("a"), seconds=0))
+    ledger.received(Done(id=asked, payload=None, seconds=0))
+    # It is open again, so that the next question does not open it once more, but the next engine does.
+    del sent[:]
+    ledger.received(Done(id=ledger.ask(Predict(image="x")), payload=None, seconds=0))
+    assert [type(request) for request in sent] == [Predict]
+    assert ledger.died("exit code 1")
+    assert reopens()
+
+
+def test_a_model_that_was_given_up_is_not_opened_once_another_is_or_it_was_closed() -> None:
+    for request in (LoadModel(source="b"), CloseModel()):
+        ledger, sent, _ = connect()
+        ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=model_info("a"), seconds=0))
+        for _ in range(4):
+            assert ledger.died("killed")
+            del sent[:]
+            ledger.connected()
+            if sent:
+                ledger.received(Started(id=sent[0].id))
+        ledger.received(EngineReady())
+        # A new network is asked for without the old one; closing opens it, and closes it.
+        asked = ledger.ask(request)
+        if isinstance(request, LoadModel):
+            assert [each.id for each in sent] == [asked]
+        else:
+            ledger.received(Done(id=sent[0].id, payload=model_info("a"), seconds=0))
+        ledger.received(Done(id=asked, payload=None, seconds=0))
+        del sent[:]
+        ledger.ask(Predict(image="x"))
+        assert [type(each) for each in sent] == [Predict]
+
+
+def test_a_reopened_model_may_stop_engines_anew() -> None:
+    ledger, sent, heard = connect()
+    ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=model_info("a"), seconds=0))
+    assert ledger.died("exit code 1")
+    for _ in range(3):
+        for _ in range(2):
+            ledger.connected()
+            ledger.received(Started(id=sent[-1].id))
+            assert ledger.died("killed")
+        ledger.connected()
+        ledger.received(EngineReady())
+        ledger.received(Done(id=sent[-1].id, payload=model_info("a"), seconds=0))
+        assert heard[-1] == EngineReady(restarted=True)
+        ledger.received(Done(id=ledger.ask(Predict(image="x")), payload=None, seconds=0))
+        assert ledger.died("exit code 1")
+
+
+def test_an_engine_that_says_why_it_cannot_start_is_not_started_again() -> None:
+    ledger, _, heard = connect()
+    asked = ledger.ask(Predict(image="x"))
+    why = "The engine cannot start (ImportError: libtorch.so is broken)."
+    ledger.received(EngineLost(message=why))
+    assert not ledger.died("exit code 1")
+    assert heard[1] == EngineLost(message=why, restarting=False)
+    failed = heard[2]
+    assert isinstance(failed, Failed)
+    assert (failed.id, failed.message) == (asked, why)
+    # It is said of that engine alone.
+    ledger.connected()
+    assert ledger.died("exit code 1")
+
+
+def test_an_idle_engine_is_not_told_of_a_cancellation_it_need_not_know() -> None:
+    ledger, sent, heard = connect()
+    asked = ledger.ask(Predict(image="x"))
+    ledger.cancel(asked)
+    ledger.cancel(asked)
+    assert sent[1:] == [Cancel(id=asked)]
+    assert heard[1:] == [Cancelled(id=asked)]
+    for request in (LoadModel(source="a"), CloseImage(images=("x",))):
+        identifier = ledger.ask(request)
+        ledger.cancel(identifier)
+        ledger.cancel(identifier)
+        assert sent[-2:] == [replace(request, id=identifier), Cancel(id=identifier)]
+        assert heard[2:] == []
+        ledger.received(Cancelled(id=identifier))
+        assert heard.pop() == Cancelled(id=identifier)
+
+
+def test_nothing_is_sent_while_no_engine_is_connected() -> None:
+    ledger, sent, heard = connect()
+    assert ledger.died("exit code 1")
+    kept = ledger.ask(Predict(image="x"))
+    model = ledger.ask(LoadModel(source="a"))
+    ledger.cancel(model)
+    assert sent == []
+    assert heard[-1] == Cancelled(id=model)
+    ledger.connected()
+    assert [request.id for request in sent] == [kept]
+
+
+def test_a_picture_of_which_another_is_made_is_named_to_a_new_engine_although_it_was_closed() -> None:
+    ledger, sent, _ = connect()
+
+    def answer(request: Request, payload: Payload = None) -> None:
+        ledger.received(Done(id=ledger.ask(request), payload=payload, seconds=0))
+
+    def known() -> dict[str, PictureSource]:
+        assert ledger.died("exit code 1")
+        del sent[:]
+        ledger.connected()
+        if not sent:
+            return {}
+        [request] = sent
+        assert isinstance(request, RestorePictures)
+        ledger.received(Done(id=request.id, payload=None, seconds=0))
+        return request.sources
+
+    retouches = (Retouch(rectangle=(0, 0, 1, 1), fill="black"),)
+    answer(OpenImage(path="x"), image_info("x"))
+    answer(OpenRetouched(image="x", retouches=retouches, name="y"), image_info("y"))
+    answer(CloseImage(images=("x",)))
+    assert known() == {
+        "x": PictureSource("x", "x"),
+        "y": PictureSource("", "y", of="x", retouches=retouches),
+    }
+    answer(CloseImage(images=("x", "y")))
+    assert known() == {}
+
+
+def test_a_failure_to_name_the_pictures_is_said_and_they_are_forgotten() -> None:
+    ledger, sent, heard = connect()
+    ledger.received(Done(id=ledger.ask(OpenImage(path="x")), payload=image_info("x"), seconds=0))
+    assert ledger.died("exit code 1")
+    ledger.connected()
+    ledger.received(EngineReady())
+    ledger.received(Failed(id=sent[-1].id, message="No."))
+    lacking = "The new engine could not reopen the pictures: No."
+    assert heard[-2:] == [EngineLost(message=lacking), EngineReady(restarted=True, lacking=lacking)]
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    assert sent == []
+
+
+def test_a_changed_network_is_opened_after_what_it_changes() -> None:
+    ledger, sent, heard = connect()
+    for request in (Intervene(network="B"), LoadModel(source="a")):
+        ledger.received(Done(id=ledger.ask(request), payload=model_info("a"), seconds=0))
+    ledger.received(Done(id=ledger.ask(OpenImage(path="x")), payload=image_info("x"), seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    assert [type(request) for request in sent] == [LoadModel, RestorePictures, Intervene]
+    ledger.received(Failed(id=sent[-1].id, message="No."))
+    assert isinstance(heard[-1], EngineLost)
+    assert heard[-1].message == "The new engine could not reopen the changed network: No."
+
+
+def test_a_new_engine_keeps_as_much_as_the_one_before() -> None:
+    ledger, sent, heard = connect()
+    for share in (0.5, 0.25):
+        ledger.received(Done(id=ledger.ask(KeepWithin(share=share)), payload=None, seconds=0))
+    ledger.received(Done(id=ledger.ask(LoadModel(source="a")), payload=model_info("a"), seconds=0))
+    assert ledger.died("exit code 1")
+    del sent[:]
+    ledger.connected()
+    first, second = sent
+    assert first == KeepWithin(id=first.id, share=0.25)
+    assert isinstance(second, LoadModel)
+    ledger.received(EngineReady())
+    ledger.received(Failed(id=first.id, message="No."))
+    ledger.received(Done(id=second.id, payload=model_info("a"), seconds=0))
+    lacking = "The new engine could not reopen its caches: No."
+    assert heard[-1] == EngineReady(restarted=True, lacking=lacking)

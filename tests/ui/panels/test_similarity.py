@@ -313,10 +313,10 @@ def test_a_click_keeps_a_position_and_two_show_their_difference(desk: Desk, pane
     panel.map.view.hover_left.emit()
     difference = expected("cat", 0, 3) - expected("cat", 3, 1)
     np.testing.assert_allclose(shown_values(panel), difference, atol=1e-5)
-    assert f"A and B: cosine {expected('cat', 0, 3)[3, 1]:.2f}" in panel.caption
+    assert f"P and Q: cosine {expected('cat', 0, 3)[3, 1]:.2f}" in panel.caption
     scene = panel.map.view.scene
     assert scene is not None
-    assert [mark.label for mark in scene.marks] == ["A", "B"]
+    assert [mark.label for mark in scene.marks] == ["P", "Q"]
     panel.likeness.view.choose(1)
     np.testing.assert_allclose(shown_values(panel), expected("cat", 3, 1), atol=1e-5)
     panel.likeness.release.click()

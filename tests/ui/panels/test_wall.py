@@ -213,3 +213,17 @@ def test_another_question_while_hidden_is_asked_when_shown(desk: Desk, panel: Co
     panel.show()
     desk.qtbot.waitUntil(lambda: last(desk).questions[0].target == 1)
     assert panel.explanations == ()
+
+
+def test_tiles_are_as_large_as_all_of_them_fit(desk: Desk, panel: ContactSheetPanel) -> None:
+    finish(desk, panel)
+    sizes = []
+    for width, height in ((500, 400), (1800, 900)):
+        panel.resize(width, height)
+        desk.qtbot.waitUntil(lambda: panel.maps.is_settled)
+        tiles, last_one = panel.tiles, panel.tiles.item(panel.tiles.count() - 1)
+        sizes.append(tiles.tile_px)
+        assert tiles.iconSize().width() == tiles.tile_px
+        assert last_one.icon().availableSizes()[0].width() == tiles.tile_px
+    assert sizes[0] == 128 < sizes[1]
+    assert panel.tiles.viewport().rect().contains(panel.tiles.visualItemRect(last_one))

@@ -361,6 +361,18 @@ def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
     assert not engine.open(Request)
 
 
+def test_escape_closes_the_aside_that_has_the_keyboard(filled_window: StudioWindow) -> None:
+    escape, docks = filled_window.actions_by_id["go_back"].trigger, filled_window.dock_layout.docks
+    filled_window.dock_layout.show_panel("settings")
+    filled_window.dock_layout.show_panel("picture")
+    escape()
+    assert docks["settings"].isVisible()
+    filled_window.dock_layout.show_panel("settings")
+    escape()
+    assert not docks["settings"].isVisible()
+    assert docks["picture"].isVisible()
+
+
 def test_a_veil_says_what_a_drop_will_do_and_goes(filled_window: StudioWindow, qtbot: QtBot) -> None:
     [drops] = filled_window.findChildren(DropTarget, options=Qt.FindChildOption.FindDirectChildrenOnly)
     mime = files("/a.png", "/b.png", "/c.png")

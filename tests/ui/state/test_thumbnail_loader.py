@@ -143,11 +143,27 @@ def test_nothing_is_kept_of_a_closed_picture(state: AppState, bridge: EngineBrid
     assert all(each() is None for each in kept)
 
 
-def test_on_a_fine_screen_more_pixels_are_asked_for_than_a_preview_has(
+def test_on_a_fine_screen_the_pixels_of_a_preview_are_used_and_more_are_asked_for(
     state: AppState, bridge: EngineBridge, engine: FakeEngine
 ) -> None:
-    state.opened.add(make_image())
+    shown = make_image()
+    state.opened.add(shown)
+    state.opened.list_pictures([ListedPicture("two", "two.png", "/two.png")])
     large = ThumbnailLoader(state, bridge, 256)
-    assert large.get("one") is None
+    np.testing.assert_array_equal(large.get("one"), shown.preview)
+    assert large.get("two") is None
     [request] = engine.open(Thumbnail)
-    assert (request.image, request.longest_px) == ("one", 256)
+    assert (request.image, request.longest_px) == ("two", 256)
+
+
+def test_thumbnails_of_another_size_replace_those_that_were_loaded(
+    state: AppState, bridge: EngineBridge, engine: FakeEngine
+) -> None:
+    state.opened.list_pictures([ListedPicture("two", "two.png", "/two.png")])
+    loader = ThumbnailLoader(state, bridge, 128)
+    assert loader.get("two") is None
+    loader.use_size(256)
+    assert loader.is_settled
+    assert loader.get("two") is None
+    [request] = engine.open(Thumbnail)
+    assert (request.image, request.longest_px) == ("two", 256)

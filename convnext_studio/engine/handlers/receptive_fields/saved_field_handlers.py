@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.foreign_text import LONGEST_MESSAGE, one_line
+from convnext_studio.common.foreign.foreign_text import LONGEST_MESSAGE, one_line
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers import squares_of
 from convnext_studio.engine.server.handler_registry import handles

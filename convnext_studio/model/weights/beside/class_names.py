@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.common.bounded_files import read_bounded
 from convnext_studio.common.files import is_file_or_folder
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
 from convnext_studio.model.weights.beside.json_files import read_json_value
 from convnext_studio.model.weights.containers.pickle_values import StoredArray, Stub
 from convnext_studio.render.numbers import pluralize

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.common.bounded_files import read_bounded
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.bounded_files import read_bounded
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

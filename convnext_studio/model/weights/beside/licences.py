@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from convnext_studio.common.bounded_files import read_beginning
+from convnext_studio.common.foreign.bounded_files import read_beginning
 from convnext_studio.model.weights.names.formats import DINOV3_FORMATS, SPARSE, Format
 
 LICENCE_KEY = "licence of the weights"

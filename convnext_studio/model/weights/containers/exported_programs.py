@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from convnext_studio.common.bounded_files import read_beginning
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES, LARGEST_ONNX_BYTES
+from convnext_studio.common.foreign.bounded_files import read_beginning
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES, LARGEST_ONNX_BYTES
 from convnext_studio.model.weights.beside.companion_files import UNUSABLE
 from convnext_studio.model.weights.containers.pickle_values import Storage, StoredArray, StoredTensor
 from convnext_studio.model.weights.containers.zip_members import place, stored_bytes

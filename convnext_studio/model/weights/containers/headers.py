@@ -3,13 +3,14 @@
 import json
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from convnext_studio.common.bounded_files import open_regular, read_beginning
+from msgspec import Struct
+
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.bounded_files import open_regular, read_beginning
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 
@@ -19,8 +20,7 @@ PERHAPS_TRUNCATED = "The download or copy may be incomplete: get the file again.
 _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Struct, frozen=True, kw_only=True):
     """The header of a safetensors file.
 
     Attributes

@@ -1,10 +1,10 @@
 """What a pickle describes: the values that stand for what it would make, none of which can do anything."""
 
 import re
-from dataclasses import dataclass, field
 from mmap import mmap
 from typing import Any
 
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 LARGEST_KEY = 2**53
@@ -21,8 +21,7 @@ class TooManyObjectsError(ValueError):
     """There are more instructions than any checkpoint has."""
 
 
-@dataclass(slots=True, eq=False)
-class Named:
+class Named(Struct, eq=False):
     """A function or class that a pickle names, and that is never looked up."""
 
     module: str
@@ -34,8 +33,7 @@ class Named:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(slots=True, eq=False)
-class Stub:
+class Stub(Struct, eq=False):
     """What stands in place of an object that was not made.
 
     Attributes
@@ -52,8 +50,7 @@ class Stub:
     items: list[Any] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
-class Storage:
+class Storage(Struct, eq=False):
     """The memory that tensors lie in.
 
     Attributes
@@ -76,8 +73,7 @@ class Storage:
     size_bytes: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class StoredTensor:
+class StoredTensor(Struct, eq=False):
     """A tensor that can be made of bytes in the file.
 
     Attributes
@@ -101,8 +97,7 @@ class StoredTensor:
     is_negated: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class StoredArray:
+class StoredArray(Struct, eq=False):
     """An array of numpy; `values` is None if it does not hold numbers, `texts` if not one row of texts."""
 
     shape: tuple[int, ...] = ()
@@ -115,8 +110,7 @@ class StoredArray:
         return "object" if self.values is None else str(self.values.dtype)
 
 
-@dataclass(slots=True, eq=False)
-class NumpyType:
+class NumpyType(Struct, eq=False):
     """The type of an array of numpy: its code, such as ``f4``, and the order of its bytes."""
 
     code: str

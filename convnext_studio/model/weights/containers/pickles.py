@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convnext_studio.common.bounded_files import open_archive, open_regular
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.bounded_files import open_archive, open_regular
 from convnext_studio.model.weights.containers.exported_programs import WEIGHTS_LIST, read_pt2
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED
 from convnext_studio.model.weights.containers.pickle_reader import PickleReader

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.limits import MOST_HIDDEN_LAYERS
+from convnext_studio.common.foreign.limits import MOST_HIDDEN_LAYERS
 from convnext_studio.model.weights.containers.pickles import Leaf, make_tensor
 
 _NO_HEAD = re.compile(

@@ -29,6 +29,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
+from convnext_studio.ui.widgets.late_parts import LatePart
 from convnext_studio.ui.widgets.popup import PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
@@ -279,31 +280,65 @@ class ClassButton(PopupButton):
         super().__init__(word, tip, parent)
         self._word, self._tip = word, tip
         self.setAccessibleName(tip)
-        self.rows = [PredictionRow(compact=True) for _ in range(ROWS)]
-        self.list = QWidget()
-        column = QVBoxLayout(self.list)
+        self._labels: Sequence[str] = ()
+        self._listed: tuple[ModelInfo, Prediction, int | None] | None = None
+        self._contents = LatePart(self, self._make_contents)
+        self.name_class(None)
+
+    def _make_contents(self) -> None:
+        self._class_rows = [PredictionRow(compact=True) for _ in range(ROWS)]
+        self._class_list = QWidget(self.sheet)
+        column = QVBoxLayout(self._class_list)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(1)
-        for row in self.rows:
-            row.hide()  # Hidden until there is a prediction.
+        for row in self._class_rows:
             row.clicked.connect(lambda _checked, row=row: self._choose(row.target))
             column.addWidget(row)
-        follow_text(self.list, lambda: self.list.setMinimumWidth(self.fontMetrics().averageCharWidth() * 32))
-        self.search = ClassSearch(tip, "Type a part of the name or the number of a class")
-        self.search.chosen.connect(self._choose)
-        self.add_wide(self.list)
-        self.add_wide(self.search)
-        self.name_class(None)
+        follow_text(
+            self._class_list,
+            lambda: self._class_list.setMinimumWidth(self.fontMetrics().averageCharWidth() * 32),
+        )
+        self._search = ClassSearch(self._tip, "Type a part of the name or the number of a class", self.sheet)
+        self._search.chosen.connect(self._choose)
+        self._search.set_labels(self._labels)
+        self.add_wide(self._search, first=True)
+        self.add_wide(self._class_list, first=True)
+        self._show_rows()
+
+    @property
+    def rows(self) -> Sequence[PredictionRow]:
+        """The rows of the most likely classes; those without a class are hidden."""
+        self._contents.make()
+        return self._class_rows
+
+    @property
+    def list(self) -> QWidget:
+        """The widget that has the rows."""
+        self._contents.make()
+        return self._class_list
+
+    @property
+    def search(self) -> ClassSearch:
+        """The search over all classes."""
+        self._contents.make()
+        return self._search
+
+    def open_sheet(self) -> None:
+        """List the classes, and open the form."""
+        self._contents.make()
+        super().open_sheet()
+
+    def set_labels(self, labels: Sequence[str]) -> None:
+        """Set the classes that can be searched."""
+        self._labels = labels
+        if self._contents.is_made:
+            self.search.set_labels(labels)
 
     def show_classes(self, model: ModelInfo, prediction: Prediction, chosen: int | None) -> None:
         """List the most likely classes; a chosen one that is not among them takes the last row."""
-        top = list(prediction.top(ROWS))
-        shown = top if chosen is None or chosen in top else [*top[: ROWS - 1], chosen]
-        for row, index in zip(self.rows, shown, strict=False):
-            row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
-            row.setChecked(index == chosen)
-        for number, row in enumerate(self.rows):
-            row.setVisible(number < len(shown))
+        self._listed = model, prediction, chosen
+        if self._contents.is_made:
+            self._show_rows()
         if chosen is None:
             self.name_class(None)
         else:
@@ -312,9 +347,22 @@ class ClassButton(PopupButton):
 
     def hide_classes(self) -> None:
         """List no class, because there is no prediction."""
-        for row in self.rows:
-            row.hide()
+        self._listed = None
+        if self._contents.is_made:
+            self._show_rows()
         self.name_class(None)
+
+    def _show_rows(self) -> None:
+        shown: Sequence[int] = ()
+        if self._listed is not None:
+            model, prediction, chosen = self._listed
+            top = prediction.top(ROWS)
+            shown = top if chosen is None or chosen in top else [*top[: ROWS - 1], chosen]
+            for row, index in zip(self._class_rows, shown, strict=False):
+                row.show_class(index, label_of(model, index), float(prediction.probabilities[index]))
+                row.setChecked(index == chosen)
+        for number, row in enumerate(self._class_rows):
+            row.setVisible(number < len(shown))
 
     def name_class(self, label: str | None, share: str = "") -> None:
         """Write the chosen class on the button, with its probability; None for no class."""
@@ -380,7 +428,7 @@ class TargetButtons(QObject):
     def set_labels(self, labels: Sequence[str]) -> None:
         """Set the classes that can be searched."""
         for button in (self.this, self.that):
-            button.search.set_labels(labels)
+            button.set_labels(labels)
 
     def show_classes(self, model: ModelInfo, prediction: Prediction, target: int, against: int | None) -> None:
         """Show the most likely classes, and which of them are chosen."""

@@ -1,10 +1,11 @@
 """Colouring an attribution map, and the widget that shows it over the picture."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -35,8 +36,7 @@ from convnext_studio.ui.widgets.elided_label import ElidedLabel
 _LARGEST_SIDE = 640
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlacedMap:
+class PlacedMap(Struct, frozen=True, kw_only=True, eq=False):
     """A map with its title and its placement in the picture."""
 
     title: str
@@ -44,8 +44,7 @@ class PlacedMap:
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Veil:
+class Veil(Struct, frozen=True):
     """The settings for how much of the picture the map covers.
 
     Attributes

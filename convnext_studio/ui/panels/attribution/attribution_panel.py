@@ -1,10 +1,10 @@
 """The attribution panel: one or several maps of where in the picture the evidence for a class is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
@@ -63,18 +63,27 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.late_parts import LatePart
 
 MOST_MAPS = 4
 
 
 class AttributionFigure(QWidget):
-    """A figure of up to four maps; the first is painted at once, the others one per event-loop turn."""
+    """A figure of up to four maps; the first is painted at once, the others one per event-loop turn.
+
+    Attributes
+    ----------
+    cells
+        The cells that have been made: one at first, all as soon as there are several maps.
+    """
 
     pointed = Signal(str)  # the text for what is under the pointer, or ""
+    cell_made = Signal(object)  # MapCell
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.cells = [MapCell() for _ in range(MOST_MAPS)]
+        self.cells: list[MapCell] = []
+        self._veil = Veil()
         self._picture: ImageInfo | None = None
         self._below: Layer | None = None
         self._shading = Shading()
@@ -86,11 +95,23 @@ class AttributionFigure(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
         self._count = self._columns = 1
-        for number, cell in enumerate(self.cells):
-            self._grid.addWidget(cell, 0, number)
-            cell.setVisible(number == 0)
-            cell.be_one_of(1)
-            cell.pointed.connect(self.pointed)
+        self._make_cell()
+        self._other_cells = LatePart(self, self._make_other_cells)
+
+    def _make_cell(self) -> None:
+        cell, number = MapCell(self), len(self.cells)
+        self.cells.append(cell)
+        self._grid.addWidget(cell, number // self._columns, number % self._columns)
+        cell.setVisible(number < self._count)
+        cell.be_one_of(self._count)
+        cell.set_veil(self._veil)
+        cell.set_dimmed(self.is_dimmed)
+        cell.pointed.connect(self.pointed)
+        self.cell_made.emit(cell)
+
+    def _make_other_cells(self) -> None:
+        while len(self.cells) < MOST_MAPS:
+            self._make_cell()
 
     @property
     def is_painting(self) -> bool:
@@ -121,6 +142,8 @@ class AttributionFigure(QWidget):
         self._read_out = method_named(explanation.method).title
         shown = placed_maps(explanation, model)
         self._count = len(shown)
+        if self._count > len(self.cells):
+            self._other_cells.make()
         for number, cell in enumerate(self.cells):
             cell.setVisible(number < self._count)
             cell.be_one_of(self._count)
@@ -139,6 +162,7 @@ class AttributionFigure(QWidget):
 
     def set_veil(self, veil: Veil) -> None:
         """Set how much of the picture the maps cover."""
+        self._veil = veil
         for cell in self.cells:
             cell.set_veil(veil)
 
@@ -189,8 +213,7 @@ class AttributionFigure(QWidget):
 _WAIT_MS = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ComparedMaps:
+class ComparedMaps(Struct, frozen=True, kw_only=True, eq=False):
     """The maps to show.
 
     Attributes
@@ -294,18 +317,12 @@ class AttributionPanel(Panel):
             waiting=WAITING,
         )
         self.curtain = CurtainSlider()
-        for cell in self.figure.cells:
-            cell.map.explain_values(partial(self._value_at, cell))
-            LinkedCrosshair(state, cell.map.view)
-            LinkedZoom(state, cell.map.view)
-            CurtainDrag(state.second.choice, cell.map.view, lambda: state.second.shown == "curtain")
-            CurtainDrag(self.curtain, cell.map.view, lambda: self.curtain.curtain > 0)
         self.target = self.bar.target
         self.where = WhereRow(self)
         self.look = LookControls(self)
+        self.figure.cell_made.connect(self._equip)
         for cell in self.figure.cells:
-            cell.map.bar.adjust(self.look.range)
-            cell.line.adjust(self.look.range)
+            self._equip(cell)
         self.set_body(self.figure)
         self._surround()
         self._connect()
@@ -314,6 +331,20 @@ class AttributionPanel(Panel):
         self.query.refresh()
 
     # ------------------------------------------------------------------------------------------- the parts
+
+    def _equip(self, cell: MapCell) -> None:
+        """Connect a map with everything that follows it or moves with it."""
+        choice, view = self.state.second.choice, cell.map.view
+        cell.map.explain_values(partial(self._value_at, cell))
+        LinkedCrosshair(self.state, view)
+        LinkedZoom(self.state, view)
+        CurtainDrag(choice, view, lambda: self.state.second.shown == "curtain")
+        CurtainDrag(self.curtain, view, lambda: self.curtain.curtain > 0)
+        cell.map.bar.adjust(self.look.range)
+        cell.line.adjust(self.look.range)
+        save = cell.map.saver.menu.addAction("Values and fi&gure…")
+        save.setToolTip("Save this map: its values (.npy, .json) and its figure (.png)")
+        save.triggered.connect(self.save_asked)
 
     def _surround(self) -> None:
         """Put the place of the map, its look and the curtain below the figure or notice."""
@@ -357,10 +388,6 @@ class AttributionPanel(Panel):
         state.second.choice.curtain_moved.connect(self._draw_veil)
         self.bar.evidence.clicked.connect(self.evidence_asked)
         self.bar.sheet.clicked.connect(self.sheet_asked)
-        for cell in self.figure.cells:
-            save = cell.map.saver.menu.addAction("Values and fi&gure…")
-            save.setToolTip("Save this map: its values (.npy, .json) and its figure (.png)")
-            save.triggered.connect(self.save_asked)
         self.bar.stop.clicked.connect(self.query.stop)
         self.figure.pointed.connect(state.hovered)
 

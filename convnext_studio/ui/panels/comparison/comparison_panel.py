@@ -457,3 +457,7 @@ class ComparisonPanels(QWidget):
     def sizeHint(self) -> QSize:
         """Make room for the matrix."""
         return QSize(460, 560)
+
+    def minimumSizeHint(self) -> QSize:
+        """Keep room for the matrix beside the names of its rows."""
+        return QSize(self.fontMetrics().averageCharWidth() * 52, super().minimumSizeHint().height())

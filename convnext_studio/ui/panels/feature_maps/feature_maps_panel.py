@@ -267,7 +267,7 @@ class FeatureMapsPanel(Panel):
         self._subject: MapsSubject | None = None
         self._kept = KeptMaps(state)
         self.query = PanelQuery(self, self.question, self._show, self._dim, recall=self._recall)
-        self._painter = MosaicPainter(self._show_paintings, self)
+        self._painter = MosaicPainter(self._show_paintings, state.cache_sizes, self)
         self._numbers = MosaicNumbers(state, bridge, self._show_numbers, self)
         self._exact = ExactChannel(bridge, self._show_values, self)
         self._rearrange_soon = QTimer(self, singleShot=True, interval=_REARRANGE_MS)

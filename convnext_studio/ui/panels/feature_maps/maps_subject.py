@@ -8,6 +8,7 @@ import numpy as np
 from msgspec.structs import replace as struct_replace
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of, nearest_unit
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
@@ -132,9 +133,9 @@ class MapsSubject:
         return _symmetric(limits) if symmetric else limits
 
     @property
-    def size_bytes(self) -> int:
-        """Size of the maps in bytes."""
-        return self.result.maps.nbytes
+    def arrays(self) -> tuple[object, ...]:
+        """All that it keeps alive and that is large: the maps, and the preview of the picture."""
+        return self.result, self.picture, self.exact, *(each.arrays for each in self.made_of)
 
 
 def compared_subject(first: MapsSubject, second: MapsSubject, shown: Shown, curtain: float) -> MapsSubject:
@@ -195,7 +196,8 @@ class KeptMaps:
     def __init__(self, state: AppState) -> None:
         self._state = state
         self._photographs = Photographs(state)
-        self._kept: ByteCache[MapsSubject] = ByteCache(_KEPT_BYTES, lambda subject: subject.size_bytes)
+        self._kept: ByteCache[MapsSubject] = ByteCache(_KEPT_BYTES, lambda subject: kept_bytes(subject.arrays))
+        state.cache_sizes.add(self._kept)
         self._made: dict[tuple[Shown, float], MapsSubject] = {}  # Of the two subjects that are compared now.
         self.compared: tuple[MapsSubject, ...] = ()
         """The maps of A and of B that were compared last; empty before that."""

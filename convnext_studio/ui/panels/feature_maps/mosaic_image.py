@@ -102,10 +102,10 @@ class Painting:
         return UNCLIPPED if self.shared is None else Clipping.of(ends, self.shared)
 
     @property
-    def size_bytes(self) -> int:
-        """Approximate size: the colours with their reduced copies, and the maps that they keep alive."""
+    def colour_bytes(self) -> int:
+        """Size of the colours with their reduced copies, without the maps that they show."""
         width, height = self.mosaic.size_px
-        return width * height * 4 * 4 // 3 + self.subject.size_bytes
+        return width * height * 4 * 4 // 3
 
 
 def paint(

@@ -1,18 +1,20 @@
 """The mosaic of a node's channels, which is coloured in a worker thread and can be pinned for comparison."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from threading import Thread
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of
@@ -31,6 +33,7 @@ from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Lines, Mark, Scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.cache_sizes import CacheSizes
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.state.selection.shared_results import Pin
 from convnext_studio.ui.widgets import theme
@@ -39,6 +42,7 @@ KEPT_BYTES = 192 << 20
 Paintings = tuple[Painting, ...]
 _Key = tuple[object, ...]
 """The subjects, the mosaics and the look of a painting."""
+_Kept = tuple[_Key, Paintings]
 OnPainted = Callable[[Paintings], None]
 _KEPT_BYTES = 8 << 20
 
@@ -60,9 +64,8 @@ class MosaicNumbers(QObject):
         self._on_known = on_known
         self._subject: MapsSubject | None = None
         self._order: Order = "index"
-        self._known: ByteCache[ChannelStatisticsResult] = ByteCache(
-            _KEPT_BYTES, lambda known: 8 * 8 * len(known.mean)
-        )
+        self._known: ByteCache[ChannelStatisticsResult] = ByteCache(_KEPT_BYTES, kept_bytes)
+        state.cache_sizes.add(self._known)
         self._question = Query(bridge, self._receive, self._fail, parent=self)
         self._failure = ""
         state.model_loaded.connect(self._forget)
@@ -180,15 +183,16 @@ class MosaicPainter(QObject):
     ----------
     on_painted
         Called with the paintings that were last asked for.
+    sizes
+        What sets the size of the cache.
     """
 
-    def __init__(self, on_painted: OnPainted, owner: QObject) -> None:
+    def __init__(self, on_painted: OnPainted, sizes: CacheSizes, owner: QObject) -> None:
         super().__init__(owner)
         self._on_painted = on_painted
         self._latest = LatestOnly(owner)
-        self._kept: ByteCache[Paintings] = ByteCache(
-            KEPT_BYTES, lambda paintings: sum(painting.size_bytes for painting in paintings)
-        )
+        self._kept: ByteCache[_Kept] = ByteCache(KEPT_BYTES, _size_bytes)
+        sizes.add(self._kept)
         self._wanted: _Key | None = None
         self._shown: _Key | None = None
 
@@ -212,7 +216,7 @@ class MosaicPainter(QObject):
             self._wanted = None
         elif kept is not None:
             self._wanted, self._shown = None, key
-            self._on_painted(kept)
+            self._on_painted(kept[1])
         elif key != self._wanted:
             self._wanted = key
             work = partial(paint, tuple(subjects), tuple(mosaics), look, scores, tuple(beside))
@@ -221,9 +225,7 @@ class MosaicPainter(QObject):
     def forget_all_but(self, pictures: Collection[str]) -> None:
         """Keep only paintings of pictures with these keys; the others were closed."""
         self._kept.forget_where(
-            lambda _, paintings: any(
-                picture_of(painting.subject.picture.key) not in pictures for painting in paintings
-            )
+            lambda _, kept: any(picture_of(each.subject.picture.key) not in pictures for each in kept[1])
         )
 
     def forget(self) -> None:
@@ -233,7 +235,7 @@ class MosaicPainter(QObject):
 
     def _keep(self, key: _Key, paintings: Paintings) -> None:
         if all(number_of(painting.subject.picture.key) is None for painting in paintings):
-            self._kept.put(key, paintings)  # Frames of a live source never come back.
+            self._kept.put(key, (key, paintings))  # Frames of a live source never come back.
         if key == self._wanted:
             self._wanted, self._shown = None, key
             self._on_painted(paintings)
@@ -241,6 +243,13 @@ class MosaicPainter(QObject):
             # Someone drags the levels: the maps follow, although the mouse is a step ahead by now.
             self._shown = key
             self._on_painted(paintings)
+
+
+def _size_bytes(kept: _Kept) -> int:
+    """Return the memory of paintings and of all subjects that they or their key keep alive."""
+    key, paintings = kept
+    subjects = [each for each in key if isinstance(each, MapsSubject)] + [each.subject for each in paintings]
+    return kept_bytes([each.arrays for each in subjects]) + sum(each.colour_bytes for each in paintings)
 
 
 def _without_range(key: _Key) -> _Key:
@@ -495,8 +504,7 @@ class PinnedView(QWidget):
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(Struct):
     """The running thread, and whether its results are still wanted; outlives the QObject."""
 
     thread: Thread | None = None

@@ -23,10 +23,6 @@ class Photographs:
         """Return the changes of a picture that are switched on."""
         return self._applied(picture.key)
 
-    def has_changes(self, key: str) -> bool:
-        """Whether changes of a picture are switched on."""
-        return bool(self._applied(key))
-
     def _applied(self, key: str) -> tuple[Retouch, ...]:
         made = self._state.interventions.recipe.of_picture(picture_of(key))
         return tuple(each for each in made if each.enabled)
@@ -43,6 +39,13 @@ class Photographs:
     def shown(self, picture: ImageInfo) -> ImageInfo:
         """Return the picture as the network saw it whose answer the views show: changed for "after" alone."""
         return self.changed(picture) if self._state.second.shown == "second" else picture
+
+    def small_if_known(self, key: str, pixels: Rgb, width: int) -> Rgb | None:
+        """Return what `small` does; None while the width is 0 and nobody knows where the changes are."""
+        preview = self._state.opened.preview(picture_of(key))
+        width = width or (0 if preview is None else preview.size[0])
+        is_changed = self._state.second.marks_changes and bool(self._applied(key))
+        return self.small(key, pixels, width or pixels.shape[1]) if width or not is_changed else None
 
     def small(self, key: str, pixels: Rgb, width: int) -> Rgb:
         """Return a small picture as the network saw it whose answer the views show.

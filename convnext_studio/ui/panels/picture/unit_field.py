@@ -1,9 +1,10 @@
 """The selected unit in the photograph: where it is, its value, and its theoretical and effective field."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -55,8 +56,7 @@ LOG_DECADES = 4
 PIXELS = FieldGeometry()
 
 
-@dataclass(frozen=True, slots=True)
-class SelectedUnit:
+class SelectedUnit(Struct, frozen=True):
     """A unit of a node, for a picture of which the network sees a part.
 
     Attributes
@@ -135,8 +135,7 @@ class SelectedUnit:
 Seen = tuple[SelectedUnit, UnitFieldResult]
 
 
-@dataclass(frozen=True, slots=True)
-class Heat:
+class Heat(Struct, frozen=True):
     """A coloured effective field.
 
     Attributes
@@ -239,8 +238,7 @@ class UnitLookButton(PopupButton):
         self.range.changed.connect(self.changed)
 
 
-@dataclass(frozen=True, slots=True)
-class HeatLook:
+class HeatLook(Struct, frozen=True):
     """How the field of a unit is coloured; see `heat_of`."""
 
     is_log: bool

@@ -141,6 +141,7 @@ class PicturesModel(QAbstractListModel):
         self.classes.changed.connect(self._classes_changed)
         self._pictures: tuple[ListedPicture, ...] = ()
         self._icons: ByteCache[QIcon] = ByteCache(_ICON_BYTES, lambda _: 4 * scaled_px(self._icon_px) ** 2)
+        state.cache_sizes.add(self._icons)
         self.thumbnails = ThumbnailLoader(state, bridge, parent=self)
         self.thumbnails.setObjectName("pictures")
         self.thumbnails.arrived.connect(self._thumbnail_arrived)

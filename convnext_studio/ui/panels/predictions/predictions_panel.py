@@ -98,24 +98,33 @@ class ClassRows(QWidget):
 
     chosen = Signal(int)
     value_asked = Signal(int)  # how was the probability of this class made?
+    python_asked = Signal()  # the probabilities are to be copied as Python
     room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._last_room = 0
-        self.rows = [PredictionRow() for _ in range(MOST_ROWS)]
+        self.rows: list[PredictionRow] = []
         self.editor = ClassNameEditor(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(_GAP_PX)
-        for row in self.rows:
+        self._layout = layout
+        self._make_rows(1)  # It tells how high rows are.
+        layout.addStretch(1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def _make_rows(self, count: int) -> None:
+        """Make rows until there are so many: a large panel may need four times as many as a small one."""
+        while len(self.rows) < count:
+            row = PredictionRow(self)
             row.hide()
             row.clicked.connect(lambda _checked, row=row: self.chosen.emit(row.target))
             row.value_asked.connect(lambda row=row: self.value_asked.emit(row.target))
             row.naming_asked.connect(lambda row=row: self.editor.edit(row))
-            layout.addWidget(row)
-        layout.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+            row.python_asked.connect(self.python_asked)
+            self._layout.insertWidget(len(self.rows), row)
+            self.rows.append(row)
 
     @property
     def room(self) -> int:
@@ -138,6 +147,7 @@ class ClassRows(QWidget):
             The probabilities in a second network, None for classes that it does not have.
         """
         shown = classes[: self.room]
+        self._make_rows(max(len(shown), _LEAST_ROWS))
         for row, index in zip(self.rows, shown, strict=False):
             label, probability = label_of(model, index), float(prediction.probabilities[index])
             if others is None:
@@ -218,8 +228,7 @@ class PredictionsPanel(Panel):
         self.follow.setToolTip("Explain the top prediction, whichever class that is (Ctrl+T)")
         self.follow.setAccessibleName("Follow the top prediction")
         self.follow.clicked.connect(lambda: state.set_target(None))
-        for row in self.rows:
-            row.python_asked.connect(self.copy_python)
+        self.list.python_asked.connect(self.copy_python)
         self.search = ClassSearch(
             "Filter the classes",
             "Type a part of a class's name or its number; Enter explains the likeliest one (Ctrl+F)",

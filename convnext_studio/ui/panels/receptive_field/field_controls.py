@@ -1,7 +1,6 @@
 """The controls for how fields are measured: protocol, inputs, their number and the unit, each explained."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -49,8 +48,7 @@ LARGEST_COUNT = 1000
 LARGEST_SEED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldSettings:
+class FieldSettings(Struct, frozen=True, kw_only=True):
     """How to measure; the attributes have the same meaning as those of `ReceptiveField`."""
 
     protocol: Protocol = "centred"

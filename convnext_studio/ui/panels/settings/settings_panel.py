@@ -23,7 +23,8 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
-from convnext_studio.ui.state.settings import Settings, SettingsFile
+from convnext_studio.ui.state.cache_sizes import ENGINE_BYTES, WINDOW_BYTES
+from convnext_studio.ui.state.settings import KEPT_SHARES, Settings, SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
 from convnext_studio.ui.widgets.elided_label import PathLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.message_bar import show_in_folder
@@ -45,7 +46,7 @@ class SettingsPanel(QWidget):
 
     Attributes
     ----------
-    theme, text_size, animation, device, precision
+    theme, text_size, animation, device, precision, kept_share
         The controls for appearance and computing.
     defaults
         The controls for the defaults of panels, by panel and name.
@@ -57,6 +58,7 @@ class SettingsPanel(QWidget):
     animation_chosen = Signal(bool)
     device_chosen = Signal(str)
     precision_chosen = Signal(str)
+    kept_share_chosen = Signal(float)
     all_replaced = Signal(object)  # Settings: all were reset, or the reset was undone
     recent_cleared = Signal()
 
@@ -122,6 +124,12 @@ class SettingsPanel(QWidget):
             [("float32", "float32"), ("bfloat16", "bfloat16")],
             word="",
         )
+        self.kept_share = choice(
+            "Memory for results",
+            "What is kept of pictures and results, so that they are there at once when they are selected again",
+            [(_room_text(share), share) for share in KEPT_SHARES],
+            word="",
+        )
         self.settings_file, self.weights_folder, self.save_folder = PathLabel(), PathLabel(), PathLabel()
         self.settings_file.setText(str(self._settings.path))
         self.weights_folder.setText(str(weights_cache()))
@@ -129,7 +137,9 @@ class SettingsPanel(QWidget):
         self.show_settings = _button(
             "Show in folder", "Open the folder of the settings", "Show the settings file"
         )
-        self.show_weights = _button("Show in folder", "Open the folder of the weights", "Show the weights")
+        self.show_weights = _button(
+            "Show in folder", "Open the folder of the weights", "Show the cache of downloaded weights"
+        )
         self.clear_recent = _button("Clear the list of recent files", "The files themselves are kept")
         self.reset = _button("Reset all settings", "Go back to the settings of the first launch")
         self.undo = _button("Undo the reset", "Go back to the settings before the reset")
@@ -144,6 +154,7 @@ class SettingsPanel(QWidget):
         self._form.addRow(_heading("Computing"))
         self._form.addRow("Device", self.device)
         self._form.addRow("Precision", self.precision)
+        self._form.addRow("Memory for results", self.kept_share)
         kept = QFormLayout()
         kept.addRow(_heading("Where things are kept"))
         kept.addRow("Settings", _beside(self.settings_file, self.show_settings))
@@ -170,6 +181,7 @@ class SettingsPanel(QWidget):
         self.animation.clicked.connect(self.animation_chosen)
         self.device.activated.connect(lambda _: self._choose_device())
         self.precision.activated.connect(lambda _: self._choose_precision())
+        self.kept_share.activated.connect(lambda _: self._choose_kept_share())
         self.show_settings.clicked.connect(lambda: show_in_folder(str(self._settings.path)))
         self.show_weights.clicked.connect(lambda: show_in_folder(str(weights_cache())))
         self.clear_recent.clicked.connect(self.recent_cleared)
@@ -183,6 +195,10 @@ class SettingsPanel(QWidget):
     def _choose_precision(self) -> None:
         self._settings.update(precision=self.precision.currentData())
         self.precision_chosen.emit(self.precision.currentData())
+
+    def _choose_kept_share(self) -> None:
+        self._settings.update(kept_share=self.kept_share.currentData())
+        self.kept_share_chosen.emit(self.kept_share.currentData())
 
     # ------------------------------------------------------------------------------- defaults of the panels
 
@@ -227,6 +243,7 @@ class SettingsPanel(QWidget):
         self.animation.setChecked(values.is_animated)
         self._offer_devices(self._state.model)
         self.precision.setCurrentIndex(self.precision.findData(values.precision))
+        self.kept_share.setCurrentIndex(self.kept_share.findData(values.kept_share))
         self.save_folder.setText(values.save_folder or str(Path.home()))
         if self.defaults:
             self._show_defaults()
@@ -296,6 +313,13 @@ def _show(twin: QComboBox | QSpinBox, value: Value) -> None:
     elif isinstance(value, int):
         twin.setValue(value)
     twin.blockSignals(was_blocked)
+
+
+def _room_text(share: float) -> str:
+    """Return how much the caches may hold, such as “window 230 MB, engine 660 MB”."""
+    sizes = (share * size_bytes / (1 << 20) for size_bytes in (WINDOW_BYTES, ENGINE_BYTES))
+    window, engine = (f"{size:.0f} MB" if size < 1000 else f"{size / 1024:.1f} GB" for size in sizes)
+    return f"Window {window}, engine {engine}"
 
 
 def _titles(model: ModelInfo) -> list[tuple[str, str]]:

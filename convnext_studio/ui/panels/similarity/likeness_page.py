@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.likeness import (
     MEASURE_TEXTS,
     MEASURE_TITLES,
@@ -56,13 +57,14 @@ from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Mark
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.cache_sizes import CacheSizes
 from convnext_studio.ui.state.python_text import PythonLines, likeness_lines
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.elided_label import PlainLabel
 
 Map = NDArray[np.float32]
-NAMES = ("A", "B")
+NAMES = ("P", "Q")  # A and B are networks.
 COLOURS = ("#ffd640", "#5ee0ff")
 _PANEL = "similarity_patches"
 _KEPT_BYTES = 256 << 20
@@ -89,13 +91,14 @@ class PictureVectors:
         The pictures that are left out to save memory, and those that could not be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: CacheSizes) -> None:
         self.node = ""
         self.left_out: tuple[str, ...] = ()
         self.skipped: tuple[str, ...] = ()
         self._vectors: dict[str, PlacedMaps] = {}
         self._field: FieldGeometry | None = None
-        self._prepared: ByteCache[Map] = ByteCache(_KEPT_BYTES, lambda maps: maps.nbytes)
+        self._prepared: ByteCache[Map] = ByteCache(_KEPT_BYTES, kept_bytes)
+        sizes.add(self._prepared)
         self._centres: dict[str, NDArray[np.float32]] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -246,9 +249,9 @@ class AlikePatches(QWidget):
 
 
 _VIEWS = (
-    ("Like A", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
-    ("Like B", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
-    ("Difference", 2, "The likeness to A minus that to B, while the pointer is elsewhere"),
+    ("Like P", 0, "The likeness to the first kept position, while the pointer is elsewhere"),
+    ("Like Q", 1, "The likeness to the second kept position, while the pointer is elsewhere"),
+    ("Difference", 2, "The likeness to P minus that to Q, while the pointer is elsewhere"),
 )
 
 
@@ -261,7 +264,7 @@ class LikenessPage(Page):
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(state, bridge, parent)
         self._subject: SimilaritySubject | None = None
-        self._vectors = PictureVectors()
+        self._vectors = PictureVectors(state.cache_sizes)
         self._pointed: Unit | None = None
         self._maps: dict[str, Map] = {}
         self.kept: list[Point] = []
@@ -533,7 +536,7 @@ class LikenessPage(Page):
             first, second = self.kept
             if first.image in self._vectors and second.image in self._vectors:
                 value = float(self._likeness(second.image, first)[second.unit])
-                said.append(f"A and B: {likeness_text(value, self.measure)}")
+                said.append(f"P and Q: {likeness_text(value, self.measure)}")
         if not self.kept:
             said.append("point at the picture to compare, click to keep")
         elif len(self.kept) == 1:

@@ -7,7 +7,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from convnext_studio.model.framing import picture_of
 from convnext_studio.protocol.envelope import Network, Payload, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
@@ -165,17 +164,13 @@ class SimilarityPanel(Panel):
 
     def question(self) -> Request | str:
         """Return the request of the page that is shown, or why there is none."""
-        subject = self._current()
+        subject = subject_of(self.state, self._network)
         if isinstance(subject, str):
             return subject
         self._subject = subject
         self._turn_to(subject)
         question = self.page.question(subject)
         return replace(question, network=subject.network) if isinstance(question, Request) else question
-
-    def _current(self) -> SimilaritySubject | str:
-        """Return what the panel is about now, or why there is nothing."""
-        return subject_of(self.state, self._network)
 
     @property
     def _network(self) -> Network:
@@ -221,7 +216,7 @@ class SimilarityPanel(Panel):
         if self.isVisible():
             self._fill_gallery()
         self.query.schedule()
-        subject = self._current()
+        subject = subject_of(self.state, self._network)
         if self.page is self.parts and isinstance(subject, SimilaritySubject) and self.query.is_current:
             self.parts.show_subject(subject)
 
@@ -324,20 +319,12 @@ class SimilarityPanel(Panel):
                 self._show_thumbnail(key)
 
     def _show_thumbnail(self, key: str) -> None:
-        pixels = self.thumbnails.get(key)
-        if pixels is not None and (width := self._width_of(key)):
-            pixels = self._photographs.small(key, pixels, width)
-        elif self.is_of_changes and self._photographs.has_changes(key):
-            return  # Where its changes are is known with the answer.
+        pixels, overlay = self.thumbnails.get(key), self.page.overlay(key)
         if pixels is not None:
-            self.gallery.set_picture(key, pixels)
-
-    def _width_of(self, key: str) -> int:
-        """Return the width of a picture; 0 while it is not known."""
-        overlay, preview = self.page.overlay(key), self.state.opened.preview(picture_of(key))
-        if overlay is not None:
-            return overlay.size[0]
-        return 0 if preview is None else preview.size[0]
+            width = 0 if overlay is None else overlay.size[0]
+            shown = self._photographs.small_if_known(key, pixels, width)
+            if shown is not None:
+                self.gallery.set_picture(key, shown)
 
     def _choose(self, unit: Unit, with_key: bool) -> None:
         """Choose a position, or mark it while the foreground is brushed, for which the mouse needs no click."""

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -71,8 +71,7 @@ _HEAD_PX = 4.0
 _CORNER_PX = 12.0
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What is shown, apart from the layout.
 
     Attributes
@@ -247,7 +246,7 @@ class StripPainter:
         texts = part_texts(self._content.model, part.node)
         room = part.rect.width() - PADDING_PX
         if self._content.is_low:
-            self._lines(part.rect, (self._name_within(part.node, room),))
+            self._lines(part.rect, (_name_within(part.node, QFontMetricsF(self._bold), room),))
             return
         if self._metrics.horizontalAdvance(texts[-1]) > room:
             name = QRectF(part.rect.left(), part.rect.top() + 4, part.rect.width(), self._metrics.height())
@@ -262,12 +261,6 @@ class StripPainter:
                 span = _span(values, 1)
             texts = (*texts, span, f"mean {format_number(values.mean, 2)}")
         self._lines(part.rect, texts)
-
-    def _name_within(self, node: NodeInfo, room: float) -> str:
-        """Return the longest name of a node that fits: its title, its short name, or its number."""
-        bold = QFontMetricsF(self._bold)
-        names = (short_title(node), short_name(node))
-        return next((name for name in names if bold.horizontalAdvance(name) <= room), short_name(node)[-1:])
 
     def _whisker(self, place: QRectF, values: ValueStatistics, ends: tuple[float, float]) -> None:
         """Paint a line from minimum to maximum and a tick at the mean, on the scale shared by the row."""
@@ -676,3 +669,9 @@ def _is_within(region: QRegion, places: Collection[QRectF]) -> bool:
     for place in places:
         inside += _scaled(place).toAlignedRect()
     return region.subtracted(inside).isEmpty()
+
+
+def _name_within(node: NodeInfo, metrics: QFontMetricsF, room: float) -> str:
+    """Return the longest name of a node that fits: its title, its short name, or its number."""
+    names = (short_title(node), short_name(node))
+    return next((name for name in names if metrics.horizontalAdvance(name) <= room), short_name(node)[-1:])

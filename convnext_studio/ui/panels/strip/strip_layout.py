@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QRectF
 
 from convnext_studio.model.nodes import NodeInfo
@@ -19,16 +19,14 @@ _NARROWEST_PX = 9.0
 _SMALLEST_SHARE = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class StripPart:
+class StripPart(Struct, frozen=True):
     """A node's place: where it is drawn and can be clicked."""
 
     node: NodeInfo
     rect: QRectF
 
 
-@dataclass(frozen=True, slots=True)
-class StagePlace:
+class StagePlace(Struct, frozen=True):
     """A stage: its box, the thumbnail and the lines of text in it, and its blocks.
 
     Attributes
@@ -49,8 +47,7 @@ class StagePlace:
     bars: tuple[QRectF, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkLayout:
+class NetworkLayout(Struct, frozen=True):
     """All places of the whole network; the head is a part only if it can be selected."""
 
     stem: StripPart
@@ -234,8 +231,7 @@ _ROOMY_PX = 70.0
 _LEAST_SHARE = 0.55
 
 
-@dataclass(frozen=True, slots=True)
-class RowLayout:
+class RowLayout(Struct, frozen=True):
     """All places inside a stage, a block or a downsampling layer.
 
     Attributes

@@ -1,9 +1,9 @@
 """Drawing what is measured on a view, and moving it with the mouse and the keys."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen, QPolygonF
 
@@ -25,8 +25,7 @@ _CORNERS: dict[Part, tuple[int, int]] = {"first": (0, 1), "second": (2, 3), "thi
 """Which numbers of the ends are the x and the y of a handle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grip:
+class Grip(Struct, frozen=True):
     """What the mouse holds: a part of a measurement, as it was when it was pressed, and where."""
 
     tool: Tool

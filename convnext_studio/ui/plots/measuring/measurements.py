@@ -5,10 +5,10 @@ may cover more than a pixel of the scene; a region counts such a unit by the par
 """
 
 import math
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
@@ -30,8 +30,7 @@ _LEAST_POINTS = 201  # So many that a plot of large units shows their edges upri
 _LEAST_COVER = 1e-9  # Less of a unit is the rounding of a corner on its edge.
 
 
-@dataclass(frozen=True, slots=True)
-class RegionNumbers:
+class RegionNumbers(Struct, frozen=True):
     """The numbers of a region.
 
     Attributes
@@ -57,8 +56,7 @@ class RegionNumbers:
     share: float | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LineProfile:
+class LineProfile(Struct, frozen=True, eq=False):
     """The values along a line, with their distances from its start in the scene; NaN outside the map."""
 
     distance: NDArray[np.float64]

@@ -4,11 +4,11 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QObject, QPointF, Qt, QUrl, Signal
 from PySide6.QtGui import (
@@ -49,8 +49,7 @@ ONE_VIEW = (
 """The formats that a view can be saved in."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ViewContents:
+class ViewContents(Struct, frozen=True, eq=False):
     """The contents of a view for files.
 
     Attributes

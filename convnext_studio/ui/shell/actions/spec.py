@@ -1,8 +1,9 @@
 """The specification of an action."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # The window imports the table of actions.
     from convnext_studio.ui.shell.window import StudioWindow
@@ -14,8 +15,7 @@ TWO_NETWORKS_KEYS = ("Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4")
 """The keys that show A, B, their difference, and both."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
+class ActionSpec(Struct, frozen=True):
     """A row of the table of actions.
 
     Attributes

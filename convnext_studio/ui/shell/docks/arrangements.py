@@ -1,15 +1,15 @@
 """The arrangements of panels that the View menu offers, for windows of every size."""
 
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 ArrangementName = Literal["inspect", "compare", "teach"]
 Row = tuple[tuple[str, ...], float]
 Columns = tuple[tuple[float, tuple[Row, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Variant(Struct, frozen=True, kw_only=True):
     """An arrangement for windows of at least a certain size.
 
     Attributes
@@ -33,8 +33,7 @@ class Variant:
         return tuple(name for _, rows in self.columns for names, _ in rows for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrangement:
+class Arrangement(Struct, frozen=True, kw_only=True):
     """An arrangement of panels.
 
     Attributes

@@ -45,7 +45,7 @@ class PanelDock(QDockWidget):
     help_asked = Signal()
     made = Signal(object)  # the panel
 
-    def __init__(self, name: str, title: str, make: Callable[[], QWidget], window: QMainWindow) -> None:
+    def __init__(self, name: str, title: str, make: Callable[[QWidget], QWidget], window: QMainWindow) -> None:
         super().__init__(title, window)
         self.setObjectName(f"dock_{name}")
         self._make = make
@@ -59,10 +59,12 @@ class PanelDock(QDockWidget):
     def panel(self) -> QWidget:
         """The panel, created on first access."""
         if self._panel is None:
-            self._panel = self._make()
+            area = _PanelArea(self)
+            self._panel = self._make(area.place)
             self._bar = _TitleBar(self)
             self.setTitleBarWidget(self._bar)
-            self.setWidget(_PanelArea(self._panel, self))
+            area.show_panel(self._panel)
+            self.setWidget(area)
             self.made.emit(self._panel)
         return self._panel
 
@@ -166,16 +168,29 @@ def needed(panel: QWidget, width_px: int) -> QSize:
 
 
 class _PanelArea(QScrollArea):
-    """A scroll area that shows all of a panel if there is room, and scrolls otherwise."""
+    """A scroll area that shows all of a panel if there is room, and scrolls otherwise.
 
-    def __init__(self, panel: QWidget, dock: PanelDock) -> None:
-        # Qt styles all of a panel anew whenever it gets another parent, so it gets one only once.
+    Attributes
+    ----------
+    place
+        The widget that the panel is to be made in. Qt styles all of a panel anew whenever it gets another
+        parent, so it is given its last one before it has any controls.
+    """
+
+    def __init__(self, dock: PanelDock) -> None:
         super().__init__(dock)
-        self._panel = panel
+        self._panel: QWidget | None = None
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.setSingleStep(_STEP_PX)
+        self.place = QWidget()
+        self.place.setAutoFillBackground(True)
+        self.setViewport(self.place)
+
+    def show_panel(self, panel: QWidget) -> None:
+        """Show a panel that was made in `place`."""
+        self._panel = panel
         # Not `setWidgetResizable`: it would scroll as soon as there is less room than the panel's size hint.
         self.setWidget(panel)
         self._fit()
@@ -186,7 +201,7 @@ class _PanelArea(QScrollArea):
 
     def sizeHint(self) -> QSize:
         """Return the size hint of the panel."""
-        return self._panel.sizeHint()
+        return super().sizeHint() if self._panel is None else self._panel.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the panel fill the viewport."""
@@ -200,8 +215,9 @@ class _PanelArea(QScrollArea):
         return super().eventFilter(watched, event)
 
     def _fit(self) -> None:
-        room = self.viewport().size()
-        self._panel.resize(room.expandedTo(needed(self._panel, room.width())))
+        if self._panel is not None:
+            room = self.place.size()
+            self._panel.resize(room.expandedTo(needed(self._panel, room.width())))
 
 
 class _TitleBar(QWidget):

@@ -1,10 +1,10 @@
 """Where the docks are, how large they are, and how the layout is saved with the place of the window."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from msgspec import Struct
 from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QMargins, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar, QToolBar, QWidget
 
@@ -328,13 +328,22 @@ class DockLayout(QObject):
 _Situation = tuple[float, tuple[int, ...]]  # Text size in points, and size of the window.
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """The layout with a text size, the variant that it was, and which panels were open."""
 
     state: QByteArray
     variant: Variant
     open_docks: frozenset[str]
+
+
+def close_aside(layout: DockLayout) -> bool:
+    """Hide the panel with the keyboard focus if it was opened beside the arrangement; return whether it was."""
+    focus = QApplication.focusWidget()
+    for name in set(ASIDES).difference(layout._variant.panels):
+        if focus is not None and layout.docks[name].isAncestorOf(focus):
+            layout.docks[name].close()
+            return True
+    return False
 
 
 def to_text(data: QByteArray) -> str:

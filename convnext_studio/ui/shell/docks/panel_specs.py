@@ -6,9 +6,9 @@ the panel names it in `arrangements`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from PySide6.QtWidgets import QWidget
 from shiboken6 import isValid
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:  # The window imports this table.
     from convnext_studio.ui.shell.window import StudioWindow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PanelSpec:
+class PanelSpec(Struct, frozen=True, kw_only=True):
     """A row of the table of panels.
 
     Attributes
@@ -37,7 +36,7 @@ class PanelSpec:
     title
         Title in the title bar and in the menus.
     make
-        Creates the panel, and connects its signals.
+        Creates the panel inside a widget, and connects its signals.
     is_aside
         Whether it is hidden at first, and imported and created only when it is first shown: creating all panels
         would delay the window by 150 ms, and most launches need none of these. Open asides share a tabbed
@@ -53,16 +52,16 @@ class PanelSpec:
 
     name: str
     title: str
-    make: Callable[["StudioWindow"], QWidget]
+    make: Callable[["StudioWindow", QWidget], QWidget]
     is_aside: bool = False
     is_wide: bool = False
     keeps_controls: bool = True
     opened_by: ActionSpec | None = None
 
 
-def _make_model(window: "StudioWindow") -> QWidget:
+def _make_model(window: "StudioWindow", place: QWidget) -> QWidget:
     controller = window.controller
-    panel = ModelPanel(window.state, window.bridge)
+    panel = ModelPanel(window.state, window.bridge, place)
     panel.source_chosen.connect(lambda source: controller.models.change(source=source))
     panel.device_chosen.connect(lambda device: controller.models.change(device=device))
     panel.stem_chosen.connect(controller.models.change_stem)
@@ -82,65 +81,65 @@ def _make_model(window: "StudioWindow") -> QWidget:
     return panel
 
 
-def _make_pictures(window: "StudioWindow") -> QWidget:
-    panel = PicturesPanel(window.state, window.bridge)
+def _make_pictures(window: "StudioWindow", place: QWidget) -> QWidget:
+    panel = PicturesPanel(window.state, window.bridge, place)
     panel.close_asked.connect(window.controller.close_picture)
     panel.pictures_closed.connect(window.controller.pictures.close_for_now)
     panel.found_broken.connect(window.controller.pictures.refuse)
     return panel
 
 
-def _make_picture(window: "StudioWindow") -> QWidget:
-    panel = PicturePanel(window.state, window.bridge)
+def _make_picture(window: "StudioWindow", place: QWidget) -> QWidget:
+    panel = PicturePanel(window.state, window.bridge, place)
     panel.retouch_bar.save_asked.connect(lambda: window.dialogs.save_changed_picture())
     return panel
 
 
-def _make_predictions(window: "StudioWindow") -> QWidget:
-    panel = PredictionsPanel(window.state, window.bridge)
+def _make_predictions(window: "StudioWindow", place: QWidget) -> QWidget:
+    panel = PredictionsPanel(window.state, window.bridge, place)
     panel.again_asked.connect(window.controller.predict)
     panel.names_given.connect(window.controller.models.name_classes)
     return panel
 
 
-def _make_attribution(window: "StudioWindow") -> QWidget:
-    panel = AttributionPanel(window.state, window.bridge)
+def _make_attribution(window: "StudioWindow", place: QWidget) -> QWidget:
+    panel = AttributionPanel(window.state, window.bridge, place)
     panel.evidence_asked.connect(lambda: window.dock_layout.show_panel("evidence"))
     panel.sheet_asked.connect(lambda: window.dock_layout.show_panel("contact_sheet"))
     panel.save_asked.connect(lambda: window.exports.open("map"))
     return panel
 
 
-def _make_activity(window: "StudioWindow") -> QWidget:
+def _make_activity(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
 
-    panel = ActivityPanel(window.activity_log, window.log_store, window.bridge)
+    panel = ActivityPanel(window.activity_log, window.log_store, window.bridge, place)
     panel.report_asked.connect(lambda: window.guide.choose_report())
     return panel
 
 
-def _make_build(window: "StudioWindow") -> QWidget:
+def _make_build(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.build.build_panel import BuildPanel
 
-    panel = BuildPanel(window.state, window.bridge)
+    panel = BuildPanel(window.state, window.bridge, place)
     panel.build_asked.connect(window.controller.models.build)
     return panel
 
 
-def _make_catalogue(window: "StudioWindow") -> QWidget:
+def _make_catalogue(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.catalogue.catalogue_panel import CataloguePanel
 
-    panel = CataloguePanel(window.state, window.bridge, window.controller.models.is_offline)
+    panel = CataloguePanel(window.state, window.bridge, window.controller.models.is_offline, place)
     panel.open_asked.connect(lambda name: window.controller.models.change(source=f"timm:{name}"))
     return panel
 
 
-def _make_field_lab(window: "StudioWindow") -> QWidget:
+def _make_field_lab(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.receptive_field_lab.lab_panel import ReceptiveFieldLab
 
     controller = window.controller
     lab = ReceptiveFieldLab(
-        window.state, window.bridge, controller.background, controller.models.is_offline, window.saving
+        window.state, window.bridge, controller.background, controller.models.is_offline, window.saving, place
     )
     lab.noticed.connect(window.messages.tell)
     lab.search_asked.connect(lambda text: window.panels.search_published(text))
@@ -148,69 +147,72 @@ def _make_field_lab(window: "StudioWindow") -> QWidget:
     return lab
 
 
-def _make_evidence(window: "StudioWindow") -> QWidget:
+def _make_evidence(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.evidence.evidence_panel import EvidencePanels
 
-    return EvidencePanels(window.state, window.bridge)
+    return EvidencePanels(window.state, window.bridge, place)
 
 
-def _make_contact_sheet(window: "StudioWindow") -> QWidget:
+def _make_contact_sheet(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.contact_sheet.contact_sheet_panel import ContactSheetPanel
 
-    panel = ContactSheetPanel(window.state, window.bridge)
+    panel = ContactSheetPanel(window.state, window.bridge, place)
     panel.save_asked.connect(lambda: window.exports.open("contact_sheet"))
     panel.large_asked.connect(lambda: window.dock_layout.show_panel("attribution"))
     return panel
 
 
-def _make_comparison(window: "StudioWindow") -> QWidget:
+def _make_comparison(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.comparison.comparison_panel import ComparisonPanels
 
     settings = window.settings
     panel = ComparisonPanels(
-        window.state, window.bridge, window.controller.second, lambda: settings.values.recent_models
+        window.state, window.bridge, window.controller.second, lambda: settings.values.recent_models, place
     )
     panel.search_asked.connect(lambda text: window.panels.search_published(text))
     return panel
 
 
-def _make_interventions(window: "StudioWindow") -> QWidget:
+def _make_interventions(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.interventions.interventions_panel import InterventionsPanels
 
-    return InterventionsPanels(window.state, window.bridge)
+    return InterventionsPanels(window.state, window.bridge, place)
 
 
-def _make_similarity(window: "StudioWindow") -> QWidget:
+def _make_similarity(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.similarity.similarity_panel import SimilarityPanel
 
-    panel = SimilarityPanel(window.state, window.bridge)
+    panel = SimilarityPanel(window.state, window.bridge, place)
     panel.labels_save_asked.connect(lambda: window.exports.open("parts"))
     return panel
 
 
-def _make_export(window: "StudioWindow") -> QWidget:
+def _make_export(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.export.export_panel import ExportPanel
 
     def views() -> list[MapView]:
         # The panel's lists change once more when the window is deleted.
         return window.findChildren(MapView) if isValid(window) else []
 
-    panel = ExportPanel(window.state, views, window.exports.items(), window.saving)
+    panel = ExportPanel(window.state, views, window.exports.items(), window.saving, place)
     panel.python_asked.connect(window.python.copy)
     return panel
 
 
-def _make_settings(window: "StudioWindow") -> QWidget:
+def _make_settings(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.settings.settings_panel import SettingsPanel
 
     controller, appearance, layout = window.controller, window.appearance, window.dock_layout
     background = controller.background
-    panel = SettingsPanel(window.state, window.settings, background, lambda name: layout.docks[name].panel)
+    panel = SettingsPanel(
+        window.state, window.settings, background, lambda name: layout.docks[name].panel, place
+    )
     panel.theme_chosen.connect(appearance.use_theme)
     panel.text_size_chosen.connect(appearance.use_text_size)
     panel.animation_chosen.connect(appearance.use_animation)
     panel.device_chosen.connect(lambda device: controller.models.change(device=device))
     panel.precision_chosen.connect(lambda precision: controller.models.change(precision=precision))
+    panel.kept_share_chosen.connect(controller.keep_within)
     panel.recent_cleared.connect(window.settings.clear_recent)
     panel.all_replaced.connect(window.use_settings)
     appearance.changed.connect(panel.show_values)
@@ -218,21 +220,21 @@ def _make_settings(window: "StudioWindow") -> QWidget:
     return panel
 
 
-def _make_figure(window: "StudioWindow") -> QWidget:
+def _make_figure(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.figure.figure_panel import FigurePanel
 
     background = window.controller.background
-    panel = FigurePanel(lambda: window.findChildren(MapView), background, window.saving)
+    panel = FigurePanel(lambda: window.findChildren(MapView), background, window.saving, place)
     panel.noticed.connect(window.messages.tell)
     return panel
 
 
-def _make_live(window: "StudioWindow") -> QWidget:
+def _make_live(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.live.live_panel import LivePanel
 
     live = window.live
     parts = live.parts
-    panel = LivePanel(parts.player, parts.sources, parts.recorder)
+    panel = LivePanel(parts.player, parts.sources, parts.recorder, place)
     panel.film_asked.connect(live.choose_film)
     panel.screen_asked.connect(live.open_screen)
     panel.folder_asked.connect(window.dialogs.toggle_watching)
@@ -243,16 +245,16 @@ def _make_live(window: "StudioWindow") -> QWidget:
     return panel
 
 
-def _make_number(window: "StudioWindow") -> QWidget:
+def _make_number(window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.number.number_panel import NumberPanel
 
-    return NumberPanel(window.state, window.bridge)
+    return NumberPanel(window.state, window.bridge, place)
 
 
-def _make_help(_window: "StudioWindow") -> QWidget:
+def _make_help(_window: "StudioWindow", place: QWidget) -> QWidget:
     from convnext_studio.ui.panels.help.help_panel import HelpPanel
 
-    return HelpPanel(HELP_PAGES)
+    return HelpPanel(HELP_PAGES, place)
 
 
 PANELS: tuple[PanelSpec, ...] = (
@@ -263,12 +265,12 @@ PANELS: tuple[PanelSpec, ...] = (
     PanelSpec(
         name="receptive_field",
         title="Receptive field",
-        make=lambda window: ReceptiveFieldPanel(window.state, window.bridge),
+        make=lambda window, place: ReceptiveFieldPanel(window.state, window.bridge, place),
     ),
     PanelSpec(
         name="feature_maps",
         title="Feature maps",
-        make=lambda window: FeatureMapsPanel(window.state, window.bridge),
+        make=lambda window, place: FeatureMapsPanel(window.state, window.bridge, place),
     ),
     PanelSpec(name="attribution", title="Attribution", make=_make_attribution),
     PanelSpec(

@@ -1,10 +1,10 @@
 """What the command palette finds: actions, panels and their options, classes, nodes, help pages and more."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
@@ -43,8 +43,7 @@ MOST_ITEMS = 60
 """Longer lists, such as all classes, are searched in their panel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A control of a panel, or one of the choices that it offers.
 
     Attributes
@@ -59,8 +58,7 @@ class Option:
     choose: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class PaletteEntry:
+class PaletteEntry(Struct, frozen=True):
     """An entry of the command palette.
 
     Attributes

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QMimeData, QUrl
 
-from convnext_studio.common.foreign_text import one_line
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
@@ -105,7 +105,8 @@ def _local_path(address: str) -> str | None:
         is_path = re.match(r"[a-z]:[\\/]", address, re.IGNORECASE)
         return address if is_path else url.toLocalFile() if url.isLocalFile() else None
     if address.startswith("/"):
-        return address
+        decoded = _decoded(address)
+        return decoded if not os.path.lexists(address) and os.path.lexists(decoded) else address
     if address[:5].lower() != "file:":
         return None
     named = address[5:]
@@ -114,7 +115,11 @@ def _local_path(address: str) -> str | None:
         if host.lower() not in ("", "localhost", "127.0.0.1", socket.gethostname().lower()):
             return None
         named = slash + rest
-    return os.fsdecode(unquote_to_bytes(os.fsencode(named))) if named.startswith("/") else None
+    return _decoded(named) if named.startswith("/") else None
+
+
+def _decoded(path: str) -> str:
+    return os.fsdecode(unquote_to_bytes(os.fsencode(path)))
 
 
 def describe_drop(mime: QMimeData) -> str:

@@ -1,10 +1,10 @@
 """Opens pictures: lists them first, even thousands of them, and decodes each when it is looked at."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct, field
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.samples import SAMPLE_PREFIX
@@ -32,8 +32,7 @@ MOST_DECODED = 64
 """So many pictures are decoded soon after they were opened, so that damaged ones are told together."""
 
 
-@dataclass(slots=True, eq=False)
-class Batch:
+class Batch(Struct, eq=False):
     """Pictures that were opened in one action.
 
     Attributes
@@ -60,8 +59,7 @@ class Batch:
         return Notice(PICTURES, message, hint, told, path=first.path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Closed:
+class _Closed(Struct, frozen=True):
     """Pictures that can be brought back.
 
     Attributes

@@ -1,14 +1,12 @@
 """What all views have in common: the point under the pointer, the part they show, and what one was asked."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.protocol.value_sums import AskedValue
 
 
-@dataclass(frozen=True, slots=True)
-class Viewport:
+class Viewport(Struct, frozen=True):
     """The part of a picture that a view shows.
 
     Attributes

@@ -1,8 +1,8 @@
 """The frames of a live source that panels still show or compute with; it needs no Qt."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.model.frame_keys import number_of
@@ -11,8 +11,7 @@ from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ShownFrame:
+class ShownFrame(Struct, frozen=True, kw_only=True, eq=False):
     """A frame of a live source that is to be the picture.
 
     Attributes

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.frame_keys import source_of
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed
@@ -27,9 +28,12 @@ class PictureList:
     def __init__(self, preview_bytes: int) -> None:
         self._all: tuple[ListedPicture, ...] = ()
         self._rows: dict[str, int] = {}
-        self._previews: ByteCache[ImageInfo] = ByteCache(
-            preview_bytes, lambda picture: picture.preview.nbytes + picture.thumbnail.nbytes
-        )
+        self._previews: ByteCache[ImageInfo] = ByteCache(preview_bytes, kept_bytes)
+
+    @property
+    def cache(self) -> ByteCache[ImageInfo]:
+        """The cache of the previews."""
+        return self._previews
 
     @property
     def all(self) -> tuple[ListedPicture, ...]:
@@ -128,6 +132,11 @@ class OpenPictures(QObject):
         self._chosen: ListedPicture | None = None
         self._shown: ImageInfo | None = None
         self.framings = PictureFramings()
+
+    @property
+    def cache(self) -> ByteCache[ImageInfo]:
+        """The cache of the previews."""
+        return self._pictures.cache
 
     @property
     def all(self) -> tuple[ListedPicture, ...]:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+
+from msgspec import Struct
 
 
 class Fit(IntEnum):
@@ -22,8 +23,7 @@ LONGEST_SCATTERED = 5
 """A longer word is not found in letters that merely occur in the same order: too many texts have them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A match of a query in a text.
 
     Attributes

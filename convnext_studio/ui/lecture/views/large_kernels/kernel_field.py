@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor
 
+from convnext_studio.common.foreign.limits import LARGEST_KERNEL
 from convnext_studio.common.geometry import Box, FieldGeometry
-from convnext_studio.common.limits import LARGEST_KERNEL
 from convnext_studio.lecture.setting import OneOf
 from convnext_studio.model.design_costs import kernel_figures
 from convnext_studio.render import format_percent

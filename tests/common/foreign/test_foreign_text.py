@@ -2,8 +2,8 @@
 
 import pytest
 
-from convnext_studio.common.foreign_text import LONGEST_MESSAGE, one_line, sentence, shortened
-from convnext_studio.common.limits import LONGEST_FOREIGN_TEXT
+from convnext_studio.common.foreign.foreign_text import LONGEST_MESSAGE, one_line, sentence, shortened
+from convnext_studio.common.foreign.limits import LONGEST_FOREIGN_TEXT
 
 
 @pytest.mark.parametrize(

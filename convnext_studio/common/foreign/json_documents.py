@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from convnext_studio.common.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
 
 Document = TypeVar("Document")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from convnext_studio.common.bounded_files import (
+from convnext_studio.common.foreign.bounded_files import (
     TooLargeError,
     bounded_archive,
     digest,
@@ -19,7 +19,7 @@ from convnext_studio.common.bounded_files import (
     read_beginning,
     read_bounded,
 )
-from convnext_studio.common.limits import LARGEST_DIRECTORY_BYTES
+from convnext_studio.common.foreign.limits import LARGEST_DIRECTORY_BYTES
 from tests.common.obstacles import OBSTACLES, growing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")

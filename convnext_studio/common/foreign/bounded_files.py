@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from convnext_studio.common.limits import LARGEST_DIRECTORY_BYTES
+from convnext_studio.common.foreign.limits import LARGEST_DIRECTORY_BYTES
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _BLOCK_BYTES = 1 << 20

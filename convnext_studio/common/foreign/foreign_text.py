@@ -6,7 +6,7 @@ They may contain line breaks, characters that turn the direction of what follows
 import re
 import unicodedata
 
-from convnext_studio.common.limits import LONGEST_FOREIGN_TEXT
+from convnext_studio.common.foreign.limits import LONGEST_FOREIGN_TEXT
 
 LONGEST_MESSAGE = 500
 _LEAST_QUOTED = 20

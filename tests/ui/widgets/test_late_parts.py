@@ -1,0 +1,28 @@
+"""Parts that are made after the window is painted."""
+
+from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from convnext_studio.ui.widgets.late_parts import LatePart, make_late_parts
+
+
+def test_a_part_is_made_once(qtbot: QtBot) -> None:
+    owner = QWidget()
+    qtbot.addWidget(owner)
+    part = LatePart(owner, lambda: QLabel("made", owner) and None)
+    assert not part.is_made
+    assert not owner.findChildren(QLabel)
+    for _ in range(2):
+        part.make()
+    assert part.is_made
+    assert [label.text() for label in owner.findChildren(QLabel)] == ["made"]
+
+
+def test_all_parts_inside_a_widget_are_made(qtbot: QtBot) -> None:
+    owner, made = QWidget(), []
+    qtbot.addWidget(owner)
+    inside = QWidget(owner)
+    for widget in (owner, inside):
+        LatePart(widget, lambda widget=widget: made.append(widget))
+    make_late_parts(owner)
+    assert set(made) == {owner, inside}
