@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QEnterEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
@@ -47,9 +48,9 @@ class Notice(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         # They may quote texts from files and from other programs, which can be of any length.
-        object.__setattr__(self, "message", sentence(self.message))
-        object.__setattr__(self, "hint", sentence(self.hint))
-        object.__setattr__(self, "details", tuple(map(sentence, self.details)))
+        force_setattr(self, "message", sentence(self.message))
+        force_setattr(self, "hint", sentence(self.hint))
+        force_setattr(self, "details", tuple(map(sentence, self.details)))
 
     @property
     def text(self) -> str:
