@@ -238,8 +238,6 @@ class StudioWindow(QMainWindow):
         for signal in (
             state.second.shown_changed,
             state.model_loaded,
-            state.picture_selected,
-            state.prediction_made,
             state.unit_selected,
             state.kept.pinned,
             controller.models.refused,
@@ -250,6 +248,8 @@ class StudioWindow(QMainWindow):
             self.live.changed,
         ):
             signal.connect(self._update_actions)
+        for signal in (state.picture_selected, state.prediction_made):  # With each frame, one can do the same.
+            signal.connect(lambda _changed: None if state.live.is_on else self._update_actions())
 
     # --------------------------------------------------------------------------------------------- panels
 

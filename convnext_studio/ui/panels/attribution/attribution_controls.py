@@ -27,6 +27,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
+from convnext_studio.ui.widgets.emptied_menu import empty_menu
 from convnext_studio.ui.widgets.popup import LatePart, PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
@@ -526,7 +527,7 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             button.setVisible(name in model.config.stages)
         self._offer_pins(model)
-        self._menu.clear()
+        empty_menu(self._menu)
         self._averaged = {}
         for stage in model.config.stages:
             self._offer(self._menu, stage, model, is_checked=stage in model.config.stages[-2:])
