@@ -9,8 +9,10 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, stoppable
 from convnext_studio.analysis.features import as_maps, seen_part, to_array
+from convnext_studio.analysis.inputs import checked_input
 from convnext_studio.analysis.tiling.tiled_passes import Plan, tiled_pass
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.model.labels import check_class
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.render.channel_order import ChannelNumbers
 
@@ -85,11 +87,12 @@ def contributions(
     Raises
     ------
     StudioError
-        If the model has no such node.
+        If the model has no such node or class, or takes no such input.
     Stopped
         If `should_stop` returned true.
     """
-    info, module = model.node(node), model.module_at(node)
+    info, module, tensor = model.node(node), model.module_at(node), checked_input(model, tensor)
+    check_class(target, model.config.num_classes)
     with stoppable(model.blocks, should_stop):
         with torch.enable_grad(), captured({node: module}, with_gradients=True) as outputs:
             logit = model.module(tensor)[0, target]

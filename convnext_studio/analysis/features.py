@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
+from convnext_studio.analysis.inputs import checked_input
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.loaded import LoadedModel
@@ -285,11 +286,11 @@ def feature_maps(
     Raises
     ------
     StudioError
-        If the model has no such node.
+        If the model has no such node, or takes no such input.
     Stopped
         If `should_stop` returned true.
     """
-    return to_array(node_output(model, tensor, node, precision, should_stop))
+    return to_array(node_output(model, checked_input(model, tensor), node, precision, should_stop))
 
 
 def node_output(

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, never, output_of, stoppable
 from convnext_studio.analysis.features import as_maps, to_array
+from convnext_studio.analysis.inputs import checked_input
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.model.loaded import LoadedModel
 
@@ -139,7 +141,17 @@ def effective_field(
     Raises
     ------
     StudioError
-        If the model has no such node.
+        If the model has no such node or unit, or takes no such input.
     """
-    window = input_window(model.node(node).field, y, x, (tensor.shape[2], tensor.shape[3]))
+    tensor = checked_input(model, tensor)
+    size = (tensor.shape[2], tensor.shape[3])
+    info = model.node(node, size)
+    if not info.has_positions:
+        raise StudioError(
+            f"{node} has no units at positions.", "Choose a stage, a block or an operation in one."
+        )
+    for what, number, count in zip(("channel", "row", "column"), (channel, y, x), info.shape, strict=True):
+        if not 0 <= number < count:
+            raise StudioError(f"{node} has no {what} {number}.", f"It has {count}, counted from 0.")
+    window = input_window(info.field, y, x, (tensor.shape[2], tensor.shape[3]))
     return UnitProbe(model, tensor, node, window=window).field(channel, y, x)

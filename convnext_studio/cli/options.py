@@ -1,7 +1,10 @@
 """Command-line options that several commands share."""
 
 import argparse
-from typing import TYPE_CHECKING
+import math
+import re
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import PictureView
@@ -9,10 +12,29 @@ from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from convnext_studio.protocol.models import LoadModel
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
 LARGEST_SEED = 2**31 - 1
+_LONGEST_TOLD = 60
+_LONGEST_COMPLAINT = 400
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints stay short, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end the program."""
+        if len(message) > _LONGEST_COMPLAINT:
+            half = _LONGEST_COMPLAINT // 2
+            message = f"{message[:half]} … {message[-half:]}"
+        super().error(message)
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Print help or a complaint; argparse would pass over it in silence if that is impossible."""
+        (file or sys.stderr).write(message)
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool = True) -> None:
@@ -46,8 +68,8 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
         metavar="PREFIX",
         help="network to open in a file that holds several, such as student.backbone, or head to use",
     )
-    stem.add_argument("--stem-stride", type=int, metavar="PX", help="stride of the first convolution")
-    stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
+    stem.add_argument("--stem-stride", type=integer, metavar="PX", help="stride of the first convolution")
+    stem.add_argument("--stem-padding", type=integer, metavar="PX", help="padding of the first convolution")
 
 
 def model_request(options: argparse.Namespace) -> "LoadModel":
@@ -107,6 +129,15 @@ def add_framing_options(parser: argparse.ArgumentParser) -> None:
         help="bands that are shown as red, green and blue, counted from 1, or one, in grey (default: 1,2,3)",
     )
     parser.add_argument(
+        "--fit-bands",
+        choices=("grey", "repeat"),
+        default="",
+        help=(
+            "what to do with pictures that have another number of bands than the network takes: average them "
+            "to grey, or repeat them (default: refuse them)"
+        ),
+    )
+    parser.add_argument(
         "--contrast",
         type=_percentiles,
         metavar="LOW,HIGH",
@@ -116,28 +147,34 @@ def add_framing_options(parser: argparse.ArgumentParser) -> None:
 
 def picture_view(options: argparse.Namespace) -> PictureView:
     """Return the view of files that the options ask for."""
-    return PictureView(frame=options.frame - 1, bands=options.bands, contrast=options.contrast)
+    return PictureView(
+        frame=options.frame - 1,
+        bands=options.bands,
+        contrast=options.contrast,
+        fitting=options.fit_bands,
+    )
 
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0.5,0.5,0.5") from None
+        return tuple(real(number) for number in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not numbers such as 0.5,0.5,0.5") from None
 
 
 def _bands(text: str) -> tuple[int, ...]:
-    bands = text.split(",")
-    if len(bands) not in (1, 3) or not all(band.isdecimal() and 1 <= int(band) <= LARGEST for band in bands):
-        raise argparse.ArgumentTypeError(f"{text!r} is not three bands such as 4,3,2, nor one")
-    return tuple(int(band) - 1 for band in bands)
+    bands = [whole(band) for band in text.split(",")]
+    chosen = tuple(band - 1 for band in bands if band is not None and 1 <= band <= LARGEST)
+    if len(bands) not in (1, 3) or len(chosen) != len(bands):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not three bands such as 4,3,2, nor one")
+    return chosen
 
 
 def _percentiles(text: str) -> tuple[float, float]:
     try:
-        low, high = (float(number) for number in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two percentiles such as 2,98") from None
+        low, high = (real(number) for number in text.split(","))
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not two percentiles such as 2,98") from None
     return low, high
 
 
@@ -150,13 +187,45 @@ def framing(options: argparse.Namespace) -> Framing:
 
 def positive(text: str) -> int:
     """Read a whole number from 1 to `LARGEST`."""
-    if not (text.isdecimal() and 1 <= int(text) <= LARGEST):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {LARGEST}")
-    return int(text)
+    return _within(text, 1, LARGEST)
 
 
 def seed(text: str) -> int:
     """Read the seed of a random number generator."""
-    if not text.isdecimal() or int(text) > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {LARGEST_SEED}")
-    return int(text)
+    return _within(text, 0, LARGEST_SEED)
+
+
+def _within(text: str, least: int, most: int) -> int:
+    number = whole(text)
+    if number is None or not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number from {least} to {most}")
+    return number
+
+
+def integer(text: str) -> int:
+    """Read a whole number of at most ten digits, which may be below 0."""
+    number = whole(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number of at most ten digits")
+    return number
+
+
+def real(text: str) -> float:
+    """Read a number that is finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number")
+    return number
+
+
+def whole(text: str) -> int | None:
+    """Return the whole number that a text is; None if it is none, or has more than ten digits."""
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,10}", text.strip()) else None
+
+
+def quoted(text: str) -> str:
+    """Return what was typed as it stands in a complaint, where an endless text is cut short."""
+    return repr(text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}…")

@@ -33,7 +33,15 @@ Output = Literal["logit", "probability", "difference"]
 Value = int | float | str
 
 FILLS = ("mean", "blur", "black")
-"""Fills for removed parts of a picture: the mean colour of the data set, the blurred picture, or black."""
+"""Fills for removed parts of a picture: what normalises to 0, which is the mean colour of the data set in most
+networks (see `mean_colour`), the blurred picture, or black."""
+
+
+def mean_colour(mean: tuple[float, ...]) -> str:
+    """Return in words the colour that normalises to 0, which is not the data set's mean in all networks."""
+    if all(abs(value - 0.5) < 1e-6 for value in mean):
+        return "mid-grey (the network's mean of 0.5)"
+    return "the mean colour of the data set" if any(mean) else "black (the network's mean of 0)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ All coordinates are continuous, and pixel *i* covers the interval [i, i + 1): th
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
@@ -122,6 +122,9 @@ class FieldGeometry:
     has_box
         Whether the fields of the units are boxes of one size. After attention in windows (Swin) they are not:
         they end at the borders of the windows, and `size_px` counts convolutions only.
+    layers
+        Kernel size, stride, and padding before and after a map, of the convolutions up to the node, of which
+        those with stride 1 in a row are taken together; None if one of them pads in another way.
     """
 
     size_px: int = 1
@@ -129,6 +132,7 @@ class FieldGeometry:
     first_centre_px: float = 0.5
     is_global: bool = False
     has_box: bool = True
+    layers: tuple[tuple[int, int, int, int], ...] | None = field(default=(), compare=False, repr=False)
 
     @property
     def is_box(self) -> bool:
@@ -150,14 +154,36 @@ class FieldGeometry:
         """Return the geometry after attention in windows."""
         return replace(self, has_box=False)
 
-    def after(self, kernel_size: int, stride: int = 1, padding: int = 0) -> "FieldGeometry":
-        """Return the geometry after one more convolution."""
+    def after(
+        self, kernel_size: int, stride: int = 1, padding: int = 0, padding_after: int | None = None
+    ) -> "FieldGeometry":
+        """Return the geometry after one more convolution, whose padding may be another one after a map."""
+        layer = kernel_size, stride, padding, padding if padding_after is None else padding_after
+        layers = None if self.layers is None else (*self.layers, layer)
+        if stride == 1 and self.layers and self.layers[-1][1] == 1:
+            layers = (*self.layers[:-1], _joined(self.layers[-1], layer))
         return replace(
             self,
             size_px=self.size_px + (kernel_size - 1) * self.stride_px,
             stride_px=self.stride_px * stride,
             first_centre_px=self.first_centre_px + ((kernel_size - 1) / 2 - padding) * self.stride_px,
+            layers=layers,
         )
+
+    def read_px(self, side_px: int) -> int:
+        """Return how many pixels of an input of that side are read by any unit, from the first one on.
+
+        Where strides do not divide the input, the last rows and columns are read by nothing.
+        """
+        if self.layers is None:
+            return side_px
+        sides = [side_px]
+        for kernel, stride, before, after in self.layers:
+            sides.append((sides[-1] + before + after - kernel) // stride + 1)
+        last = sides[-1] - 1
+        for (kernel, stride, before, _), side in zip(self.layers[::-1], sides[-2::-1], strict=True):
+            last = min(last * stride - before + kernel - 1, side - 1)
+        return last + 1 if min(sides) > 0 else side_px
 
     def of_boxes(self, side: int) -> "FieldGeometry":
         """Return the geometry of a map whose values each stand for `side` × `side` units, from unit 0 on."""
@@ -196,14 +222,15 @@ class FieldGeometry:
         Returns
         -------
         box
-            In input coordinates; an empty box at the border if the field lies entirely in the padding, and the
-            whole input if the field is not a box.
+            In input coordinates, without the pixels at the border that nothing reads; an empty box at the
+            border if the field lies entirely in the padding, and the whole input if the field is not a box.
         is_clipped
-            Whether the field of the convolutions extends beyond the input.
+            Whether the field of the convolutions extends beyond what is read of the input.
         """
         left, top, across, down = self.unit_box(y, x)
-        x0, x1 = (min(max(edge, 0.0), float(width)) for edge in (left, left + across))
-        y0, y1 = (min(max(edge, 0.0), float(height)) for edge in (top, top + down))
+        read_across, read_down = (float(self.read_px(side)) for side in (width, height))
+        x0, x1 = (min(max(edge, 0.0), read_across) for edge in (left, left + across))
+        y0, y1 = (min(max(edge, 0.0), read_down) for edge in (top, top + down))
         is_clipped = (x1 - x0, y1 - y0) != (across, down)
         if not self.is_box:
             return (0.0, 0.0, float(width), float(height)), is_clipped
@@ -220,3 +247,8 @@ class FieldGeometry:
         column = int((x - start) // self.stride_px)
         row = int((y - start) // self.stride_px)
         return (row, column) if 0 <= row < height and 0 <= column < width else None
+
+
+def _joined(first: tuple[int, int, int, int], then: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Return the layer that reads as two with stride 1 do, one after the other."""
+    return first[0] + then[0] - 1, 1, first[2] + then[2], first[3] + then[3]

@@ -176,13 +176,16 @@ def _plan(raster: Raster, name: str, contrast: tuple[float, float] | None) -> _P
     has_alpha = raster.alpha != "none"
     if raster.colours != "bands" and count > kept + has_alpha:
         notes.append(_others_note(kept + has_alpha, count))
+    alpha = raster.samples[..., kept] if has_alpha else None
+    if alpha is not None and float(alpha.min()) >= _full_alpha(alpha, raster.bits):
+        raster, alpha = replace(raster, alpha="none"), None  # Opaque everywhere: nothing is blended.
     values = range_of(raster, shown, name, contrast)
     profile = ColourProfile(raster.profile if raster.colours != "bands" else b"", kept)
     gamma = 0.0 if profile.is_used or is_srgb_gamma(raster.gamma) else raster.gamma
     return _Plan(
         raster=raster,
         shown=shown,
-        alpha=raster.samples[..., kept] if has_alpha else None,
+        alpha=alpha,
         values=values,
         profile=profile,
         gamma=gamma,
@@ -292,13 +295,15 @@ def _alpha(plan: _Plan, rows: slice) -> NDArray[np.float64] | None:
     if plan.alpha is None:
         return None
     values = plan.alpha[rows].astype(np.float64)
-    if plan.alpha.dtype == np.bool_:
-        return values
-    if is_whole(plan.alpha.dtype):
-        own = plan.raster.bits
-        top = 2.0**own - 1 if own else float(np.iinfo(plan.alpha.dtype).max)
-        if plan.alpha.max() > top:
-            top = float(np.iinfo(plan.alpha.dtype).max)
-    else:
-        top = max(1.0, float(plan.alpha.max()))
-    return np.clip(values / top, 0, 1)
+    return np.clip(values / _full_alpha(plan.alpha, plan.raster.bits), 0, 1)
+
+
+def _full_alpha(alpha: NDArray[Any], bits: int) -> float:
+    """Return the value of alpha that stands for opaque."""
+    if alpha.dtype == np.bool_:
+        return 1.0
+    if not is_whole(alpha.dtype):
+        return max(1.0, float(alpha.max()))
+    highest = float(np.iinfo(alpha.dtype).max)
+    stated = 2.0**bits - 1 if bits else highest
+    return highest if alpha.max() > stated else stated

@@ -17,11 +17,12 @@ from PIL import Image, UnidentifiedImageError
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import open_regular
 from convnext_studio.common.foreign.foreign_text import one_line
+from convnext_studio.common.foreign.plain_reasons import is_variant, plain_reason
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
-from convnext_studio.decoding.raster import MAX_PIXELS, Raster, damaged, no_such_frame, too_large
+from convnext_studio.decoding.raster import MAX_PIXELS, Raster, damaged, no_such_frame, too_large, variant
 
 __all__ = [
     "MAX_PIXELS",
@@ -49,7 +50,6 @@ _READERS: dict[Kind, str] = {
 }
 _HAVE_FRAMES: tuple[Kind, ...] = ("tiff", "png", "heif", "dicom", "array", "film", "other")
 _CAN_BE_REDUCED: tuple[Kind, ...] = ("jpeg", "other")
-_LONGEST_REASON = 120
 PREVIEW_PX = 2048
 
 
@@ -293,10 +293,6 @@ def in_plain_words(name: str, stream: BinaryIO) -> Iterator[None]:
     except MemoryError:
         raise StudioError(f"“{name}” needs too much memory to decode.", "Reduce it first.") from None
     except Exception as error:  # Decoders raise exceptions of every kind for damaged files.
-        raise damaged(name, _words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    """Return the message of a decoder, which may contain anything from the file."""
-    said = "".join(char for char in str(error)[:_LONGEST_REASON] if char.isprintable())
-    return said or type(error).__name__
+        if is_variant(error):
+            raise variant(name) from error
+        raise damaged(name, plain_reason(error)) from error

@@ -88,6 +88,24 @@ _OTHER_PICTURES: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x97JB2", "a JBIG2 picture", ""),
     (rb"\xd7\xcd\xc6\x9a", "a Windows metafile", ""),
 )
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (rb"GIF8[79]a", "a GIF picture"),
+    (rb"RIFF....WEBP", "a WebP picture"),
+    (rb"....ftypavi[fs]", "an AVIF picture"),
+    (rb"\x00\x00\x01\x00[\x01-\x20]\x00", "an icon"),
+    (rb"P[1-7f][\s#]", "a picture of Netpbm (PBM, PGM, PPM)"),
+)
+"""How the pictures begin that Pillow recognises, and does not any more where the next bytes are damaged."""
+_TITLES: dict[Kind, str] = {
+    "tiff": "a TIFF picture",
+    "png": "a PNG picture",
+    "jpeg": "a JPEG picture",
+    "jpeg2000": "a JPEG 2000 picture",
+    "bmp": "a BMP picture",
+    "heif": "a HEIC picture",
+    "dicom": "a DICOM file",
+    "array": "an array of numpy",
+}
 
 
 def kind_of(head: bytes) -> Kind:
@@ -125,6 +143,14 @@ def _kind_of_boxes(head: bytes) -> Kind:
 
 def stranger(head: bytes, name: str) -> StudioError:
     """Return the error for what no decoder knows; it names the kind of file if that can be seen."""
+    known = _TITLES.get(kind_of(head)) or next(
+        (title for pattern, title in _BEGINNINGS if re.match(pattern, head, re.DOTALL)), ""
+    )
+    if known:
+        return StudioError(
+            f"“{name}” begins as {known}, but is damaged after that, or of a rare variant.",
+            "Copy or download it again, or save it as PNG with another program.",
+        )
     for pattern, kind, hint in _NO_PICTURES:
         if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
             return StudioError(f"“{name}” is {kind}, not a picture.", hint)

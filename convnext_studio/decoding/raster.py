@@ -114,6 +114,14 @@ def damaged(name: str, why: str) -> StudioError:
     return StudioError(f"“{name}” is damaged and cannot be decoded ({why}).", "Copy or download it again.")
 
 
+def variant(name: str) -> StudioError:
+    """Return the error for a file that may be sound, but of a sort that its decoder does not know."""
+    return StudioError(
+        f"“{name}” is of a variant of its format that cannot be opened.",
+        "Save it as PNG or as a plain TIFF with another program.",
+    )
+
+
 def incomplete(name: str) -> StudioError:
     """Return the error for a file that lacks a part of its pixels."""
     return damaged(name, "it ends before its last pixels")

@@ -119,7 +119,7 @@ def _whole(high: float, declared: int, width: int) -> tuple[float, float, str]:
     for bits in _USUAL_BITS:
         if 0 < high < 2**bits and bits < width:
             top = 2**bits - 1
-            said = f"Values up to {high:,.0f} in {width} bits taken for {bits}-bit values"
+            said = f"Values up to {high:,.0f} taken for {bits}-bit values"
             return 0.0, float(top), f"{said}: 0 to {top:,} rescaled to 0 to 255."
     top = 2**width - 1
     return 0.0, float(top), f"{width}-bit values 0 to {top:,} rescaled to 0 to 255."

@@ -21,6 +21,8 @@ from convnext_studio.common.files import expand_home
 from convnext_studio.common.foreign.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.foreign.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
 from convnext_studio.common.foreign.npy_headers import read_npy_header
+from convnext_studio.common.foreign.plain_reasons import plain_reason
+from convnext_studio.common.foreign.strict_json import parse_json
 
 FORMAT = 1
 SUFFIXES = (".npy", ".npz")
@@ -116,9 +118,11 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
             with archive.open("field.npy") as member:
                 field_map = _field(bounded_array(member, name), name)
             return SavedField(field_map, _about(archive) if "about.npy" in members else {})
+    except (StudioError, MemoryError):
+        raise
     except _DAMAGES as error:
         raise StudioError(
-            f"“{name}” is not a receptive field that can be opened ({_first_line(error)}).", _READABLE
+            f"“{name}” is not a receptive field that can be opened ({plain_reason(error)}).", _READABLE
         ) from error
 
 
@@ -154,7 +158,7 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
     about = archived_json(archive)
     if about.get("format") != FORMAT:
-        raise ValueError("it was written by a newer version of this program")
+        raise _strange("it was written by a newer version of this program")
     return about
 
 
@@ -167,11 +171,11 @@ def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
         if shape or dtype.kind != "U":
             raise ValueError("its metadata are no text")
         text = member.read(dtype.itemsize).decode("utf-32-be" if dtype.byteorder == ">" else "utf-32-le")
-    about = json.loads(text.rstrip("\0"))
+    about = parse_json(text.rstrip("\0"))
     if not isinstance(about, dict):
         raise ValueError("its metadata cannot be read")
     return about
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _strange(why: str) -> StudioError:
+    return StudioError(f"This is not a receptive field that can be opened: {why}.", _READABLE)

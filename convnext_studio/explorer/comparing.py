@@ -26,7 +26,7 @@ from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.explorer.explored_picture import Class, Picture
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
 from convnext_studio.explorer.tables import html_table
-from convnext_studio.model.labels import find_class
+from convnext_studio.model.labels import class_given
 from convnext_studio.protocol.comparison import (
     USUAL_BATCH,
     CompareNodes,
@@ -238,10 +238,8 @@ class Comparison:
             )
         notes: list[str] = []
         matched = tuple(self._node_of_b(name, other, notes) for name, other in zip(nodes, chosen, strict=True))
-        index = (
-            picture.predictions.result.top(1)[0] if target is None else find_class(str(target), self.a.labels)
-        )
-        other = None if against is None else find_class(str(against), self.a.labels)
+        index = picture.predictions.result.top(1)[0] if target is None else class_given(target, self.a.labels)
+        other = None if against is None else class_given(against, self.a.labels)
         pair = Pair(self.a, self.b)
         in_b = pair.class_of(index), pair.class_of(other)
         a = picture.attribution(method, nodes, target=index, against=other, output=output, **parameters)

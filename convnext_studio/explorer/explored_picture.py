@@ -17,7 +17,7 @@ from convnext_studio.explorer.framed_picture import FramedPicture
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
-from convnext_studio.model.labels import find_class
+from convnext_studio.model.labels import class_given
 from convnext_studio.protocol.attributions import (
     AVERAGE,
     RANDOM_ORDERS,
@@ -347,7 +347,7 @@ class Picture(FramedPicture):
         return NormMap(self._model, self.info, cast(NormsResult, self._dispatcher.run(asked)))
 
     def _class(self, given: Value | None) -> int | None:
-        return None if given is None else find_class(str(given), self._model.labels)
+        return None if given is None else class_given(given, self._model.labels)
 
     def _prediction(self, target: int | None = None) -> Prediction:
         return cast(Prediction, self._dispatcher.run(Predict(image=self.key, target=target)))

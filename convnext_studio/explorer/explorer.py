@@ -15,7 +15,8 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
 from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
-from convnext_studio.explorer.framed_picture import PictureSource, picture_info
+from convnext_studio.explorer.framed_picture import picture_info
+from convnext_studio.explorer.picture_sources import PictureSource
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig
@@ -248,7 +249,9 @@ class Explorer:
         Parameters
         ----------
         picture
-            A file, ``sample:NAME``, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) uint8.
+            A file, ``sample:NAME``, the bytes of a file, an opened file, a Pillow image, or an array, tensor or
+            nested lists of numbers: (H, W), (H, W, bands) or (bands, H, W). Numbers of 8 bits are taken as they
+            are; the range of others is told in the picture's notes.
         name
             The name in figures; by default the name of the file.
         framing, input_px, box

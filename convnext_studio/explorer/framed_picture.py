@@ -1,23 +1,18 @@
 """An opened picture, and what the network is shown of it."""
 
 from io import BytesIO
-from pathlib import Path
 from typing import Self, cast
 
-import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers
+from convnext_studio.explorer.picture_sources import PictureSource, opening
 from convnext_studio.model.framing import FRAMING_KINDS, Framing, FramingKind, PictureBox, framed, framing_of
 from convnext_studio.protocol.models import ModelInfo
-from convnext_studio.protocol.pictures import ImageInfo, OpenImage, PictureFailure, ShowPicture
-
-PictureSource = str | Path | Image.Image | NDArray[np.uint8]
-_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+from convnext_studio.protocol.pictures import ImageInfo, PictureFailure, ShowPicture
 
 
 class FramedPicture:
@@ -83,22 +78,10 @@ class FramedPicture:
 
 def picture_info(dispatcher: Answers, picture: PictureSource, name: str, view: PictureView) -> ImageInfo:
     """Open a picture in the engine, and return what is known of it; see `Explorer.open`."""
-    if isinstance(picture, str | Path):
-        request = OpenImage(path=str(picture), name=name)
-    else:
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-        request = OpenImage(data=_encoded(image), name=name or "picture")
-    info = cast(ImageInfo, dispatcher.run(request))
+    info = cast(ImageInfo, dispatcher.run(opening(picture, name)))
     if view == WHOLE:
         return info
     answer = dispatcher.run(ShowPicture(image=info.key, view=view))
     if isinstance(answer, PictureFailure):
         raise StudioError(answer.message, answer.hint)
     return cast(ImageInfo, answer)
-
-
-def _encoded(image: Image.Image) -> bytes:
-    """Encode an image as PNG, which is lossless."""
-    buffer = BytesIO()
-    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(buffer, "PNG")
-    return buffer.getvalue()

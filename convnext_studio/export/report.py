@@ -8,7 +8,7 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
 from convnext_studio import __version__
-from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.attribution_methods import mean_colour, method_named
 from convnext_studio.erf import side_text
 from convnext_studio.export.drawing.figure_page import RANDOM_WEIGHTS, Figure
 from convnext_studio.export.export_contents import (
@@ -135,9 +135,10 @@ def _why(
     top = f"{100 * result.top_share:g} %"
     head = ("Order of", "Insertion area", "Deletion area", f"Top {top} kept", f"Top {top} removed")
     table = _table(head, rows, numbers=(1, 2, 3, 4))
+    fill = "the blurred picture" if result.fill == "blur" else mean_colour(contents.model.mean)
     how = (
         f"<p>Areas under the probability of the class over {result.steps} steps (Petsiuk et al. 2018), "
-        f"filled with the {'blurred picture' if result.fill == 'blur' else 'mean colour'}; "
+        f"filled with the {fill}; "
         f"the whole picture has {format_percent(result.probability, 2)}.</p>"
     )
     verdict = " ".join((result.verdict_text("insertion"), result.verdict_text("deletion")))
@@ -166,7 +167,8 @@ def _picture(contents: ExportContents) -> str:
     x, y, width, height = geometry.seen_box
     shown = framing_of(image.key).text or FRAMING_TITLES["trained"]
     left, top, right, bottom = geometry.padding
-    padding = f"{left} px left, {top} px above, {right} px right, {bottom} px below, in the mean colour"
+    colour = mean_colour(contents.model.mean)
+    padding = f"{left} px left, {top} px above, {right} px right, {bottom} px below, in {colour}"
     rows = [
         ("Name", image.name),
         ("Size", _pixels(image.size)),

@@ -47,6 +47,9 @@ _IN_DOWNSAMPLING = {"norm": "0", "conv": "1"}
 _IN_BLOCK = {"gamma": "drop_path"}
 
 
+SINGLE_OUTPUT = "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
     """A network with everything that is known about it: a ConvNeXt, or a network of another family.
@@ -92,6 +95,15 @@ class LoadedModel:
     other_parts: tuple[str, ...] = ()
     has_classes: bool = True
     is_multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        # Here, because networks are made in many ways. All that reads the means expects one for each channel.
+        fitted = self.preprocessing.for_channels(self.config.in_chans)
+        object.__setattr__(self, "preprocessing", fitted)
+        if self.has_classes and self.config.num_classes == 1:
+            object.__setattr__(self, "is_multi_label", True)
+            if SINGLE_OUTPUT not in self.notes:
+                object.__setattr__(self, "notes", (*self.notes, SINGLE_OUTPUT))
 
     @property
     def config(self) -> Architecture:
@@ -196,9 +208,19 @@ class LoadedModel:
     def preprocess(self, picture: Image.Image | NDArray[np.float32]) -> Tensor:
         """Return a picture as normalised input (1, 3, H, W), float32 on the model's device.
 
-        Values from 0 to 1, (h, w, 1 or 3), are as good as a picture.
+        Values from 0 to 1, (h, w, 1 or 3) or as many bands as the network takes, are as good as a picture.
+
+        Raises
+        ------
+        StudioError
+            If the picture has another number of bands than the network takes.
         """
         array, _ = self.preprocessing(picture)
+        if len(array) != self.config.in_chans:
+            raise StudioError(
+                f"The network takes {self.config.in_chans} bands, and the picture has {len(array)}.",
+                "Give an array of values from 0 to 1, (h, w, bands).",
+            )
         return self.to_tensor(array)
 
     def probabilities(self, logits: Tensor) -> Tensor:

@@ -231,7 +231,8 @@ def _downsampling(config: ConvNeXtConfig, stage: int, before: NodeInfo) -> list[
         size, field = _convolved(before.shape[1:], 2, 2, 0), before.field.after(2, 2)
     else:
         size, dilation = before.shape[1:], config.dilation_between(stage)
-        field = before.field.after(dilation + 1, padding=same_padding(2, dilation)[0])
+        start, end = same_padding(2, dilation)
+        field = before.field.after(dilation + 1, 1, start, end)
     name = f"stage{stage + 1}.downsample"
     norm = _operation(
         f"{name}.norm", before.name, before.shape, _norm(config, dim_before), before.field, "NCHW"

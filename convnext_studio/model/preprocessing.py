@@ -6,11 +6,13 @@ scale to [0, 1], normalise), so that predictions equal theirs.
 
 import math
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.framing import Framing, Grid, framed_geometry
 
@@ -19,6 +21,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 # Above this, only the neighbourhood of the crop is resized: a 20000 x 30 picture would become 43 megapixels.
 MAX_RESIZED_PIXELS = 16_000_000
+
+_SMALLEST_STD, _LARGEST_NUMBER = 1e-6, 1e6
+"""Beyond these, the input would not be finite in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,40 @@ class Preprocessing:
     resized_px: tuple[int, ...] = ()
     floors_corner: bool = False
     resizes_floats: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = (*self.mean, *self.std, self.crop_fraction)
+        if not all(abs(number) <= _LARGEST_NUMBER for number in numbers):  # Also refuses what is no number.
+            raise StudioError("The mean, standard deviation or crop of the preprocessing is no usual number.")
+        if len(self.mean) != len(self.std) or not all(std >= _SMALLEST_STD for std in self.std):
+            raise StudioError("The mean and standard deviation of the preprocessing do not fit each other.")
+
+    def fits(self, channels: int) -> bool:
+        """Return whether there are means for a network of so many channels; see `for_channels`."""
+        return len(self.mean) in (1, len(IMAGENET_MEAN), channels)
+
+    def for_channels(self, channels: int) -> "Preprocessing":
+        """Return the preprocessing with means for a network of so many channels.
+
+        One mean is that of all channels. Three, of colours, are averaged for one channel, and are taken again
+        from the first one on for more than three.
+
+        Raises
+        ------
+        StudioError
+            If there is another number of them.
+        """
+        if not self.fits(channels):
+            raise StudioError(
+                f"The preprocessing has {len(self.mean)} means, but the network takes "
+                f"{channels} {'channel' if channels == 1 else 'channels'}."
+            )
+        if len(self.mean) == channels:
+            return self
+        if channels == 1:
+            return replace(self, mean=(_average(self.mean),), std=(_average(self.std),))
+        mean, std = (tuple(islice(cycle(each), channels)) for each in (self.mean, self.std))
+        return replace(self, mean=mean, std=std)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -226,6 +265,10 @@ class Preprocessing:
         if within.shape[2] > 1 and within.shape[2] != len(self.mean):
             return np.asarray(within, np.float32)
         return np.broadcast_to(within, (*cut.shape[:2], len(self.mean)))
+
+
+def _average(numbers: tuple[float, ...]) -> float:
+    return sum(numbers) / len(numbers)
 
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)

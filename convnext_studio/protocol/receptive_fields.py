@@ -157,6 +157,8 @@ class FieldView(Answer, frozen=True, kw_only=True):
         (H, W) float64 on the input's pixels, not normalised.
     protocol
         The protocol of the measurement (`replknet` is assumed for a file that does not name one).
+    is_protocol_told
+        Whether that is the protocol that it was measured by, and not only the one that its squares follow.
     protocol_text
         One sentence that says exactly what was measured; to be printed on every figure and export.
     squares
@@ -186,6 +188,7 @@ class FieldView(Answer, frozen=True, kw_only=True):
     gaussian: GaussianFit | None = None
     notes: tuple[str, ...] = ()
     title: str = ""
+    is_protocol_told: bool = True
 
 
 class ReceptiveFieldResult(FieldView, frozen=True, kw_only=True):

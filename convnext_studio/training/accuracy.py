@@ -15,7 +15,7 @@ from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.model.convnext import ConvNeXt
 from convnext_studio.model.nodes import check_input_px
 from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
-from convnext_studio.training.picture_dataset import Listing, list_pictures
+from convnext_studio.training.picture_dataset import Listing, check_takes_colours, list_pictures
 
 BATCH_SIZE = 64
 Z_95 = 1.959963984540054
@@ -173,6 +173,7 @@ def _count(
     advance: Callable[[int, int], None],
 ) -> tuple[NDArray[np.int64], tuple[Path, ...]]:
     """Return the confusion matrix, and the pictures that could not be read."""
+    check_takes_colours(file.config.in_chans)
     module = ConvNeXt.from_config(file.config).to(device).eval()
     module.load_state_dict(file.state_dict)
     confusion = np.zeros((len(file.labels), len(file.labels)), np.int64)

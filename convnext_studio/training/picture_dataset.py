@@ -78,6 +78,15 @@ class Pictures:
         return replace(self, pixels=smaller)
 
 
+def check_takes_colours(channels: int) -> None:
+    """Raise a StudioError if a network takes neither colours nor grey, which is all that is read here."""
+    if channels not in (1, 3):
+        raise StudioError(
+            f"The network takes {channels} bands, and pictures are read in colours or grey here.",
+            "Give a network of 3 channels or 1.",
+        )
+
+
 def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing:
     """List the pictures below `folder/<class>/`, recognised by suffix, class by class and sorted by path.
 

@@ -11,7 +11,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
 from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.model.loaded import LoadedModel, load
-from convnext_studio.training.picture_dataset import list_pictures
+from convnext_studio.training.picture_dataset import check_takes_colours, list_pictures
 from convnext_studio.training.soft_targets import SoftTargets
 from convnext_studio.training.taught import names_below, words
 
@@ -59,6 +59,7 @@ def ask_teacher(
         raise StudioError(
             f"{model.title} has random weights, so it cannot be a teacher.", "Give a trained model."
         )
+    check_takes_colours(model.config.in_chans)
     names = words(listing.classes)
     columns = [_column(model, name) for name in names]
     model = model.to(resolve_device(device))

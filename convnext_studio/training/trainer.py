@@ -17,6 +17,7 @@ from convnext_studio.common.files import checked_ending
 from convnext_studio.engine.server.hardware.devices import resolve_device
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.weights.checkpoint import SUFFIX, StudioFile, write_studio_file
+from convnext_studio.render.numbers import pluralize
 from convnext_studio.training.augment import augment, cutmix, mixup, sample_boxes, smoothed_targets
 from convnext_studio.training.events import Asking, Decoding, EpochDone, Report, Skipped, StepDone
 from convnext_studio.training.picture_dataset import Pictures, decode_pictures, list_pictures, split_holdout
@@ -112,9 +113,10 @@ def train(
     elif init:
         start_from(state.module, labels, init)
     taught_by = targets.teacher if targets else None
-    file = _described(plan, labels, state, len(pictures), taught_by)
+    learnt, held = (len(part) for part in split_holdout(pictures.targets, plan.holdout, plan.seed))
+    file = _described(plan, labels, state, (learnt, held), taught_by)
     for _ in run_epochs(plan, pictures, state, report):
-        file = _described(plan, labels, state, len(pictures), taught_by)
+        file = _described(plan, labels, state, (learnt, held), taught_by)
         write_studio_file(out, file)
         write_checkpoint(checkpoint_path, plan, labels, len(pictures), state, lesson)
     checkpoint_path.unlink(missing_ok=True)
@@ -177,7 +179,9 @@ def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, rep
             cached, cached_px = pictures.resized(round(OVERSAMPLING * size_px)), size_px
         started = time.perf_counter()
         loss = _run_epoch(plan, cached, learn, size_px, state, report)
-        speed = len(learn) / (time.perf_counter() - started)
+        # An epoch leaves out what does not fill its last batch.
+        seen = min(len(learn), _steps(plan, learn) * plan.batch_size)
+        speed = seen / (time.perf_counter() - started)
         state.epoch += 1
         accuracies = [
             _accuracy(module, held_out, plan.input_px) if len(held) else None
@@ -187,6 +191,11 @@ def run_epochs(plan: TrainingPlan, pictures: Pictures, state: TrainingState, rep
         yield state.epoch
 
 
+def _steps(plan: TrainingPlan, learn: Tensor) -> int:
+    """Return the number of batches in an epoch: full ones, or a single one of fewer pictures."""
+    return max(1, len(learn) // plan.batch_size)
+
+
 def _run_epoch(
     plan: TrainingPlan, pictures: Pictures, learn: Tensor, size_px: int, state: TrainingState, report: Report
 ) -> float:
@@ -194,7 +203,7 @@ def _run_epoch(
     device = next(state.module.parameters()).device
     generator = Generator().manual_seed(plan.seed * 1_000_003 + state.epoch)
     order = learn[torch.randperm(len(learn), generator=generator)]
-    steps = max(1, len(order) // plan.batch_size)
+    steps = _steps(plan, learn)
     total = torch.zeros((), device=device)
     state.module.train()
     with torch.random.fork_rng():
@@ -278,8 +287,14 @@ def _normalise(batch: Tensor) -> Tensor:
 
 
 def _described(
-    plan: TrainingPlan, labels: tuple[str, ...], state: TrainingState, pictures: int, teacher: str | None
+    plan: TrainingPlan,
+    labels: tuple[str, ...],
+    state: TrainingState,
+    counts: tuple[int, int],
+    teacher: str | None,
 ) -> StudioFile:
+    """Return the file of the weights; the counts are of the pictures to learn from and of those held out."""
+    learnt, held = counts
     taught_by = {} if teacher is None else {"teacher": teacher or "a file of soft targets"}
     return StudioFile(
         config=plan.config,
@@ -287,7 +302,7 @@ def _described(
         preprocessing=Preprocessing(input_px=plan.input_px, crop_fraction=1.0, interpolation="bilinear"),
         title=f"ConvNeXt, {len(labels)} classes",
         provenance={
-            "trained on": f"{pictures} pictures",
+            "trained on": f"{pluralize(learnt, 'picture')}" + (f"; {held} more were held out" if held else ""),
             **taught_by,
             "epochs": f"{state.epoch} of {plan.epochs}",
             "plan": ", ".join(f"{name} {value}" for name, value in plan.to_dict().items() if name != "config"),

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convnext_studio.analysis.capture import captured
 from convnext_studio.common.geometry import CropGeometry, FieldGeometry
 from convnext_studio.model.nodes import node_table
 from tests.networks import small_model
@@ -21,6 +22,36 @@ def test_tutorial_stem_lies_half_a_pixel_off() -> None:
     field = FieldGeometry().after(4, 1, 1)
     assert field.first_centre_px == 1.0  # Taps at -1, 0, 1, 2: the middle of [-1, 3).
     assert field.map_box(223, 223) == (0.5, 0.5, 223, 223)
+
+
+@pytest.mark.parametrize(
+    ("changes", "side"),
+    [
+        *(({}, side) for side in (64, 65, 101, 129)),
+        ({"stem_stride": 1, "stem_padding": 1}, 65),
+        ({"kernel_size": 1}, 101),
+        ({"downsample": "block"}, 65),
+        ({"output_stride": 8}, 101),
+    ],
+)
+def test_a_units_box_ends_where_the_gradient_does(changes: dict[str, int], side: int) -> None:
+    """Where strides do not divide the input, its last rows and columns are read by nothing."""
+    model = small_model(**changes)
+    model.module.double()
+    names = ["stem", "stage1", "stage2", "stage4"]
+    nodes = {node.name: node for node in node_table(model.config, side)}
+    x = torch.randn(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    with captured({name: model.module_at(name) for name in names}, with_gradients=True) as outputs:
+        model.module(x)
+    for name in names:
+        rows, columns = nodes[name].shape[1:]
+        for row, column in {(rows - 1, columns - 1), (rows - 1, 0), (rows // 2, max(columns - 2, 0))}:
+            signal = outputs[name][0, :, row, column].square().sum()
+            (gradient,) = torch.autograd.grad(signal, x, retain_graph=True)
+            seen = gradient[0].abs().sum(0) > 0
+            ys, xs = (seen.any(dim).nonzero().ravel() for dim in (1, 0))
+            support = (int(xs[0]), int(ys[0]), int(xs[-1] - xs[0]) + 1, int(ys[-1] - ys[0]) + 1)
+            assert nodes[name].field.box_in_input(row, column, side, side)[0] == support
 
 
 @pytest.mark.parametrize(

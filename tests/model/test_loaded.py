@@ -1,11 +1,12 @@
 """Models are loaded by name and from files, and nodes and classes are found by name."""
 
+import numpy as np
 import pytest
 import torch
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.labels import find_class
+from convnext_studio.model.labels import class_given, find_class, said_of_digits
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.checkpoint import StudioFile, write_studio_file
 from tests.networks import random_input, small_model
@@ -87,6 +88,31 @@ def test_every_node_has_its_module() -> None:
     assert model.module_at("stage2.downsample.conv") is model.module.downsample_layers[1][1]
     with pytest.raises(StudioError, match="no node “stage5”"):
         model.module_at("stage5")
+
+
+def test_a_name_of_digits_goes_before_a_number() -> None:
+    labels = ("0", "1", "10", "2", "3")
+    assert [find_class(label, labels) for label in labels] == [0, 1, 2, 3, 4]
+    assert find_class("4", labels) == 4  # There is no class of that name.
+    assert said_of_digits("3", labels) == (
+        "“3” is taken as the class of that name, which is number 4; class number 3 is called “2”."
+    )
+    assert said_of_digits("1", labels) == said_of_digits("4", labels) == said_of_digits("10", labels) == ""
+    assert [class_given(number, labels) for number in (3, np.int64(3))] == [3, 3]
+    assert class_given("3", labels) == 4
+    assert find_class("7", ("7", "7", "cat", "7", "7", "7", "7", "7")) == 7  # Of several, that of the number.
+    with pytest.raises(StudioError, match="matches 2 classes"):
+        find_class("7", ("7", "7"))
+    for wrong in (1.0, 9, -1):
+        with pytest.raises(StudioError, match="class"):
+            class_given(wrong, labels)
+
+
+@pytest.mark.parametrize("wanted", ["--5", "9" * 5000, "-", "", "1.0", "٣"])
+def test_what_is_no_number_is_looked_up_as_a_name(wanted: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        find_class(wanted, ("cat", "dog"))
+    assert len(str(caught.value)) < 200
 
 
 def test_classes_are_found_by_number_and_name() -> None:

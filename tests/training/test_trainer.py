@@ -10,6 +10,7 @@ import torch
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.weights.checkpoint import StudioFile, read_studio_file
+from convnext_studio.training import trainer
 from convnext_studio.training.events import Decoding, EpochDone, Event, Skipped, StepDone
 from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.state import learning_rate, new_state
@@ -53,11 +54,23 @@ def test_the_file_describes_itself(trained: tuple[Path, StudioFile, list[Event]]
     assert read.labels == ("blue disc", "green disc", "red disc")
     assert read.config == msgspec.structs.replace(TINY, num_classes=3)
     assert read.preprocessing.input_px == 24
-    assert read.provenance["trained on"] == "120 pictures"
+    assert read.provenance["trained on"] == "108 pictures; 12 more were held out"
     assert read.provenance["epochs"] == "4 of 4"
     for name, tensor in file.state_dict.items():
         torch.testing.assert_close(read.state_dict[name], tensor, atol=1e-3, rtol=1e-3)
     assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_the_speed_counts_the_pictures_that_were_learnt_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 108 pictures in batches of 25, the last 8 are left out of an epoch."""
+    ticks = iter(range(0, 1000, 2))
+    monkeypatch.setattr(trainer.time, "perf_counter", lambda: next(ticks))
+    events: list[Event] = []
+    plan = replace(PLAN, epochs=1, batch_size=25)
+    train(folder, tmp_path / "discs.safetensors", plan, device="cpu", report=events.append)
+    assert [event.pictures_per_s for event in events if isinstance(event, EpochDone)] == [100 / 2]
 
 
 class Stop(Exception):

@@ -22,6 +22,7 @@ from convnext_studio.analysis.attribution.explaining import (
 from convnext_studio.analysis.attribution.gradient_cams import grad_cam as _grad_cam
 from convnext_studio.analysis.attribution.task import INPUT, Map, MethodResult, Outputs
 from convnext_studio.analysis.features import to_array
+from convnext_studio.analysis.inputs import checked_input
 from convnext_studio.common.attribution_methods import METHODS, Output, Value, method_named
 from convnext_studio.model.loaded import LoadedModel
 
@@ -78,9 +79,9 @@ def attribute(
     Raises
     ------
     StudioError
-        If there is no such method, parameter, node or class.
+        If there is no such method, parameter, node or class, or the network takes no such input.
     """
-    chosen = method_named(method)
+    chosen, tensor = method_named(method), checked_input(model, tensor)
     if target is None:
         target = _predicted(model, tensor)
     outputs = Outputs.of(output, target, against, model.config.num_classes, model.is_multi_label)

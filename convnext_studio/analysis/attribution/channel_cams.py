@@ -51,7 +51,7 @@ def ablation_cams(task: AttributionTask) -> Iterator[MethodResult]:
     """Compute Ablation-CAM (Desai and Ramaswamy, WACV 2020), one node after the other.
 
     The weight of a channel is (y - y_without) / |y|. The paper divides by y itself, which would reverse the
-    sign for a logit below 0. For a ConvNeXt, only the layers after the node are computed again.
+    sign for a logit below 0; a note says so. For a ConvNeXt, only the layers after the node are computed again.
     """
 
     def prepare(node: str, activation: Tensor) -> Scoring:
@@ -69,7 +69,20 @@ def ablation_cams(task: AttributionTask) -> Iterator[MethodResult]:
     def weigh(tried: Tensor, score: Tensor) -> Tensor:
         return (score - tried) / score.abs()
 
-    return _tried(task, prepare, weigh)
+    return _tried(task, prepare, weigh, _below_zero)
+
+
+def _below_zero(score: Tensor) -> tuple[str, ...]:
+    """Say of which outputs the map has the opposite sign of the published one."""
+    values = score.tolist()
+    below = [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in values if value < 0]
+    if not below:
+        return ()
+    whose = "The logit is" if len(values) == 1 else "Of the explained logits,"
+    return (
+        f"{whose} {' and '.join(below)}, below 0: the map is minus the published one, which divides by the "
+        "logit itself. So positive still means evidence for the class.",
+    )
 
 
 def _going_on_from(task: AttributionTask, node: str) -> Callable[[Tensor], Tensor]:
@@ -85,7 +98,10 @@ def _going_on_from(task: AttributionTask, node: str) -> Callable[[Tensor], Tenso
 
 
 def _tried(
-    task: AttributionTask, prepare: Callable[[str, Tensor], Scoring], weigh: Callable[[Tensor, Tensor], Tensor]
+    task: AttributionTask,
+    prepare: Callable[[str, Tensor], Scoring],
+    weigh: Callable[[Tensor, Tensor], Tensor],
+    say: Callable[[Tensor], tuple[str, ...]] = lambda _: (),
 ) -> Iterator[MethodResult]:
     """Test all channels of all nodes; yield the maps of a node when its channels are done."""
     modules = {node: task.model.module_at(node) for node in task.nodes}
@@ -109,4 +125,4 @@ def _tried(
             {**found, node: to_array(torch.einsum("c,chw->hw", weight, activation))}
             for found, weight in zip(maps, weights.T, strict=True)
         )
-        yield MethodResult(maps=maps, done=done, total=total)
+        yield MethodResult(maps=maps, done=done, total=total, notes=say(score) if done == total else ())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
 from convnext_studio.analysis.features import to_arrays
+from convnext_studio.analysis.inputs import checked_inputs
 from convnext_studio.analysis.receptive_field.batching import LARGEST, in_batches
 from convnext_studio.analysis.receptive_field.gradients import BatchFields, Field, Signal, fields_of
 from convnext_studio.common.errors import StudioError
@@ -202,7 +203,7 @@ def _fields_of_nodes(
 
 def effective_receptive_field(
     model: LoadedModel,
-    tensors: Iterable[Tensor],
+    tensors: Tensor | Iterable[Tensor],
     node: str | None = None,
     protocol: Protocol = "replknet",
     *,
@@ -214,7 +215,8 @@ def effective_receptive_field(
     Parameters
     ----------
     tensors
-        Inputs (1, C, H, W) float32, normalised, all of the same size, as the protocol requires:
+        A batch (N, C, H, W), or any number of inputs (1, C, H, W), normalised and all of the same size. The
+        protocol says what they are:
         ``replknet`` uses pictures squashed to 1024 x 1024 (`Preprocessing.squashed`), ``luo`` standard normal
         noise.
     node
@@ -233,11 +235,12 @@ def effective_receptive_field(
     Raises
     ------
     StudioError
-        If there is no such node, unit, class or protocol, no picture, or none with a finite gradient.
+        If there is no such node, unit, class or protocol, no picture, one of another shape, or none with a
+        finite gradient.
     """
     definition(protocol)
     signal = Signal(node=node or model.config.stages[-1], unit=unit, target=target, protocol=protocol)
-    averages = running_average(model, tensors, signal, whole_maps=True, largest_batch=1)
+    averages = running_average(model, checked_inputs(model, tensors), signal, whole_maps=True, largest_batch=1)
     last = deque(averages, maxlen=1)
     if not last or last[0].used == 0:
         raise StudioError(

@@ -6,6 +6,7 @@ import sys
 import shtab
 
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, full_parser
+from convnext_studio.cli.options import Parser
 
 EXAMPLES = (
     ("bash > ~/.local/share/bash-completion/completions/convnext-studio", "for bash"),
@@ -16,7 +17,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio completion`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio completion",
         description=(
             "Print a script for the shell that completes the commands, options and files of this program."

@@ -2,6 +2,7 @@
 
 import argparse
 
+from convnext_studio.cli.options import Parser
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import weights_cache
 from convnext_studio.common.samples import SAMPLES, sample_path
@@ -15,7 +16,7 @@ EXAMPLES = (("", "show what this computer has and what is missing"),)
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio doctor`."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog="convnext-studio doctor",
         description=(
             "Print versions, devices, the locations of files, and what the window needs. The exit "

@@ -2,7 +2,16 @@
 
 import argparse
 
-from convnext_studio.cli.options import add_model_options, positive, seed
+from convnext_studio.cli.options import (
+    LARGEST,
+    Parser,
+    add_model_options,
+    integer,
+    positive,
+    quoted,
+    seed,
+    whole,
+)
 
 EXAMPLES = (
     ("--images photos --out field", "follow RepLKNet's protocol with fifty pictures of a folder"),
@@ -13,7 +22,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio erf`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio erf",
         description=(
             "Average the effective receptive field over pictures, and write it to DIR: erf.npy "
@@ -37,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--count",
-        type=int,
+        type=integer,
         default=50,
         metavar="N",
         help="number of pictures to average (default: %(default)s)",
@@ -93,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _unit(text: str) -> tuple[int, int]:
-    row, _, column = text.partition(",")
-    if not (row.isdecimal() and column.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a unit such as 16,16 (row, column)")
-    return int(row), int(column)
+    places = [whole(place) for place in text.split(",", 1)]
+    found = tuple(place for place in places if place is not None and 0 <= place <= LARGEST)
+    if len(found) != 2:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a unit such as 16,16 (row, column)")
+    return found

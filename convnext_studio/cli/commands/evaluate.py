@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convnext_studio.cli.options import add_device_option
+from convnext_studio.cli.options import Parser, add_device_option, integer
 from convnext_studio.cli.progress_bars import draw_bar
 
 EXAMPLES = (("pets.safetensors pictures/val", "print the accuracy with its interval, and the confusions"),)
@@ -11,14 +11,16 @@ EXAMPLES = (("pets.safetensors pictures/val", "print the accuracy with its inter
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio evaluate`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio evaluate",
         description="Measure a trained model on a folder that holds one folder of pictures for each class: its "
         "accuracy with a 95 %% interval, a table of the classes, and the most frequent confusions.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="weights file of ConvNeXt Studio")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder of pictures for each class")
-    parser.add_argument("--input-px", type=int, metavar="N", help="side of the input (default: the model's)")
+    parser.add_argument(
+        "--input-px", type=integer, metavar="N", help="side of the input (default: the model's)"
+    )
     add_device_option(parser)
     return parser
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from convnext_studio.cli.options import add_framing_options, add_model_options
+from convnext_studio.cli.options import Parser, add_framing_options, add_model_options, integer
 from convnext_studio.common.attribution_methods import METHODS
 
 EXAMPLES = (
@@ -28,7 +28,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio export`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio export",
         description=(
             "Write what the window shows for each picture to DIR/NAME, where NAME is the name of "
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--field-count",
-        type=int,
+        type=integer,
         default=16,
         metavar="N",
         help=(

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from convnext_studio.cli.options import framing, model_request, picture_view
+from convnext_studio.cli.terminal import complain
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
@@ -22,7 +22,7 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.erf import REPLKNET_INPUT_PX
 from convnext_studio.export import ExportContents, export_compared, export_picture
 from convnext_studio.model.framing import Framing, framed
-from convnext_studio.model.labels import find_class
+from convnext_studio.model.labels import find_class, said_of_digits
 from convnext_studio.model.nodes import fitting_input_px
 from convnext_studio.protocol.attributions import Explain, Explanation, Faithfulness, MeasureFaithfulness
 from convnext_studio.protocol.comparison import CompareWeights
@@ -65,6 +65,8 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
     # Checked here, so that a wrong name is reported once and not for each picture.
     method_named(options.method)
     target = None if options.target is None else find_class(options.target, model.labels)
+    if options.target is not None and (said := said_of_digits(options.target, model.labels)):
+        complain(said)
     images, failures = _opened(dispatcher.run, options.images, framing(options), picture_view(options))
     beside = _second(dispatcher.run, options, images)
     taken: set[str] = set()
@@ -80,9 +82,9 @@ def _export(options: argparse.Namespace, reader: PictureReader) -> int:
             written += 1
         except StudioError as error:
             failures.append(error)
-            _complain(error)
+            complain(error)
         except KeyboardInterrupt:
-            _complain(f"Interrupted at {image.name}, after {written} of {len(images)} pictures were exported.")
+            complain(f"Interrupted at {image.name}, after {written} of {len(images)} pictures were exported.")
             raise
     return 1 if failures else 0
 
@@ -128,7 +130,7 @@ def _opened(
             images.append(msgspec.structs.replace(opened, key=framed(opened.key, shown)))
         except StudioError as error:
             failures.append(error)
-            _complain(error)
+            complain(error)
     return images, failures
 
 
@@ -205,7 +207,3 @@ def _contents(
         explanation=explanation,
         faithfulness=faithfulness,
     )
-
-
-def _complain(error: StudioError | str) -> None:
-    print(f"convnext-studio: {error}", file=sys.stderr)

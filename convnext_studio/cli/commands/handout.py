@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from convnext_studio.cli import exit_status
-from convnext_studio.cli.options import add_model_options
+from convnext_studio.cli.options import Parser, add_model_options
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import FIRST_SAMPLE
 
@@ -19,7 +19,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio handout`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio handout",
         description="Write the whole lecture, computed with one model and one picture, "
         "as one PDF or HTML file.",

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from convnext_studio.cli.options import Parser
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import ASSETS
 
@@ -28,7 +29,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio install-desktop-entry`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio install-desktop-entry",
         description="Add ConvNeXt Studio to the desktop's menu for this user: a desktop file and icons in "
         "XDG_DATA_HOME (~/.local/share). For Linux and other systems with freedesktop.org's menus.",

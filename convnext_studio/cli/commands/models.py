@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from convnext_studio.cli.options import Parser
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.presets import BUNDLED_RANDOM, PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
@@ -14,9 +15,7 @@ EXAMPLES = (("", "list all models that --model opens"), ("--json", "print the sa
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio models`."""
-    parser = argparse.ArgumentParser(
-        prog="convnext-studio models", description="List the models that --model can open."
-    )
+    parser = Parser(prog="convnext-studio models", description="List the models that --model can open.")
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     return parser
 

@@ -6,11 +6,14 @@ from convnext_studio import __version__
 from convnext_studio.cli.command_table import COMMANDS
 from convnext_studio.cli.options import (
     LARGEST,
+    Parser,
     add_framing_options,
     add_model_options,
     framing,
     picture_view,
     positive,
+    quoted,
+    whole,
 )
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.garbage_collection import collecting_later
@@ -33,7 +36,7 @@ EXAMPLES = (
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the program without a command; its help lists the commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio",
         description="A microscope for ConvNeXt: feature maps, receptive fields and Grad-CAM in one window.",
         epilog=_epilog(),
@@ -86,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         "framing": framing(options),
         "view": picture_view(options),
     }
-    for name in ("input_px", "frame", "bands", "contrast"):
+    for name in ("input_px", "frame", "bands", "contrast", "fit_bands"):
         del values[name]
     return run(WindowOptions(**values))
 
@@ -107,7 +110,8 @@ def _epilog() -> str:
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not all(side.isdecimal() and 1 <= int(side) <= LARGEST for side in (width, height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1920x1080")
-    return int(width), int(height)
+    sides = [whole(side) for side in text.lower().split("x", 1)]
+    found = tuple(side for side in sides if side is not None and 1 <= side <= LARGEST)
+    if len(found) != 2:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a size such as 1920x1080")
+    return found

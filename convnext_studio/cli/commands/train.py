@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from convnext_studio.cli.options import add_device_option, seed
+from convnext_studio.cli.options import Parser, add_device_option, integer, quoted, real, seed
 from convnext_studio.cli.progress_bars import draw_bar
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending
@@ -34,34 +34,34 @@ _DEFAULTS = TrainingPlan()
 
 # Option, type and help. Names and defaults are those of TrainingPlan.
 _PLAN_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
-    ("epochs", int, "number of passes over the pictures"),
-    ("input_px", int, "side of the trained model's input"),
-    ("cache_px", int, "side of the squares that are kept in memory"),
-    ("batch_size", int, "pictures per step"),
-    ("learning_rate", float, "highest learning rate"),
-    ("weight_decay", float, "weight decay of AdamW"),
-    ("warmup_epochs", float, "epochs during which the learning rate rises"),
-    ("label_smoothing", float, "fraction of the target that is spread over all classes"),
-    ("drop_path_rate", float, "drop rate of stochastic depth at the last block"),
-    ("frozen_stages", int, "number of stages, with the stem, that keep the weights of --init"),
-    ("crop_area_min", float, "smallest fraction of the picture's area that a crop covers"),
-    ("colour_jitter", float, "largest change of brightness, contrast and saturation"),
-    ("sharpness_jitter", float, "largest fraction of fine detail that is added or removed"),
-    ("mixup_alpha", float, "parameter of mixup's Beta distribution; 0 turns it off"),
-    ("cutmix_alpha", float, "parameter of cutmix's Beta distribution; 0 turns it off"),
-    ("mix_probability", float, "fraction of the batches that are mixed"),
-    ("distill_weight", float, "fraction of the loss that comes from soft targets, if there are any"),
-    ("temperature", float, "temperature by which logits are divided for soft targets"),
-    ("ema_decay", float, "decay of the moving average of the weights, which is saved"),
-    ("clip_norm", float, "largest norm of the gradient, to which it is clipped"),
-    ("holdout", float, "fraction of each class that is held out and evaluated after each epoch"),
+    ("epochs", integer, "number of passes over the pictures"),
+    ("input_px", integer, "side of the trained model's input"),
+    ("cache_px", integer, "side of the squares that are kept in memory"),
+    ("batch_size", integer, "pictures per step"),
+    ("learning_rate", real, "highest learning rate"),
+    ("weight_decay", real, "weight decay of AdamW"),
+    ("warmup_epochs", real, "epochs during which the learning rate rises"),
+    ("label_smoothing", real, "fraction of the target that is spread over all classes"),
+    ("drop_path_rate", real, "drop rate of stochastic depth at the last block"),
+    ("frozen_stages", integer, "number of stages, with the stem, that keep the weights of --init"),
+    ("crop_area_min", real, "smallest fraction of the picture's area that a crop covers"),
+    ("colour_jitter", real, "largest change of brightness, contrast and saturation"),
+    ("sharpness_jitter", real, "largest fraction of fine detail that is added or removed"),
+    ("mixup_alpha", real, "parameter of mixup's Beta distribution; 0 turns it off"),
+    ("cutmix_alpha", real, "parameter of cutmix's Beta distribution; 0 turns it off"),
+    ("mix_probability", real, "fraction of the batches that are mixed"),
+    ("distill_weight", real, "fraction of the loss that comes from soft targets, if there are any"),
+    ("temperature", real, "temperature by which logits are divided for soft targets"),
+    ("ema_decay", real, "decay of the moving average of the weights, which is saved"),
+    ("clip_norm", real, "largest norm of the gradient, to which it is clipped"),
+    ("holdout", real, "fraction of each class that is held out and evaluated after each epoch"),
     ("seed", seed, "seed of all random numbers"),
 )
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `convnext-studio train`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="convnext-studio train",
         description=(
             "Train a ConvNeXt on a folder that contains one folder of pictures for each class, and "
@@ -90,12 +90,12 @@ def parser() -> argparse.ArgumentParser:
     network.add_argument(
         "--dims", type=_numbers, metavar="40,80,160,320", help="number of channels in each stage"
     )
-    network.add_argument("--kernel-size", type=int, metavar="N", help="size of the depthwise kernels")
-    network.add_argument("--stem-kernel-size", type=int, metavar="N", help="kernel size of the stem")
-    network.add_argument("--stem-stride", type=int, metavar="N", help="stride of the stem")
-    network.add_argument("--stem-padding", type=int, metavar="N", help="padding of the stem")
+    network.add_argument("--kernel-size", type=integer, metavar="N", help="size of the depthwise kernels")
+    network.add_argument("--stem-kernel-size", type=integer, metavar="N", help="kernel size of the stem")
+    network.add_argument("--stem-stride", type=integer, metavar="N", help="stride of the stem")
+    network.add_argument("--stem-padding", type=integer, metavar="N", help="padding of the stem")
     network.add_argument(
-        "--layer-scale-init-value", type=float, metavar="X", help="initial layer scale; 0 for none"
+        "--layer-scale-init-value", type=real, metavar="X", help="initial layer scale; 0 for none"
     )
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}",
             type=kind,
             default=getattr(_DEFAULTS, name),
-            metavar="X" if kind is float else "N",
+            metavar="X" if kind is real else "N",
             help=f"{text} (default: %(default)s)",
         )
     return parser
@@ -214,9 +214,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 32,48,64") from None
+        return tuple(integer(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a list of numbers such as 32,48,64") from None
 
 
 def _tell(event: Event) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.plain_reasons import plain_reason
 from convnext_studio.decoding.closeable import Closeable
 from convnext_studio.decoding.formats.extras import library
 from convnext_studio.decoding.raster import check_size, damaged, no_such_frame
@@ -135,7 +136,7 @@ class Film(Closeable):
                 self._stream, "r", format=self._format, container_options=dict(_NO_OTHER_FILES)
             )
         except Exception as error:  # FFmpeg names every kind of damage by an exception of its own.
-            raise damaged(self._name, _words(error)) from error
+            raise damaged(self._name, plain_reason(error)) from error
         if not self._container.streams.video:
             raise StudioError(f"“{self._name}” has no pictures, only sound.", "Open a film, or a picture.")
         self._video = self._container.streams.video[0]
@@ -165,7 +166,7 @@ class Film(Closeable):
         except StudioError:
             raise
         except Exception as error:  # The frames before the damage can be shown.
-            self.notes.append(f"The film is damaged after frame {len(marks)} ({_words(error)}).")
+            self.notes.append(f"The film is damaged after frame {len(marks)} ({plain_reason(error)}).")
         if not marks:
             raise damaged(self._name, "it has no frames")
         self._are_counted = not are_known or len(set(marks)) < len(marks)
@@ -189,7 +190,7 @@ class Film(Closeable):
             except Exception as error:  # A damaged frame; those after it may be sound.
                 if isinstance(error, EOFError | StopIteration):
                     return
-                self._was_damaged = _words(error)
+                self._was_damaged = plain_reason(error)
                 continue
             return
 
@@ -273,8 +274,3 @@ class Film(Closeable):
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
-
-
-def _words(error: Exception) -> str:
-    said = "".join(char for char in str(error)[:120] if char.isprintable())
-    return said or type(error).__name__

@@ -117,6 +117,12 @@ def swap_part(workspace: Workspace, request: SwapPart, should_stop: ShouldStop) 
     kept = workspace.results.get(key)
     if kept is not None:
         return cast("SwappedPart", kept)
+    rows, columns = workspace.node(request.image, workspace.model.config.stages[-1]).shape[1:]
+    if request.norm == "batch" and rows * columns == 1:
+        raise StudioError(
+            "Batch norm cannot be computed here: the last stage has a single position.",
+            "Choose a larger input.",
+        )
     swapped = swap_parts(workspace.model, act=request.act, norm=request.norm)
     tensor, _ = workspace.input(request.image)
     says, stage = _pass(workspace.model, tensor, request.stage, workspace.precision, should_stop)

@@ -7,7 +7,7 @@ arXiv:2106.04803.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -189,7 +189,10 @@ def own_field(field: FieldGeometry, module: nn.Module) -> FieldGeometry:
         return field.after(dilation * (kernel - 1) + 1, stride, padding)
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         kernel, stride, padding = (_side(size) for size in (module.kernel_size, module.stride, module.padding))
-        return field.after(kernel, stride, padding)
+        found = field.after(kernel, stride, padding)
+        # Those that pad as TensorFlow does, or round the size of the map up, read to the end.
+        reads_all = module.ceil_mode or type(module) not in (nn.MaxPool2d, nn.AvgPool2d)
+        return replace(found, layers=None) if reads_all else found
     if kind == "PatchMerging":  # In Swin, 2 x 2 positions become one.
         return field.after(2, 2)
     if kind in _POOLS_OVER_ALL:

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.common.processes.out_of_memory import is_out_of_memory
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.nodes import NodeInfo, Size
 from convnext_studio.model.preprocessing import Preprocessing
@@ -220,6 +221,8 @@ def build_timm_network(plan: NetworkPlan, tensors: Mapping[str, Tensor] | None =
     try:
         network: Any = timm.create_model(plan.name, **arguments)
     except RuntimeError as error:  # Tensors are missing, unexpected or of another shape.
+        if is_out_of_memory(error):
+            raise
         said = " ".join(str(error).split()).removesuffix(" .")
         raise StudioError(f"The tensors are not those of the network: {said}") from error
     network.pretrained_cfg.pop("state_dict", None)  # The weights are loaded, so do not keep a second copy.

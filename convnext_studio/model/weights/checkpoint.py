@@ -19,6 +19,8 @@ from torch import Tensor
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.foreign.foreign_text import one_line
+from convnext_studio.common.foreign.plain_reasons import plain_reason
+from convnext_studio.common.foreign.strict_json import parse_json
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, read_header
@@ -68,6 +70,7 @@ class Description:
         classes = self.config.num_classes
         if self.labels and len(self.labels) != classes:
             raise StudioError(f"The model has {classes} classes, but {len(self.labels)} labels.")
+        self.preprocessing.for_channels(self.config.in_chans)  # Refuses what does not fit.
 
     def to_json(self) -> str:
         """Return the metadata as JSON, which `from_json` reads back."""
@@ -93,7 +96,7 @@ class Description:
             If it was written by a newer version, or describes nothing that can be built.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             version = int(values["version"])
             if version > FORMAT_VERSION:
                 raise StudioError(
@@ -110,9 +113,10 @@ class Description:
                 },
                 is_multi_label=values.get("is_multi_label") is True,
             )
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StudioError(
-                f"The file's description of its network cannot be understood ({type(error).__name__}: {error})."
+                "The file's description of its network cannot be understood.",
+                "Get the file again, or save the network once more with ConvNeXt Studio.",
             ) from error
 
 
@@ -175,7 +179,7 @@ def read_studio_file(path: Path | str) -> StudioFile:
         with safe_open(path, framework="pt") as opened:
             state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
     except (OSError, SafetensorError) as error:
-        raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
+        raise StudioError(f"{path.name} is damaged: {plain_reason(error)}.", PERHAPS_TRUNCATED) from error
     values = {entry.name: getattr(description, entry.name) for entry in fields(Description)}
     return StudioFile(state_dict=state_dict, **values)
 
@@ -199,8 +203,6 @@ def read_preprocessing(values: dict[str, Any]) -> Preprocessing:
         raise ValueError(f"the colour around pictures is {preprocessing.fill}")
     if preprocessing.interpolation not in INTERPOLATIONS:
         raise ValueError(f"the interpolation is {preprocessing.interpolation!r}")
-    if len(preprocessing.mean) != len(preprocessing.std) or not all(std > 0 for std in preprocessing.std):
-        raise ValueError("the mean and standard deviation do not fit")
     return preprocessing
 
 

@@ -61,7 +61,10 @@ def _fitting_network(
         with torch.device("meta"):
             network = ConvNeXt.from_config(config)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise StudioError(f"The network that the file describes cannot be built ({error}).") from error
+        raise StudioError(
+            "The network that the file describes cannot be built.",
+            "Its sizes contradict each other: get the file again.",
+        ) from error
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     common = set(shapes) & set(expected)
     problems = {

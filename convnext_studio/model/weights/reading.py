@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.plain_reasons import plain_reason
+from convnext_studio.common.processes.out_of_memory import is_out_of_memory
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.beside.class_names import cleaned, fitting, names_beside, names_inside
@@ -44,9 +46,6 @@ IMAGENET_CLASSES = 1000
 _MULTI_LABEL = (
     "Several of its classes can be right at once: each percentage is a sigmoid of its own, and they need not "
     "add up to 100 %."
-)
-_SINGLE_OUTPUT = (
-    "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
 )
 _OBJECTS_TOLD = 8
 _HARMFUL = """
@@ -159,7 +158,8 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
     if not is_index and file_kind(path) == "safetensors" and METADATA_KEY in read_header(path).metadata:
         return _own(path, stem)
     contents = read_contents(path)
-    found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME)))
+    unread: list[str] = []
+    found = convert(contents.values, contents.size_bytes, part, read_json(path.with_name(CONFIG_NAME), unread))
     inferred = found.config
     companions = read_companion_files(path, found.format, inferred)
     config = stem.applied_to(companions.config)
@@ -168,16 +168,25 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         **companions.provenance,
         **_provenance_in(contents.values),
     }
-    notes = [*check_contents(found, config), *found.notes, *companions.notes, *describe_provenance(provenance)]
+    notes = [
+        *check_contents(found, config),
+        *found.notes,
+        *unread,
+        *companions.notes,
+        *describe_provenance(provenance),
+    ]
     notes += describe_objects(contents.names)
-    if companions.preprocessing is None and (told := preprocessing_in_openmmlab(contents.values)) is not None:
+    if (
+        companions.preprocessing is None
+        and (told := preprocessing_in_openmmlab(contents.values, config.in_chans)) is not None
+    ):
         companions = dataclasses.replace(companions, preprocessing=told)
         notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
-    is_multi_label = found.has_classes and (companions.is_multi_label or config.num_classes == 1)
-    if is_multi_label:
-        notes.append(_SINGLE_OUTPUT if config.num_classes == 1 else _MULTI_LABEL)
+    is_multi_label = found.has_classes and companions.is_multi_label
+    if is_multi_label and config.num_classes > 1:
+        notes.append(_MULTI_LABEL)
     if config.in_chans not in (1, 3):
         taken = f"It takes {config.in_chans} channels"
         notes.append(f"{taken}: the bands of a picture with as many, or chosen ones.")
@@ -260,7 +269,9 @@ def _contents_of_file(path: Path) -> FileContents:
         with safe_open(path, framework="pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in header.shapes}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise StudioError(f"{path.name} is damaged ({error}).", PERHAPS_TRUNCATED) from error
+        if is_out_of_memory(error):
+            raise
+        raise StudioError(f"{path.name} is damaged: {plain_reason(error)}.", PERHAPS_TRUNCATED) from error
     return FileContents(values=tensors, metadata=tuple(header.metadata.items()))
 
 
@@ -342,7 +353,7 @@ def _own(path: Path, stem: Stem) -> Weights:
         notes=(
             *warn_not_finite(file.state_dict),
             *describe_provenance(file.provenance),
-            *([_MULTI_LABEL] if file.is_multi_label else []),
+            *([_MULTI_LABEL] if file.is_multi_label and file.config.num_classes > 1 else []),
         ),
         provenance=file.provenance,
         random_weights=file.provenance.get(WEIGHTS_KEY) == RANDOM,

@@ -40,6 +40,7 @@ PROTOCOLS: dict[Protocol, str] = {
     "absolute": "Absolute",
     "luo": "Luo et al.",
 }
+PROTOCOL_UNKNOWN = "Unknown protocol"
 
 SMALLEST_PX = 3
 MEANING = (
@@ -89,6 +90,11 @@ class Colours:
     colormap: str
     limits: Limits
     is_relative: bool = False
+
+
+def protocol_title(view: FieldView) -> str:
+    """Return the name of the protocol that a field was measured by; a bare array does not say it."""
+    return PROTOCOLS[view.protocol] if view.is_protocol_told else PROTOCOL_UNKNOWN
 
 
 def squares_on(view: FieldView, scale: ShownScale) -> tuple[Square, ...]:

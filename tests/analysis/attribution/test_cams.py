@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import gradient_cams
+from convnext_studio.analysis.attribution import Outputs, explain, gradient_cams, make_question
 from convnext_studio.analysis.attribution.gradient_cams import (
     GRADIENT_CAMS,
     cam_by_channels,
@@ -18,7 +18,7 @@ from convnext_studio.analysis.attribution.gradient_cams import (
     x_grad_cam,
 )
 from convnext_studio.analysis.resuming import rest_after
-from convnext_studio.common.attribution_methods import METHODS, MethodName
+from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.loaded import LoadedModel
 from tests.networks import random_input, small_model
@@ -171,6 +171,29 @@ def test_ablation_cam_equals_one_channel_at_a_time(model: LoadedModel, node: str
     np.testing.assert_allclose(
         analysis.attribute(model, x, "ablationcam", node, 4), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_ablation_cam_of_a_negative_logit_says_that_the_published_map_is_minus_it(model: LoadedModel) -> None:
+    """By the paper's own formula: the weights are divided by the logit, whatever its sign."""
+    x = random_input(model)
+    logits = model.module(x)[0]
+    below, above = int(logits.argmin()), int(logits.argmax())
+    assert logits[below] < 0 < logits[above]
+    activation, rest = node_and_rest(model, x, "stage4")
+    for target, sign in ((below, -1), (above, 1)):
+        published = np.zeros(activation.shape[2:])
+        for channel in range(activation.shape[1]):
+            without = activation.clone()
+            without[:, channel] = 0
+            for module in rest:
+                without = module(without)
+            fall = logits[target] - model.module.forward_head(without)[0, target]
+            published += float(fall / logits[target]) * activation[0, channel].numpy()
+        outputs = Outputs.of("logit", target, None, model.config.num_classes)
+        question = make_question(model, method_named("ablationcam"), outputs, ("stage4",), False, None)
+        *_, found = explain(model, x, question)
+        np.testing.assert_allclose(sign * found.maps["stage4"], published, rtol=1e-4, atol=1e-4)
+        assert ("minus the published one" in " ".join(found.notes)) == (target == below)
 
 
 @pytest.mark.parametrize("changes", [{}, {"downsample": "block"}, {"depths": (3,), "dims": (8,)}])

@@ -372,3 +372,17 @@ def test_passes_can_be_stopped_between_blocks_and_run_in_half_precision() -> Non
         np.testing.assert_allclose(half.logits, whole.logits, atol=0.2 * np.abs(whole.logits).max())
         for node in ours.config.stages:
             torch.testing.assert_close(half.gradients[node], whole.gradients[node])
+
+
+@pytest.mark.parametrize(
+    "text", ["[enforce fail] DefaultCPUAllocator: can't allocate memory", "CUDA out of memory."]
+)
+def test_a_lack_of_memory_is_not_called_wrong_tensors(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError(text)
+
+    plan = plan_network("test_resnet")
+    monkeypatch.setattr(timm, "create_model", refuse)
+    with pytest.raises(RuntimeError, match="memory") as raised:
+        build_timm_network(plan)
+    assert not isinstance(raised.value, StudioError)

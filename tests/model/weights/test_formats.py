@@ -478,3 +478,12 @@ def test_patches_with_which_timm_halves_the_map_in_its_first_stage_are_refused(t
     theirs = timm_network("convnext_tiny", patch_size=2)
     with pytest.raises(StudioError, match="patches of 2 × 2"):
         load(saved(tmp_path / "m.pth", theirs.state_dict()))
+
+
+def test_the_list_of_known_formats_names_none_twice(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.zeros(3, 3)}, tmp_path / "strange.pth")
+    with pytest.raises(StudioError, match="not the weights of a ConvNeXt") as refused:
+        load(str(tmp_path / "strange.pth"))
+    listed = refused.value.hint.partition("those of ")[2].rstrip(".").split(", ")
+    assert len(listed) > 8
+    assert len(listed) == len(set(listed))

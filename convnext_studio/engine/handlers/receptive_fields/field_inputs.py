@@ -8,12 +8,16 @@ from typing import TypeVar
 
 import numpy as np
 from msgspec import structs
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.decoding.fitted_bands import fitted_bands
 from convnext_studio.decoding.images import DecodedImage, PictureReader
 from convnext_studio.decoding.picture_folders import pictures_in, shuffled
+from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.engine.server.large_inputs import check_in_one_piece
 from convnext_studio.erf import SQUASHED, definition
 from convnext_studio.model.framing import TRAINED, Framing, framing_of
@@ -29,6 +33,9 @@ class HasReader(Interface):
     """The interface of what has a reader of pictures."""
 
     reader: PictureReader
+
+    def bands(self, picture: DecodedImage, channels: int) -> NDArray[np.float32]:
+        """Return the values of an opened picture's bands for a network of so many channels."""
 
 
 class Opened(Interface):
@@ -133,12 +140,13 @@ class FieldInputs:
                 return
             try:
                 picture = self._read(candidate)
+                values = self._bands_of(candidate, picture)
             except StudioError as error:
                 if str(error) not in self.unreadable:  # A continued measurement may try it again.
                     self.unreadable.append(str(error))
                 continue
             geometry = self.geometry_of(candidate, picture)
-            array, self.geometry = self.preprocessing(picture.for_networks, geometry)
+            array, self.geometry = self.preprocessing(values, geometry)
             self.given.append(Given(picture.name, position))
             given += 1
             yield self.model.to_tensor(array)
@@ -227,6 +235,18 @@ class FieldInputs:
             if isinstance(candidate, Path)
             else self.opened.picture(candidate)
         )
+
+    def _bands_of(self, candidate: str | Path, picture: DecodedImage) -> Image.Image | NDArray[np.float32]:
+        """Return what the network takes of a picture: its colours or grey, or all its bands."""
+        channels = self.model.config.in_chans
+        if channels in (1, 3):
+            return picture.for_networks
+        if not isinstance(candidate, Path):
+            return self.opened.pictures.bands(picture, channels)
+        view = PictureView(takes_all=True)
+        values = self.opened.pictures.reader.decode(str(candidate), view=view).values
+        assert values is not None  # The view takes all.
+        return fitted_bands(values, view, channels, picture.name)
 
     def _noises(self, after: int, count: int) -> Iterator[Tensor]:
         noise = np.random.default_rng(self.request.seed)

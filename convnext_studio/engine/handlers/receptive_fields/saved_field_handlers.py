@@ -43,7 +43,7 @@ def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldSt
         told = _told(saved, name)
     except (AttributeError, KeyError, TypeError, ValueError, StudioError) as error:
         raise StudioError(
-            f"“{name}” describes a measurement that is not known here ({error}).",
+            f"“{name}” describes a measurement that is not known here.",
             "It may have been written by a newer version of ConvNeXt Studio.",
         ) from error
     scale = definition(told.protocol).scale
@@ -53,6 +53,7 @@ def open_field(_workspace: Workspace, request: OpenField, _should_stop: ShouldSt
         field_map=saved.field_map,
         protocol=told.protocol,
         protocol_text=told.protocol_text,
+        is_protocol_told=bool(saved.about),
         squares=found,
         centre_px=told.centre_px,
         curves=curves_of(saved.field_map, told.centre_px),

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from convnext_studio.common.files import is_file_or_folder
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.strict_json import parse_json
 from convnext_studio.model.weights.beside.json_files import read_json_value
 from convnext_studio.model.weights.containers.pickle_values import StoredArray, Stub
 from convnext_studio.render.numbers import pluralize
@@ -167,8 +167,8 @@ def _index(value: object) -> int:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text[:LARGEST_HEADER_BYTES])
-    except (ValueError, RecursionError):
+        return parse_json(text[:LARGEST_HEADER_BYTES])
+    except ValueError:
         return text.split("\n") if "\n" in text else text.split(",")
 
 

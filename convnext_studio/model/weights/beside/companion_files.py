@@ -54,3 +54,8 @@ class CompanionFiles:
 def not_followed(what: str, used: str) -> str:
     """Return the sentence about something that a file asks for and that is not done."""
     return f"The files next to it ask for {what[:100]}, which is not followed: {used[:100]}."
+
+
+def not_understood(name: str) -> str:
+    """Return the sentence about a file whose means, sizes or crop are impossible."""
+    return f"{name} next to it is not understood, and not used."

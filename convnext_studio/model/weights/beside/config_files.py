@@ -16,6 +16,7 @@ from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
     not_followed,
+    not_understood,
 )
 from convnext_studio.model.weights.beside.json_files import read_json
 from convnext_studio.model.weights.beside.timm_config import read_timm_config
@@ -30,6 +31,7 @@ from convnext_studio.model.weights.names.formats import (
     TRANSFORMERS,
     Format,
 )
+from convnext_studio.render.numbers import pluralize
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -38,15 +40,22 @@ _NUMBERS = r"\s*=\s*[\[(]([-\d., \s]+)[\])]"
 
 def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) -> CompanionFiles:
     """Read the files next to a weights file of that format, whose tensors belong to that config."""
-    values = read_json(path.with_name("config.json"))
+    unread: list[str] = []
+    values = read_json(path.with_name("config.json"), unread)
     if format_ in (TRANSFORMERS, DINOV3, DINOV3_FIRST):
-        found = read_transformers_config(values, read_json(path.with_name("preprocessor_config.json")), config)
+        processor = read_json(path.with_name("preprocessor_config.json"), unread)
+        found = read_transformers_config(values, processor, config)
     elif format_ in (TIMM, TIMM_FEATURES):
         found = read_timm_config(values, config)
     elif format_ is OPEN_CLIP:
-        found = _of_open_clip(read_json(path.with_name("open_clip_config.json")), config)
+        found = _of_open_clip(read_json(path.with_name("open_clip_config.json"), unread), config)
     else:
         return CompanionFiles(config=config)
+    prepared = found.preprocessing
+    if prepared is not None and not prepared.fits(config.in_chans):
+        means, channels = pluralize(len(prepared.mean), "mean"), pluralize(config.in_chans, "channel")
+        unread.append(f"The preprocessing next to it is left out: it has {means}, the network {channels}.")
+        found = replace(found, preprocessing=None)
     used = {
         "class names": found.labels,
         "preprocessing": found.preprocessing,
@@ -54,9 +63,8 @@ def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) ->
         "licence": found.provenance,
     }
     told = [what for what, value in used.items() if value]
-    if not told:
-        return found
-    return replace(found, notes=(f"Read from the files next to it: {', '.join(told)}.", *found.notes))
+    read = [f"Read from the files next to it: {', '.join(told)}."] if told else []
+    return replace(found, notes=(*read, *unread, *found.notes))
 
 
 def _of_open_clip(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
@@ -74,7 +82,7 @@ def _of_open_clip(values: Mapping[str, Any], config: ConvNeXtConfig) -> Companio
     try:
         preprocessing = _prepared_for_clip(vision, prepared if isinstance(prepared, dict) else {}, notes)
     except UNUSABLE:
-        return found
+        return replace(found, notes=(*found.notes, not_understood("open_clip_config.json")))
     return replace(found, preprocessing=preprocessing, notes=(*found.notes, *notes))
 
 
@@ -107,7 +115,7 @@ def _for_bands(values: Any) -> Any:
     return [values] * 3 if isinstance(values, int | float) else values
 
 
-def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
+def preprocessing_in_openmmlab(contents: object, channels: int) -> Preprocessing | None:
     """Return the preprocessing in the config that OpenMMLab's trainer stores in its checkpoints, or None.
 
     The config is a Python program, which is not run: mean, standard deviation and sizes are looked for in it.
@@ -122,7 +130,7 @@ def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
     cropped = re.findall(r"type\s*=\s*'CenterCrop'[^}]*?crop_size\s*=\s*\(?(\d+)", program)
     try:
         side = int(cropped[-1]) if cropped else 224
-        return read_preprocessing(
+        found = read_preprocessing(
             {
                 "input_px": side,
                 "crop_fraction": 224 / 256,
@@ -134,3 +142,4 @@ def preprocessing_in_openmmlab(contents: object) -> Preprocessing | None:
         )
     except UNUSABLE:
         return None
+    return found if found.fits(channels) else None

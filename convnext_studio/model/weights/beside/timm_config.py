@@ -9,7 +9,12 @@ from msgspec.structs import replace
 from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool, Norm
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
-from convnext_studio.model.weights.beside.companion_files import UNUSABLE, CompanionFiles, not_followed
+from convnext_studio.model.weights.beside.companion_files import (
+    UNUSABLE,
+    CompanionFiles,
+    not_followed,
+    not_understood,
+)
 from convnext_studio.model.weights.checkpoint import INTERPOLATIONS, read_preprocessing
 
 ACTS: dict[str, Act] = {
@@ -153,7 +158,7 @@ def _prepared(published: Mapping[str, Any]) -> tuple[Preprocessing | None, list[
             }
         )
     except UNUSABLE:
-        return None, []
+        return None, [not_understood("config.json")]
     if mode not in ("center", "squash", "border"):
         notes.append(not_followed(f"the crop mode “{mode}”", "the centre is cropped"))
     return preprocessing, [*notes, *_tested(published)]

@@ -11,6 +11,7 @@ from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
     not_followed,
+    not_understood,
 )
 from convnext_studio.model.weights.checkpoint import read_preprocessing
 
@@ -28,6 +29,7 @@ _ACTS: dict[str, Act] = {
 # Pillow's numbers for them.
 _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _CROPPED_BELOW_PX = 384  # From this size on, transformers' ConvNeXt squashes pictures instead of cropping.
+_CONVNEXTS = ("convnext", "convnextv2")
 _CONVNEXT, _DINOV3 = "ConvNext", "DINOv3"
 _USUAL_MEAN, _USUAL_STD = [0.5] * 3, [0.5] * 3
 _MULTI_LABEL = "multi_label_classification"
@@ -73,9 +75,11 @@ def read_transformers_config(
 
 def _with_epsilon(values: Mapping[str, Any], config: ConvNeXtConfig) -> ConvNeXtConfig:
     """Return the config with the epsilon of the file: of all norms in DINOv3, of the last otherwise."""
+    kind = str(values.get("model_type"))
     try:
-        epsilon = float(values["layer_norm_eps"])
-        if str(values.get("model_type")).startswith("dinov3"):
+        # transformers' own ConvNeXts have another one than everybody else where the file does not say it.
+        epsilon = float(values.get("layer_norm_eps", 1e-12) if kind in _CONVNEXTS else values["layer_norm_eps"])
+        if kind.startswith("dinov3"):
             return replace(config, norm_eps=epsilon)
         return replace(config, head_norm_eps=epsilon)
     except UNUSABLE:
@@ -111,7 +115,7 @@ def _processed(processor: Mapping[str, Any]) -> tuple[Preprocessing | None, list
             }
         )
     except UNUSABLE:
-        return None, ["preprocessor_config.json next to it is not understood, and not used."]
+        return None, [not_understood("preprocessor_config.json")]
     if processor.get("do_resize") is False:
         notes.append(
             not_followed("pictures that are not resized", f"they become {preprocessing.input_px} px high")

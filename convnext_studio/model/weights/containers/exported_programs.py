@@ -1,6 +1,5 @@
 """Read the weights of exported programs, and nothing else of them: torch.export's ``.pt2``, and ONNX."""
 
-import json
 import mmap
 import zipfile
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import read_beginning
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES, LARGEST_ONNX_BYTES
+from convnext_studio.common.foreign.strict_json import parse_json
 from convnext_studio.model.weights.beside.companion_files import UNUSABLE
 from convnext_studio.model.weights.containers.pickle_values import Storage, StoredArray, StoredTensor
 from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
@@ -35,12 +35,12 @@ def read_pt2(members: list[zipfile.ZipInfo], mapped: mmap.mmap, path: Path) -> d
     try:
         if listed.file_size > LARGEST_HEADER_BYTES:
             raise ValueError("the list is too long")
-        entries = json.loads(stored_bytes(mapped, listed))["config"]
+        entries = parse_json(stored_bytes(mapped, listed))["config"]
         return {
             str(name): _described(entry, by_name[f"{folder}/{entry['path_name']}"], mapped)
             for name, entry in entries.items()
         }
-    except (*UNUSABLE, RecursionError) as error:
+    except UNUSABLE as error:
         raise StudioError(f"{path.name} has a damaged list of weights.") from error
 
 

@@ -1,6 +1,5 @@
 """Recognise a weights file by its first bytes, and read the header of a safetensors file within limits."""
 
-import json
 import os
 import struct
 from pathlib import Path
@@ -11,6 +10,7 @@ from msgspec import Struct
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import open_regular, read_beginning
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.strict_json import parse_json
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 
@@ -89,7 +89,7 @@ def read_header(path: Path) -> Header:
         shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
         needed_bytes = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise StudioError(f"{path.name} has a damaged list of tensors.") from error
     if needed_bytes > data_bytes:
         raise StudioError(
@@ -120,8 +120,8 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     if len(text) < length:
         raise StudioError(f"{path.name} ends in the middle of its header.", PERHAPS_TRUNCATED)
     try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(text)
+    except ValueError as error:
         raise StudioError(f"{path.name} has a damaged header.") from error
     if not isinstance(header, dict):
         raise StudioError(f"{path.name} has a damaged header.")

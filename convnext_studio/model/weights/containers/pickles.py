@@ -149,7 +149,8 @@ def mapped_file(path: Path) -> mmap.mmap:
         with open_regular(path) as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError) as error:
-        raise StudioError(f"{path} cannot be read ({error}).") from error
+        why = error.strerror if isinstance(error, OSError) else "it is empty"
+        raise StudioError(f"{path} cannot be read ({why or 'the system does not say why'}).") from error
 
 
 def _plain(tensor: Tensor, name: str) -> Tensor:

@@ -23,7 +23,7 @@ _WRAPPED = re.compile(
 )
 """What torch.compile, FSDP and DeepSpeed put between the parts of a name."""
 _BETWEEN_WORDS = re.compile(r"-|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak)(?:[._]|$)")
+_AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak|shadow)(?:[._]|$)")
 _TEACHER = re.compile(r"(?:^|[._])teacher(?:[._]|$)")
 _FOLLOWING = re.compile(
     r"(?:^|[._])(?:encoder_k|key_encoder|k_encoder|encoder_key|momentum\w*|\w+_momentum|target\w*)(?:[._]|$)"

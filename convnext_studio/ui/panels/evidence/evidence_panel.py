@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from convnext_studio.common.attribution_methods import METHODS, MethodName, method_named
+from convnext_studio.common.attribution_methods import METHODS, MethodName, mean_colour, method_named
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of
 from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.attributions import (
@@ -162,7 +162,7 @@ class CurvesPanel(Panel):
         self.query = measuring_query(self, self.question, self._show, self._dim)
         self.fill = choice(
             "Fill",
-            "Removed pixels become the blurred picture, or the mean colour of the data set",
+            "Removed pixels become the blurred picture, or the mean colour by which the network normalises",
             [("Blur", "blur"), ("Mean", "mean")],
         )
         self.steps = choice(
@@ -225,7 +225,7 @@ class CurvesPanel(Panel):
         self.plot.show_curves(curves, x=_SHARES, y=_probabilities(curves))
         self.table.show_curves(now)
         show_verdict(self.verdict, now.verdict_text("insertion"), now.verdict_text("deletion"))
-        said = _caption(now, map_text(asked.question, payload.map_name, model))
+        said = _caption(now, map_text(asked.question, payload.map_name, model), model.mean)
         said = " · ".join((said, *notes)) if shown == "second" else said
         self.set_caption(f"{self.query.progress_text}\n{said}".lstrip())
         if not math.isnan(payload.of_map.insertion_area) and self.query.is_current:
@@ -271,8 +271,8 @@ def _probabilities(curves: list[Curve]) -> Limits:
     return Limits(-end if has_negative else 0.0, end)
 
 
-def _caption(measured: Faithfulness, of: str) -> str:
-    fill = "the blurred picture" if measured.fill == "blur" else "the mean colour of the data set"
+def _caption(measured: Faithfulness, of: str, mean: tuple[float, ...]) -> str:
+    fill = "the blurred picture" if measured.fill == "blur" else mean_colour(mean)
     last = measured.seed + measured.orders - 1
     how = (
         f"{of} · removed pixels are {fill} · {measured.steps} steps · "

@@ -29,7 +29,7 @@ FILL_TEXTS: dict[Fill, str] = {
     "paste": "Paste from",
 }
 _FILL_TIP = (
-    "What is put there: the blurred picture, the mean colour of the pictures that the network was trained on, "
+    "What is put there: the blurred picture, the mean colour by which the network normalises, "
     "noise about it, black, or the same place of another open picture"
 )
 LEAST_WIDTH, USUAL_WIDTH, LARGEST_WIDTH = 1, 12, 60  # Per cent of the longer side.

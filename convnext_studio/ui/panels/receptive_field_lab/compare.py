@@ -41,11 +41,11 @@ from convnext_studio.ui.plots.curve_data import Axes, Curve, line_icon, series_c
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.field_scene import (
     MEANING,
-    PROTOCOLS,
     Colours,
     count_text,
     describe,
     field_scene,
+    protocol_title,
     shown_clipping,
     squares_on,
     theoretical_box,
@@ -175,7 +175,7 @@ class SubjectView(Panel):
 
     def _short_text(self, view: FieldView) -> str:
         geometry, box = theoretical_of(view), theoretical_box(view)
-        said = [PROTOCOLS[view.protocol], count_text(view, self.measured.progress)]
+        said = [protocol_title(view), count_text(view, self.measured.progress)]
         if geometry is not None and not geometry.is_box:
             said.append(f"sees {geometry.extent}")
         elif box is not None:
@@ -563,7 +563,7 @@ class ComparePage(QWidget):
             "of log10(x + 1)"
             if scale_of_squares(self._display.scale, view.protocol) == "log"
             else "of the field",
-            PROTOCOLS[view.protocol],
+            protocol_title(view),
             count_text(view, subject.measured.progress),
             what(view),
             f"{view.field_map.shape[1]} × {view.field_map.shape[0]} px",

@@ -28,6 +28,7 @@ def opened(path: str) -> OpenedField:
         field_map=field_map,
         protocol="replknet",
         protocol_text="The file does not say.",
+        is_protocol_told=False,
         squares={"linear": (), "log": ()},
         centre_px=(32.5, 32.5),
         random_weights=False,
@@ -51,6 +52,9 @@ def test_a_saved_field_needs_no_model(
     assert cell(lab, 0, "Subject") == "published.npy"
     assert cell(lab, 0, "Weights") == "not stated"
     assert cell(lab, 0, "TRF") == "unknown"
+    assert cell(lab, 0, "Protocol") == "Unknown protocol"
+    assert "Unknown protocol" in lab.compare.subjects[1].caption
+    assert "RepLKNet" not in lab.compare.subjects[1].caption
 
 
 def test_a_fifth_field_takes_the_last_ones_place(lab: ReceptiveFieldLab) -> None:

@@ -1,0 +1,46 @@
+"""A sound safetensors file is one whatever the length of its header, whose bytes come first."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from convnext_studio.model import load
+from convnext_studio.model.weights.containers.headers import file_kind, read_header
+from tests.networks import small_model, write_weights
+
+
+def with_header(length: int) -> bytes:
+    """A file of one number whose header has that many bytes, filled up with spaces as the format says."""
+    entry = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header = (json.dumps(entry, separators=(",", ":")) if length >= 60 else "{}").ljust(length)
+    return struct.pack("<Q", length) + header.encode() + bytes(4 if length >= 60 else 0)
+
+
+def test_no_length_looks_like_a_pickle(tmp_path: Path) -> None:
+    """128 as the lowest byte of the length is how a pickle begins."""
+    path = tmp_path / "file.safetensors"
+    for length in range(8, 4097):
+        path.write_bytes(with_header(length))
+        assert file_kind(path) == "safetensors", length
+        assert read_header(path).shapes == ({"a": (1,)} if length >= 60 else {}), length
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_a_network_opens_with_a_header_that_begins_as_a_pickle(tmp_path: Path, *, is_ours: bool) -> None:
+    model, path = small_model(), tmp_path / "network.safetensors"
+    write_weights(path, model)
+    content = path.read_bytes() if is_ours else save(dict(model.module.state_dict()))
+    (length,) = struct.unpack("<Q", content[:8])
+    longer = (length // 256 + 1) * 256 + 0x80
+    header = content[8 : 8 + length].ljust(longer)
+    path.write_bytes(struct.pack("<Q", longer) + header + content[8 + length :])
+    assert path.read_bytes()[0] == 0x80
+    opened = load(str(path))
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    if is_ours:
+        torch.testing.assert_close(opened.module(x), model.module(x))
+    assert opened.config.dims == model.config.dims
