@@ -249,7 +249,6 @@ class StudioWindow(QMainWindow):
             self.live.changed,
         ):
             signal.connect(self._update_actions)
-        # With each frame of a live source, one can do the same.
         state.picture_selected.connect(lambda _: None if state.live.is_on else self._update_actions())
 
     # --------------------------------------------------------------------------------------------- panels
