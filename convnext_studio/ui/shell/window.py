@@ -27,11 +27,10 @@ from convnext_studio.ui.shell.panel_views import MapZoom, Panels, ViewRequests
 from convnext_studio.ui.shell.recipe_files import RecipeFiles
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.state.activity import ActivityLog
+from convnext_studio.ui.state.activity import ActivityLog, LogStore
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.state.opening.folder_watch import FolderWatch
 from convnext_studio.ui.state.selection.history import SelectionHistory, Undo
@@ -256,13 +255,12 @@ class StudioWindow(QMainWindow):
     @property
     def is_settled(self) -> bool:
         """Whether all visible panels show their results, and nothing is being computed."""
-        panels = self.dock_layout.visible_panels
         return (
             not self.bridge.pending
             and not self.controller.background.is_busy
             and self.controller.changed_network.is_settled
             and self.controller.retouched.is_settled
-            and all(panel.is_settled for panel in panels)
+            and all(panel.is_settled for panel in self.dock_layout.visible_panels)
         )
 
     # ---------------------------------------------------------------------------------- commands across parts
