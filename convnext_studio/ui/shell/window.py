@@ -248,8 +248,7 @@ class StudioWindow(QMainWindow):
             self.live.changed,
         ):
             signal.connect(self._update_actions)
-        for signal in (state.picture_selected, state.prediction_made):  # With each frame, one can do the same.
-            signal.connect(lambda _changed: None if state.live.is_on else self._update_actions())
+        state.picture_selected.connect(lambda _: None if state.live.is_on else self._update_actions())
 
     # --------------------------------------------------------------------------------------------- panels
 

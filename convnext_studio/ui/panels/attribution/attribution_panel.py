@@ -361,7 +361,7 @@ class AttributionPanel(Panel):
         state = self.state
         state.model_loaded.connect(lambda _model: self._model_loaded())
         state.target_selected.connect(self._await)
-        # Frames of a live source come with their prediction, of which it is told next.
+        # Of a frame of a live source, `_take_prediction` is told next.
         state.picture_selected.connect(lambda _: None if state.live.is_on else self._await())
         state.prediction_made.connect(self._take_prediction)
         state.prediction_failed.connect(self.query.refresh)
@@ -577,9 +577,8 @@ class AttributionPanel(Panel):
     def _thumbnails(self) -> dict[str, Rgb]:
         """Return small maps for the stage buttons if they came with the prediction."""
         prediction = self.state.prediction
-        if prediction is None or prediction.target != self.state.explained_class:
-            return {}
-        if self.bar.method.name != "gradcam":
+        is_of_class = prediction is not None and prediction.target == self.state.explained_class
+        if prediction is None or not is_of_class or self.bar.method.name != "gradcam":
             return {}
         return self._small_maps.of(prediction, self.look.shading)
 
