@@ -67,7 +67,7 @@ def test_a_name_that_is_no_text(decoder: Decoder, tmp_path: Path) -> None:
     Path(path).write_bytes(encoded(Image.new("RGB", (3, 2), "red")))
     picture = decoder.decode(path)
     assert picture.path == path
-    assert picture.name == os.fsdecode(b"\xff\xfe.png")
+    assert picture.name == "��.png"  # It is shown, and Qt cannot show halves of characters.
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:

@@ -53,18 +53,18 @@ def open_regular(path: Path) -> BinaryIO:
     # Asked first, because opening a device can already do something; and again of what was opened in the end.
     _check_regular(path.stat().st_mode)
     # Not blocking, in case that another program has put a pipe there in between.
-    descriptor = os.open(path, _FLAGS)
+    stream = io.BufferedReader(io.FileIO(path, "rb", opener=lambda name, _flags: os.open(name, _FLAGS)))
     try:
-        found = os.fstat(descriptor)
+        found = os.fstat(stream.fileno())
         _check_regular(found.st_mode)
-        if found.st_size == 0 and os.read(descriptor, 1):
+        if found.st_size == 0 and os.read(stream.fileno(), 1):
             raise OSError(0, "it is a file of the system, without a size")
         if hasattr(os, "set_blocking"):
-            os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "rb")
+            os.set_blocking(stream.fileno(), True)
     except BaseException:
-        os.close(descriptor)
+        stream.close()
         raise
+    return stream
 
 
 @contextlib.contextmanager
