@@ -53,18 +53,19 @@ def open_regular(path: Path) -> BinaryIO:
     # Asked first, because opening a device can already do something; and again of what was opened in the end.
     _check_regular(path.stat().st_mode)
     # Not blocking, in case that another program has put a pipe there in between.
-    stream = io.BufferedReader(io.FileIO(path, "rb", opener=lambda name, _flags: os.open(name, _FLAGS)))
+    descriptor = os.open(path, _FLAGS)
     try:
-        found = os.fstat(stream.fileno())
+        found = os.fstat(descriptor)
         _check_regular(found.st_mode)
-        if found.st_size == 0 and os.read(stream.fileno(), 1):
+        if found.st_size == 0 and os.read(descriptor, 1):
             raise OSError(0, "it is a file of the system, without a size")
         if hasattr(os, "set_blocking"):
-            os.set_blocking(stream.fileno(), True)
+            os.set_blocking(descriptor, True)
+        # Readers such as tifffile ask a stream for the name of its file.
+        return open(path, "rb", opener=lambda *_: descriptor)
     except BaseException:
-        stream.close()
+        os.close(descriptor)
         raise
-    return stream
 
 
 @contextlib.contextmanager
