@@ -13,6 +13,11 @@ def to_html(text: str) -> str:
     return "".join(f"<p>{_inline(join_sizes(each))}</p>" for each in text.split("\n\n") if each)
 
 
+def line_to_html(text: str) -> str:
+    """Convert a line to HTML that is no paragraph; everything except the markup is escaped."""
+    return _inline(text)
+
+
 def to_plain(text: str) -> str:
     """Remove the markup, for screen readers and for widgets that show plain text."""
     return _MARKS.sub(lambda match: next(filter(None, match.groups())), text)

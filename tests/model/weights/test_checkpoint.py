@@ -203,7 +203,7 @@ def test_other_files_give_one_sentence(tmp_path: Path, content: bytes, sentence:
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="No such file"):
         read_studio_file(tmp_path / "gone")
-    with pytest.raises(StudioError, match="directory"):
+    with pytest.raises(StudioError, match="but a folder"):
         read_studio_file(tmp_path)
 
 

@@ -407,6 +407,7 @@ def test_a_damaged_address_of_megabytes_is_one_short_sentence(
         (b"file:///caf\xe9.png", os.fsdecode(b"/caf\xe9.png")),
         (b"FILE:///a%23b.png", "/a#b.png"),
     ],
+    ids=ascii,
 )
 def test_addresses_of_files_in_every_spelling(
     controller: Controller, engine: FakeEngine, address: bytes, path: str

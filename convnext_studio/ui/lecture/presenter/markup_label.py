@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from convnext_studio.lecture.markup import to_html
+from convnext_studio.lecture.markup import line_to_html, to_html
 
 
 class MarkupLabel(QLabel):
@@ -14,6 +14,10 @@ class MarkupLabel(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+
+    def show_line(self, text: str) -> None:
+        """Show one line, without the margins of a paragraph."""
+        self.setText(line_to_html(text))
 
     def show_markup(self, text: str) -> None:
         """Show another text, as it is written in the file."""

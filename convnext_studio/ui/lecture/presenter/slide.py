@@ -161,7 +161,7 @@ class Footer(QWidget):
         self._badge.setToolTip("This network has learnt nothing.")
         self._step = PlainLabel()
         self._keys = MarkupLabel()
-        self._keys.show_markup("Press **?** for the keys")
+        self._keys.show_line("Press **?** for the keys")
         self._keys.setWordWrap(False)
         self._keys.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._keys.hide()
