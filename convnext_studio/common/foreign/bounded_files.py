@@ -61,8 +61,8 @@ def open_regular(path: Path) -> BinaryIO:
             raise OSError(0, "it is a file of the system, without a size")
         if hasattr(os, "set_blocking"):
             os.set_blocking(descriptor, True)
-        # Under the file's name: tifffile takes a name that is a number for a broken file.
-        return io.BufferedReader(io.FileIO(str(path), "rb", opener=lambda _path, _flags: descriptor))
+        # Readers such as tifffile ask a stream for the name of its file.
+        return open(path, "rb", opener=lambda *_: descriptor)
     except BaseException:
         os.close(descriptor)
         raise
