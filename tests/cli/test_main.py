@@ -139,11 +139,7 @@ def test_export_writes_what_the_api_computes(weights: Path, tmp_path: Path) -> N
         np.testing.assert_array_equal(np.load(folder / f"{stage}.npy"), analysis.feature_maps(model, x, stage))
     cam = analysis.attribute(model, x, method="gradcam", node="stage3", target=2)
     np.testing.assert_allclose(np.load(folder / "gradcam.npy"), cam, rtol=1e-4, atol=1e-6)
-<<<<<<< HEAD
-    # Two inputs were asked for, and one picture given, which is shown as trained: noise fills up.
-=======
     # Two inputs were asked for, and one picture given: noise fills up.
->>>>>>> main
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 64, 64), dtype=np.float32))
     field = analysis.effective_receptive_field(model, [x, noise], "stage3")
     np.testing.assert_allclose(np.load(folder / "erf.npy"), field, rtol=1e-4, atol=1e-6 * field.max())
