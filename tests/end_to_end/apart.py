@@ -91,14 +91,7 @@ class Apart:
     def __init__(self, path: Path) -> None:
         self.network = timm_network()
         self.photograph = in_srgb(path)
-        transform = create_transform(
-            input_size=(3, INPUT_PX, INPUT_PX),
-            interpolation="bicubic",
-            mean=IMAGENET_DEFAULT_MEAN,
-            std=IMAGENET_DEFAULT_STD,
-            crop_pct=CROP_FRACTION,
-        )
-        self.input: Tensor = transform(self.photograph)[None]
+        self.input = as_trained(self.photograph)
         with torch.no_grad():
             self.probabilities: NDArray[np.float32] = self.network(self.input).softmax(dim=1)[0].numpy()
         self.top = [int(index) for index in np.argsort(-self.probabilities)]
@@ -125,6 +118,19 @@ class Apart:
         return (np.asarray(x) + left) * width / resized[0], (np.asarray(y) + top) * height / resized[1]
 
 
+def as_trained(photograph: Image.Image) -> Tensor:
+    """What the network is shown of a photograph, by timm's transform."""
+    transform = create_transform(
+        input_size=(3, INPUT_PX, INPUT_PX),
+        interpolation="bicubic",
+        mean=IMAGENET_DEFAULT_MEAN,
+        std=IMAGENET_DEFAULT_STD,
+        crop_pct=CROP_FRACTION,
+    )
+    shown: Tensor = transform(photograph)[None]
+    return shown
+
+
 def in_srgb(path: Path) -> Image.Image:
     """A photograph in sRGB; where its profile is Adobe RGB (1998), by the arithmetic that Adobe published."""
     with Image.open(path) as opened:
@@ -138,19 +144,11 @@ def in_srgb(path: Path) -> Image.Image:
     return Image.fromarray(np.rint(255 * encoded).astype(np.uint8))
 
 
-def squashed(path: Path) -> Tensor:
-    """The whole photograph as a square input."""
-    square = in_srgb(path).resize((INPUT_PX, INPUT_PX), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1) / 255
-    mean, std = torch.tensor(IMAGENET_DEFAULT_MEAN), torch.tensor(IMAGENET_DEFAULT_STD)
-    return ((pixels - mean[:, None, None]) / std[:, None, None])[None]
-
-
 def gradient_fields(paths: list[Path]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Effective field of the middle unit of stage 4, (H, W), and which input pixels it depends on at all."""
     network, fields, support = timm_network(), [], np.zeros((INPUT_PX, INPUT_PX), dtype=bool)
     for path in paths:
-        x = squashed(path).requires_grad_()
+        x = as_trained(in_srgb(path)).requires_grad_()
         output = network.stages(network.stem(x))
         middle = output[0, :, output.shape[2] // 2, output.shape[3] // 2]
         (gradient,) = torch.autograd.grad(middle.relu().sum(), x)
