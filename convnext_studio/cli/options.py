@@ -1,12 +1,15 @@
 """Command-line options that several commands share."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.framing import FRAMING_KINDS, Framing
 from convnext_studio.model.presets import default_model
-from convnext_studio.protocol.models import LoadModel
+
+if TYPE_CHECKING:
+    from convnext_studio.protocol.models import LoadModel
 
 LARGEST = 16_384  # For steps of a lecture or pixels of a side; a larger number is a typing error.
 LARGEST_SEED = 2**31 - 1
@@ -47,8 +50,10 @@ def add_model_options(parser: argparse.ArgumentParser, *, with_precision: bool =
     stem.add_argument("--stem-padding", type=int, metavar="PX", help="padding of the first convolution")
 
 
-def model_request(options: argparse.Namespace) -> LoadModel:
+def model_request(options: argparse.Namespace) -> "LoadModel":
     """Return the request for the model that the options of `add_model_options` name."""
+    from convnext_studio.protocol.models import LoadModel  # NumPy comes with it, which --help does without.
+
     return LoadModel(
         source=options.model,
         device=options.device,

@@ -163,8 +163,11 @@ def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo("about.npy").file_size > LARGEST_ABOUT_BYTES:
         raise ValueError("its metadata are too long")
     with archive.open("about.npy") as member:
-        text = np.lib.format.read_array(member, allow_pickle=False)
-    about = json.loads(str(text))
+        shape, _, dtype = read_npy_header(member)
+        if shape or dtype.kind != "U":
+            raise ValueError("its metadata are no text")
+        text = member.read(dtype.itemsize).decode("utf-32-be" if dtype.byteorder == ">" else "utf-32-le")
+    about = json.loads(text.rstrip("\0"))
     if not isinstance(about, dict):
         raise ValueError("its metadata cannot be read")
     return about

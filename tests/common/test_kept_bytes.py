@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import torch
 
-from convnext_studio.common.kept_bytes import kept_bytes
+from convnext_studio.common.caches import kept_bytes
 from convnext_studio.common.processes.codec import decode, encode
 from convnext_studio.common.processes.frames import read_frame, write_frame
 from tests.engine.client.fake_engine import image_info

@@ -1,8 +1,7 @@
 """What is said of a measurement, against sentences written by hand, and the published definitions."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.erf.protocols import (

@@ -15,6 +15,8 @@ LIMIT_S = 5.0
 LIMIT_BYTES = 2 << 30
 _WALL_LIMIT_S, _START_LIMIT_S = 120.0, 900.0
 """For one case, and for importing torch, on a machine that is busy with other work."""
+_NOTED_EVERY = 500
+"""After so many cases, the figures so far are written to the folder."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -79,6 +81,8 @@ def _run_child(first: int, last: int, seed: int, folder: Path, names: tuple[str,
             number, kind = found["begin"], found["kind"]
             watch = _watch(child, _WALL_LIMIT_S)
             continue
+        if number % _NOTED_EVERY == 0:
+            (folder / "figures.txt").write_text(f"{figures}\n")
         before = len(figures.faults)
         figures.add(number, kind, found)
         if len(figures.faults) > before:

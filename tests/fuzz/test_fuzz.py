@@ -6,8 +6,9 @@ import pytest
 
 from tests.fuzz.running import run
 
+pytestmark = pytest.mark.slow  # Importing torch in a process takes long enough.
 
-@pytest.mark.slow
+
 def test_changed_files_are_read_or_refused(tmp_path: Path) -> None:
     figures = run(2000, seed=7, folder=tmp_path)
     assert figures.faults == []

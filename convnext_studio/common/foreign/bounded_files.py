@@ -61,7 +61,8 @@ def open_regular(path: Path) -> BinaryIO:
             raise OSError(0, "it is a file of the system, without a size")
         if hasattr(os, "set_blocking"):
             os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "rb")
+        # Readers such as tifffile ask a stream for the name of its file.
+        return open(path, "rb", opener=lambda *_: descriptor)
     except BaseException:
         os.close(descriptor)
         raise

@@ -8,9 +8,8 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.retouches import Retouch, retouched_key
 from convnext_studio.decoding.fitted_bands import fitted_bands
 from convnext_studio.decoding.images import DecodedImage, PictureReader, picture_key

@@ -17,10 +17,9 @@ from torch import Tensor
 from convnext_studio.analysis.graphed_pass import GraphedPass
 from convnext_studio.analysis.receptive_field import FieldSoFar
 from convnext_studio.analysis.unit_probe import UnitProbe
-from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
-from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding import images
 from convnext_studio.decoding.images import DecodedImage, PictureReader

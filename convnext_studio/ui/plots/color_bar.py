@@ -355,11 +355,12 @@ def paint_upright(
         Left edge, width and height of the labels.
     """
     _paint_colours(painter, bar, scale, room.height() / 2 - 1, is_upright=True)
+    colours = scale.colours
     for height, text in labels_with_room(labels, bar.height(), room.height()):
         y = bar.bottom() - height * bar.height()
         is_end = height in (0.0, 1.0)
         if not is_end:
-            painter.setPen(_seen_on(scale.colours, height))
+            painter.setPen(_seen_on(colours, height))
             painter.drawLine(QPointF(bar.right() - tick_px, y), QPointF(bar.right() - 1, y))
         place = QRectF(room.left(), y - room.height() / 2, room.width(), room.height())
         write(place, text, is_end, Qt.AlignmentFlag.AlignLeft)

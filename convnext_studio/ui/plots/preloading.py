@@ -26,7 +26,7 @@ from PySide6.QtWidgets import QStackedLayout, QStackedWidget, QWidget
 from shiboken6 import isValid
 
 from convnext_studio.ui.plots.image_view import ImageView
-from convnext_studio.ui.widgets.late_parts import LatePart
+from convnext_studio.ui.widgets.popup import LatePart
 
 _STEP_S = 0.004
 _NEEDED = (

@@ -12,7 +12,7 @@ from convnext_studio.ui.shell.docks.dock import PanelDock
 from convnext_studio.ui.shell.docks.panel_specs import PANELS
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.control_values import Value, control_values, set_controls
-from convnext_studio.ui.widgets.late_parts import make_late_parts
+from convnext_studio.ui.widgets.popup import make_late_parts
 
 Defaults = Mapping[str, Mapping[str, Value]]
 

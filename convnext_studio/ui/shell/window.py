@@ -27,11 +27,10 @@ from convnext_studio.ui.shell.panel_views import MapZoom, Panels, ViewRequests
 from convnext_studio.ui.shell.recipe_files import RecipeFiles
 from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.shell.status_bar import StatusBar
-from convnext_studio.ui.state.activity import ActivityLog
+from convnext_studio.ui.state.activity import ActivityLog, LogStore
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.opening.dropped import describe_drop
 from convnext_studio.ui.state.opening.folder_watch import FolderWatch
 from convnext_studio.ui.state.selection.history import SelectionHistory, Undo
@@ -239,8 +238,6 @@ class StudioWindow(QMainWindow):
         for signal in (
             state.second.shown_changed,
             state.model_loaded,
-            state.picture_selected,
-            state.prediction_made,
             state.unit_selected,
             state.kept.pinned,
             controller.models.refused,
@@ -251,19 +248,20 @@ class StudioWindow(QMainWindow):
             self.live.changed,
         ):
             signal.connect(self._update_actions)
+        for signal in (state.picture_selected, state.prediction_made):  # With each frame, one can do the same.
+            signal.connect(lambda _changed: None if state.live.is_on else self._update_actions())
 
     # --------------------------------------------------------------------------------------------- panels
 
     @property
     def is_settled(self) -> bool:
         """Whether all visible panels show their results, and nothing is being computed."""
-        panels = self.dock_layout.visible_panels
         return (
             not self.bridge.pending
             and not self.controller.background.is_busy
             and self.controller.changed_network.is_settled
             and self.controller.retouched.is_settled
-            and all(panel.is_settled for panel in panels)
+            and all(panel.is_settled for panel in self.dock_layout.visible_panels)
         )
 
     # ---------------------------------------------------------------------------------- commands across parts

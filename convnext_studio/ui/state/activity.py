@@ -1,9 +1,10 @@
-"""Records the requests to the engine, what became of them and how long they took."""
+"""Records the requests to the engine and what became of them, and the program's latest log lines."""
 
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +17,8 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 
 CAPACITY = 200
+LOG_CAPACITY = 2000
+LOGGER = "convnext_studio"
 Outcome = Literal["waiting", "running", "done", "failed", "stopped"]
 _LOG = logging.getLogger(__name__)
 
@@ -195,3 +198,46 @@ def spoken(seconds: float) -> str:
     if seconds < 0.001:
         return "< 1 ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+class _LineHandler(logging.Handler):
+    """A logging handler that passes every record on as text."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
+        self._take = take
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._take(self.format(record))
+
+
+class LogStore(QObject):
+    """Keeps the latest lines from the program's loggers, including the engine's, until it is closed."""
+
+    added = Signal(str)
+    _arrived = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lines: deque[str] = deque(maxlen=LOG_CAPACITY)
+        # Any thread may log; a signal moves the line to this object's thread.
+        self._arrived.connect(self._keep)
+        self._handler = _LineHandler(self._arrived.emit)
+        logger = logging.getLogger(LOGGER)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._handler)
+        self.destroyed.connect(partial(logger.removeHandler, self._handler))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The latest `LOG_CAPACITY` lines, oldest first; one with a traceback contains line breaks."""
+        return tuple(self._lines)
+
+    def close(self) -> None:
+        """Stop recording."""
+        logging.getLogger(LOGGER).removeHandler(self._handler)
+
+    def _keep(self, line: str) -> None:
+        self._lines.append(line)
+        self.added.emit(line)

@@ -5,8 +5,7 @@ from functools import partial
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.kept_bytes import kept_bytes
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.pictures import (
     THUMBNAIL_PX,

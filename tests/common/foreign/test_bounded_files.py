@@ -38,6 +38,16 @@ def test_what_is_no_file_of_that_size_is_refused_at_once(obstacle: str, tmp_path
     assert "\n" not in said
 
 
+def test_a_stream_is_named_after_its_file(tmp_path: Path) -> None:
+    """Libraries such as tifffile read the name."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    with open_regular(path) as stream:
+        assert Path(stream.name) == path
+        assert stream.read() == b"0123456789"
+    assert stream.closed
+
+
 def test_the_whole_of_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
@@ -52,6 +62,13 @@ def test_the_whole_of_a_file_is_read(tmp_path: Path) -> None:
         read_bounded(tmp_path / "none", 10)
     with pytest.raises(ValueError, match="null"):
         read_bounded(Path("a\0b"), 10)
+
+
+def test_an_open_file_knows_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"1234")
+    with open_regular(path) as stream:
+        assert stream.name == str(path)
 
 
 def test_a_growing_file_has_an_end(tmp_path: Path) -> None:

@@ -398,7 +398,7 @@ def test_maps_of_frames_are_over_their_own_pixels_and_do_not_pile_up(
         desk.answer(maps, asked.id)
         wait_for(desk, panel, key)
         assert (shown_of(panel).picture.preview == number).all()
-        assert kept.held_bytes == maps.maps.nbytes
+        assert kept.held_bytes == maps.maps.nbytes + newest.preview.nbytes
         desk.answer(replace(maps, image=newest.key), desk.asked[-1].id)
         wait_for(desk, panel, newest.key)
     assert panel._painter._kept.held_bytes == 0

@@ -337,8 +337,10 @@ def test_values_of_a_live_source_are_those_of_the_frame_that_is_named(
     answer_values(desk)
     monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 1000.0)
     desk.state.set_node("stage1")
+    assert "in: " in strip.header.numbers.text()
     for number in (4, 5):
         show_frame(desk, number)
+    assert "in: " not in strip.header.numbers.text()  # Those were of the picture before the first frame.
     assert asked_frames(desk) == [None]  # Too soon.
     monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 0.0)
     for number in (6, 7, 8):
@@ -346,11 +348,11 @@ def test_values_of_a_live_source_are_those_of_the_frame_that_is_named(
     assert asked_frames(desk) == [None, 6]
     request = answer_values(desk)
     assert request.nodes == ("stem", "stage1", "stage2", "stage3", "stage4", "head.norm")
-    assert "frame 7   before: " in strip.header.numbers.text()
+    assert "frame 7   in: " in strip.header.numbers.text()
     assert asked_frames(desk) == [None, 6, 8]  # The newest.
     show_frame(desk, 9)
     answer_values(desk)
-    assert "frame 9   before: " in strip.header.numbers.text()
+    assert "frame 9   in: " in strip.header.numbers.text()
 
 
 @pytest.mark.parametrize("size_pt", [9, 13])

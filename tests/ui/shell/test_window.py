@@ -361,16 +361,22 @@ def test_escape_closes_what_is_open_goes_up_and_never_stops_work(
     assert not engine.open(Request)
 
 
-def test_escape_closes_the_aside_that_has_the_keyboard(filled_window: StudioWindow) -> None:
+def test_escape_closes_the_aside_that_has_the_keyboard(filled_window: StudioWindow, qtbot: QtBot) -> None:
     escape, docks = filled_window.actions_by_id["go_back"].trigger, filled_window.dock_layout.docks
-    filled_window.dock_layout.show_panel("settings")
-    filled_window.dock_layout.show_panel("picture")
+
+    def go_to(name: str) -> None:
+        filled_window.dock_layout.show_panel(name)
+        docks[name].window().activateWindow()
+        qtbot.waitUntil(lambda: docks[name].isAncestorOf(QApplication.focusWidget()))
+
+    go_to("settings")
+    go_to("predictions")  # It is not below the aside, which showing it would hide.
     escape()
     assert docks["settings"].isVisible()
-    filled_window.dock_layout.show_panel("settings")
+    go_to("settings")
     escape()
     assert not docks["settings"].isVisible()
-    assert docks["picture"].isVisible()
+    assert docks["predictions"].isVisible()
 
 
 def test_a_veil_says_what_a_drop_will_do_and_goes(filled_window: StudioWindow, qtbot: QtBot) -> None:

@@ -22,11 +22,10 @@ from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import FieldRequest
 from convnext_studio.ui.panels.activity.activity_panel import ActivityPanel
-from convnext_studio.ui.state.activity import CAPACITY, ActivityLog
+from convnext_studio.ui.state.activity import CAPACITY, ActivityLog, LogStore
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.log_store import LogStore
 from tests.ui.conftest import FakeEngine, make_image, make_model
 
 

@@ -122,7 +122,8 @@ def test_when_pictures_go_the_next_that_is_left_is_chosen(
 
 def test_previews_are_bounded_and_the_shown_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = picture("0")
-    monkeypatch.setattr(open_pictures, "PREVIEW_BYTES", 3 * (shown.preview.nbytes + shown.thumbnail.nbytes))
+    assert shown.thumbnail is shown.preview  # So it takes no memory of its own.
+    monkeypatch.setattr(open_pictures, "PREVIEW_BYTES", 3 * shown.preview.nbytes)
     state = AppState()
     state.opened.add(shown)
     for number in range(1, 10):

@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.envelope import Logged
 from convnext_studio.ui.panels.activity.activity_panel import LogView
+from convnext_studio.ui.state.activity import LOG_CAPACITY, LogStore
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.log_store import CAPACITY, LogStore
 from tests.ui.conftest import FakeEngine
 
 LOG = logging.getLogger("convnext_studio.ui.test")
@@ -46,10 +46,10 @@ def test_other_threads_lines_arrive_in_qts_thread(store: LogStore, qtbot: QtBot)
 
 
 def test_the_log_is_bounded_and_keeps_the_latest(store: LogStore) -> None:
-    for number in range(CAPACITY + 5):
+    for number in range(LOG_CAPACITY + 5):
         LOG.info("line %d", number)
-    assert len(store.lines) == CAPACITY
-    assert store.lines[-1].endswith(f"line {CAPACITY + 4}")
+    assert len(store.lines) == LOG_CAPACITY
+    assert store.lines[-1].endswith(f"line {LOG_CAPACITY + 4}")
     assert store.lines[0].endswith("line 5")
 
 

@@ -15,10 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.ui.state.activity import CAPACITY, Activity, ActivityLog, spoken
+from convnext_studio.ui.state.activity import CAPACITY, LOG_CAPACITY, Activity, ActivityLog, LogStore, spoken
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.log_store import CAPACITY as LOG_CAPACITY
-from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 

@@ -8,10 +8,8 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
-    QHBoxLayout,
     QMenu,
     QPushButton,
-    QSlider,
     QSpinBox,
     QToolButton,
     QVBoxLayout,
@@ -29,8 +27,8 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
-from convnext_studio.ui.widgets.late_parts import LatePart
-from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.emptied_menu import empty_menu
+from convnext_studio.ui.widgets.popup import LatePart, PopupButton
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -81,6 +79,11 @@ class LookControls(QObject):
         self.colormap.activated.connect(self._colormap_chosen)
         self.range.changed.connect(self.changed)
         self.resolution.changed.connect(self.changed)
+
+    @property
+    def in_row(self) -> tuple[QWidget, ...]:
+        """The controls below the map; the others are in the sheet of `more`."""
+        return self.resolution, self.part, self.more
 
     def suit(self, *, is_signed: bool, is_difference: bool, is_on_pixels: bool) -> None:
         """Offer what has a meaning for a kind of maps, as it was chosen for that kind before.
@@ -141,50 +144,6 @@ class LookControls(QObject):
     def _colormap_chosen(self) -> None:
         self._chosen[self._part] = str(self.colormap.currentData())
         self.changed.emit()
-
-
-class CurtainSlider(QWidget):
-    """The place of a line, left of which the plain picture is seen instead of the map.
-
-    It rests while the line of two networks is shown, because a map has one line only.
-    """
-
-    moved = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, 100)
-        self.slider.setAccessibleName("Curtain")
-        follow_text(self.slider, lambda: self.slider.setFixedWidth(scaled_px(80)))
-        self.word = PlainLabel("Curtain")
-        self.word.setBuddy(self.slider)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.word, self.slider):
-            layout.addWidget(part)
-        self.slider.valueChanged.connect(self.moved)
-        self.rest(False)
-
-    @property
-    def curtain(self) -> float:
-        """The place of the line as a share of the picture's width; 0 while it rests."""
-        return self.slider.value() / 100 if self.slider.isEnabled() else 0.0
-
-    def move_curtain(self, share: float) -> None:
-        """Move the line, as far as the picture reaches."""
-        self.slider.setValue(round(100 * share))
-
-    def rest(self, rests: bool) -> None:
-        """Leave the picture whole, or bare it again as far as before."""
-        for part in (self.word, self.slider):
-            part.setEnabled(not rests)
-        self.slider.setToolTip(
-            "The line between two networks is shown; the slider beside “Curtain” above the views moves it"
-            if rests
-            else "Drag the map aside; left of the line, the plain picture shows"
-        )
-        self.moved.emit()
 
 
 class ParameterButton(PopupButton):
@@ -568,7 +527,7 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             button.setVisible(name in model.config.stages)
         self._offer_pins(model)
-        self._menu.clear()
+        empty_menu(self._menu)
         self._averaged = {}
         for stage in model.config.stages:
             self._offer(self._menu, stage, model, is_checked=stage in model.config.stages[-2:])

@@ -1,4 +1,4 @@
-"""Colouring an attribution map, and the widget that shows it over the picture."""
+"""Colouring an attribution map, the widget that shows it over the picture, and the line that moves it aside."""
 
 import math
 from dataclasses import replace
@@ -8,7 +8,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QSlider,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.protocol.pictures import ImageInfo
@@ -30,7 +36,8 @@ from convnext_studio.ui.plots.color_bar import ColorBar, ColorScale
 from convnext_studio.ui.plots.map_texts import Placement, numbers_of, point_text, value_text
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Bitmap, Layer, Lines, Mark, Scene, line_mark
-from convnext_studio.ui.widgets.elided_label import ElidedLabel
+from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel
+from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
 _LARGEST_SIDE = 640
@@ -267,3 +274,47 @@ def _reduced(values: Map) -> Map:
         return values
     squares = values.reshape(height // factor, factor, width // factor, factor)
     return np.asarray(squares.mean(axis=(1, 3)))
+
+
+class CurtainSlider(QWidget):
+    """The place of a line, left of which the plain picture is seen instead of the map.
+
+    It rests while the line of two networks is shown, because a map has one line only.
+    """
+
+    moved = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 100)
+        self.slider.setAccessibleName("Curtain")
+        follow_text(self.slider, lambda: self.slider.setFixedWidth(scaled_px(80)))
+        self.word = PlainLabel("Curtain")
+        self.word.setBuddy(self.slider)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.word, self.slider):
+            layout.addWidget(part)
+        self.slider.valueChanged.connect(self.moved)
+        self.rest(False)
+
+    @property
+    def curtain(self) -> float:
+        """The place of the line as a share of the picture's width; 0 while it rests."""
+        return self.slider.value() / 100 if self.slider.isEnabled() else 0.0
+
+    def move_curtain(self, share: float) -> None:
+        """Move the line, as far as the picture reaches."""
+        self.slider.setValue(round(100 * share))
+
+    def rest(self, rests: bool) -> None:
+        """Leave the picture whole, or bare it again as far as before."""
+        for part in (self.word, self.slider):
+            part.setEnabled(not rests)
+        self.slider.setToolTip(
+            "The line between two networks is shown; the slider beside “Curtain” above the views moves it"
+            if rests
+            else "Drag the map aside; left of the line, the plain picture shows"
+        )
+        self.moved.emit()

@@ -27,12 +27,12 @@ from convnext_studio.protocol.value_sums import AskedValue
 from convnext_studio.render import Rgb, Shading
 from convnext_studio.ui.panels.attribution.attribution_controls import (
     AttributionBar,
-    CurtainSlider,
     LookControls,
     WhereRow,
     about,
 )
 from convnext_studio.ui.panels.attribution.attribution_map import (
+    CurtainSlider,
     MapCell,
     PlacedMap,
     SmallMaps,
@@ -63,7 +63,7 @@ from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.elided_label import plain_tip
-from convnext_studio.ui.widgets.late_parts import LatePart
+from convnext_studio.ui.widgets.popup import LatePart
 
 MOST_MAPS = 4
 
@@ -350,13 +350,7 @@ class AttributionPanel(Panel):
         """Put the place of the map, its look and the curtain below the figure or notice."""
         below = QWidget()
         row = FlowLayout(below)
-        for control in (
-            *self.where.widgets,
-            self.look.resolution,
-            self.look.part,
-            self.look.more,
-            self.curtain,
-        ):
+        for control in (*self.where.widgets, *self.look.in_row, self.curtain):
             row.addWidget(control)
         whole = self.layout()
         assert isinstance(whole, QVBoxLayout)  # As of every panel.

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from msgspec.structs import replace as struct_replace
 
-from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.kept_bytes import kept_bytes
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of, nearest_unit
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of

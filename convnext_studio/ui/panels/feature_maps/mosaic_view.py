@@ -13,8 +13,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.kept_bytes import kept_bytes
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.common.value_terms import ValuePlace
 from convnext_studio.model.frame_keys import number_of
 from convnext_studio.model.framing import picture_of

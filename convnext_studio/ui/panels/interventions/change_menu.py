@@ -11,6 +11,7 @@ from convnext_studio.common.interventions import Change, Region
 from convnext_studio.ui.panels.interventions.change_texts import EFFECT_TIPS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.emptied_menu import empty_menu
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 
 FACTOR = 0.5
@@ -124,7 +125,7 @@ class ChangeButton(QToolButton):
 
     def _fill(self) -> None:
         state, model = self._state, self._state.model
-        self.entries.clear()
+        empty_menu(self.entries)
         if model is not None:
             channel = min(state.channel, model.node(state.node).shape[0] - 1)
             channel_changes(state, self.entries, state.node, channel)

@@ -23,6 +23,7 @@ from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
+from convnext_studio.ui.widgets.emptied_menu import empty_menu
 from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
@@ -244,7 +245,7 @@ class ChipsBar(QWidget):
     def _fill_menu(self, index: int) -> None:
         """Offer the other effects, and to select what the change concerns."""
         menu, change = self.chips[index].menu, self._interventions.changes[index]
-        menu.clear()
+        empty_menu(menu)
         add_effects(menu, self._state, change, lambda changed: self._interventions.put(index, changed))
         menu.addSeparator()
         menu.addAction("&Select its node").triggered.connect(lambda: self._select(change))

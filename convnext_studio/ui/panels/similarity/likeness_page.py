@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from convnext_studio.common.caches import ByteCache
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.common.geometry import FieldGeometry
-from convnext_studio.common.kept_bytes import kept_bytes
 from convnext_studio.common.likeness import (
     MEASURE_TEXTS,
     MEASURE_TITLES,

@@ -155,8 +155,7 @@ class StripPainter:
             if name not in after_funnel:
                 self._arrow(before.right() + 4, after.left() - 4, before.center().y())
         stages = [StripPart(stage.node, stage.rect) for stage in layout.stages]
-        heads = [layout.head] if layout.head is not None else []
-        for part in (layout.stem, *layout.downsamples, *stages, *heads):
+        for part in filter(None, (layout.stem, *layout.downsamples, *stages, layout.head)):
             self._cost(part)
         self._mark_changed(layout.parts)
 
@@ -235,12 +234,8 @@ class StripPainter:
         stage = part.node.name.partition(".")[0]
         line = self._metrics.height()
         inner = part.rect.adjusted(PADDING_PX, PADDING_PX, -PADDING_PX, -PADDING_PX)
-        self._text(
-            QRectF(inner.left(), inner.top(), inner.width(), line),
-            short_title(part.node),
-            self._look.text,
-            bold=True,
-        )
+        top = QRectF(inner.left(), inner.top(), inner.width(), line)
+        self._text(top, short_title(part.node), self._look.text, bold=True)
         bottom = QRectF(inner.left(), inner.bottom() - line, inner.width(), line)
         self._text(bottom, shape_text(part.node), self._look.muted)
         side = inner.height() - 2 * line - 6

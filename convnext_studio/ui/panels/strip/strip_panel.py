@@ -224,6 +224,9 @@ class NodeNumbers(QObject):
         picture, is_live = self._state.picture, self._state.live.is_on
         if self._values_refused or picture is None or self._state.prediction is None:
             return
+        if is_live and self.after and number_of(self.image) is None:
+            self.image, self.before, self.after = "", {}, {}  # Those of the picture before the first frame.
+            self.changed.emit()
         is_known = self.image == picture.key or not is_live
         missing = frozenset(nodes) - self.after.keys() if is_known else frozenset(nodes)
         is_on_its_way = self._values.is_running and missing <= self._asked_nodes

@@ -17,9 +17,9 @@ from convnext_studio.ui.lecture.entry import LateLecture
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from convnext_studio.ui.shell.docks.layout import DockLayout
 from convnext_studio.ui.shell.find.palette_entries import PaletteEntries, spoken
+from convnext_studio.ui.state.activity import LogStore
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.log_store import LogStore
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs

@@ -87,7 +87,9 @@ class FrameStream(QObject):
         return self._coming is not None
 
     def drop(self) -> None:
-        """Show nothing of what is on its way."""
+        """Show nothing of what is on its way; a file gives it again later, a camera does not."""
+        if self._coming is not None and not self.path:
+            self.dropped += self._coming.dropped + 1
         self._predictions.drop()
         self._painted.stop()
         self._later.stop()
@@ -109,7 +111,6 @@ class FrameStream(QObject):
     def take(self, frame: LiveFrame) -> None:
         """Send a frame to the engine, with the question what the network makes of it."""
         self._coming, self._asked_s = frame, time.monotonic()
-        self.dropped += frame.dropped
         is_first = self._state.opened.row(self.entry) is None
         key = frame_key(self.entry, frame.number)
         self._send(key, frame, self.entry if is_first else "")
@@ -192,6 +193,7 @@ class FrameStream(QObject):
         if frame is None:
             return
         self.frame = frame
+        self.dropped += frame.dropped
         key = frame_key(self.entry, frame.number)
         self._is_awaited = True
         self._go_on()  # The source takes the next one while the panels are told of this one.

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from convnext_studio.common.caches import ByteCache
-from convnext_studio.common.kept_bytes import kept_bytes
+from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.frame_keys import source_of
 from convnext_studio.model.framing import TRAINED, Framing, PictureBox, box_within, framed

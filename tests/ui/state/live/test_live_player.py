@@ -325,3 +325,17 @@ def test_a_late_answer_about_an_older_frame_is_not_shown(
     QApplication.processEvents()
     assert state.picture is not None
     assert number_of(state.picture.key) != 1
+
+
+def test_a_frame_of_a_camera_that_was_on_its_way_when_frozen_is_counted_as_left_out(
+    player: LivePlayer, source: StagedSource, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    qtbot.waitUntil(lambda: source.is_wanted)
+    source.give(3, dropped=2)
+    assert player.stream.dropped == 0  # It may still be shown.
+    player.freeze()
+    assert player.stream.dropped == 3
+    player.resume()
+    source.give(5, dropped=1)
+    answer_frame(engine, 5)
+    assert player.stream.dropped == 4

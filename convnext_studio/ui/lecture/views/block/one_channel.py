@@ -148,7 +148,7 @@ class OneChannelView(PaintedView):
             return
         line = ink.line()
         factor = self.factor.value() / _STEPS
-        text = f"Channel {channel} of {self.node} × {factor:.1f}".replace("-", "−")
+        text = f"Channel {channel} of the last stage × {factor:.1f}".replace("-", "−")
         ink.text(QRectF(room.left(), room.top(), room.width(), line), text, bold=True)
         part = ranked.ranked[min(self.place.value(), len(ranked.ranked)) - 1]
         fall = format_number(float(ranked.differences[part]))

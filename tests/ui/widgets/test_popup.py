@@ -3,7 +3,7 @@
 from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.late_parts import LatePart, make_late_parts
+from convnext_studio.ui.widgets.popup import LatePart, make_late_parts
 
 
 def test_a_part_is_made_once(qtbot: QtBot) -> None:
