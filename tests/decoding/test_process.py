@@ -69,6 +69,7 @@ def test_a_name_that_is_no_text(decoder: Decoder, tmp_path: Path) -> None:
     assert picture.path == path
     assert picture.name == "\ufffd\ufffd.png"  # What is shown of it; no text has such bytes.
 
+
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
     path = str(large_picture(tmp_path, 400))
     with Decoder(limit_s=2.0) as decoder:

@@ -1,10 +1,10 @@
-"""A button that opens a sheet with rarely needed controls, and parts that are made when first needed."""
+"""Popups: a button that opens a sheet of controls, parts made when first needed, and refilled menus."""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QFormLayout, QFrame, QLabel, QMenu, QToolButton, QWidget
 
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 
@@ -124,3 +124,11 @@ def make_late_parts(widget: QWidget) -> None:
     """Make all that is still missing inside a widget, for those who look through it."""
     for part in widget.findChildren(LatePart):
         part.make()
+
+
+def empty_menu(menu: QMenu) -> None:
+    """Remove all entries of a menu, and delete the menus inside it, which `QMenu.clear` keeps for ever."""
+    inside = menu.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    menu.clear()
+    for each in inside:
+        each.deleteLater()

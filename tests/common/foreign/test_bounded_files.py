@@ -38,16 +38,6 @@ def test_what_is_no_file_of_that_size_is_refused_at_once(obstacle: str, tmp_path
     assert "\n" not in said
 
 
-def test_a_stream_is_named_after_its_file(tmp_path: Path) -> None:
-    """Libraries such as tifffile read the name."""
-    path = tmp_path / "file"
-    path.write_bytes(b"0123456789")
-    with open_regular(path) as stream:
-        assert Path(stream.name) == path
-        assert stream.read() == b"0123456789"
-    assert stream.closed
-
-
 def test_the_whole_of_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")

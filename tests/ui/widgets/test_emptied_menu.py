@@ -3,7 +3,7 @@
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.ui.widgets.emptied_menu import empty_menu
+from convnext_studio.ui.widgets.popup import empty_menu
 from tests.leaks import delete_later_now
 
 

@@ -27,8 +27,7 @@ from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
-from convnext_studio.ui.widgets.emptied_menu import empty_menu
-from convnext_studio.ui.widgets.popup import LatePart, PopupButton
+from convnext_studio.ui.widgets.popup import LatePart, PopupButton, empty_menu
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
 from convnext_studio.ui.widgets.range_choice import RangeChoice

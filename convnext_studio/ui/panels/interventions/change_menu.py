@@ -11,8 +11,7 @@ from convnext_studio.common.interventions import Change, Region
 from convnext_studio.ui.panels.interventions.change_texts import EFFECT_TIPS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import plain_tip
-from convnext_studio.ui.widgets.emptied_menu import empty_menu
-from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE, empty_menu
 
 FACTOR = 0.5
 _MOST_PICTURES = 20

@@ -23,8 +23,7 @@ from convnext_studio.ui.panels.interventions.change_menu import add_effects
 from convnext_studio.ui.panels.interventions.change_texts import effect_text, part_text
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel, plain_tip
-from convnext_studio.ui.widgets.emptied_menu import empty_menu
-from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE
+from convnext_studio.ui.widgets.popup import MENU_BUTTON_STYLE, empty_menu
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 _STEPS = 20  # For each 1 of the factor.
