@@ -1,7 +1,6 @@
 """Contour lines of a map."""
 
 import numpy as np
-from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
 
 from convnext_studio.render.limits import Values
@@ -24,6 +23,9 @@ def contour(values: Values, level: float) -> NDArray[np.float64]:
     """
     if min(values.shape) < 2:
         return np.empty((0, 2, 2))
+    # Imported here, because few windows draw a line, and all would be painted 5 ms later.
+    from contourpy import LineType, contour_generator
+
     known = np.ma.masked_invalid(values.astype(np.float64))
     paths = contour_generator(z=known, name="serial", line_type=LineType.Separate).lines(level)
     pieces = [np.stack((path[:-1], path[1:]), axis=1) for path in paths if isinstance(path, np.ndarray)]
