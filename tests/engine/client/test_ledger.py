@@ -477,6 +477,15 @@ def test_an_idle_engine_is_not_told_of_a_cancellation_it_need_not_know() -> None
         assert heard.pop() == Cancelled(id=identifier)
 
 
+def test_what_was_cancelled_is_answered_when_the_engine_dies_instead_of_answering() -> None:
+    ledger, _, heard = connect()
+    asked = ledger.ask(LoadModel(source="a"))
+    ledger.cancel(asked)
+    assert ledger.died("exit code 1")
+    assert heard[1] == Cancelled(id=asked)
+    assert not ledger.has_unanswered
+
+
 def test_nothing_is_sent_while_no_engine_is_connected() -> None:
     ledger, sent, heard = connect()
     assert ledger.died("exit code 1")
