@@ -355,15 +355,18 @@ class Explorer:
         return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
     def __repr__(self) -> str:
-        model = self.model
-        state = ", random weights" if model.random_weights else ""
-        return (
-            f"<Explorer: {model.title}{state}, {format_count(model.parameters)} parameters, "
-            f"{format_count(model.macs)} MACs at {model.input_px} px, on {model.device}>"
-        )
+        return f"<Explorer: {_described(self.model)}>"
 
     def _repr_html_(self) -> str:
-        return nodes_table(repr(self).strip("<>"), self.nodes)
+        return nodes_table(f"Explorer: {_described(self.model)}", self.nodes)
+
+
+def _described(model: ModelInfo) -> str:
+    state = ", random weights" if model.random_weights else ""
+    return (
+        f"{model.title}{state}, {format_count(model.parameters)} parameters, "
+        f"{format_count(model.macs)} MACs at {model.input_px} px, on {model.device}"
+    )
 
 
 class _AveragedInputs(TypedDict, total=False):
