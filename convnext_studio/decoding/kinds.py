@@ -93,7 +93,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (rb"RIFF....WEBP", "a WebP picture"),
     (rb"....ftypavi[fs]", "an AVIF picture"),
     (rb"\x00\x00\x01\x00[\x01-\x20]\x00", "an icon"),
-    (rb"P[1-7f][\s#]", "a picture of Netpbm (PBM, PGM, PPM)"),
+    (rb"P[1-6f][\s#]", "a picture of Netpbm (PBM, PGM, PPM)"),
 )
 """How the pictures begin that Pillow recognises, and does not any more where the next bytes are damaged."""
 _TITLES: dict[Kind, str] = {

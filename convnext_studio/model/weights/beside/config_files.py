@@ -54,7 +54,9 @@ def read_companion_files(path: Path, format_: Format, config: ConvNeXtConfig) ->
     prepared = found.preprocessing
     if prepared is not None and not prepared.fits(config.in_chans):
         means, channels = pluralize(len(prepared.mean), "mean"), pluralize(config.in_chans, "channel")
-        unread.append(f"The preprocessing next to it is left out: it has {means}, the network {channels}.")
+        unread.append(
+            f"The preprocessing next to it is left out: it has {means}, but the network takes {channels}."
+        )
         found = replace(found, preprocessing=None)
     used = {
         "class names": found.labels,
