@@ -90,6 +90,7 @@ def test_python_m_export(traps: Path, no_display: dict[str, str], weights: Path)
     run_in(traps, [*command, "--out", str(traps.parent / "out")], no_display)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [".", ""], ids=["dot", "empty"])
 def test_a_path_that_names_the_current_folder(
     traps: Path, no_display: dict[str, str], weights: Path, path: str
@@ -106,12 +107,12 @@ def test_a_path_that_names_the_current_folder(
 
 
 def test_children_of_a_notebook(traps: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", 3)
+    film, cat = make_film(tmp_path / "film.mp4", 3), str(sample_path("cat"))
     with Decoder() as decoder, FrameReader() as reader:
         monkeypatch.chdir(traps)
         monkeypatch.setattr(sys, "path", ["", *sys.path])
         decoder.start()
-        assert decoder.decode(str(sample_path("cat"))).pixels.size
+        assert decoder.decode(cat).pixels.size
         assert len(reader.open_file(str(film)).times) == 3
     assert what_ran(traps) == ""
 
