@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from pytestqt.qtbot import QtBot
 
+from convnext_studio.common.processes.garbage_collection import collect_what_is_due
 from tests.leaks import LeakWatch
 
 # A shared machine may take long over any example.
@@ -36,9 +37,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported out of later garbage collections, as the program does: each would visit it."""
+    """Collect garbage as the program does: not what was imported, and between events, or tests, only.
+
+    A collection in the middle of painting can delete what is being painted, and end the process.
+    """
     gc.collect()
     gc.freeze()
+    gc.disable()
 
 
 @pytest.fixture(autouse=True)
@@ -49,5 +54,6 @@ def _no_leaks() -> Iterator[None]:
         watch = LeakWatch(monkeypatch)
         yield
         leaks = watch.leaks()
+    collect_what_is_due()
     if leaks:
         pytest.fail("The test leaves behind: " + "; ".join(leaks), pytrace=False)

@@ -28,6 +28,7 @@ from convnext_studio.protocol.pictures import (
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.start.internal_errors import contain_errors
+from convnext_studio.ui.start.launch import collect_between_events
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -35,6 +36,12 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets import text_size, theme
 from tests.leaks import delete_later_now
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _collect_as_the_program_does(qapp: QApplication) -> None:
+    collect_between_events(qapp)
+
 
 # As in the program: what an event handler raises is told to pytest-qt, which fails the test.
 contain_errors()

@@ -49,15 +49,15 @@ def _contain(kind: type[Any], /, **_options: object) -> None:
 
 def _contained(kind: type[Any], name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def run(self: QObject, *arguments: Any) -> Any:
+    def run(self: QObject, *arguments: Any, **options: Any) -> Any:
         try:
-            return method(self, *arguments)
+            return method(self, *arguments, **options)
         except Exception:
             sys.excepthook(*sys.exc_info())
         # What Qt itself would answer; events are over, because the handler may have passed them on before.
         if name == "eventFilter":
             return False
-        return None if name.endswith("Event") else getattr(super(kind, self), name)(*arguments)
+        return None if name.endswith("Event") else getattr(super(kind, self), name)(*arguments, **options)
 
     return run
 

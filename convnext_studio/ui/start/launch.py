@@ -1,5 +1,6 @@
 """Starts the Qt application and opens the window for the options of the command line."""
 
+import gc
 import logging
 import sys
 from functools import partial
@@ -7,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QMessageLogContext, QSize, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QMessageLogContext, QSize, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.garbage_collection import collecting_later
+from convnext_studio.common.processes.garbage_collection import collect_what_is_due, collecting_later
 from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # Imported only for a lecture.
 _LOG = logging.getLogger(__name__)
 DESKTOP_NAME = "convnext-studio"  # Name of the installed desktop file.
 PIXMAP_CACHE_KB = 1024  # Enough for the icons; Qt would keep 10 MB of thumbnails of closed pictures.
+_COLLECTION_MS = 200
 SPARE_FONT_PT = 9  # Qt's own default for a desktop that names no font.
 
 
@@ -125,6 +127,7 @@ def start_application(needs_font: bool = False) -> QApplication:
     qInstallMessageHandler(_tell_qts_message)
     contain_errors()
     application = QApplication([PROGRAM])
+    collect_between_events(application)
     QPixmapCache.setCacheLimit(PIXMAP_CACHE_KB)
     application.setApplicationName(PROGRAM)
     application.setDesktopFileName(DESKTOP_NAME)
@@ -133,6 +136,18 @@ def start_application(needs_font: bool = False) -> QApplication:
     if needs_font:
         _use_spare_font(application)
     return application
+
+
+def collect_between_events(application: QApplication) -> None:
+    """Have garbage collected by a timer, and at no other time.
+
+    A collection can delete an item of a scene. If Qt is painting that scene just then, or if the collection
+    runs in another thread than the GUI's, the process ends with a segmentation fault.
+    """
+    gc.disable()
+    timer = QTimer(application)
+    timer.timeout.connect(collect_what_is_due)
+    timer.start(_COLLECTION_MS)
 
 
 def _load_for_answers() -> None:

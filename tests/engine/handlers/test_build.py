@@ -10,6 +10,7 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import sample_path
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.engine.server.hardware import devices
 from convnext_studio.engine.server.hardware.devices import computer_memory_bytes
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
@@ -71,11 +72,12 @@ def test_it_is_marked_as_random_and_another_seed_is_another_network() -> None:
     assert (first.title, second.title) == ("Built network, seed 0", "Built network, seed 1")
 
 
-def test_what_can_never_fit_is_refused_before_memory_is_filled() -> None:
+def test_what_can_never_fit_is_refused_before_memory_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatcher = Dispatcher()
     build(dispatcher, LECTURE, seed=0)
-    enormous = replace(LECTURE, depths=(200,) * 4, dims=(65_536,) * 4)  # 64 GiB a block
-    with pytest.raises(StudioError, match=r"need 51,\d{3} GiB, but this computer has") as refused:
+    monkeypatch.setattr(devices, "computer_memory_bytes", lambda: 2 << 30)
+    enormous = replace(LECTURE, depths=(1,) * 4, dims=(7168,) * 4)
+    with pytest.raises(StudioError, match=r"need [34] GiB, but this computer has 2 GiB") as refused:
         build(dispatcher, enormous, seed=0)
     assert "fewer channels" in refused.value.hint
     image = dispatcher.run(OpenImage(path="sample:cat"))

@@ -296,7 +296,7 @@ def test_a_failed_first_model_is_settled_too(
 
 def test_no_fact_is_cut_off_when_another_model_needs_more_lines(window: StudioWindow, state: AppState) -> None:
     panel = window.panels.model
-    wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 40960), depths=(3, 3, 27, 3))
+    wide = replace(FOUR_STAGES, dims=(1024, 2048, 3072, 8192), depths=(3, 3, 9, 1))
     for config in (FOUR_STAGES, wide, FOUR_STAGES, wide):
         state.set_model(replace(make_model(config=config), device_name="A processor of many words"))
         for width in range(180, 300, 7):

@@ -66,6 +66,19 @@ class _Failing(QWidget):
         raise ValueError("it cannot be seen")
 
 
+class _Zooming(QWidget):
+    def wheelEvent(self, _event: object, axis: int | None = None) -> None:
+        self.axis = axis
+
+
+def test_handlers_get_what_they_are_called_with(qtbot: QtBot) -> None:
+    # pyqtgraph's handlers call each other by keywords.
+    widget = _Zooming()
+    qtbot.addWidget(widget)
+    widget.wheelEvent(None, axis=1)
+    assert widget.axis == 1
+
+
 def test_a_panel_that_fails_is_told_by_the_windows_messages(
     qtbot: QtBot, window: StudioWindow, caplog: pytest.LogCaptureFixture
 ) -> None:
