@@ -12,7 +12,8 @@ import psutil
 import pytest
 import shiboken6
 from PIL import Image
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QAbstractAnimation, QObject
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -32,8 +33,19 @@ WARM = 6
 LARGEST_REST = 0.10
 
 
+def end_animations() -> None:
+    """Wait for the animations of docks and tabs, which delete themselves at their end."""
+    while any(
+        animation.state() == QAbstractAnimation.State.Running
+        for widget in QApplication.topLevelWidgets()
+        for animation in widget.findChildren(QAbstractAnimation)
+    ):
+        QTest.qWait(10)
+
+
 def qt_objects() -> Counter[str]:
     """All Qt objects that are alive, by class: widgets, what belongs to them, and what Python holds."""
+    end_animations()
     delete_later_now()
     gc.collect()
     known = [each for each in gc.get_objects() if _is_qt_object(each)]
