@@ -12,7 +12,7 @@ _HOW = "Make it with `model.preprocess(picture)`."
 
 
 def checked_input(model: LoadedModel, tensor: Tensor) -> Tensor:
-    """Return one normalised picture, (1, C, H, W), in float32.
+    """Return one normalised picture, (1, C, H, W), in float32, or in float64 if the network is.
 
     Raises
     ------
@@ -35,7 +35,12 @@ def checked_input(model: LoadedModel, tensor: Tensor) -> Tensor:
         raise StudioError(
             f"The input is on {tensor.device}, and the network on {model.device}.", "Move it there."
         )
-    return tensor if tensor.dtype == torch.float32 else tensor.float()
+    # A network that somebody made exact takes exact pictures.
+    return tensor.to(torch.float64 if _is_exact(model) else torch.float32)
+
+
+def _is_exact(model: LoadedModel) -> bool:
+    return any(each.dtype == torch.float64 for each in model.module.parameters())
 
 
 def checked_inputs(model: LoadedModel, tensors: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:

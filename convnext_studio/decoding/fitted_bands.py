@@ -27,6 +27,5 @@ def fitted_bands(
         return chosen[..., np.arange(channels) % count]
     raise StudioError(
         f"The network takes {channels} bands, and “{name}” has {count}.",
-        "Choose bands in the picture panel, average them to grey, or repeat them. "
-        "On the command line: --fit-bands.",
+        "Choose bands in the picture panel, average them to grey, or repeat them.",
     )

@@ -117,7 +117,7 @@ def _read(opened: BinaryIO, name: str) -> SavedField:
                 raise StudioError(f"“{name}” contains no receptive field.", "There is no array “field” in it.")
             with archive.open("field.npy") as member:
                 field_map = _field(bounded_array(member, name), name)
-            return SavedField(field_map, _about(archive) if "about.npy" in members else {})
+            return SavedField(field_map, _about(archive, name) if "about.npy" in members else {})
     except (StudioError, MemoryError):
         raise
     except _DAMAGES as error:
@@ -155,10 +155,10 @@ def _field(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     return field_map
 
 
-def _about(archive: zipfile.ZipFile) -> Mapping[str, Any]:
+def _about(archive: zipfile.ZipFile, name: str) -> Mapping[str, Any]:
     about = archived_json(archive)
     if about.get("format") != FORMAT:
-        raise _strange("it was written by a newer version of this program")
+        raise _strange("it was written by a newer version of this program", name)
     return about
 
 
@@ -177,5 +177,5 @@ def archived_json(archive: zipfile.ZipFile) -> dict[str, Any]:
     return about
 
 
-def _strange(why: str) -> StudioError:
-    return StudioError(f"This is not a receptive field that can be opened: {why}.", _READABLE)
+def _strange(why: str, name: str) -> StudioError:
+    return StudioError(f"“{name}” is not a receptive field that can be opened: {why}.", _READABLE)

@@ -63,7 +63,7 @@ def test_damaged_files_give_one_sentence(tmp_path: Path, name: str) -> None:
         (-np.ones((3, 3)), "negative"),
         (np.array([["a", "b"]]), "numbers"),
         (np.ones((3, 3), complex), "numbers"),
-        (np.broadcast_to(np.int8(1), (20000, 2)), "too large"),
+        (np.broadcast_to(np.int8(1), (4097, 4097)), "too large"),
     ],
 )
 def test_arrays_that_are_not_fields_are_refused(tmp_path: Path, array: Any, words: str) -> None:
@@ -84,7 +84,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="no file"):
         read_field(str(tmp_path / "gone.npz"))
-    with pytest.raises(StudioError, match="not a file"):
+    with pytest.raises(StudioError, match="a folder"):
         read_field(str(tmp_path))
     np.savez(tmp_path / "other.npz", weights=np.ones((3, 3)))
     with pytest.raises(StudioError, match="no receptive field"):

@@ -110,7 +110,7 @@ def test_colours_are_refused_by_networks_of_other_bands_in_one_sentence(opened: 
         return
     with pytest.raises(StudioError, match=f"takes {bands} bands, and “cat” has 3") as refused:
         engine.run(Predict(image=image))
-    assert "--fit-bands" in refused.value.hint
+    assert "average them to grey, or repeat them" in refused.value.hint
 
 
 @pytest.mark.parametrize("source", ["pictures", "folder"])

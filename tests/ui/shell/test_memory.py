@@ -12,7 +12,7 @@ import psutil
 import pytest
 import shiboken6
 from PIL import Image
-from PySide6.QtCore import QAbstractAnimation, QObject
+from PySide6.QtCore import QObject
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -31,21 +31,13 @@ SWITCHES, OPENINGS = 60, 50
 WARM = 6
 """So often, things are made that stay and are used again."""
 LARGEST_REST = 0.10
-
-
-def end_animations() -> None:
-    """Wait for the animations of docks and tabs, which delete themselves at their end."""
-    while any(
-        animation.state() == QAbstractAnimation.State.Running
-        for widget in QApplication.topLevelWidgets()
-        for animation in widget.findChildren(QAbstractAnimation)
-    ):
-        QTest.qWait(10)
+_ANIMATION_MS = 500
+"""Longer than docks and tabs move; their animations delete themselves at the end."""
 
 
 def qt_objects() -> Counter[str]:
     """All Qt objects that are alive, by class: widgets, what belongs to them, and what Python holds."""
-    end_animations()
+    QTest.qWait(_ANIMATION_MS)
     delete_later_now()
     gc.collect()
     known = [each for each in gc.get_objects() if _is_qt_object(each)]
