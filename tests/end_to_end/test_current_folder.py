@@ -133,5 +133,7 @@ def test_training(traps: Path, no_display: dict[str, str], tmp_path: Path) -> No
             target = tmp_path / "photographs" / label / f"{number}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(sample_path("cat" if label == "one" else "rocket").read_bytes())
-    options = ["--epochs", "1", "--config", "convnext_atto", "--out", str(traps / "trained.safetensors")]
+    options = ["--epochs", "1", "--sizes-px", "24", "--input-px", "24", "--cache-px", "24", "--batch-size", "8"]
+    options += ["--depths", "1,1,1,1", "--dims", "8,8,12,16", "--device", "cpu"]
+    options += ["--out", str(traps / "trained.safetensors")]
     run_in(traps, [installed_command(), "train", str(tmp_path / "photographs"), *options], no_display)
