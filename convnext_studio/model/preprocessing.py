@@ -15,6 +15,7 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.framing import Framing, Grid, framed_geometry
+from convnext_studio.render.numbers import pluralize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -96,7 +97,7 @@ class Preprocessing:
         if not self.fits(channels):
             raise StudioError(
                 f"The preprocessing has {len(self.mean)} means, but the network takes "
-                f"{channels} {'channel' if channels == 1 else 'channels'}."
+                f"{pluralize(channels, 'channel')}."
             )
         if len(self.mean) == channels:
             return self

@@ -24,7 +24,7 @@ _OTHERS = frozenset({"event", "eventFilter", "sizeHint", "minimumSizeHint", "hei
 def contain_errors() -> None:
     """Have `sys.excepthook` told of every exception in an event handler, and let Qt go on.
 
-    That holds for all subclasses of QObject in Python, those to come included.
+    This covers all subclasses of QObject that are written in Python, including those that are defined later.
     """
     if _MAKING_A_CLASS not in vars(QObject):
         setattr(QObject, _MAKING_A_CLASS, classmethod(_contain))

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 from psutil import Process
 from PySide6.QtCore import QTimer
@@ -76,15 +76,15 @@ def processor_s() -> dict[str, float]:
     return spent | {"event loop": event_loop_s, "window's other threads": all_threads_s - event_loop_s}
 
 
-def main(film: str, seconds: float) -> int:
-    """Play a film in the window of 1366 x 768 pixels, without the panel that plays it."""
+def play(film: str, model: str, watch: Callable[[StudioWindow], object]) -> int:
+    """Play a film in the window of 1366 x 768 pixels, without the panel Live, until what watches it ends it."""
     application = start_application()
     client = EngineClient()
     try:
-        options = WindowOptions(model=default_model(), images=(film,), size=(1366, 768))
+        options = WindowOptions(model=model, images=(film,), size=(1366, 768))
         window = open_window(application, options, client)
-        watcher = Watcher(window, seconds)
-        window.live.open(str(Path(film)))
+        watcher = watch(window)
+        window.live.open(film)
         status = application.exec()
         del watcher
     finally:
@@ -93,4 +93,4 @@ def main(film: str, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2])))
+    sys.exit(play(sys.argv[1], default_model(), lambda window: Watcher(window, float(sys.argv[2]))))

@@ -6,13 +6,10 @@ into the frames came in order, none twice, with all drops counted.
 
 import sys
 
-from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.model.presets import default_model
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.start.app import WindowOptions
-from convnext_studio.ui.start.launch import open_window, start_application
 from convnext_studio.ui.state.live.frame_source import LiveFrame
-from tests.benchmarks.programs.live import held_bytes
+from tests.benchmarks.programs.live import held_bytes, play
 from tests.benchmarks.programs.watching import report_and_end
 from tests.decoding.live.films import read_number
 
@@ -52,21 +49,6 @@ class Watcher:
             )
 
 
-def main(film: str, frames: int, model: str) -> int:
-    """Play a film in the window of 1366 x 768 pixels until so many frames were shown."""
-    application = start_application()
-    client = EngineClient()
-    try:
-        options = WindowOptions(model=model, images=(film,), size=(1366, 768))
-        window = open_window(application, options, client)
-        watcher = Watcher(window, frames)
-        window.live.open(film)
-        status = application.exec()
-        del watcher
-    finally:
-        client.close()
-    return status
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else default_model()))
+    chosen = sys.argv[3] if len(sys.argv) > 3 else default_model()
+    sys.exit(play(sys.argv[1], chosen, lambda window: Watcher(window, int(sys.argv[2]))))

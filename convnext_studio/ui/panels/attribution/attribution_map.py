@@ -155,7 +155,7 @@ class MapCell(QWidget):
         self._compose()
 
     def _side_px(self, shown: PlacedMap, picture: ImageInfo) -> int:
-        """Return how large an interpolated map is made: of a frame, which is soon replaced, as it is seen."""
+        """Return the longest side of an interpolated map: of a live frame, no more pixels than are seen."""
         view, (width, height) = self.map.view, picture.size
         if number_of(picture.key) is None or not view.is_fitted:
             return SMOOTH_SIDE
@@ -277,7 +277,7 @@ def _reduced(values: Map) -> Map:
 
 
 class CurtainSlider(QWidget):
-    """The place of a line, left of which the plain picture is seen instead of the map.
+    """The position of a line, left of which the plain picture is seen instead of the map.
 
     It rests while the line of two networks is shown, because a map has one line only.
     """
@@ -309,7 +309,7 @@ class CurtainSlider(QWidget):
         self.slider.setValue(round(100 * share))
 
     def rest(self, rests: bool) -> None:
-        """Leave the picture whole, or bare it again as far as before."""
+        """Show the map over the whole picture, or up to the line again."""
         for part in (self.word, self.slider):
             part.setEnabled(not rests)
         self.slider.setToolTip(
