@@ -31,12 +31,21 @@ def checked_input(model: LoadedModel, tensor: Tensor) -> Tensor:
         )
     if min(tensor.shape[2:]) < 1:
         raise StudioError(f"The input is an empty tensor {_told(tensor)}.", _HOW)
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise StudioError(
+            "The input is a sparse or quantised tensor; one with all of its numbers is wanted.", _HOW
+        )
     if tensor.device != model.device:
         raise StudioError(
             f"The input is on {tensor.device}, and the network on {model.device}.", "Move it there."
         )
     # A network that somebody made exact takes exact pictures.
-    return tensor.to(torch.float64 if _is_exact(model) else torch.float32)
+    exact = tensor.to(torch.float64 if _is_exact(model) else torch.float32)
+    if not exact.isfinite().all():
+        raise StudioError(
+            "The input has values that are not finite numbers.", "Replace NaN and infinity in it."
+        )
+    return exact
 
 
 def _is_exact(model: LoadedModel) -> bool:

@@ -50,21 +50,21 @@ def names_inside(contents: object, metadata: Mapping[str, str]) -> Iterator[tupl
     """Yield the lists of names in a checkpoint, each with the key that it is under."""
     parsed = {key: _parsed(text) for key, text in metadata.items()}
     for source in (contents, parsed):
-        for way, place in _places(source):
+        for way, place in places(source):
             for key in _KEYS:
                 if (names := as_names(place.get(key))) is not None:
                     yield f"`{way}{key}`", names
 
 
-def _places(contents: object, way: str = "", depth: int = 2) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """Yield the dicts in which names are looked for, those further up first."""
+def places(contents: object, way: str = "", depth: int = 2) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield the dicts of a checkpoint that may say something of its classes, those further up first."""
     if isinstance(contents, Stub):  # A Namespace, for example.
         contents = contents.state
     if not isinstance(contents, Mapping):
         return
     yield way, contents
     for key in _WITHIN if depth else ():
-        yield from _places(contents.get(key), f"{way}{key}.", depth - 1)
+        yield from places(contents.get(key), f"{way}{key}.", depth - 1)
 
 
 def names_beside(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -41,6 +41,8 @@ _NORMS_ABOVE = ("layer_norm", "layernorm", "norm")
 _OF_TRAINING = re.compile(r"optim|sched|scaler|rng|callback|loops|lr_|amp|random|epoch|hook|^state$")
 TOP = "."
 """How a network is asked for whose names have no prefix."""
+_PARAMETER = re.compile(r"\.(weight|bias|gamma|beta|running_mean|running_var)$")
+_ONLY_TENSORS = "Save only the tensors: torch.save(model.state_dict(), path)."
 _OF_TIMM = (TIMM, TIMM_FEATURES, OPEN_CLIP)
 _GROUPS_TOLD = 4
 _PARTS_OFFERED = 20
@@ -278,16 +280,24 @@ def _add_norm(trunk: dict[str, str], beside: dict[str, str], part: NetworkInFile
 
 
 def _refuse_called(named: NamedTensors, found: _Found) -> None:
-    """Refuse a network of which a tensor would be made by something that is not known here."""
-    for name, stub in named.stubs.items():
-        if name.startswith(found.part.prefix):
-            ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
-            if OF_TRUNK.fullmatch(ours) and holds_tensors(stub):
+    """Refuse a network of which a tensor would be made by something that is not known here, or is none."""
+    for name, what in (*named.stubs.items(), *named.others.items()):
+        if not name.startswith(found.part.prefix):
+            continue
+        ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
+        if not OF_TRUNK.fullmatch(ours) or ours in found.trunk:
+            continue
+        if isinstance(what, str):
+            if _PARAMETER.search(ours):
                 raise StudioError(
-                    f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
-                    f"code (it asks for {stub.what}).",
-                    "Save only the tensors: torch.save(model.state_dict(), path).",
+                    f"It is not opened, because {name[:80]} is {what}, not a tensor.", _ONLY_TENSORS
                 )
+        elif holds_tensors(what) or _PARAMETER.search(ours):
+            raise StudioError(
+                f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
+                f"code (it asks for {what.what}).",
+                _ONLY_TENSORS,
+            )
 
 
 def _check_patches(leaves: Mapping[str, Leaf], part: NetworkInFile) -> None:
