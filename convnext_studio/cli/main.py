@@ -55,5 +55,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _is_of_import(error: BaseException) -> bool:
     """Return whether a library failed while it was imported, as over a setting in the environment."""
-    frames = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
-    return any(filename.startswith("<frozen importlib") for filename in frames)
+    # Python leaves its own frames of an import out; those of the imported modules' own code have this name.
+    return any(frame.name == "<module>" for frame in traceback.extract_tb(error.__traceback__))

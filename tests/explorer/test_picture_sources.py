@@ -177,7 +177,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a function": (len, "“builtin_function_or_method”"),
     "a network": (torch.nn.Linear(2, 2), "“Linear”"),
     "a generator": ((row for row in PIXELS), "“generator”"),
-    "nested": (torch.nested.nested_tensor([torch.rand(3, 4), torch.rand(2, 4)]), "no plain numbers"),
     "a number of numpy": (np.uint8(3), "a single number"),
     "NaN, once": (np.array([[np.nan, 1.0]]), "1 value that is not a finite number"),
     "a truncated Pillow image": (Image.open(io.BytesIO(encoded()[:200])), "70 × 66 pixels cannot be read"),
@@ -267,10 +266,11 @@ def test_a_path_may_be_given_as_bytes(tmp_path: Path) -> None:
     "values", [[[1e308, -1e308]], [[5e-324, 0.0]], [[-0.0, 0.0]], [[7.0, 7.0]], [[2.0**64, 0]]]
 )
 def test_any_finite_numbers_are_a_picture(values: list[list[float]], explorer: Explorer) -> None:
-    preview = explorer.open(np.array(values)).info.preview
-    assert preview.shape == (1, 2, 3)
-    spread = values[0][0] - values[0][1]
-    assert (preview[0, 0, 0] > preview[0, 1, 0]) == (spread > 1)
+    wide = np.repeat(np.repeat(np.array(values), 64, 0), 32, 1)
+    preview = explorer.open(wide).info.preview
+    assert preview.shape == (64, 64, 3)
+    spread = values[0][0] / 2 - values[0][1] / 2
+    assert (preview[0, 0, 0] > preview[0, -1, 0]) == (spread > 1)
 
 
 def test_units_and_classes_that_are_not_there_are_named() -> None:

@@ -63,12 +63,13 @@ def _devices(problems: list[str]) -> str:
         import torch
 
         from convnext_studio.engine.server.hardware.devices import available_devices, device_name, gpu_problem
+
+        if problem := gpu_problem():
+            problems.append(problem)
+        return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
     except Exception as error:  # It reads settings in the environment, and raises anything over them.
         problems.append(f"torch cannot be imported ({first_line(error)}).")
         return "none"
-    if problem := gpu_problem():
-        problems.append(problem)
-    return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
 
 
 def _torch_variables() -> list[str]:

@@ -106,6 +106,8 @@ def _reason(error: BaseException) -> str:
         return "its name is not found: there is no network, or no name server"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return "the connection is not secure: see the computer's clock, its certificates and its proxy"
+    if "UnsupportedProtocol" in kinds or "InvalidURL" in kinds:
+        return "its address is none: see the environment variable HF_ENDPOINT"
     if "ProxyError" in kinds:
         return "the proxy refuses the connection"
     if "Timeout" in kinds:

@@ -213,6 +213,10 @@ def cause(text: str, error: BaseException) -> Exception:
         (cause("[SSL]", ssl.SSLCertVerificationError("certificate verify failed")), "is not secure"),
         (httpx2.ConnectTimeout("timed out"), "there was no answer in time"),
         (httpx2.ReadTimeout("timed out"), "there was no answer in time"),
+        (
+            httpx2.UnsupportedProtocol("Request URL is missing an 'http://' or 'https://' protocol."),
+            "HF_ENDPOINT",
+        ),
         (httpx2.ProxyError("502 Bad Gateway"), "the proxy refuses the connection"),
         (httpx2.RemoteProtocolError("peer closed connection"), "the connection broke off"),
         (httpx2.ReadError(""), "the connection broke off"),
