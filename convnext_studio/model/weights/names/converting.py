@@ -1,7 +1,7 @@
 """From what a file holds to the tensors of one ConvNeXt under our names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -281,23 +281,28 @@ def _add_norm(trunk: dict[str, str], beside: dict[str, str], part: NetworkInFile
 
 def _refuse_called(named: NamedTensors, found: _Found) -> None:
     """Refuse a network of which a tensor would be made by something that is not known here, or is none."""
-    for name, what in (*named.stubs.items(), *named.others.items()):
-        if not name.startswith(found.part.prefix):
-            continue
-        ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
-        if not OF_TRUNK.fullmatch(ours) or ours in found.trunk:
-            continue
-        if isinstance(what, str):
-            if _PARAMETER.search(ours):
-                raise StudioError(
-                    f"It is not opened, because {name[:80]} is {what}, not a tensor.", _ONLY_TENSORS
-                )
-        elif holds_tensors(what) or _PARAMETER.search(ours):
+    for name, ours in _missing_names(found, named.stubs):
+        stub = named.stubs[name]
+        if holds_tensors(stub) or _PARAMETER.search(ours):
             raise StudioError(
                 f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
-                f"code (it asks for {what.what}).",
+                f"code (it asks for {stub.what}).",
                 _ONLY_TENSORS,
             )
+    for name, ours in _missing_names(found, named.others):
+        if _PARAMETER.search(ours):
+            raise StudioError(
+                f"It is not opened, because {name[:80]} is {named.others[name]}, not a tensor.", _ONLY_TENSORS
+            )
+
+
+def _missing_names(found: _Found, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names that tensors of the trunk could have and none has, each with our name for it."""
+    for name in names:
+        if name.startswith(found.part.prefix):
+            ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
+            if OF_TRUNK.fullmatch(ours) and ours not in found.trunk:
+                yield name, ours
 
 
 def _check_patches(leaves: Mapping[str, Leaf], part: NetworkInFile) -> None:

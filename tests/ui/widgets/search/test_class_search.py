@@ -23,8 +23,7 @@ class Heard:
         self.search.taken_by_name.connect(self.said.append)
 
     def enter(self, text: str) -> None:
-        self.search.clear()
-        self.qtbot.keyClicks(self.search, text)
+        self.search.setText(text)
         self.qtbot.keyClick(self.search, Qt.Key.Key_Return)
 
 
