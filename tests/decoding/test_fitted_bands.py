@@ -38,7 +38,7 @@ def test_bands_are_repeated_from_the_first_on() -> None:
 
 
 def test_what_does_not_fit_is_refused_with_both_numbers() -> None:
-    with pytest.raises(StudioError, match="takes 3 bands, and “a.tif” has 4"):
+    with pytest.raises(StudioError, match=r"takes 3 bands, and “a\.tif” has 4"):
         fitted_bands(VALUES, WHOLE, 3, "a.tif")
-    with pytest.raises(StudioError, match="takes 4 bands, and “a.tif” has 1"):
+    with pytest.raises(StudioError, match=r"takes 4 bands, and “a\.tif” has 1"):
         fitted_bands(VALUES, PictureView(inputs=(2,)), 4, "a.tif")

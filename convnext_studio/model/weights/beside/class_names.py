@@ -125,7 +125,9 @@ def as_names(value: Any) -> list[str] | None:
     last = {key: name[-1] if isinstance(name, list) and name else name for key, name in value.items()}
     by_number = {_index(key): name for key, name in last.items() if isinstance(name, str)}
     by_name = {_index(number): str(name) for name, number in value.items() if not isinstance(number, str)}
-    for numbered in (by_number, by_name):
+    # Names of digits with their numbers as texts; where both can be numbers, the first of each pair is.
+    by_digits = {_index(number): str(name) for name, number in value.items() if isinstance(number, str)}
+    for numbered in (by_number, by_name, by_digits):
         if len(numbered) == len(value) and set(numbered) == set(range(len(value))):
             return [numbered[index] for index in range(len(value))]
     return None
@@ -202,7 +204,7 @@ def _from_rows(lines: list[str]) -> list[str] | None:
     if not rows or any(len(row) < 2 for row in rows):
         return [row[0] for row in rows] or None
     if all(_index(row[0]) >= 0 for row in rows):
-        return _from_columns(rows, 1, 0)
+        return _from_columns(rows, 1, 0) or _from_columns(rows, 0, 1)
     by_name = as_names({row[0]: _index(row[1]) for row in rows})
     return by_name or [row[0] for row in rows]
 
