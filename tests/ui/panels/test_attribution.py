@@ -361,6 +361,22 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     assert not panel.is_settled
 
 
+def test_maps_that_came_with_a_prediction_are_shown_in_an_event_of_their_own(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    """All panels hear of a prediction in one event, which must not take as long as all of them together."""
+    attribute()
+    before = panel.caption
+    made = prediction(desk)
+    made.cams["stage4"][:] *= 7
+    desk.state.set_prediction(made)
+    assert (panel.caption, cell(panel).map.view.is_dimmed, panel.is_settled) == (before, True, False)
+    QApplication.processEvents()
+    assert "max 28" in panel.caption
+    assert panel.is_settled
+    assert not cell(panel).map.view.is_dimmed
+
+
 def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: AttributionPanel) -> None:
     desk.state.fail_prediction("The picture is too small.")
     assert panel.notice == "The picture is too small."

@@ -465,6 +465,8 @@ class AttributionPanel(Panel):
             return None
         if (prediction.image, prediction.target) != (question.image, question.target):
             return None
+        if not prediction.cams.keys() >= {*question.nodes}:  # That of a frame may have the last stage alone.
+            return None
         return explanation_of(prediction, model, question.nodes)
 
     def _take_prediction(self, prediction: Prediction | None) -> None:
