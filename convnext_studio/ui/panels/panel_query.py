@@ -214,6 +214,8 @@ class PanelQuery(QObject):
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self.refresh)
         panel.set_query(self)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
@@ -238,8 +240,8 @@ class PanelQuery(QObject):
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether a request is about to be sent, after waiting for further changes."""
-        return self._soon.isActive()
+        """Whether a request is about to be sent, or an answer about to be shown."""
+        return self._soon.isActive() or self._next.isActive()
 
     @property
     def is_settled(self) -> bool:
@@ -276,6 +278,7 @@ class PanelQuery(QObject):
     def refresh(self, _changed: object = None) -> None:
         """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
+        self._next.stop()
         question = self._question()
         if self._needs_model and self._model is None and isinstance(question, Request):
             question = NO_MODEL
@@ -296,6 +299,18 @@ class PanelQuery(QObject):
             if is_news:
                 self._recall_or_ask(question)
         self.changed.emit()
+
+    def refresh_next(self) -> None:
+        """Refresh in an event of its own.
+
+        What all panels hear of at once, such as a prediction, would otherwise stop the window for as long as
+        all of them take together. Until then the old content stays, dimmed unless it is an earlier frame.
+        """
+        if self.is_news() and not self.panel.state.live.is_on:
+            self.drop()
+            if not self.panel.shows_body:
+                self._content.say(self._waiting)
+        self._next.start()
 
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
