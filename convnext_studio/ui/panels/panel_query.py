@@ -10,7 +10,6 @@ from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.state.app_state import NO_MODEL
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -215,6 +214,7 @@ class PanelQuery(QObject):
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
         panel.set_query(self)
+        panel.state.awaited.changed.connect(self._say_what_is_awaited)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
         if panel.follows_changes:
@@ -276,9 +276,7 @@ class PanelQuery(QObject):
     def refresh(self, _changed: object = None) -> None:
         """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
-        question = self._question()
-        if self._needs_model and self._model is None and isinstance(question, Request):
-            question = NO_MODEL
+        question = self._question_or_reason()
         if self._turns.lags_behind(question):
             self._turns.is_behind = True
         elif not isinstance(question, Request):
@@ -366,6 +364,18 @@ class PanelQuery(QObject):
         if dims:
             self._content.dim()
         self.changed.emit()
+
+    def _question_or_reason(self) -> Request | str | None:
+        """Return the request to send now, or a sentence that says why there is none."""
+        question = self._question()
+        lacks_model = self._needs_model and self._model is None and isinstance(question, Request)
+        return self.panel.state.awaited.why_no_model if lacks_model else question
+
+    def _say_what_is_awaited(self) -> None:
+        """Say anew why there is nothing to show, after the opening of something has begun or ended."""
+        reason = self._question_or_reason()
+        if isinstance(reason, str) and not self.panel.shows_body and reason != self.panel.notice:
+            self._content.say(reason)
 
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property

@@ -87,6 +87,8 @@ class Controller(QObject):
         self.changed_network = ChangedNetwork(state, bridge, self)
         self.retouched = RetouchedPictures(state, bridge, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
+        bridge.request_asked.connect(state.awaited.begin)
+        bridge.request_finished.connect(lambda finished: state.awaited.end(finished[0]))
         for part in (self.exporter, self.models, self.pictures):
             part.noticed.connect(self.noticed)
         for opener in (self.models, self.pictures):

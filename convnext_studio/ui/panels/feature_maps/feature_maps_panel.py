@@ -40,7 +40,7 @@ from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.saving.view_saver import ViewContents
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.control_row import ControlRow
@@ -341,9 +341,9 @@ class FeatureMapsPanel(Panel):
     def question(self) -> Request | str:
         """Return the request for the selected node's maps on the selected picture, or why there is none."""
         if self.state.picture is None:
-            return NOTHING_OPEN
+            return self.state.awaited.why_no_picture
         if self.state.model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         return maps_request(self.state.picture.key, self.state.node)
 
     def _recall(self, question: FeatureMaps) -> FeatureMapsResult | None:

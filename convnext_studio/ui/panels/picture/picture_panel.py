@@ -32,9 +32,10 @@ from convnext_studio.ui.plots.map_texts import (
 )
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
-from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
+from convnext_studio.ui.state.selection.awaited import NO_PICTURE
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import HintLabel
 
@@ -127,6 +128,7 @@ class PicturePanel(Panel):
         self.no_unit.clicked.connect(state.clear_unit)
         state.second.prediction_made.connect(self._refresh)
         state.picture_selected.connect(self._show_picture)
+        state.awaited.changed.connect(self._show_invitation)
         state.prediction_made.connect(self._show_crop)
         state.model_loaded.connect(self._forget_crop)
         self._field.changed.connect(self._show_field)
@@ -162,11 +164,16 @@ class PicturePanel(Panel):
         self._put(picture)
         if picture is None:
             self.view.set_scene(None)
-            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
+            self._show_invitation()
         else:
             self.show_body()
         if not self.state.live.is_on:  # Frames come with their prediction, of which it is told next.
             self._refresh()
+
+    def _show_invitation(self) -> None:
+        """Say which picture is being opened, or how to open one, while there is none."""
+        if self.state.picture is None:
+            self.show_notice(self.state.awaited.picture or f"{NO_PICTURE[:-1]} (Ctrl+O).")
 
     def _put(self, picture: ImageInfo | None) -> None:
         """Paint this picture from now on."""

@@ -95,6 +95,7 @@ class PicturesPanel(QWidget):
         layout.addWidget(self.list, 1)
         state.opened.changed.connect(self._show_all)
         state.opened.picture_chosen.connect(self._mark_chosen)
+        state.awaited.changed.connect(lambda: self._empty.setText(state.awaited.picture or EMPTY))
         self._show_all(state.opened.all)
 
     def _make_controls(self) -> None:
