@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
 _LEAST_CAPTION_PX = 150
-COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
+COPY_AS_PYTHON = "Copy as P&ython\tCtrl+Shift+C"
 
 
 _KEEPS_UP = 0.75

@@ -79,8 +79,12 @@ class StatusBar(QStatusBar):
         return self.width() if self.cancel.isHidden() else max(self.width() - facts_px, least_px)
 
     def show_measured(self, sentence: str) -> None:
-        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured."""
+        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured.
+
+        It is a long sentence, for which the timings make room.
+        """
         self._measured = sentence
+        self.timings.setVisible(not sentence)
         self.hover.setText(sentence)
 
     def show_live(self, sentence: str) -> None:

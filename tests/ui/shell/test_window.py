@@ -101,6 +101,19 @@ def test_the_lab_floats_inside_a_window_without_room_for_it(
     assert filled_window.frameGeometry().contains(dock.geometry())
 
 
+def test_what_floats_leaves_the_status_bar_free_with_large_text(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.settings.update(text_pt=20)
+    filled_window.appearance._use_text()
+    bar = filled_window.statusBar()
+    qtbot.waitUntil(lambda: bar.height() > filled_window.height() // 24)
+    filled_window.dock_layout.show_panel("similarity")
+    dock = filled_window.dock_layout.docks["similarity"]
+    assert dock.isFloating()
+    assert dock.geometry().bottom() < bar.mapToGlobal(QPoint()).y()
+
+
 def test_text_is_not_accepted(window: StudioWindow) -> None:
     mime = QMimeData()
     mime.setText("hello")

@@ -304,9 +304,9 @@ class _ThumbnailList(QListView):
         return QSize(width, side + 2 * self.fontMetrics().height() + scaled_px(10))
 
     def _size(self) -> None:
-        """Fit thumbnails and names to the text size; one whole row is always visible."""
+        """Fit thumbnails and names to the text size; one row is always visible."""
         self._icons.use_icons(self._icons.icon_px)
         icon, cell = scaled_px(self._icons.icon_px), self._cell(self._icons.icon_px)
         self.setIconSize(QSize(icon, icon))
         self.setGridSize(cell)
-        self.setMinimumHeight(self._cell(ICON_PX).height() + scaled_px(4))
+        self.setMinimumHeight(self._cell(ICON_PX).height() - self.fontMetrics().height())
