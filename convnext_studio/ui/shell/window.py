@@ -177,7 +177,7 @@ class StudioWindow(QMainWindow):
         recent = RecentMenu(self._recent_menu, self.settings, self.controller.background)
         recent.path_chosen.connect(lambda path: self.controller.open_paths([path]))
         recent.model_chosen.connect(lambda source: self.controller.models.change(source=source))
-        self._list_panels(menus["View"])
+        _list_panels(menus["View"], self.dock_layout, self.actions_by_id["reset"])
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group, self.state, self.controller.models)
         self.guide = Guide(
@@ -193,19 +193,6 @@ class StudioWindow(QMainWindow):
             self.lecture,
         )
         self._update_actions()
-
-    def _list_panels(self, menu: QMenu) -> None:
-        """Offer to show and hide each panel; all of them in one column would be higher than a small screen."""
-        before = self.actions_by_id["reset"]
-        more = QMenu("More &panels", menu)
-        for name, dock in self.dock_layout.docks.items():
-            if name in ASIDES:
-                more.addAction(dock.toggleViewAction())
-            else:
-                menu.insertAction(before, dock.toggleViewAction())
-        menu.insertMenu(before, more)
-        menu.insertSeparator(before)
-        menu.aboutToShow.connect(self.dock_layout.asides.prepare_all)
 
     def _connect(self) -> None:
         controller, state, docks = self.controller, self.state, self.dock_layout.docks.values()
@@ -368,3 +355,16 @@ def _title(state: AppState) -> str:
 def _named(model: ModelInfo) -> str:
     """Return the title of a network, and that its weights are random if they are."""
     return f"{model.title} (random weights)" if model.random_weights else model.title
+
+
+def _list_panels(menu: QMenu, layout: DockLayout, before: QAction) -> None:
+    """Offer to show and hide each panel; all of them in one column would be higher than a small screen."""
+    more = QMenu("More &panels", menu)
+    for name, dock in layout.docks.items():
+        if name in ASIDES:
+            more.addAction(dock.toggleViewAction())
+        else:
+            menu.insertAction(before, dock.toggleViewAction())
+    menu.insertMenu(before, more)
+    menu.insertSeparator(before)
+    menu.aboutToShow.connect(layout.asides.prepare_all)

@@ -248,7 +248,7 @@ class PicturePanel(Panel):
         layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
         crop, unit = self._field.shown_place(crop, unit)
         # The label would take room that the unit's field needs.
-        words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
+        words = FRAME_WORDS if unit is None and _has_room_for_words(self.view) else ""
         if not self.box.is_moving:
             self.box.box = self.state.framing.box
             if crop is not None and self.box.box is None:
@@ -288,11 +288,6 @@ class PicturePanel(Panel):
         if box is not None and (crop is None or self.box.is_moving):
             return float(box[0]), float(box[1]), float(box[2]), float(box[3])
         return None if crop is None else crop.seen_box
-
-    @property
-    def _has_room_for_words(self) -> bool:
-        """Whether words on the photograph hide little of it."""
-        return self.view.height() >= LINES_FOR_WORDS * self.fontMetrics().lineSpacing()
 
     def _keep_caption_room(self, picture: ImageInfo, crop: CropGeometry | None) -> None:
         """Keep room for what is said of a unit, so that selecting one does not move the photograph."""
@@ -360,3 +355,8 @@ def _below(controls: QWidget, content: QWidget) -> QWidget:
     layout.addWidget(controls)
     layout.addWidget(content, 1)
     return body
+
+
+def _has_room_for_words(view: QWidget) -> bool:
+    """Return whether words on the photograph hide little of it."""
+    return view.height() >= LINES_FOR_WORDS * view.fontMetrics().lineSpacing()

@@ -37,6 +37,7 @@ from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 _ICON_SIZES_PX = (128, 112, 96, 80, 68)  # At most as large as the thumbnails that the engine makes.
+_SPARE_PX = 8
 _NAME_CHARACTERS = 17
 _RESIZED_MS = 60
 EMPTY = (
@@ -294,9 +295,11 @@ class _ThumbnailList(QListView):
             self._size()
 
     def _fits(self, icon_px: int) -> bool:
+        """Return whether all cells fit; with room to spare if larger, so that a pixel changes nothing."""
         room, cell = self.viewport().size(), self._cell(icon_px)
         columns = max(room.width() // cell.width(), 1)
-        return -(-self.model().rowCount() // columns) * cell.height() <= room.height()
+        height = -(-self.model().rowCount() // columns) * cell.height()
+        return height + (_SPARE_PX if icon_px > self._icons.icon_px else 0) <= room.height()
 
     def _cell(self, icon_px: int) -> QSize:
         side = scaled_px(icon_px)
