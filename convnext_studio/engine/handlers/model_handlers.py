@@ -57,7 +57,7 @@ def load_model(
     device = resolve_device(request.device)
     if request.precision == "bfloat16" and device.type != "cuda":
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
-    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
+    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.name}")
     yield from downloading(request, should_stop)
     model = _normalised(_opened(request), request)
     check_room(model, device)

@@ -10,7 +10,6 @@ from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.state.app_state import NO_MODEL
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -93,6 +92,11 @@ class ShownAnswer:
         """Show a notice instead."""
         self.answer = None
         self._panel.show_notice(text, can_retry)
+
+    def say_anew(self, question: Request | str | None) -> None:
+        """Say why there is nothing to show now, after the opening of something has begun or ended."""
+        if isinstance(question, str) and not self._panel.shows_body and question != self._panel.notice:
+            self.say(question)
 
     def dim(self) -> None:
         """Dim the content, because it is out of date."""
@@ -198,7 +202,7 @@ class PanelQuery(QObject):
         self._pauses = pauses
         self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
-        self._recall = recall
+        self._recall = recall or (lambda _: None)
         self._needs_model = needs_model
         self._waiting = waiting
         self._query = Query(
@@ -217,6 +221,7 @@ class PanelQuery(QObject):
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self.refresh)
         panel.set_query(self)
+        panel.state.awaited.changed.connect(lambda: self._content.say_anew(self._question_or_reason()))
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
         if panel.follows_changes:
@@ -279,9 +284,7 @@ class PanelQuery(QObject):
         """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
         self._next.stop()
-        question = self._question()
-        if self._needs_model and self._model is None and isinstance(question, Request):
-            question = NO_MODEL
+        question = self._question_or_reason()
         if self._turns.lags_behind(question):
             self._turns.is_behind = True
         elif not isinstance(question, Request):
@@ -321,7 +324,7 @@ class PanelQuery(QObject):
             self.refresh()
             return
         if isinstance(question, Request):
-            is_known = self._recalled(question) is not None
+            is_known = self._recall(question) is not None
         else:
             is_known = not self.panel.shows_body  # A new notice can replace the old one immediately.
         if is_known:
@@ -382,16 +385,19 @@ class PanelQuery(QObject):
             self._content.dim()
         self.changed.emit()
 
+    def _question_or_reason(self) -> Request | str | None:
+        """Return the request to send now, or a sentence that says why there is none."""
+        question = self._question()
+        lacks_model = self._needs_model and self._model is None and isinstance(question, Request)
+        return self.panel.state.awaited.why_no_model if lacks_model else question
+
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
     def _model(self) -> ModelInfo | None:
         return self.panel.asked_model if self._needs_model else None
 
-    def _recalled(self, question: Request) -> Payload | None:
-        return None if self._recall is None else self._recall(question)
-
     def _recall_or_ask(self, question: Request) -> None:
-        at_hand = self._recalled(question)
+        at_hand = self._recall(question)
         if at_hand is not None:
             self._query.take_as_asked(question, of=self._model)
             self._receive(at_hand)
@@ -404,14 +410,13 @@ class PanelQuery(QObject):
         self._query.ask(question, of=self._model)
         self.asked.emit()
 
-    def _remove_content_of_another_model(self, model: ModelInfo) -> None:
+    def _remove_content_of_another_model(self, model: ModelInfo | None) -> None:
         if self._content.remove_unless_of(model):
             self.changed.emit()
 
     def _follow_changes(self) -> None:
         """Ask the network that is shown now: the one with changes, or the one without."""
-        if self._content.remove_unless_of(self._model):
-            self.changed.emit()
+        self._remove_content_of_another_model(self._model)
         self.schedule()
 
     def _show_again(self) -> None:
