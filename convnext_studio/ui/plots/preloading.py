@@ -122,7 +122,7 @@ def _late_parts(window: QWidget) -> Iterator[str]:
 
 
 def _styles(window: QWidget) -> Iterator[str]:
-    """Have Qt style what is hidden in the panels that are shown; otherwise it does so when that is first shown."""
+    """Have Qt style what is hidden in the panels that are shown, which it does at the first show otherwise."""
     for widget in window.findChildren(QWidget):
         if isValid(widget) and not widget.isVisible() and _is_in_sight(widget):
             widget.ensurePolished()
