@@ -459,14 +459,19 @@ def test_what_is_elsewhere_keeps_its_own_notice(controller: Controller, notices:
     assert notices[-1].topic not in (PICTURES, "prediction")
 
 
-def test_an_empty_clipboard_is_told(controller: Controller, notices: list[Notice]) -> None:
+def test_an_empty_clipboard_and_an_empty_drop_are_told_apart(
+    controller: Controller, notices: list[Notice]
+) -> None:
+    """A program from which something is dragged may end before it hands that over."""
     controller.open_mime(QMimeData())
     assert "no picture on the clipboard" in notices[-1].message
+    controller.open_dropped(QMimeData())
+    assert notices[-1].message == "There is no picture in what was dropped."
 
 
 def test_an_empty_picture_cannot_be_encoded() -> None:
-    with pytest.raises(Exception, match="cannot be read"):
-        encode_png(QImage())
+    with pytest.raises(Exception, match="The picture in what was dropped cannot be read"):
+        encode_png(QImage(), "in what was dropped")
 
 
 # ------------------------------------------------------------------------------------------------- the model

@@ -565,10 +565,11 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
         if thumbnails is not self._thumbnails:
-            self._thumbnails = thumbnails
+            before, self._thumbnails = self._thumbnails or {}, thumbnails
             for name, button in self.stages.items():
                 picture = thumbnails.get(name)
-                button.setIcon(QIcon() if picture is None else _icon(picture))
+                if picture is not before.get(name):
+                    button.setIcon(QIcon() if picture is None else _icon(picture))
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:

@@ -29,8 +29,10 @@ from convnext_studio.ui.plots.field_scene import (
     Colours,
     Labels,
     describe,
+    field_layer,
     field_scene,
     figure_note,
+    marked_scene,
     nearest_unit,
     point_text,
     shown_clipping,
@@ -40,7 +42,7 @@ from convnext_studio.ui.plots.field_scene import (
     window_around,
 )
 from convnext_studio.ui.plots.scene import Scene, split_scene
-from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -139,7 +141,7 @@ class ReceptiveFieldPanel(Panel):
         if sentence := settings.why_not(self.state):
             return sentence
         if model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
         return settings.field_request(self.state, "receptive_field", FieldNetwork())
@@ -200,11 +202,11 @@ class ReceptiveFieldPanel(Panel):
         if other is not None and self._window is not None:
             self._window = common_window(view, other, scale)
         note = figure_note(view, scale, self.measured.progress)
+        layer = field_layer(view, colours, values, self._window)
         self._tried = []
         for labels in _LABELS:
-            scene = field_scene(
-                view, colours, note="" if labels == "one" else note, labels=labels, window=self._window
-            )
+            beside = "" if labels == "one" else note
+            scene = marked_scene(view, layer, scale, note=beside, labels=labels, window=self._window)
             self._tried.append(_texts_beside(scene))
             if self._has_room_beside(self._tried[-1]):
                 break
