@@ -413,9 +413,9 @@ def test_the_numbers_of_stored_cielab(kind: str, wide: bool, is_signed: bool) ->
 )
 def test_of_several_extra_bands_the_first_may_be_alpha(kinds: list[Any], is_blended: bool) -> None:
     """Black with half of alpha in the fourth band, and nothing in the fifth."""
-    pixels = np.zeros((2, 3, 5), np.uint8)
+    pixels = np.zeros((20, 30, 5), np.uint8)
     pixels[..., 3], pixels[0, 0, 3] = 51, 255
-    found = decode(tiff(pixels, photometric="rgb", extrasamples=kinds))
+    found = decode(tiff(pixels, photometric="rgb", extrasamples=kinds, planarconfig="contig"))
     assert found.pixels[1, 1].tolist() == ([204] * 3 if is_blended else [0] * 3)
     assert ("Transparency blended with white." in found.notes) == is_blended
     others = (
