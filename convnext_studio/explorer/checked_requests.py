@@ -6,7 +6,6 @@ and a measure or an output that does not exist would be taken for another one in
 """
 
 import re
-from functools import reduce
 from numbers import Integral
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -80,8 +79,7 @@ def _explained(asked: Struct, said: str) -> StudioError:
     if place is None:
         return StudioError("What was asked for cannot be understood.", "Look at the types of the arguments.")
     way = place["way"].split(".")
-    given = reduce(lambda part, name: getattr(part, name, None), way, asked)
-    subject = f"{way[-1]} is {_told(given)}"
+    subject = f"{way[-1]} is {_told(_part(asked, way))}"
     if array := _ARRAY.match(said):
         return StudioError(f"{way[-1]} is an array of {array['given']}, but must be one of {array['wanted']}.")
     if choices := _choices(asked, way):
@@ -94,10 +92,16 @@ def _explained(asked: Struct, said: str) -> StudioError:
     return StudioError(f"{subject}, but must be {kind}{wanted['least']}{parts}.")
 
 
+def _part(asked: object, way: list[str]) -> object:
+    """Return the part of a request that the names of fields lead to."""
+    for name in way:
+        asked = getattr(asked, name, None)
+    return asked
+
+
 def _choices(asked: Struct, way: list[str]) -> tuple[Any, ...]:
     """Return what a field can be, if it is one of a few words; otherwise nothing."""
-    owner = reduce(lambda part, name: getattr(part, name, None), way[:-1], asked)
-    hint = get_type_hints(type(owner)).get(way[-1])
+    hint = get_type_hints(type(_part(asked, way[:-1]))).get(way[-1])
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 

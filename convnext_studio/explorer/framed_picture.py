@@ -81,13 +81,15 @@ class FramedPicture:
         return buffer.getvalue()
 
 
-def keys_of(pictures: Iterable[FramedPicture]) -> tuple[str, ...]:
+def keys_of(pictures: object) -> tuple[str, ...]:
     """Return the keys of opened pictures; a StudioError names what is none."""
-    given = tuple(pictures) if isinstance(pictures, Iterable) else (pictures,)
-    for each in given:
-        if not isinstance(each, FramedPicture):
-            raise StudioError(f"{str(each)[:60]} is no opened picture.", "Give what `Explorer.open` returns.")
-    return tuple(picture.key for picture in given)
+    return tuple(map(_key_of, pictures if isinstance(pictures, Iterable) else (pictures,)))
+
+
+def _key_of(picture: object) -> str:
+    if not isinstance(picture, FramedPicture):
+        raise StudioError(f"{str(picture)[:60]} is no opened picture.", "Give what `Explorer.open` returns.")
+    return picture.key
 
 
 def picture_info(dispatcher: Answers, picture: PictureSource, name: str, view: PictureView) -> ImageInfo:
