@@ -1,6 +1,6 @@
 """Compute the outputs of nodes, and their gradients for a class, from one forward and one backward pass."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
@@ -34,8 +34,8 @@ class StagePass:
     activations
         By stage name, the output of the stage (C, h, w), float32, in the pass that gave the logits.
     explained, gradients
-        By stage name, the output of the stage and the derivative of the target's logit with respect to it,
-        (C, h, w), always computed in float32.
+        By the name of each stage that was to be explained, its output and the derivative of the target's logit
+        with respect to it, (C, h, w), always computed in float32.
     trunk
         By the names of `trunk_nodes`, their outputs (C, h, w) in the precision of the forward pass.
     """
@@ -54,6 +54,7 @@ def stage_pass(
     target: int | None = None,
     precision: str = "float32",
     should_stop: ShouldStop = never,
+    explained: Sequence[str] = (),
 ) -> StagePass:
     """Run a picture forward with the outputs captured, then one backward pass for all stages.
 
@@ -68,6 +69,9 @@ def stage_pass(
         precision (autocast), and the gradients from a separate pass in float32.
     should_stop
         Called between blocks; the work stops if it returns true.
+    explained
+        The names of the stages with respect to which the logit is differentiated, in their order; all of them
+        if empty. The backward pass ends at the first of them.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def stage_pass(
         If `should_stop` returned true.
     """
     with stoppable(model.blocks, should_stop):
-        return pass_on_device(model, tensor, target, precision).on_host()
+        return pass_on_device(model, tensor, target, precision, explained).on_host()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +132,14 @@ class PassOnDevice:
 
 
 def pass_on_device(
-    model: LoadedModel, tensor: Tensor, target: int | None = None, precision: str = "float32"
+    model: LoadedModel,
+    tensor: Tensor,
+    target: int | None = None,
+    precision: str = "float32",
+    explained: Sequence[str] = (),
 ) -> PassOnDevice:
     """Do what `stage_pass` does, without waiting for the device."""
-    stages, trunk = _modules(model, model.config.stages), _modules(model, trunk_nodes(model))
+    stages, trunk = _modules(model, explained or model.config.stages), _modules(model, trunk_nodes(model))
     with torch.enable_grad(), captured(trunk) as passed, captured(stages, with_gradients=True) as outputs:
         logits = model.module(tensor)[0]
     logits_shown = logits.detach()
@@ -148,7 +156,7 @@ def pass_on_device(
         explained={name: outputs[name].detach()[0] for name in stages},
         gradients={name: gradient[0] for name, gradient in zip(stages, gradients, strict=True)},
         trunk={name: output.detach()[0] for name, output in passed.items()},
-        stages={name: trunk_node(model, name) for name in stages},
+        stages={name: trunk_node(model, name) for name in model.config.stages},
     )
 
 

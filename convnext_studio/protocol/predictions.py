@@ -21,6 +21,9 @@ class Predict(Request, frozen=True, kw_only=True):
         The key of an opened picture.
     target
         The class that `Prediction.cams` explain; the top prediction if None.
+    only_last
+        Whether the Grad-CAM at the last stage is enough, as for a frame of a live source: the others take
+        another half of the time. The answer may have all of them nevertheless.
     """
 
     doing: ClassVar[str] = "Running the network"
@@ -28,6 +31,7 @@ class Predict(Request, frozen=True, kw_only=True):
     priority: ClassVar[int] = 2
     image: str
     target: int | None = None
+    only_last: bool = False
 
 
 class Prediction(Answer, frozen=True, kw_only=True):
@@ -45,7 +49,7 @@ class Prediction(Answer, frozen=True, kw_only=True):
         The class that `cams` explain: the requested one, or the top prediction.
     cams
         Grad-CAM by stage name, (h, w) float32: the signed weighted sum of the channels, before ReLU, in
-        logit units.
+        logit units. Stages that were not asked for may be missing.
     geometry
         The position of the network's input in the picture.
     sizes

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.render.colours import Rgb, colorize, lut
+from convnext_studio.render.colours import Rgb, lut, paint, steps_of
 from convnext_studio.render.limits import Limits, Values
 
 Rgba = NDArray[np.uint8]
@@ -44,11 +44,20 @@ def veil(values: Values, limits: Limits, colormap: str, opacity: float = 1.0, ze
     # Halved, because the difference of two finite numbers may not be finite.
     half = zero / 2
     farthest = max(abs(limits.low / 2 - half), abs(limits.high / 2 - half))
+    holes = ~np.isfinite(values)
+    # In place, because each new array of a whole map takes as long as what is computed for it.
     with np.errstate(all="ignore"):
-        sizes = np.minimum(np.abs(np.asarray(values, dtype=np.float64) / 2 - half) / farthest, 1.0)
-    sizes[~np.isfinite(values)] = 1.0
-    alpha = np.rint(255 * opacity * sizes).astype(np.uint8)
-    return np.concatenate((colorize(values, limits, colormap), alpha[..., None]), axis=-1)
+        sizes = np.asarray(np.multiply(values, 0.5, dtype=np.float64))
+        sizes -= half
+        np.abs(sizes, out=sizes)
+        sizes /= farthest
+    np.minimum(sizes, 1.0, out=sizes)
+    sizes[holes] = 1.0
+    sizes *= 255 * opacity
+    colours = np.empty((*values.shape, 4), dtype=np.uint8)
+    colours[..., :3] = paint(steps_of(values, limits), holes, colormap)
+    colours[..., 3] = np.rint(sizes, out=sizes)
+    return colours
 
 
 def bar_colours(colormap: str, limits: Limits, zero: float | None) -> Rgba:
@@ -206,12 +215,17 @@ def _interpolated(values: Values, positions: NDArray[np.float64]) -> Values:
     values = np.where(np.isfinite(values), values, np.nan).astype(values.dtype)
     with np.errstate(all="ignore"):
         slopes = _slopes(values)
-        below, above, first, second = values[index], values[index + 1], slopes[index], slopes[index + 1]
+        below, above, first, second = values[:-1], values[1:], slopes[:-1], slopes[1:]
         step = above - below
-        # Hermite's polynomial.
-        sampled = below + t * (first + t * (3 * step - 2 * first - second + t * (first + second - 2 * step)))
-    # Rounding may exceed the two values by the last digit.
-    inside: Values = np.clip(sampled, np.minimum(below, above), np.maximum(below, above))
+        # Hermite's polynomial; its coefficients belong to the steps, which are far fewer than the positions.
+        sampled = (first + second - 2 * step)[index]
+        for coefficient in (3 * step - 2 * first - second, first, below):
+            sampled *= t
+            sampled += coefficient[index]
+        # Rounding may exceed the two values by the last digit.
+        np.maximum(sampled, np.minimum(below, above)[index], out=sampled)
+        np.minimum(sampled, np.maximum(below, above)[index], out=sampled)
+    inside: Values = sampled
     return inside
 
 

@@ -12,7 +12,7 @@ import torch
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
+from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.hardware.devices import (

@@ -46,7 +46,7 @@ def predict_in_steps(
     workspace: Workspace, request: Predict, should_stop: ShouldStop
 ) -> Generator[Progress, None, Prediction]:
     """Predict, and explain the requested class or the top prediction; large inputs are computed in tiles."""
-    kept = kept_prediction(workspace, request.image, request.target)
+    kept = kept_prediction(workspace, request.image, request.target, only_last=request.only_last)
     if kept is not None or not workspace.is_large(request.image):
         return predict(workspace, request, should_stop)
     _check_target(workspace, request)
@@ -87,7 +87,7 @@ def predict_in_steps(
 
 def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict, and explain the requested class or the top prediction, in one go."""
-    prediction = kept_prediction(workspace, request.image)
+    prediction = kept_prediction(workspace, request.image, only_last=request.only_last)
     if prediction is None and workspace.is_large(request.image):
         return finished(predict_in_steps(workspace, request, should_stop))
     if prediction is None:
@@ -122,7 +122,7 @@ def classify(
 
 
 def _top_class(workspace: Workspace, image: str, should_stop: ShouldStop) -> TopClass:
-    known = kept_prediction(workspace, image)
+    known = kept_prediction(workspace, image, only_last=True)
     if known is None:
         if workspace.is_large(image):
             return _class_of(image, predict(workspace, Predict(image=image), should_stop).probabilities)
@@ -141,9 +141,16 @@ def _class_of(image: str, probabilities: NDArray[np.float64]) -> TopClass:
     return TopClass(image=image, target=target, probability=float(probabilities[target]))
 
 
-def kept_prediction(workspace: Workspace, image: str, target: int | None = None) -> Prediction | None:
-    """Return the cached prediction of a picture, with a target the one that explains that class, or None."""
+def kept_prediction(
+    workspace: Workspace, image: str, target: int | None = None, *, only_last: bool = False
+) -> Prediction | None:
+    """Return the cached prediction of a picture, with a target the one that explains that class, or None.
+
+    One that lacks the Grad-CAMs of some stages counts only if those are not needed.
+    """
     first = cast("Prediction | None", workspace.results.get(workspace.key("prediction", image)))
+    if first is not None and not (only_last or first.cams.keys() >= {*workspace.model.config.stages}):
+        first = None
     if target is None or (first is not None and first.target == target):
         return first
     return cast("Prediction | None", workspace.results.get(workspace.key("prediction", image, target)))
@@ -155,7 +162,10 @@ def _first_pass(workspace: Workspace, request: Predict, should_stop: ShouldStop)
     tensor, geometry = workspace.input(request.image)
     graphed = _graphed_pass(workspace, request, tensor)
     if graphed is None:
-        result = stage_pass(workspace.model, tensor, request.target, workspace.precision, should_stop)
+        explained = workspace.model.config.stages[-1:] if request.only_last else ()
+        result = stage_pass(
+            workspace.model, tensor, request.target, workspace.precision, should_stop, explained
+        )
     else:
         result = graphed(tensor)
     keep_outputs(workspace, request.image, result.trunk)
@@ -231,7 +241,7 @@ def _explaining(
 
 
 def _cams(workspace: Workspace, result: StagePass, geometry: CropGeometry) -> dict[str, Map]:
-    """Return Grad-CAM at all stages."""
+    """Return Grad-CAM at the stages that were differentiated."""
     explained = result.explained.items()
     return to_arrays(
         {name: _cam(workspace.model, geometry, name, maps, result.gradients[name]) for name, maps in explained}

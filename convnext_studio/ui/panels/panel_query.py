@@ -98,6 +98,11 @@ class ShownAnswer:
         if isinstance(question, str) and not self._panel.shows_body and question != self._panel.notice:
             self.say(question)
 
+    def say_waiting(self) -> None:
+        """Say that an answer is awaited, unless there is one to look at meanwhile."""
+        if not self._panel.shows_body:
+            self.say(self._waiting)
+
     def dim(self) -> None:
         """Dim the content, because it is out of date."""
         self._dim(True)
@@ -179,6 +184,8 @@ class PanelQuery(QObject):
         or the answer is complete.
     is_stopped
         Whether the user stopped the work, so that the answer is partial.
+    is_current
+        Whether the panel shows the complete answer to the last request.
     """
 
     changed = Signal()  # An attribute, or whether a request is in progress, has changed.
@@ -212,12 +219,12 @@ class PanelQuery(QObject):
         self._content = ShownAnswer(panel, show, dim, self.second, waiting, lambda: self._model)
         self._turns = FramesInTurn(panel, self._query)
         self.progress: Progress | None = None
-        self.is_stopped = False
-        self._has_partial = False
-        self._is_current = False
+        self.is_stopped = self.is_current = self._has_partial = False
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self.refresh)
         panel.set_query(self)
         panel.state.awaited.changed.connect(lambda: self._content.say_anew(self._question_or_reason()))
         if needs_model:
@@ -243,8 +250,8 @@ class PanelQuery(QObject):
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether a request is about to be sent, after waiting for further changes."""
-        return self._soon.isActive()
+        """Whether a request is about to be sent, or an answer about to be shown."""
+        return self._soon.isActive() or self._next.isActive()
 
     @property
     def is_settled(self) -> bool:
@@ -252,14 +259,9 @@ class PanelQuery(QObject):
         return not (self.panel.isVisible() and (self.is_running or self.is_scheduled))
 
     @property
-    def is_current(self) -> bool:
-        """Whether the panel shows the complete answer to the last request."""
-        return self._is_current
-
-    @property
     def shown_question(self) -> Request | None:
         """The request whose complete answer the panel shows, or None."""
-        question = self._question() if self._is_current and self.answer is not None else None
+        question = self._question() if self.is_current and self.answer is not None else None
         return question if isinstance(question, Request) else None
 
     @property
@@ -281,6 +283,7 @@ class PanelQuery(QObject):
     def refresh(self, _changed: object = None) -> None:
         """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
+        self._next.stop()
         question = self._question_or_reason()
         if self._turns.lags_behind(question):
             self._turns.is_behind = True
@@ -300,19 +303,28 @@ class PanelQuery(QObject):
                 self._recall_or_ask(question)
         self.changed.emit()
 
+    def refresh_next(self) -> None:
+        """Refresh in an event of its own.
+
+        What all panels hear of at once, such as a prediction, would otherwise stop the window for as long as
+        all of them take together. Until then the old content stays, dimmed unless it is an earlier frame.
+        """
+        if self.is_news() and not self.panel.state.live.is_on:
+            self.drop()
+            self._content.say_waiting()
+        self._next.start()
+
     def schedule(self, _changed: object = None) -> None:
         """Send the request soon if it is new; show a notice or cached answer at once where possible."""
         if not self.is_news() or self.is_paused:
             return
         question = self._question()
-        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
-            self.refresh()
-            return
         if isinstance(question, Request):
             is_known = self._recall(question) is not None
         else:
             is_known = not self.panel.shows_body  # A new notice can replace the old one immediately.
-        if is_known:
+        # Frames come too fast to wait until no more do.
+        if is_known or self.panel.state.live.is_on:
             self.refresh()
         else:
             self.drop()
@@ -336,8 +348,7 @@ class PanelQuery(QObject):
     def pause(self) -> None:
         """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
         question = self._question()
-        is_pausable = self._pauses and self.is_running and not self.is_news()
-        if is_pausable and isinstance(question, Request):
+        if self._pauses and self.is_running and not self.is_news() and isinstance(question, Request):
             self._query.drop()
             if self.second is not None:
                 self.second.drop()
@@ -364,7 +375,7 @@ class PanelQuery(QObject):
         self._query.drop()
         if self.second is not None:
             self.second.drop()
-        self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
+        self.progress, self._has_partial, self.is_stopped, self.is_current = None, False, False, False
         self._content.is_old, self._paused = True, None
         if dims:
             self._content.dim()
@@ -387,13 +398,9 @@ class PanelQuery(QObject):
             self._query.take_as_asked(question, of=self._model)
             self._receive(at_hand)
         elif self.panel.isVisible():
-            self._ask(question)
-
-    def _ask(self, question: Request) -> None:
-        if not self.panel.shows_body:
-            self._content.say(self._waiting)
-        self._query.ask(question, of=self._model)
-        self.asked.emit()
+            self._content.say_waiting()
+            self._query.ask(question, of=self._model)
+            self.asked.emit()
 
     def _remove_content_of_another_model(self, model: ModelInfo | None) -> None:
         if self._content.remove_unless_of(model):
@@ -409,7 +416,7 @@ class PanelQuery(QObject):
         self.changed.emit()
 
     def _receive(self, answer: Payload) -> None:
-        self.progress, self._has_partial, self._is_current = None, False, True
+        self.progress, self._has_partial, self.is_current = None, False, True
         self.panel.frame_label.count(self._turns.asked_frame)
         self._content.put(answer)
         self.changed.emit()

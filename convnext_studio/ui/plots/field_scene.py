@@ -31,7 +31,7 @@ from convnext_studio.protocol.receptive_fields import (
 )
 from convnext_studio.render import Clipping, Limits, Range, format_number, format_percent
 from convnext_studio.ui.plots.map_texts import map_layer
-from convnext_studio.ui.plots.scene import Mark, Numbers, Scene
+from convnext_studio.ui.plots.scene import Layer, Mark, Numbers, Scene
 from convnext_studio.ui.widgets import theme
 
 PROTOCOLS: dict[Protocol, str] = {
@@ -165,7 +165,12 @@ def field_scene(
         The part of the input to show, to whose upper left corner the scene's coordinates refer; all of it if
         None.
     """
-    values = scaled_field(view.field_map, colours.scale)
+    layer = field_layer(view, colours, scaled_field(view.field_map, colours.scale), window)
+    return marked_scene(view, layer, colours.scale, note=note, labels=labels, window=window)
+
+
+def field_layer(view: FieldView, colours: Colours, values: NDArray[np.float64], window: Box | None) -> Layer:
+    """Return the coloured map of a field, whose `values` on its scale are given, or the part in a window."""
     if colours.is_relative and colours.scale != "decades":
         values = values / values.max()
     height, width = values.shape
@@ -173,8 +178,16 @@ def field_scene(
     part = np.s_[int(top) : int(top + down), int(left) : int(left + across)]
     layer = map_layer(values[part], (0.0, 0.0, across, down), colours.limits, colours.colormap)
     # A share of the sum is one of the whole field, whatever part of it is shown.
-    layer = replace(layer, numbers=Numbers(lambda: view.field_map[part], lambda: view.field_map))
-    squares = squares_on(view, colours.scale)
+    return replace(layer, numbers=Numbers(lambda: view.field_map[part], lambda: view.field_map))
+
+
+def marked_scene(
+    view: FieldView, layer: Layer, scale: ShownScale, *, note: str, labels: Labels, window: Box | None
+) -> Scene:
+    """Return the scene of a map that is coloured already; the parameters are those of `field_scene`."""
+    height, width = view.field_map.shape
+    left, top, across, down = window or (0.0, 0.0, float(width), float(height))
+    squares = squares_on(view, scale)
     # In a small figure only the outermost square has a label; the other labels would hide what they frame.
     is_small = labels == "one"
     marks = [

@@ -22,7 +22,7 @@ from typing import cast
 
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtWidgets import QStackedLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QStackedLayout, QStackedWidget, QWidget
 from shiboken6 import isValid
 
 from convnext_studio.ui.plots.image_view import ImageView
@@ -70,11 +70,12 @@ class Preloader(QObject):
     """Loads what the views need, once a window is painted and while Qt has nothing else to do."""
 
     began = Signal()  # The window was painted: whatever would have delayed that may be loaded now.
+    advanced = Signal()  # A step is over; the next one is taken when Qt has nothing else to do.
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self._steps = chain(_steps(), _late_parts(window), _canvases(window))
+        self._steps = chain(_steps(), _late_parts(window), _styles(window), _canvases(window))
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._go_on)
         window.installEventFilter(self)
@@ -92,7 +93,8 @@ class Preloader(QObject):
         while time.perf_counter() < end:
             if next(self._steps, None) is None:
                 self._timer.stop()
-                return
+                break
+        self.advanced.emit()
 
 
 def _steps() -> Iterator[str]:
@@ -117,6 +119,23 @@ def _late_parts(window: QWidget) -> Iterator[str]:
         if isValid(part):
             part.make()
             yield "part"
+
+
+def _styles(window: QWidget) -> Iterator[str]:
+    """Have Qt style what is hidden in the panels that are shown, which it does at the first show otherwise."""
+    for widget in window.findChildren(QWidget):
+        if isValid(widget) and not widget.isVisible() and _is_in_sight(widget):
+            widget.ensurePolished()
+            yield widget.objectName() or "widget"
+
+
+def _is_in_sight(widget: QWidget) -> bool:
+    """Return whether a widget is in a dock that is shown, or beside the docks, and not in a popup."""
+    while not widget.isWindow():
+        if isinstance(widget, QDockWidget):
+            return widget.isVisible()
+        widget = widget.parentWidget()
+    return widget.isVisible()
 
 
 def _canvases(window: QWidget) -> Iterator[str]:

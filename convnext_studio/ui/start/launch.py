@@ -13,7 +13,11 @@ from PySide6.QtGui import QFont, QFontDatabase, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.garbage_collection import collect_what_is_due, collecting_later
+from convnext_studio.common.processes.garbage_collection import (
+    collect_what_is_due,
+    collecting_later,
+    spare_what_is_there,
+)
 from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
@@ -103,7 +107,10 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
         _present(window.lecture.presentation, options)
         load()
     else:
-        Preloader(window).began.connect(load)
+        preloader = Preloader(window)
+        preloader.began.connect(load)
+        # Otherwise the first full collection would visit all of pyqtgraph at once, which takes 40 ms.
+        preloader.advanced.connect(spare_what_is_there)
         window.show()
         if options.screenshot is None:
             window.guide.offer_tour()

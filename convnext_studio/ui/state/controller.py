@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QImageWriter
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.foreign_text import shortened
 from convnext_studio.common.foreign.limits import LARGEST_PASTED_BYTES
-from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
+from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file

@@ -72,6 +72,33 @@ def test_a_live_frame_gives_what_the_file_gives(
             assert all(np.array_equal(one, other) for one, other in zip(live, from_file, strict=True))
 
 
+def test_the_last_stage_alone_gives_what_all_stages_give(opened: Dispatcher) -> None:
+    """And whoever asks for all of them afterwards gets all."""
+    pixels = np.random.default_rng(1).integers(0, 256, (80, 100, 3), np.uint8)
+    short, whole = frame_key("film", 0), frame_key("film", 1)
+    for key in (short, whole):
+        opened.run(ShowFrame(key=key, name="film", pixels=pixels))
+    alone = opened.run(Predict(image=short, only_last=True))
+    everything = opened.run(Predict(image=whole))
+    assert isinstance(alone, Prediction)
+    assert isinstance(everything, Prediction)
+    assert list(alone.cams) == ["stage4"]
+    assert np.array_equal(alone.cams["stage4"], everything.cams["stage4"])
+    assert np.array_equal(alone.logits, everything.logits)
+    assert alone.stage_means.keys() == everything.stage_means.keys()
+    for stage, mean in everything.stage_means.items():
+        assert np.array_equal(alone.stage_means[stage], mean)
+    assert opened.run(Predict(image=short, only_last=True)) is alone
+    explained = opened.run(Explain(image=short, method="gradcam", nodes=("stage2",)))
+    assert isinstance(explained, Explanation)
+    assert np.array_equal(explained.maps["stage2"], everything.cams["stage2"])
+    complete = opened.run(Predict(image=short))
+    assert isinstance(complete, Prediction)
+    for stage, cam in everything.cams.items():
+        assert np.array_equal(complete.cams[stage], cam)
+    assert opened.run(Predict(image=short, only_last=True)) is complete
+
+
 def test_frames_of_16_bits_keep_them(opened: Dispatcher, tmp_path: Path) -> None:
     import tifffile
 

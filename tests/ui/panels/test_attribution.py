@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.attributions import (
@@ -17,6 +18,7 @@ from convnext_studio.protocol.attributions import (
     Explanation,
     Faithfulness,
 )
+from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.panels.attribution.attribution_map import MapCell
@@ -42,10 +44,15 @@ def panel(desk: Desk) -> AttributionPanel:
 @pytest.fixture
 def attribute(desk: Desk) -> Callable[..., None]:
     def attribute(target: int = 0, sign: float = 1.0) -> None:
-        made = prediction(desk, target, sign)
-        desk.state.set_prediction(made)
+        show_prediction(desk, prediction(desk, target, sign))
 
     return attribute
+
+
+def show_prediction(desk: Desk, made: Prediction) -> None:
+    """Let a prediction arrive; its maps are shown in an event of their own."""
+    desk.state.set_prediction(made)
+    QApplication.processEvents()
 
 
 def cell(panel: AttributionPanel, number: int = 0) -> MapCell:
@@ -314,7 +321,7 @@ def test_a_constant_map_and_one_without_numbers_are_told_in_the_figures_place(
     for value, words in [(0.0, "all zero"), (3.0, "constant (3.00)"), (np.nan, "finite")]:
         made = prediction(desk)
         made.cams["stage4"][:] = value
-        desk.state.set_prediction(made)
+        show_prediction(desk, made)
         assert words in cell(panel).says
         assert cell(panel).map.bar.scale is None
 
@@ -322,7 +329,7 @@ def test_a_constant_map_and_one_without_numbers_are_told_in_the_figures_place(
 def test_not_finite_values_are_counted(desk: Desk, panel: AttributionPanel) -> None:
     made = prediction(desk)
     made.cams["stage4"][0, 0] = np.nan
-    desk.state.set_prediction(made)
+    show_prediction(desk, made)
     assert "1 of 4 values are not finite" in panel.caption
     assert cell(panel).says == ""
 
@@ -344,9 +351,9 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     desk.state.set_target(2)
     assert view.is_dimmed
     assert not panel.is_settled
-    desk.state.set_prediction(prediction(desk, target=1))
+    show_prediction(desk, prediction(desk, target=1))
     assert view.is_dimmed
-    desk.state.set_prediction(prediction(desk, target=2))
+    show_prediction(desk, prediction(desk, target=2))
     assert not view.is_dimmed
     assert "rocket" in panel.caption
     desk.state.opened.add(picture("dog"))
@@ -354,11 +361,27 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     assert not panel.is_settled
 
 
+def test_maps_that_came_with_a_prediction_are_shown_in_an_event_of_their_own(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    """All panels hear of a prediction in one event, which must not take as long as all of them together."""
+    attribute()
+    before = panel.caption
+    made = prediction(desk)
+    made.cams["stage4"][:] *= 7
+    desk.state.set_prediction(made)
+    assert (panel.caption, cell(panel).map.view.is_dimmed, panel.is_settled) == (before, True, False)
+    QApplication.processEvents()
+    assert "max 28" in panel.caption
+    assert panel.is_settled
+    assert not cell(panel).map.view.is_dimmed
+
+
 def test_a_failure_is_said_until_something_else_is_selected(desk: Desk, panel: AttributionPanel) -> None:
     desk.state.fail_prediction("The picture is too small.")
     assert panel.notice == "The picture is too small."
     assert panel.is_settled
-    desk.state.set_prediction(prediction(desk))
+    show_prediction(desk, prediction(desk))
     assert panel.notice == ""
     desk.state.fail_prediction("The picture is too small.")
     assert panel.notice == "The picture is too small."

@@ -263,6 +263,7 @@ def test_the_window_says_where_a_view_was_saved(
     state.set_model(make_model(random_weights=True))
     prediction = make_prediction()
     state.set_prediction(prediction)
+    qtbot.waitUntil(lambda: filled_window.panels.attribution.is_settled)
     assert attribution.contents is not None
     assert "random weights" in attribution.contents.caption
 

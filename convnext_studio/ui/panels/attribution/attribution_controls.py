@@ -258,6 +258,7 @@ class ClassButton(PopupButton):
         )
         self._search = ClassSearch(self._tip, "Type a part of the name or the number of a class", self.sheet)
         self._search.chosen.connect(self._choose)
+        self._search.taken_by_name.connect(lambda said: self.setToolTip(plain_tip(said)))
         self._search.set_labels(self._labels)
         self.add_wide(self._search, first=True)
         self.add_wide(self._class_list, first=True)
@@ -564,10 +565,11 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
         if thumbnails is not self._thumbnails:
-            self._thumbnails = thumbnails
+            before, self._thumbnails = self._thumbnails or {}, thumbnails
             for name, button in self.stages.items():
                 picture = thumbnails.get(name)
-                button.setIcon(QIcon() if picture is None else _icon(picture))
+                if picture is not before.get(name):
+                    button.setIcon(QIcon() if picture is None else _icon(picture))
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.model.frame_keys import number_of
+from convnext_studio.model.frame_keys import number_of, source_of
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import (
@@ -240,8 +240,16 @@ def _coloured(shown: PlacedMap, limits: Limits, shading: Shading, side: int) -> 
     return Layer(Bitmap(colours), box, smooth=shading.smooth, numbers=numbers)
 
 
+def _are_frames_of_one(*images: str) -> bool:
+    """Return whether images are frames of one live source."""
+    return all(number_of(image) is not None for image in images) and len({*map(source_of, images)}) == 1
+
+
 class SmallMaps:
-    """The class activation maps of a prediction for the buttons of the stages, coloured once."""
+    """The class activation maps of a prediction for the buttons of the stages, coloured once.
+
+    Where the prediction of a live frame lacks some of them, those of an earlier frame stay.
+    """
 
     def __init__(self) -> None:
         self._shading = Shading()
@@ -250,9 +258,12 @@ class SmallMaps:
 
     def of(self, prediction: Prediction, shading: Shading) -> dict[str, Rgb]:
         """Return the maps by stage, each on a scale of its own."""
-        if prediction is not self._prediction or shading != self._shading:
+        before = self._prediction
+        if prediction is not before or shading != self._shading:
+            is_next = before is not None and _are_frames_of_one(prediction.image, before.image)
+            stays = is_next and shading == self._shading
             self._prediction, self._shading = prediction, shading
-            self._maps = {
+            self._maps = (self._maps if stays else {}) | {
                 stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
                 for stage, cam in prediction.cams.items()
             }

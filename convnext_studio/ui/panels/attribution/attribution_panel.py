@@ -96,7 +96,7 @@ class AttributionFigure(QWidget):
         self._grid.setSpacing(4)
         self._count = self._columns = 1
         self._make_cell()
-        self._other_cells = LatePart(self, self._make_other_cells)
+        self._other_cells = [LatePart(self, self._make_cell) for _ in range(1, MOST_MAPS)]
 
     def _make_cell(self) -> None:
         cell, number = MapCell(self), len(self.cells)
@@ -108,10 +108,6 @@ class AttributionFigure(QWidget):
         cell.set_dimmed(self.is_dimmed)
         cell.pointed.connect(self.pointed)
         self.cell_made.emit(cell)
-
-    def _make_other_cells(self) -> None:
-        while len(self.cells) < MOST_MAPS:
-            self._make_cell()
 
     @property
     def is_painting(self) -> bool:
@@ -142,8 +138,8 @@ class AttributionFigure(QWidget):
         self._read_out = method_named(explanation.method).title
         shown = placed_maps(explanation, model)
         self._count = len(shown)
-        if self._count > len(self.cells):
-            self._other_cells.make()
+        for part in self._other_cells[: self._count - 1]:
+            part.make()
         for number, cell in enumerate(self.cells):
             cell.setVisible(number < self._count)
             cell.be_one_of(self._count)
@@ -470,6 +466,8 @@ class AttributionPanel(Panel):
             return None
         if (prediction.image, prediction.target) != (question.image, question.target):
             return None
+        if not prediction.cams.keys() >= {*question.nodes}:  # That of a frame may have the last stage alone.
+            return None
         return explanation_of(prediction, model, question.nodes)
 
     def _take_prediction(self, prediction: Prediction | None) -> None:
@@ -478,8 +476,11 @@ class AttributionPanel(Panel):
         is_at_hand = isinstance(question, Explain) and self._recall(question) is not None
         self._show_classes()
         if is_at_hand and not self.query.is_news() and self._shown_with is not prediction:
-            self.query.ask_again()
-        self.query.schedule()
+            self.query.drop(dims=not self.state.live.is_on)
+        if is_at_hand and self.query.is_news():
+            self.query.refresh_next()
+        else:
+            self.query.schedule()
         self._show_where()
 
     def _await(self, _changed: object = None) -> None:

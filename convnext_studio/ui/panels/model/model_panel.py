@@ -357,9 +357,9 @@ class ModelPanel(QWidget):
         """Offer exactly the devices that this computer has."""
         names = ["auto", *(device.name for device in model.devices)] if model.devices else [*DEVICES]
         chosen = self._device.currentText()
-        self._device.clear()
-        for name in names:
-            self._device.addItem(name)
+        if names != [self._device.itemText(row) for row in range(self._device.count())]:
+            self._device.clear()
+            self._device.addItems(names)
         for row, device in enumerate(model.devices, start=1):
             memory = f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""
             tip = f"{device.title}{memory}"

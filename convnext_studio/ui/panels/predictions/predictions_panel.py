@@ -238,6 +238,7 @@ class PredictionsPanel(Panel):
         self.search.textChanged.connect(self._show)
         self.search.chosen.connect(self._explain)
         self.search.not_found.connect(self._take_likeliest)
+        self.search.taken_by_name.connect(self.explained.setText)
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)
         # Frames of a live source come with their prediction, of which it is told next.

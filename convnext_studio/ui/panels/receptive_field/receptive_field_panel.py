@@ -29,8 +29,10 @@ from convnext_studio.ui.plots.field_scene import (
     Colours,
     Labels,
     describe,
+    field_layer,
     field_scene,
     figure_note,
+    marked_scene,
     nearest_unit,
     point_text,
     shown_clipping,
@@ -200,11 +202,11 @@ class ReceptiveFieldPanel(Panel):
         if other is not None and self._window is not None:
             self._window = common_window(view, other, scale)
         note = figure_note(view, scale, self.measured.progress)
+        layer = field_layer(view, colours, values, self._window)
         self._tried = []
         for labels in _LABELS:
-            scene = field_scene(
-                view, colours, note="" if labels == "one" else note, labels=labels, window=self._window
-            )
+            beside = "" if labels == "one" else note
+            scene = marked_scene(view, layer, scale, note=beside, labels=labels, window=self._window)
             self._tried.append(_texts_beside(scene))
             if self._has_room_beside(self._tried[-1]):
                 break

@@ -1,5 +1,6 @@
 """Shows frames one after the other, each with what the network makes of it."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.model.frame_keys import frame_key, number_of, source_of
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Payload, Request
 from convnext_studio.protocol.live import ShowFrame
+from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import CloseImage, ImageInfo
 from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.app_state import AppState
@@ -23,6 +25,8 @@ LIVE = "live"
 AVERAGED_FRAMES = 16
 AVERAGED_STEP_S = 0.5
 """Averages are over so many frames at most, which are so far apart."""
+ALL_STAGES_STEP_S = 0.5
+"""How often the Grad-CAMs of all stages are asked for while only that of the last one is shown."""
 _SLOW_SHARE = 0.25
 
 
@@ -78,6 +82,7 @@ class FrameStream(QObject):
         self.delay_s = 0.0
         self._known: list[str] = []  # The frames that the engine keeps.
         self._averaged: list[tuple[float, str]] = []
+        self._all_stages_s = -math.inf
         self._is_awaited = False  # Whether the next frame is wanted once this one was seen.
         self.rate.clear()
 
@@ -165,7 +170,8 @@ class FrameStream(QObject):
         if state.model is None:
             self._show_soon(_Answers())
             return
-        requests = [Predict(panel=LIVE, image=image, target=state.target)]
+        only_last = self._is_last_enough(state.model)
+        requests = [Predict(panel=LIVE, image=image, target=state.target, only_last=only_last)]
         if state.second.model is not None:
             try:
                 found = state.second.counterpart(requests[0])
@@ -175,6 +181,18 @@ class FrameStream(QObject):
                 requests.append(found.request)
         self._predictions.drop()
         self._predictions.ask(*requests)
+
+    def _is_last_enough(self, model: ModelInfo) -> bool:
+        """Whether this frame needs the Grad-CAM of no other stage than the last.
+
+        The small maps of the others follow more slowly, because they take another half of the time.
+        """
+        explaining, now = self._state.attributions.explaining, time.monotonic()
+        shown = {*explaining.nodes} if explaining.method == "gradcam" else set()
+        if shown & {*model.config.stages[:-1]} or now - self._all_stages_s >= ALL_STAGES_STEP_S:
+            self._all_stages_s = now
+            return False
+        return True
 
     def _predicted(self, first: Payload, second: Payload = None) -> None:
         if isinstance(first, Prediction):

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import PictureView
 from convnext_studio.model.frame_keys import number_of, source_of
+from convnext_studio.protocol.attributions import Explain
 from convnext_studio.protocol.live import ShowFrame
 from convnext_studio.protocol.maps import FeatureMaps
 from convnext_studio.protocol.pictures import OpenImage, ShowPicture
@@ -20,6 +21,7 @@ from convnext_studio.protocol.receptive_fields import ReceptiveField
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
+from convnext_studio.ui.state.live import frame_stream
 from convnext_studio.ui.state.live.frame_source import FilmSource
 from convnext_studio.ui.state.live.live_player import LivePlayer
 from convnext_studio.ui.state.selection.awaited import NOTHING_OPEN
@@ -113,6 +115,31 @@ def test_the_next_frame_is_asked_for_when_quick_questions_about_earlier_ones_are
     assert source.asked == asked
     engine.answer(about_first, None)
     qtbot.waitUntil(lambda: source.asked == asked + 1)
+
+
+def test_the_grad_cams_of_all_stages_are_asked_for_when_they_are_shown_or_due(
+    source: StagedSource, state: AppState, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    """Those of all stages take another half of the time; without them the buttons keep earlier small maps."""
+    monkeypatch.setattr(frame_stream, "ALL_STAGES_STEP_S", 3600.0)
+
+    def is_last_enough(number: int) -> bool:
+        qtbot.waitUntil(lambda: source.is_wanted)
+        source.give(number)
+        [asked] = engine.open(Predict)
+        answer_frame(engine, number)
+        return asked.only_last
+
+    first, *_ = [each for each in engine.asked if isinstance(each, Predict) and number_of(each.image) == 0]
+    assert not first.only_last
+    state.attributions.set_explaining(Explain(image="", nodes=("stage4",)))
+    assert is_last_enough(1)
+    state.attributions.set_explaining(Explain(image="", nodes=("stage2", "stage4")))
+    assert not is_last_enough(2)
+    state.attributions.set_explaining(Explain(image="", method="layercam", nodes=("stage2",)))
+    assert is_last_enough(3)  # It is not among those that come with a prediction.
+    monkeypatch.setattr(frame_stream, "ALL_STAGES_STEP_S", 0.0)
+    assert not is_last_enough(4)
 
 
 def test_the_window_paints_a_frame_before_the_next_is_shown(
