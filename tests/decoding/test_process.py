@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding import bounded_child
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.decoding.images import decode
 from tests.decoding.files import encoded
@@ -84,6 +85,40 @@ def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
         assert not psutil.pid_exists(first)
     with Decoder() as decoder:
         assert decoder.decode(path).size == (400, 400)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be stopped there")
+@pytest.mark.parametrize("is_starved", [True, False])
+def test_time_is_extended_while_a_busy_machine_lets_it_not_compute(
+    own_decoder: Decoder, monkeypatch: pytest.MonkeyPatch, is_starved: bool
+) -> None:
+    """A stopped process stands for one that waits for a processor."""
+    monkeypatch.setattr(bounded_child, "wants_to_compute", lambda _pid: is_starved)
+    own_decoder.decode("sample:cat")
+    own_decoder._limit_s, pid = 0.4, own_decoder.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    goes_on = threading.Timer(0.9, os.kill, (pid, signal.SIGCONT)) if is_starved else None
+    if goes_on is None:
+        with pytest.raises(StudioError, match="too long"):
+            own_decoder.decode("sample:coffee")
+    else:
+        goes_on.start()
+        assert own_decoder.decode("sample:coffee").name == "coffee"
+        goes_on.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_what_a_process_computes_is_known() -> None:
+    computed = bounded_child.computed_s(os.getpid())
+    assert computed == pytest.approx(time.process_time(), abs=0.5)
+    assert bounded_child.wants_to_compute(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as waits:
+        wait_for("it waits", lambda: psutil.Process(waits.pid).status() == psutil.STATUS_SLEEPING)
+        assert not bounded_child.wants_to_compute(waits.pid)
+        assert waits.stdin is not None
+        waits.stdin.write(b"\n")
+    assert bounded_child.computed_s(2**22 + 1) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space")

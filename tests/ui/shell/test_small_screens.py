@@ -33,6 +33,9 @@ LARGE_TEXT = [
     (2560, 1440, 28),
 ]
 
+PIECES = (tuple(name for name in TITLES if name not in ASIDES), *(ASIDES[first::4] for first in range(4)))
+"""The panels in pieces of a few, each of which takes a minute or two."""
+
 
 class _WithoutWaiting(QuickEngine):
     """Measures one step where many would say nothing else."""
@@ -137,10 +140,10 @@ def test_nothing_is_cut_off_at_first(screen: Screen, width: int, height: int, te
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height", "text_pt"), [*LAPTOPS, *LARGE_TEXT])
-@pytest.mark.parametrize("are_asides", [False, True])
+@pytest.mark.parametrize("names", PIECES, ids=lambda names: names[0])
 def test_nothing_is_cut_off_in_any_panel(
-    screen: Screen, width: int, height: int, text_pt: int, are_asides: bool
+    screen: Screen, width: int, height: int, text_pt: int, names: tuple[str, ...]
 ) -> None:
     screen.use(width, height, text_pt)
-    look_at_panels(screen, [name for name in TITLES if (name in ASIDES) == are_asides], maximised=True)
+    look_at_panels(screen, names, maximised=True)
     assert screen.found == []

@@ -561,7 +561,11 @@ class WhereRow(QObject):
         self._averaged[name] = action
 
     def show_choice(self, node: str, has_nodes: bool, thumbnails: Mapping[str, Rgb]) -> None:
-        """Check the buttons for the current choice; disable them for a method on the input's pixels."""
+        """Check the buttons for the current choice.
+
+        For a method on the input's pixels, and while there is no network yet, they are disabled.
+        """
+        has_nodes = has_nodes and bool(self._averaged)
         for name, button in self.stages.items():
             button.setChecked(has_nodes and self._where == "node" and node == name)
         if thumbnails is not self._thumbnails:

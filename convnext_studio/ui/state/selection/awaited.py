@@ -68,7 +68,7 @@ class Awaited(QObject):
         chosen = self._opened.chosen
         names = (self._source, *([] if chosen is None else [chosen.name]), *self._pictures.values())
         name = next((each for each in names if each), "")
-        return _opening(name) if name else ""
+        return f"Opening {name} …" if name else ""
 
     @property
     def why_no_picture(self) -> str:
@@ -84,11 +84,7 @@ class Awaited(QObject):
     def why_no_model(self) -> str:
         """What is said while there is no model."""
         name = next(reversed(self._models.values()), "")
-        return _opening(name) if name else NO_MODEL
-
-
-def _opening(name: str) -> str:
-    return f"Opening {name} …"
+        return f"Loading {name} …" if name else NO_MODEL
 
 
 def _names_of(paths: tuple[str, ...]) -> str:

@@ -24,6 +24,7 @@ from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.live import frame_stream
 from convnext_studio.ui.state.live.frame_source import FilmSource
 from convnext_studio.ui.state.live.live_player import LivePlayer
+from convnext_studio.ui.state.selection.awaited import NOTHING_OPEN
 from tests.decoding.live.films import make_film
 from tests.ui.conftest import FakeEngine, make_image, make_model, make_prediction
 from tests.ui.state.live.frames import StagedSource, same
@@ -80,6 +81,16 @@ def test_a_frame_is_shown_with_its_prediction_at_once(
     assert prediction.image == key
     assert player.stream.dropped == 4
     assert not [asked for asked in engine.open(Predict) if asked.panel == "predict"]
+
+
+def test_a_source_that_has_no_frame_yet_is_being_opened(player: LivePlayer, state: AppState) -> None:
+    source = StagedSource()
+    player.play(source)
+    assert state.awaited.why_no_picture == f"Opening {source.name} …"
+    source.opened.emit(source)
+    assert state.awaited.why_no_picture == f"Opening {source.name} …"
+    source.failed.emit(StudioError("The camera is used by another program."))
+    assert state.awaited.why_no_picture == NOTHING_OPEN
 
 
 def test_the_next_frame_is_asked_for_when_quick_questions_about_earlier_ones_are_answered(

@@ -63,7 +63,7 @@ def test_a_source_is_being_opened_until_its_first_frame(state: AppState) -> None
 def test_a_model_is_called_by_its_name(state: AppState, request_: LoadModel, name: str) -> None:
     assert request_.name == name
     state.awaited.begin(request_)
-    assert state.awaited.why_no_model == f"Opening {name} …"
+    assert state.awaited.why_no_model == f"Loading {name} …"
 
 
 def test_pictures_are_awaited_from_the_drop_until_one_is_shown(
@@ -98,7 +98,7 @@ def test_the_newest_model_is_awaited_and_none_after_a_failure(
 ) -> None:
     controller.models.open("bundled")
     controller.models.open("/weights/mine.pth")
-    assert state.awaited.why_no_model == "Opening mine.pth …"
+    assert state.awaited.why_no_model == "Loading mine.pth …"
     for request in engine.open(LoadModel)[::-1]:
         engine.refuse(request, "It cannot be opened.")
     while asked := engine.open(LoadModel):
