@@ -21,7 +21,7 @@ from convnext_studio.protocol.pictures import OpenImage
 Checked = TypeVar("Checked", bound=Struct)
 
 _PLACE = re.compile(r" - at `\$\.(?P<way>[\w.]+)(?P<within>[^`]*)`$")
-_WANTED = re.compile(r"Expected `(?P<kind>\w+)[^`]*`(?P<least>( >=? -?[\d.]+)?)")
+_WANTED = re.compile(r"Expected `(?P<kind>\w+)[^`]*`( >= (?P<least>\d+))?")
 _ARRAY = re.compile(r"expected an array of (?P<wanted>\w+), got one of (?P<given>\w+)")
 _KINDS = {
     "int": "a whole number",
@@ -89,7 +89,8 @@ def _explained(asked: Struct, said: str) -> StudioError:
         return StudioError(f"{subject}, which cannot be understood.")
     kind = _KINDS.get(wanted["kind"], "of another kind")
     parts = " in all of its parts" if place["within"] else ""
-    return StudioError(f"{subject}, but must be {kind}{wanted['least']}{parts}.")
+    least = f" from {wanted['least']} on" if wanted["least"] else ""
+    return StudioError(f"{subject}, but must be {kind}{least}{parts}.")
 
 
 def _part(asked: object, way: list[str]) -> object:

@@ -13,7 +13,6 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Answers
-from convnext_studio.explorer.checked_requests import not_negative
 from convnext_studio.explorer.framed_picture import FramedPicture, keys_of
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
@@ -139,7 +138,6 @@ class Picture(FramedPicture):
             All that `attribution` takes by name.
         """
         question = self._question(method, node, options)
-        not_negative(order_seed=order_seed)
         asked = MeasureFaithfulness(question=question, fill=fill, steps=steps, orders=orders, seed=order_seed)
         return cast(Faithfulness, self._dispatcher.run(asked))
 
@@ -153,7 +151,6 @@ class Picture(FramedPicture):
     ) -> Sanity:
         """Randomise the weights from the head down, and watch a map; the options are those of `attribution`."""
         question = self._question(method, node, options)
-        not_negative(randomisation_seed=randomisation_seed)
         return cast(Sanity, self._dispatcher.run(CheckSanity(question=question, seed=randomisation_seed)))
 
     def agreement(self, methods: Sequence[MethodName], node: str = "", **options: Value | None) -> Agreement:
@@ -183,8 +180,7 @@ class Picture(FramedPicture):
         self, method: MethodName, node: str | Sequence[str], options: Mapping[str, Value | None]
     ) -> Explain:
         """Return the question for a map; `options` are what `attribution` takes by name."""
-        named = node if isinstance(node, Iterable) and not isinstance(node, str) else (node,)
-        nodes = tuple(named) or (self._model.config.stages[-1],)
+        nodes = _named(node) or (self._model.config.stages[-1],)
         parameters = dict(options)
         target, against = (self._class(parameters.pop(name, None)) for name in ("target", "against"))
         output = cast(Output, parameters.pop("output", "logit"))
@@ -359,6 +355,10 @@ class Picture(FramedPicture):
 
     def _contents(self, target: int | None = None) -> MapContents:
         return MapContents(model=self._model, image=self.info, prediction=self._prediction(target))
+
+
+def _named(node: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(node) if isinstance(node, Iterable) and not isinstance(node, str) else (node,)
 
 
 def _map_sum(dispatcher: Answers, question: Explain, node: str, y: int, x: int) -> ValueSum:

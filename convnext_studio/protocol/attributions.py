@@ -1,10 +1,10 @@
 """Requests and answers for attribution maps, one or many, and for tests of whether they can be trusted."""
 
 from math import isfinite, nan
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
@@ -16,6 +16,7 @@ Map = NDArray[np.float32]
 Curve = NDArray[np.float64]
 RemovalFill = Literal["blur", "mean"]
 CurveName = Literal["insertion", "deletion"]
+Seed = Annotated[int, Meta(ge=0)]
 
 INPUT = "input"
 """The name of a map over the input's pixels."""
@@ -174,7 +175,7 @@ class MeasureFaithfulness(Request, frozen=True, kw_only=True):
     fill: RemovalFill = "blur"
     steps: int = 32
     orders: int = RANDOM_ORDERS
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Curves(Struct, frozen=True, kw_only=True):
@@ -294,7 +295,7 @@ class CheckSanity(Request, frozen=True, kw_only=True):
     priority: ClassVar[int] = 6
     question: Explain
     map_name: str = ""
-    seed: int = 0
+    seed: Seed = 0
 
 
 class SanityStep(Struct, frozen=True, kw_only=True):

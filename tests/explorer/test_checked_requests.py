@@ -59,7 +59,10 @@ OF_PICTURES: dict[str, tuple[Ask, str]] = {
     "a text as pictures": (lambda p: p.parts("stage2", others="ab"), "a is no opened picture."),
     "no fill": (lambda p: p.faithfulness(fill="zz"), "fill is “zz”, which does not exist."),
     "a text as steps": (lambda p: p.faithfulness(steps="x"), "steps is “x”, but must be a whole number."),
-    "a negative seed": (lambda p: p.sanity(randomisation_seed=-1), "randomisation_seed is -1, but must be"),
+    "a negative seed": (
+        lambda p: p.sanity(randomisation_seed=-1),
+        "seed is -1, but must be a whole number from 0 on.",
+    ),
     "no framing": (lambda p: p.framed("zz"), "There is no framing “zz”."),
     "a negative side": (
         lambda p: p.framed(input_px=-5),
