@@ -31,12 +31,25 @@ def checked_input(model: LoadedModel, tensor: Tensor) -> Tensor:
         )
     if min(tensor.shape[2:]) < 1:
         raise StudioError(f"The input is an empty tensor {_told(tensor)}.", _HOW)
+    _refuse_codes(tensor)
     if tensor.device != model.device:
         raise StudioError(
             f"The input is on {tensor.device}, and the network on {model.device}.", "Move it there."
         )
     # A network that somebody made exact takes exact pictures.
-    return tensor.to(torch.float64 if _is_exact(model) else torch.float32)
+    exact = tensor.to(torch.float64 if _is_exact(model) else torch.float32)
+    if not exact.isfinite().all():
+        raise StudioError(
+            "The input has values that are not finite numbers.", "Replace NaN and infinity in it."
+        )
+    return exact
+
+
+def _refuse_codes(tensor: Tensor) -> None:
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise StudioError(
+            "The input is a sparse or quantised tensor; one with all of its numbers is wanted.", _HOW
+        )
 
 
 def _is_exact(model: LoadedModel) -> bool:
@@ -55,6 +68,7 @@ def checked_inputs(model: LoadedModel, tensors: Tensor | Iterable[Tensor]) -> It
         if tensors.ndim != 4:
             wanted = f"(N, {model.config.in_chans}, height, width)"
             raise StudioError(f"The input is a tensor {_told(tensors)}, but a batch {wanted} is wanted.", _HOW)
+        _refuse_codes(tensors)
         tensors = [tensors[index : index + 1] for index in range(len(tensors))]
     elif not isinstance(tensors, Iterable):
         raise StudioError(

@@ -1,14 +1,19 @@
 """The entry point: find and run the command, and turn its errors into one line and an exit status."""
 
+import errno
 import sys
+import traceback
 from collections.abc import Sequence
 
 from convnext_studio.cli import exit_status
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named, full_parser
-from convnext_studio.cli.terminal import any_terminal, complain
+from convnext_studio.cli.terminal import any_terminal, complain, first_line
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.module_search import leave_current_folder
 from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
+
+_TOO_MANY = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+WHAT_TO_DO = "Look for settings of it in the environment variables, or install it again."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,18 +32,28 @@ def _run(arguments: Sequence[str]) -> int:
     except StudioError as error:
         complain(error)
         return exit_status.FAILED
-    except (MemoryError, RuntimeError, ImportError, OSError) as error:
+    except KeyboardInterrupt:
+        return exit_status.INTERRUPTED
+    except Exception as error:
         if is_out_of_memory(error):
             whose = "The computer's" if is_of_computer(error) else "The graphics device's"
             complain(f"{whose} memory has run out. Use smaller sizes.")
             return exit_status.FAILED
-        if not isinstance(error, ImportError):
+        if isinstance(error, OSError) and error.errno in _TOO_MANY:
+            complain(f"The system does not allow more open files or processes ({error.strerror}).")
+            return exit_status.FAILED
+        if isinstance(error, ImportError):
+            complain(
+                f"A part of the installation is missing or damaged: {first_line(error)}. Install it again."
+            )
+            return exit_status.CANNOT_START
+        if not _is_of_import(error):
             raise
-        complain(f"A part of the installation is missing or damaged: {_first_line(error)}. Install it again.")
+        complain(f"A part of the installation does not start: {first_line(error)}. {WHAT_TO_DO}")
         return exit_status.CANNOT_START
-    except KeyboardInterrupt:
-        return exit_status.INTERRUPTED
 
 
-def _first_line(error: ImportError) -> str:
-    return next(iter(str(error).splitlines()), "a module")[:200].rstrip(".")
+def _is_of_import(error: BaseException) -> bool:
+    """Return whether a library failed while it was imported, as over a setting in the environment."""
+    # Python leaves its own frames of an import out; those of the imported modules' own code have this name.
+    return any(frame.name == "<module>" for frame in traceback.extract_tb(error.__traceback__))

@@ -1,5 +1,6 @@
 """The location of the program's own files."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -17,8 +18,18 @@ ASSETS = _assets()
 
 def weights_cache() -> Path:
     """Return the folder of downloaded weights, which all programs that use the Hugging Face hub share."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", default)) / "hub").expanduser()
+    # As the hub's own library does, which takes long to import.
+    cache = os.environ.get("XDG_CACHE_HOME", _expanded("~/.cache"))
+    home = _expanded(os.environ.get("HF_HOME", str(Path(cache, "huggingface"))))
+    named = os.environ.get("HUGGINGFACE_HUB_CACHE", str(Path(home, "hub")))
+    return Path(_expanded(os.environ.get("HF_HUB_CACHE", named)))
+
+
+def _expanded(path: str) -> str:
+    """Return a path with ``~`` and variables replaced, as far as they are there."""
+    with contextlib.suppress(RuntimeError):  # There is no such person.
+        path = str(Path(path).expanduser())
+    return os.path.expandvars(path)
 
 
 def downloaded_weights() -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """What a file format's reader hands over: the stored samples, and what the file says that they mean."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -88,7 +89,7 @@ def check_size(size: tuple[int, int], name: str) -> None:
     if width <= 0 or height <= 0:
         raise StudioError(f"“{name}” has {width} × {height} pixels: there is nothing to see.")
     if width * height > MAX_PIXELS:
-        raise too_large(name, f"{width} × {height} pixels, {width * height / 1e6:,.0f} megapixels")
+        raise too_large(name, f"{width} × {height} pixels, {_rounded_up(width * height)} megapixels")
 
 
 def check_bytes(size: tuple[int, int], bands: int, item_bytes: int, name: str) -> None:
@@ -97,9 +98,15 @@ def check_bytes(size: tuple[int, int], bands: int, item_bytes: int, name: str) -
     needed = size[0] * size[1] * bands * item_bytes
     if needed > MAX_SAMPLE_BYTES:
         raise StudioError(
-            f"“{name}” is too large: {size[0]} × {size[1]} pixels of {bands} bands are {needed / 1e6:,.0f} MB.",
+            f"“{name}” is too large: {size[0]} × {size[1]} pixels of {bands} "
+            f"{'band' if bands == 1 else 'bands'} are {_rounded_up(needed)} MB.",
             f"The limit is {MAX_SAMPLE_BYTES / 1e6:.0f} MB; reduce it or remove bands first.",
         )
+
+
+def _rounded_up(count: int) -> str:
+    """Return so many millions; never the limit itself for what exceeds it."""
+    return f"{math.ceil(count / 1e5) / 10:,.1f}".removesuffix(".0")
 
 
 def too_large(name: str, size: str) -> StudioError:

@@ -68,8 +68,13 @@ def range_of(
         return ValueRange(low=np.zeros(count), high=np.full(count, high), note=_dim(shown), no_data=no_data)
     low, high, strange = _extremes(shown, no_data)
     if strange:
+        what = (
+            "1 value that is not a finite number"
+            if strange == 1
+            else f"{strange:,} values that are not finite numbers"
+        )
         raise StudioError(
-            f"“{name}” has {strange:,} values that are not finite numbers.",
+            f"“{name}” has {what}.",
             "Replace NaN and infinity in it first.",
         )
     if (contrast or raster.colours == "bands") and high > low:

@@ -1,8 +1,8 @@
 """What notebooks give as a picture: files, encoded bytes, Pillow's images, arrays and tensors of every kind."""
 
 import io
+import numbers
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,14 @@ def opening(picture: PictureSource, name: str) -> OpenImage:
     StudioError
         If it is no picture; the hint says what is wanted.
     """
-    if isinstance(picture, str | Path) or (isinstance(picture, os.PathLike) and not hasattr(picture, "read")):
-        return OpenImage(path=os.fspath(picture), name=name)
-    return OpenImage(data=_data(picture), name=name or "picture")
+    try:
+        if isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
+            return OpenImage(path=os.fsdecode(picture), name=name)
+        return OpenImage(data=_data(picture), name=name or "picture")
+    except StudioError:
+        raise
+    except Exception as error:  # Objects of others raise anything when they are asked what they are.
+        raise StudioError(f"What was given is no picture, but {_kind(picture)}.", _WANTED) from error
 
 
 def _data(picture: PictureSource) -> bytes:
@@ -76,7 +81,7 @@ def _of_image(image: Image.Image) -> bytes:
     if image.mode in _NUMBER_MODES:
         return _of_array(np.asarray(image))
     buffer = io.BytesIO()
-    mode = "RGBA" if image.mode in ("RGBa", "La", "PA") else "RGB"
+    mode = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}.get(image.mode, "RGB")
     try:
         (image if image.mode in _PNG_MODES else image.convert(mode)).save(buffer, "PNG")
     except (OSError, ValueError, SystemError) as error:  # It has no pixels, or its file has been closed.
@@ -89,7 +94,7 @@ def _of_image(image: Image.Image) -> bytes:
 def _as_array(picture: PictureSource) -> NDArray[Any]:
     if callable(getattr(picture, "detach", None)):  # A tensor of torch, on any device.
         picture = _plain_tensor(picture)
-    if isinstance(picture, np.ma.MaskedArray):
+    if np.ma.is_masked(picture):
         raise StudioError(
             "The picture is a masked array, whose hidden values have no colour.", "Fill it first."
         )
@@ -97,9 +102,16 @@ def _as_array(picture: PictureSource) -> NDArray[Any]:
         array = np.asarray(picture)
     except Exception as error:  # Lists of different lengths, and objects that only look like arrays.
         raise StudioError("The picture is no array with rows of one length.", _WANTED) from error
-    if array.dtype.kind == "O":
+    return _of_numbers(array, picture) if array.dtype.kind == "O" else array
+
+
+def _of_numbers(array: NDArray[Any], picture: object) -> NDArray[Any]:
+    """Return an array of objects as one of numbers, if all of them are numbers."""
+    if array.ndim == 0:
         raise StudioError(f"What was given is no array of numbers, but {_kind(picture)}.", _WANTED)
-    return array
+    if not all(isinstance(value, numbers.Real) for value in array.flat):
+        raise StudioError("The picture is no array of numbers: some of its values are other objects.", _WANTED)
+    return array.astype(np.float64)
 
 
 def _kind(picture: object) -> str:
@@ -108,7 +120,7 @@ def _kind(picture: object) -> str:
 
 def _plain_tensor(tensor: Any) -> Any:
     try:
-        here = tensor.detach().cpu()
+        here = tensor.detach().cpu().resolve_conj().resolve_neg()
         return here.numpy() if here.dtype.itemsize > 1 and "bfloat" not in str(here.dtype) else _widened(here)
     except (RuntimeError, TypeError, NotImplementedError) as error:  # On the meta device, sparse, quantised.
         raise StudioError("The tensor holds no plain numbers.", _WANTED) from error
@@ -123,6 +135,8 @@ def _of_array(array: NDArray[Any]) -> bytes:
     if array.dtype.kind not in "buif":
         what = "complex numbers" if array.dtype.kind == "c" else "texts, dates or records"
         raise StudioError(f"The picture is an array of {what}.", _WANTED)
+    if array.ndim == 0:
+        raise StudioError("The picture is a single number, of shape ().", _WANTED)
     if array.size == 0:
         raise StudioError(f"The picture is an empty array, of shape {_shape(array)}.", _WANTED)
     is_plain = array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))

@@ -20,7 +20,7 @@ def find_class(wanted: str, labels: Sequence[str]) -> int:
     """
     index = _index(wanted)
     folded = wanted.casefold()
-    exact = [number for number, label in enumerate(labels) if label.casefold() == folded]
+    exact = named_exactly(wanted, labels)
     if index is not None and (not exact or index in exact):
         check_class(index, len(labels))
         return index
@@ -35,12 +35,19 @@ def find_class(wanted: str, labels: Sequence[str]) -> int:
     raise StudioError(f"The model has no class “{told}”.", f"Its {len(labels)} classes include {some}.")
 
 
+def named_exactly(wanted: str, labels: Sequence[str]) -> list[int]:
+    """Return the indices of all classes of that name, in any case."""
+    folded = wanted.casefold()
+    return [number for number, label in enumerate(labels) if label.casefold() == folded]
+
+
 def said_of_digits(wanted: str, labels: Sequence[str]) -> str:
     """Say which class was taken, where a text is the name of one and the number of another; empty otherwise."""
     index = _index(wanted)
     if index is None or not 0 <= index < len(labels):
         return ""
-    taken = find_class(wanted, labels)
+    exact = named_exactly(wanted, labels)
+    taken = index if not exact or index in exact else exact[0]
     if taken == index:
         return ""
     return (
@@ -59,9 +66,12 @@ def class_given(given: SupportsIndex | float | str, labels: Sequence[str]) -> in
     """Return the index of a class that a script gives by a number, or by a text as in `find_class`."""
     if isinstance(given, str):
         return find_class(given, labels)
-    if isinstance(given, float) or not hasattr(given, "__index__"):
+    try:
+        index = None if isinstance(given, bool | float) else operator.index(given)
+    except TypeError:  # Also arrays and tensors of several numbers, or of others than whole ones.
+        index = None
+    if index is None:
         raise StudioError(f"{str(given)[:60]} is not a class.", "Give its number or its name.")
-    index = operator.index(given)
     check_class(index, len(labels))
     return index
 

@@ -1,19 +1,24 @@
 """Requests and answers for opening, building, saving, listing and timing models."""
 
+import re
+from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.model.architecture import Architecture, WeightsLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from convnext_studio.model.presets import BUNDLED
 from convnext_studio.protocol.envelope import Answer, Request
 
 Precision = Literal["float32", "bfloat16"]
 
 BUILT = "built"
 """The source of a network that is built from a `config`, not opened from anywhere."""
+_PREFIX = re.compile("[a-z][a-z-]+:")  # Not that of a drive.
 
 
 class LoadModel(Request, frozen=True, kw_only=True):
@@ -68,6 +73,17 @@ class LoadModel(Request, frozen=True, kw_only=True):
     std: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
     untrained: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is opened, as sentences call it: a file by its name, anything else by its source."""
+        if self.config is not None:
+            return "the built network"
+        if self.source == BUNDLED:
+            return "the bundled model"
+        return (
+            self.source if _PREFIX.match(self.source) else one_line(PurePath(self.source).name or self.source)
+        )
 
 
 class NameClasses(Request, frozen=True, kw_only=True):

@@ -108,7 +108,7 @@ class Shading:
         if self.hand is not None:
             said.append("range set by hand")
         elif self.percentile < 100:
-            said.append(f"clipped at percentile {self.percentile:g} of |value|")
+            said.append(f"clipped at percentile {self.percentile:g} of the magnitudes")
         return " · ".join(said)
 
     def resolution_text(self, shape: Sequence[int], *, is_on_pixels: bool) -> str:

@@ -1,5 +1,7 @@
 """What is printed reaches every terminal, and what cannot be printed ends the program in one sentence."""
 
+import errno
+import importlib
 import io
 import os
 import subprocess
@@ -113,6 +115,37 @@ def test_what_fails_at_import_is_one_sentence(
     assert cli.main(["doctor"]) == status
     [line] = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_a_library_that_does_not_start_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As torch, which raises errors of many lines over settings in the environment."""
+    (tmp_path / "odd_library.py").write_text("raise ValueError('\\nInvalid settings: x.\\nValid are:\\n...')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor, "run", lambda _: importlib.import_module("odd_library"))
+    assert cli.main(["doctor"]) == exit_status.CANNOT_START
+    [line] = capsys.readouterr().err.splitlines()
+    assert "A part of the installation does not start: Invalid settings: x. Look for settings" in line
+
+    def fail(_options: object) -> int:
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr(doctor, "run", fail)
+    with pytest.raises(ValueError, match="a fault of the program"):
+        cli.main(["doctor"])
+
+
+def test_too_few_open_files_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_options: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(doctor, "run", refuse)
+    assert cli.main(["doctor"]) == exit_status.FAILED
+    [line] = capsys.readouterr().err.splitlines()
+    assert "does not allow more open files" in line
 
 
 DIGITS = "9" * 5000

@@ -17,6 +17,11 @@ from tests.end_to_end.waiting import LONG_S, wait_for
 
 KILLS = 100
 PICTURES, SAMPLED_EVERY, GROWTH = 1000, 50, 0.02
+SIZES_PX = ((1200, 900), (2000, 1500), (1500, 2000), (3000, 2000), (4000, 3000))
+"""Of 1 to 12 megapixels."""
+CLOSED_AT_ONCE, LARGEST_REST = 20, 0.10
+HANDED_BACK_S = 2.0
+"""By then the program has returned to the system what it freed."""
 LONGEST_PAUSE_S = 3.0
 DESCRIPTORS_OF_A_RESTART = 4
 # Those that measure for seconds are turned to now and then.
@@ -106,17 +111,59 @@ def assert_nothing_stays_after(program: Program, how: str, moment_s: float) -> N
     wait_for("all processes have ended", lambda: not program.left)
 
 
+def photographs(folder: Path) -> list[Path]:
+    """Files of a photograph's sizes; noise that was enlarged, so that they are quick to write."""
+    numbers = np.random.default_rng(0)
+    files = []
+    for size in SIZES_PX:
+        files.append(folder / f"{size[0]}x{size[1]}.jpg")
+        small = Image.fromarray(numbers.integers(0, 255, (30, 40, 3), np.uint8))
+        small.resize(size).save(files[-1])
+    return files
+
+
+def resident_bytes(program: Program) -> tuple[int, int]:
+    """What window and engine hold."""
+    engine = program.engine
+    assert engine is not None
+    return program.window.memory_info().rss, engine.memory_info().rss
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_closing_all_pictures_gives_their_memory_back(start: Start, tmp_path: Path) -> None:
+    program = start()
+    program.wait_until_settled()
+    files = photographs(tmp_path)
+
+    def look_at(count: int) -> tuple[int, int]:
+        for number in range(count):
+            path = tmp_path / f"{count}-{number}.jpg"
+            path.hardlink_to(files[number % len(files)])
+            program.ask("open", str(path))
+            program.wait_until_settled(path.name)
+        program.ask("trigger", "close_all")
+        wait_for("all pictures are closed", lambda: not program.shown().pictures)
+        program.wait_until_settled()
+        time.sleep(HANDED_BACK_S)
+        return resident_bytes(program)
+
+    empty = look_at(2)  # Imports, colour maps and fonts stay.
+    held = look_at(CLOSED_AT_ONCE)
+    assert max(np.divide(held, empty)) <= 1 + LARGEST_REST, (empty, held)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_thousand_pictures_in_a_row_take_no_more_memory_than_a_hundred(start: Start, tmp_path: Path) -> None:
     program = start()
     program.wait_until_settled()
     program.ask("watch_no_more")
-    numbers = np.random.default_rng(0)
+    files = photographs(tmp_path)
     resident: list[tuple[int, int]] = []
     for count in range(1, PICTURES + 1):
-        path = tmp_path / f"{count}.png"
-        Image.fromarray(numbers.integers(0, 255, (96, 96, 3), np.uint8)).save(path)
+        path = tmp_path / f"{count}.jpg"
+        path.hardlink_to(files[count % len(files)])
         turn, rest = divmod(count, MEASURED_EVERY)
         program.ask("turn_to", ASIDES[count % len(ASIDES)] if rest else MEASURING[turn % len(MEASURING)])
         program.ask("open", str(path))
@@ -124,8 +171,6 @@ def test_a_thousand_pictures_in_a_row_take_no_more_memory_than_a_hundred(start: 
         program.ask("close_picture")
         path.unlink()
         if count % SAMPLED_EVERY == 0:
-            engine = program.engine
-            assert engine is not None
-            resident.append((program.window.memory_info().rss, engine.memory_info().rss))
+            resident.append(resident_bytes(program))
     early, late = np.array(resident[1:4]).mean(axis=0), np.array(resident[-3:]).mean(axis=0)
     assert (late / early < 1 + GROWTH).all(), resident

@@ -13,10 +13,51 @@ from PIL import Image
 from convnext_studio import analysis
 from convnext_studio.common.errors import StudioError
 from convnext_studio.explorer import Explorer
+from convnext_studio.explorer.picture_sources import opening
 from tests.networks import random_input, small_model, write_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (66, 70, 3), np.uint8)
 UNIT = PIXELS / 255
+
+
+class Own(np.ndarray[Any, Any]):
+    """An array of a class of somebody's own."""
+
+
+class AsArray:
+    """What only says which array it is, as a DataFrame does."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return self._values
+
+
+class Refusing:
+    """What raises an error of its own whatever it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class FalsePath:
+    """A path that is none."""
+
+    def __fspath__(self) -> Any:
+        return 5
+
+
+def read_only(values: Any) -> Any:
+    copied = values.copy()
+    copied.flags.writeable = False
+    return copied
+
+
+def released() -> memoryview:
+    view = memoryview(b"abc")
+    view.release()
+    return view
 
 
 def encoded() -> bytes:
@@ -53,6 +94,21 @@ TAKEN: dict[str, tuple[Any, str]] = {
     "tensor": (torch.from_numpy(PIXELS.copy()), ""),
     "tensor of floats": (torch.from_numpy(UNIT).permute(2, 0, 1), "Float values 0 to 1"),
     "tensor with a gradient": (torch.from_numpy(UNIT).requires_grad_(), "Float values 0 to 1"),
+    "negated tensor": (
+        torch.complex(torch.zeros(UNIT.shape), -torch.from_numpy(UNIT).float()).conj().imag,
+        "0 to 1",
+    ),
+    "a subclass": (PIXELS.view(Own), ""),
+    "not contiguous": (np.repeat(np.repeat(PIXELS, 2, 0), 3, 1)[::2, ::3], ""),
+    "backwards": (PIXELS[::-1, ::-1].copy()[::-1, ::-1], ""),
+    "read-only": (read_only(PIXELS), ""),
+    "masked, but nothing hidden": (np.ma.masked_array(PIXELS, np.zeros(PIXELS.shape, bool)), ""),
+    "objects that are numbers": (PIXELS.astype(object), "taken for 8-bit values"),
+    "something with __array__": (AsArray(PIXELS), ""),
+    "a list of rows": (list(PIXELS), ""),
+    "extended to five axes": (PIXELS[None, None], ""),
+    "a Parameter": (torch.nn.Parameter(torch.from_numpy(UNIT).permute(2, 0, 1)), "Float values 0 to 1"),
+    "tensor with a gradient, bands last": (torch.from_numpy(UNIT).requires_grad_(), "Float values 0 to 1"),
 }
 
 
@@ -112,6 +168,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a closed file": (io.BytesIO(), "cannot be read|no bytes"),
     "no values": (torch.empty(3, 64, 64, device="meta"), "no plain numbers"),
     "sparse": (torch.eye(64).to_sparse(), "no plain numbers"),
+    "numbers among objects": (np.array([[1.5, "x"]], object), "no array of numbers"),
+    "something with __array__ of objects": (AsArray(np.array([[None]])), "no array of numbers"),
+    "an object that refuses": (Refusing(), "no picture, but of the kind “Refusing”"),
+    "a false path": (FalsePath(), "no picture, but of the kind “FalsePath”"),
+    "a released view": (released(), "no picture, but of the kind “memoryview”"),
+    "a class": (np.ndarray, "“type”"),
+    "a function": (len, "“builtin_function_or_method”"),
+    "a network": (torch.nn.Linear(2, 2), "“Linear”"),
+    "a generator": ((row for row in PIXELS), "“generator”"),
+    "a number of numpy": (np.uint8(3), "a single number"),
+    "NaN, once": (np.array([[np.nan, 1.0]]), "1 value that is not a finite number"),
+    "a truncated Pillow image": (Image.open(io.BytesIO(encoded()[:200])), "70 × 66 pixels cannot be read"),
     "no pixels": (Image.new("RGB", (0, 0)), "0 × 0 pixels"),
 }
 
@@ -151,6 +219,12 @@ def test_fields_are_measured_of_a_batch_as_of_a_list() -> None:
         (np.zeros((1, 3, 64, 64)), "not a tensor"),
         ("noise", "of the kind “str”, not a tensor"),
         (7, "of the kind “int”"),
+        (torch.full((1, 3, 64, 64), torch.nan), "not finite"),
+        (torch.full((1, 3, 64, 64), torch.inf), "not finite"),
+        (torch.zeros(1, 3, 64, 64).to_sparse(), "sparse"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.complex64), "complex64"),
+        (torch.zeros(1, 3, 64, 64, device="meta"), "on meta"),
+        (torch.zeros(0, 3, 64, 64), "No picture was given"),
         ([], "No picture was given"),
     ],
 )
@@ -170,6 +244,33 @@ def test_every_analysis_says_what_input_it_wants(shape: tuple[int, ...]) -> None
     ):
         with pytest.raises(StudioError, match="tensor"):
             compute()
+
+
+@pytest.mark.parametrize(
+    "bits", ["I;16", "I;16B", "I", "F", "La", "LA", "PA", "RGBa", "LAB", "HSV", "YCbCr", "CMYK", "1"]
+)
+def test_every_mode_of_pillow_is_a_picture(bits: str, explorer: Explorer) -> None:
+    image = Image.new(bits, (70, 66))
+    assert explorer.open(image).info.preview.shape == (66, 70, 3)
+
+
+def test_a_path_may_be_given_as_bytes(tmp_path: Path) -> None:
+    class BytesPath:
+        def __fspath__(self) -> bytes:
+            return bytes(tmp_path / "it.png")
+
+    assert opening(BytesPath(), "").path == str(tmp_path / "it.png")
+
+
+@pytest.mark.parametrize(
+    "values", [[[1e308, -1e308]], [[5e-324, 0.0]], [[-0.0, 0.0]], [[7.0, 7.0]], [[2.0**64, 0]]]
+)
+def test_any_finite_numbers_are_a_picture(values: list[list[float]], explorer: Explorer) -> None:
+    wide = np.repeat(np.repeat(np.array(values), 64, 0), 32, 1)
+    preview = explorer.open(wide).info.preview
+    assert preview.shape == (64, 64, 3)
+    spread = values[0][0] / 2 - values[0][1] / 2
+    assert (preview[0, 0, 0] > preview[0, -1, 0]) == (spread > 1)
 
 
 def test_units_and_classes_that_are_not_there_are_named() -> None:

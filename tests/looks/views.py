@@ -11,15 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from msgspec.structs import replace
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
+from convnext_studio.common.attribution_methods import MethodName
 from convnext_studio.common.interventions import Change
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.common.samples import SAMPLES, sample_path
+from convnext_studio.model.framing import Framing
 from convnext_studio.protocol.models import LoadModel
 from convnext_studio.ui.lecture.presenter.keys import LectureCommand
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
@@ -68,6 +71,7 @@ class Views:
         yield self._overlays()
         yield self._menus()
         yield self._pictures()
+        yield self._framings()
         yield self._text_sizes()
         yield self._networks()
         yield self._similarity()
@@ -220,6 +224,33 @@ class Views:
             View("many_on_a_sheet", lambda: (layout.leave_maximised(), do["arrange_compare"]())),
             View("no_picture", lambda: (do["reset"](), do["close_all"]())),
             View("pictures_back", do["undo"]),
+        ]
+
+    def _framings(self) -> list[View]:
+        """What networks are shown of a picture that is wider than high: its maps, fields and attributions."""
+        do, state, layout = self._do, self._state, self._window.dock_layout
+
+        def saliency(name: MethodName) -> None:
+            layout.show_panel("attribution")
+            attributions = state.attributions
+            attributions.set_explaining(replace(attributions.explaining, method=name, parameters=()))
+
+        def views(name: str, framing: Framing) -> list[View]:
+            return [
+                View(f"framing_{name}", lambda: (layout.show_panel("picture"), state.set_framing(framing))),
+                View(f"framing_{name}_maps", partial(layout.show_panel, "feature_maps")),
+                View(f"framing_{name}_field", partial(layout.show_panel, "receptive_field")),
+                View(f"framing_{name}_unit", lambda: state.set_unit(4, 9)),
+                View(f"framing_{name}_cam", partial(layout.show_panel, "attribution")),
+                View(f"framing_{name}_saliency", partial(saliency, "saliency")),
+                View(f"framing_{name}_end", lambda: (saliency("gradcam"), do["clear_unit"]())),
+            ]
+
+        return [
+            *views("whole", Framing(kind="whole", input_px=192)),
+            *views("native", Framing(kind="native")),
+            *views("box", Framing(kind="native", box=(180, 60, 260, 140))),
+            View("framing_trained", lambda: state.set_framing(Framing())),
         ]
 
     def _similarity(self) -> list[View]:
@@ -440,7 +471,7 @@ def _mime(paths: list[str]) -> QMimeData:
 
 
 def _drop(window: StudioWindow, paths: list[str]) -> None:
-    window.controller.open_mime(_mime(paths))
+    window.controller.open_dropped(_mime(paths))
 
 
 def _drag(window: StudioWindow, paths: list[str]) -> None:

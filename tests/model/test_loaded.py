@@ -98,12 +98,14 @@ def test_a_name_of_digits_goes_before_a_number() -> None:
         "“3” is taken as the class of that name, which is number 4; class number 3 is called “2”."
     )
     assert said_of_digits("1", labels) == said_of_digits("4", labels) == said_of_digits("10", labels) == ""
-    assert [class_given(number, labels) for number in (3, np.int64(3))] == [3, 3]
+    given = (3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3))
+    assert [class_given(number, labels) for number in given] == [3] * 5
+    assert class_given(np.str_("3"), labels) == 4
     assert class_given("3", labels) == 4
     assert find_class("7", ("7", "7", "cat", "7", "7", "7", "7", "7")) == 7  # Of several, that of the number.
     with pytest.raises(StudioError, match="matches 2 classes"):
         find_class("7", ("7", "7"))
-    for wrong in (1.0, 9, -1):
+    for wrong in (1.0, 9, -1, True, None, b"1", torch.tensor(1.5), np.array(1.5), np.array([1, 2]), [1]):
         with pytest.raises(StudioError, match="class"):
             class_given(wrong, labels)
 

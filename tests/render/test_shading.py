@@ -90,7 +90,10 @@ def test_the_grid_is_drawn_where_its_cells_can_be_seen(side: float, has_grid: bo
     [
         (Shading(), "for the class (values above 0)"),
         (Shading("signed"), "for and against the class"),
-        (Shading(percentile=99.5), "for the class (values above 0) · clipped at percentile 99.5 of |value|"),
+        (
+            Shading(percentile=99.5),
+            "for the class (values above 0) · clipped at percentile 99.5 of the magnitudes",
+        ),
         (
             Shading("signed", percentile=99.5, hand=Limits(0, 1)),
             "for and against the class · range set by hand",

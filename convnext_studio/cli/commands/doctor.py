@@ -1,10 +1,15 @@
 """`convnext-studio doctor`: prints what this machine has and lacks, for users and bug reports."""
 
 import argparse
+import os
+import subprocess
+import sys
 
 from convnext_studio.cli.options import Parser
+from convnext_studio.cli.terminal import first_line
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.paths import weights_cache
+from convnext_studio.common.processes.module_search import environment
 from convnext_studio.common.samples import SAMPLES, sample_path
 from convnext_studio.common.versions import MISSING, package_facts, system_facts
 from convnext_studio.engine.server.hardware.nvidia import gpu_lines
@@ -48,16 +53,38 @@ def run(_options: argparse.Namespace) -> int:
 
 def _devices(problems: list[str]) -> str:
     # torch takes seconds to import, and may be broken, which this command should report.
+    if _ends_at_start():
+        problems.append(
+            "torch cannot be started: it ends at once. "
+            f"The reason may be in these environment variables: {', '.join(_torch_variables())}."
+        )
+        return "none"
     try:
         import torch
 
         from convnext_studio.engine.server.hardware.devices import available_devices, device_name, gpu_problem
-    except (ImportError, OSError) as error:
-        problems.append(f"torch cannot be imported ({error}).")
+
+        if problem := gpu_problem():
+            problems.append(problem)
+        return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
+    except Exception as error:  # It reads settings in the environment, and raises anything over them.
+        problems.append(f"torch cannot be imported ({first_line(error)}).")
         return "none"
-    if problem := gpu_problem():
-        problems.append(problem)
-    return ", ".join(f"{name} ({device_name(torch.device(name))})" for name in available_devices())
+
+
+def _torch_variables() -> list[str]:
+    return sorted(name for name in os.environ if name.startswith(("TORCH_", "PYTORCH_")))
+
+
+def _ends_at_start() -> bool:
+    """Return whether torch ends its process when it is imported, as it does over some of its settings."""
+    if not _torch_variables():
+        return False
+    command = [sys.executable, "-P", "-c", "import torch"]
+    tried = subprocess.run(
+        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return tried.returncode < 0
 
 
 def _samples(problems: list[str]) -> str:

@@ -45,7 +45,8 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
 
 def _deep(image: Image.Image, stream: BinaryIO, name: str) -> Raster:
     """Return a picture of 16 bits, which Pillow would cut to 8 where it has colours."""
-    bands = len(image.getbands()) + 1
+    # A colour that is transparent becomes a band of alpha.
+    bands = len(image.getbands()) + ("transparency" in image.info)
     check_bytes(image.size, bands, 2, name)
     notes: list[str] = []
     frames = int(getattr(image, "n_frames", 1))

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from convnext_studio.common.processes.child_processes import python_command, streams_of
 from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.common.processes.heap import with_huge_pages
 from convnext_studio.common.processes.module_search import environment
 from convnext_studio.protocol.connection.message_codec import decode_message
 from convnext_studio.protocol.connection.transport import Channel
@@ -42,7 +43,7 @@ class EngineProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env=environment(),
+            env=with_huge_pages(environment()),
         )
         self._channel = Channel(*streams_of(self._process), decode_message)
         self.pid = self._process.pid

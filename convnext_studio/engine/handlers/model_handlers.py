@@ -12,7 +12,7 @@ import torch
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.analysis.features import stage_pass
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
+from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.hardware.devices import (
@@ -57,7 +57,7 @@ def load_model(
     device = resolve_device(request.device)
     if request.precision == "bfloat16" and device.type != "cuda":
         raise StudioError("bfloat16 is offered on CUDA only.", "Choose float32.")
-    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.source}")
+    yield Progress(id=request.id, done=0, total=2, text=f"Loading {request.name}")
     yield from downloading(request, should_stop)
     model = _normalised(_opened(request), request)
     check_room(model, device)

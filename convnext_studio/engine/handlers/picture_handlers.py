@@ -8,7 +8,7 @@ from pathlib import Path
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.foreign.bounded_files import digest
-from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
+from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced

@@ -34,4 +34,4 @@ def downloading(request: LoadModel, should_stop: ShouldStop) -> Generator[Progre
                 text = f"Asking the Hugging Face hub for {received.name}"
             yield Progress(id=request.id, done=done, total=total, text=text, gives_way=True)
     # Reading the file is quick again, and the person has waited long enough.
-    yield Progress(id=request.id, done=0, total=0, text=f"Loading {request.source}")
+    yield Progress(id=request.id, done=0, total=0, text=f"Loading {request.name}")

@@ -15,17 +15,16 @@ from typing import IO
 
 import huggingface_hub
 from huggingface_hub import constants
-from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.model.timm.hub_errors import NoAnswerError, broken_off
 from convnext_studio.model.timm.pretrained import (
     ATTEMPT_S,
     STEP_S,
     WEIGHTS_FILE,
     ask_hub,
     find,
-    hub_unreachable,
     is_offline,
 )
 
@@ -58,7 +57,7 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
     if is_offline(offline) or _is_complete(repository):
         return
     yield Received(name=full_name)
-    asking = ask_hub(full_name, url := huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE))
+    asking = ask_hub(full_name, repository)
     try:
         while True:
             next(asking)
@@ -66,7 +65,11 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
     except StopIteration as finished:
         metadata: huggingface_hub.HfFileMetadata = finished.value
     if metadata.etag is None or metadata.size is None:
-        raise hub_unreachable(full_name, ValueError("it does not state the size of the file"))
+        raise StudioError(
+            f"The Hugging Face hub does not state the size of {full_name}.",
+            "Try again later, or open weights from a file.",
+        )
+    url = huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE)
     cache = Path(constants.HF_HUB_CACHE)
     blob = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs" / metadata.etag
     try:
@@ -77,16 +80,13 @@ def download(name: str, offline: bool = False) -> Generator[Received, None, None
         # The hub's client finds the blob that it would have downloaded, and only adds the snapshot entry.
         huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S)
     except Exception as error:  # Network libraries raise errors of many kinds; the user gets one sentence.
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise StudioError(
-            f"The download of {full_name} failed ({reason}).", "Try again, or open weights from a file."
-        ) from error
+        raise broken_off(full_name, repository, WEIGHTS_FILE, cache, error) from error
 
 
 def _is_complete(repository: str) -> bool:
     try:
         huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, local_files_only=True)
-    except LocalEntryNotFoundError:
+    except OSError:  # It is not there, or the folder cannot be read.
         return False
     return True
 
@@ -105,7 +105,7 @@ def _fetch(url: str, total_bytes: int, cache: Path, target: Path) -> Generator[i
         try:
             yield from _write(url, file)
             if file.tell() != total_bytes:
-                raise EOFError(f"only {file.tell()} of {total_bytes} bytes arrived")
+                raise NoAnswerError(f"only {file.tell()} of {total_bytes} bytes arrived")
             file.close()
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(target)

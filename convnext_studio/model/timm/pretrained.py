@@ -4,16 +4,17 @@ import threading
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 from huggingface_hub import constants
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.timm.families import find_family
+from convnext_studio.model.timm.hub_errors import NoAnswerError, broken_off, unreachable
 from convnext_studio.model.timm.known_models import known_models
 from convnext_studio.model.timm.timm_names import (
     PATTERNS,
@@ -240,8 +241,11 @@ def _names() -> list[str]:
 
 def _is_cached(name: str) -> bool:
     """Return whether weights with that name are in the hub's cache; cheap, and without importing timm."""
-    pattern = f"models--timm--{name}" if "." in name else f"models--timm--{name}.*"
-    return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+    pattern = f"models--timm--{escape(name)}" if "." in name else f"models--timm--{escape(name)}.*"
+    try:
+        return any(Path(constants.HF_HUB_CACHE).glob(f"{pattern}/snapshots/*/{WEIGHTS_FILE}"))
+    except (OSError, ValueError):  # No folder can have such a name.
+        return False
 
 
 def _cached_bytes(name: str) -> int | None:
@@ -253,25 +257,26 @@ def _cached_bytes(name: str) -> int | None:
 def _weights_file(name: str, repository: str, offline: bool) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, local_files_only=True))
-    except LocalEntryNotFoundError:
+    except OSError:  # It is not there, or the folder cannot be read.
         if offline:
             raise _not_here(name) from None
-    for _ in ask_hub(name, huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE)):
+    for _ in ask_hub(name, repository):
         pass
     try:
         return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_FILE, etag_timeout=ATTEMPT_S))
-    except (OSError, HfHubHTTPError) as error:
-        raise hub_unreachable(name, error) from error
+    except Exception as error:  # Network libraries raise errors of many kinds; the user gets one sentence.
+        raise broken_off(name, repository, WEIGHTS_FILE, Path(constants.HF_HUB_CACHE), error) from error
 
 
-def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
-    """Ask the hub for the metadata of a file in a single short attempt.
+def ask_hub(name: str, repository: str) -> Generator[None, None, huggingface_hub.HfFileMetadata]:
+    """Ask the hub for the metadata of the file with a network's weights, in a single short attempt.
 
     The hub's own client would retry for half a minute. The generator yields every `STEP_S` seconds while it
     waits, and returns the metadata.
     """
+    url = huggingface_hub.hf_hub_url(repository, WEIGHTS_FILE)
     found: list[huggingface_hub.HfFileMetadata] = []
-    problem: list[BaseException] = [TimeoutError(f"no answer within {ATTEMPT_S:.0f} s")]
+    problem: list[BaseException] = [NoAnswerError(f"no answer within {ATTEMPT_S:.0f} s")]
 
     def attempt() -> None:
         try:
@@ -288,9 +293,7 @@ def ask_hub(name: str, url: str) -> Generator[None, None, huggingface_hub.HfFile
         yield
     if found:
         return found[0]
-    if isinstance(problem[0], EntryNotFoundError):
-        raise StudioError(f"The Hugging Face hub has no {WEIGHTS_FILE} for {name}.") from problem[0]
-    raise hub_unreachable(name, problem[0])
+    raise unreachable(name, repository, WEIGHTS_FILE, problem[0]) from problem[0]
 
 
 def _unreadable(name: str, error: StudioError, path: Path) -> StudioError:
@@ -303,12 +306,4 @@ def _not_here(name: str) -> StudioError:
     return StudioError(
         f"The weights of {name} are not on this computer, and the program is offline.",
         "Start it without the option for that, or open weights from a file.",
-    )
-
-
-def hub_unreachable(name: str, error: BaseException) -> StudioError:
-    """Return the error to raise if the hub does not answer."""
-    return StudioError(
-        f"{name} is not on this computer, and the Hugging Face hub cannot be reached ({error}).",
-        "Check the network, or open weights from a file.",
     )

@@ -21,6 +21,7 @@ from convnext_studio.model.weights.beside.companion_files import CompanionFiles
 from convnext_studio.model.weights.beside.config_files import (
     CLIP_MEAN,
     CLIP_STD,
+    is_multi_label_inside,
     preprocessing_in_openmmlab,
     read_companion_files,
 )
@@ -48,6 +49,13 @@ _MULTI_LABEL = (
     "add up to 100 %."
 )
 _OBJECTS_TOLD = 8
+_KNOWN_TYPES = frozenset(
+    {
+        *("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F4", "F8_E4M3", "F8_E5M2", "F8_E8M0"),
+        *("F16", "BF16", "F32", "F64", "C64"),
+    }
+)
+"""The types of numbers that safetensors hands to torch."""
 _HARMFUL = """
 __builtin__ __builtins__ _aix_support _ctypes _frozen_importlib _frozen_importlib_external _imp _io
 _operator _osx_support _pickle _posixsubprocess _pyrepl _signal _sqlite3 _thread aiohttp asyncio atexit bdb
@@ -184,7 +192,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
-    is_multi_label = found.has_classes and companions.is_multi_label
+    is_multi_label = found.has_classes and (companions.is_multi_label or is_multi_label_inside(contents.values))
     if is_multi_label and config.num_classes > 1:
         notes.append(_MULTI_LABEL)
     if config.in_chans not in (1, 3):
@@ -271,6 +279,13 @@ def _contents_of_file(path: Path) -> FileContents:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
+        unknown = next((name for name, kind in header.dtypes.items() if kind not in _KNOWN_TYPES), None)
+        if unknown is not None:
+            raise StudioError(
+                f"{path.name} has numbers of a type that is not known here: {unknown[:80]} has "
+                f"“{header.dtypes[unknown]}”.",
+                "Save the network with float32, float16 or bfloat16 numbers.",
+            ) from error
         raise StudioError(f"{path.name} is damaged: {plain_reason(error)}.", PERHAPS_TRUNCATED) from error
     return FileContents(values=tensors, metadata=tuple(header.metadata.items()))
 
@@ -286,15 +301,20 @@ def check_contents(found: Converted, config: ConvNeXtConfig) -> list[str]:
     check_tensors(config, shapes_of(found.state_dict), found.names_in_file)
     for name, tensor in found.state_dict.items():
         if not tensor.dtype.is_floating_point:
-            kind = "complex numbers" if tensor.dtype.is_complex else str(tensor.dtype).removeprefix("torch.")
             raise StudioError(
                 f"The file contains tensors that are not floating point: {found.names_in_file.get(name, name)} "
-                f"has {kind}.",
+                f"has {_kind_of_numbers(tensor.dtype)}.",
                 "The weights of a network are real numbers; quantised ones cannot be opened.",
             )
     return warn_not_finite(
         {found.names_in_file.get(name, name): tensor for name, tensor in found.state_dict.items()}
     )
+
+
+def _kind_of_numbers(dtype: torch.dtype) -> str:
+    if dtype.is_complex:
+        return "complex numbers"
+    return "only true and false" if dtype == torch.bool else f"{str(dtype).removeprefix('torch.')} numbers"
 
 
 def imagenet_labels(subset: str = "imagenet-1k") -> tuple[str, ...]:

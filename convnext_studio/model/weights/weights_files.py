@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.bounded_files import read_beginning
+from convnext_studio.decoding.picture_folders import SUFFIXES
 from convnext_studio.model.weights.beside.json_files import read_json
 from convnext_studio.model.weights.containers.headers import file_kind
 
@@ -14,6 +16,10 @@ ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pt2", ".onn
 INDEX_ENDING = ".index.json"
 _UNUSUAL_ENDINGS = ("", ".model", ".weights", ".checkpoint", ".state", ".params", ".pickle", ".dict")
 """Files with these are weights if they begin as such."""
+_OTHER_ENDINGS = SUFFIXES | {".txt", ".json", ".csv", ".names", ".npy", ".npz", ".cnxsession", ".md", ".zip"}
+"""Files with these are not looked into. All others are weights if nothing else begins as they do."""
+_ZIP_OF_TORCH = b"data.pkl"
+"""How the name ends of the first member in what torch saves."""
 _IN_FOLDERS = (
     "model.safetensors",
     "pytorch_model.bin",
@@ -43,7 +49,11 @@ def weights_file(path: Path) -> Path:
     for name in _IN_FOLDERS:
         if (path / name).is_file():
             return path / name
-    found = [entry for entry in sorted(path.iterdir()) if entry.suffix in ENDINGS and entry.is_file()]
+    try:
+        found = [entry for entry in sorted(path.iterdir()) if entry.suffix in ENDINGS and entry.is_file()]
+    except OSError as error:
+        why = error.strerror or "the system does not say why"
+        raise StudioError(f"The folder {path} cannot be read ({why}).") from error
     if len(found) == 1:
         return found[0]
     if found:
@@ -68,12 +78,15 @@ def is_weights(path: Path) -> bool:
 
 
 def _begins_as_weights(path: Path) -> bool:
-    if path.suffix.lower() not in _UNUSUAL_ENDINGS:
+    ending = path.suffix.lower()
+    if ending in _OTHER_ENDINGS:
         return False
     try:
         kind = file_kind(path)
     except StudioError:
         return False
+    if kind == "zip" and ending not in _UNUSUAL_ENDINGS:
+        return _ZIP_OF_TORCH in read_beginning(path, 512)
     return kind != "safetensors" or path.stat().st_size > 8
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
 _LEAST_CAPTION_PX = 150
-COPY_AS_PYTHON = "Copy as P&ython (Ctrl+Shift+C)"
+COPY_AS_PYTHON = "Copy as P&ython\tCtrl+Shift+C"
 
 
 _KEEPS_UP = 0.75
@@ -116,6 +116,29 @@ class FrameLabel(ElidedLabel):
             else f"frame {number + 1:,} · {own:.1f}/s"
         )
         self.show()
+
+
+class _Caption(PlainLabel):
+    """A caption that keeps room for what it may say next, however wide it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._possible: tuple[str, ...] = ()
+
+    def keep_room(self, texts: tuple[str, ...]) -> None:
+        """Keep room for the longest of these texts."""
+        self._possible = texts
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._possible:
+            self._fit()
+
+    def _fit(self) -> None:
+        room, flags, metrics = QRect(0, 0, self.width(), 1 << 16), Qt.TextFlag.TextWordWrap, self.fontMetrics()
+        boxes = [metrics.boundingRect(room, flags.value, with_held_lines(text)) for text in self._possible]
+        self.setMinimumHeight(max((box.height() for box in boxes), default=0))
 
 
 class _CaptionRow(QWidget):
@@ -204,7 +227,7 @@ class Panel(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._notice_page())
         self._said = ""
-        self._caption = PlainLabel()
+        self._caption = _Caption()
         self._caption.setWordWrap(True)
         self._caption.setProperty("muted", True)
         self._caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -310,13 +333,7 @@ class Panel(QWidget):
 
     def keep_caption_room(self, *texts: str) -> None:
         """Keep room for the longest of these captions, so that nothing moves when one replaces another."""
-        width, metrics = self._caption.width(), self._caption.fontMetrics()
-        flags = Qt.TextFlag.TextWordWrap.value
-        heights = [
-            metrics.boundingRect(QRect(0, 0, width, 1 << 16), flags, with_held_lines(text)).height()
-            for text in texts
-        ]
-        self._caption.setMinimumHeight(max(heights, default=0))
+        self._caption.keep_room(texts)
 
     @property
     def python(self) -> PythonLines | None:

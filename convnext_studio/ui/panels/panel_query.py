@@ -10,7 +10,6 @@ from convnext_studio.protocol.envelope import Failed, Payload, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.second_answer import SecondAnswer
-from convnext_studio.ui.state.app_state import NO_MODEL
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -94,6 +93,16 @@ class ShownAnswer:
         self.answer = None
         self._panel.show_notice(text, can_retry)
 
+    def say_anew(self, question: Request | str | None) -> None:
+        """Say why there is nothing to show now, after the opening of something has begun or ended."""
+        if isinstance(question, str) and not self._panel.shows_body and question != self._panel.notice:
+            self.say(question)
+
+    def say_waiting(self) -> None:
+        """Say that an answer is awaited, unless there is one to look at meanwhile."""
+        if not self._panel.shows_body:
+            self.say(self._waiting)
+
     def dim(self) -> None:
         """Dim the content, because it is out of date."""
         self._dim(True)
@@ -175,6 +184,8 @@ class PanelQuery(QObject):
         or the answer is complete.
     is_stopped
         Whether the user stopped the work, so that the answer is partial.
+    is_current
+        Whether the panel shows the complete answer to the last request.
     """
 
     changed = Signal()  # An attribute, or whether a request is in progress, has changed.
@@ -198,7 +209,7 @@ class PanelQuery(QObject):
         self._pauses = pauses
         self._paused: tuple[Request, ModelInfo | None] | None = None
         self._question = question
-        self._recall = recall
+        self._recall = recall or (lambda _: None)
         self._needs_model = needs_model
         self._waiting = waiting
         self._query = Query(
@@ -208,15 +219,14 @@ class PanelQuery(QObject):
         self._content = ShownAnswer(panel, show, dim, self.second, waiting, lambda: self._model)
         self._turns = FramesInTurn(panel, self._query)
         self.progress: Progress | None = None
-        self.is_stopped = False
-        self._has_partial = False
-        self._is_current = False
+        self.is_stopped = self.is_current = self._has_partial = False
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self.refresh)
         panel.set_query(self)
+        panel.state.awaited.changed.connect(lambda: self._content.say_anew(self._question_or_reason()))
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
         if panel.follows_changes:
@@ -249,14 +259,9 @@ class PanelQuery(QObject):
         return not (self.panel.isVisible() and (self.is_running or self.is_scheduled))
 
     @property
-    def is_current(self) -> bool:
-        """Whether the panel shows the complete answer to the last request."""
-        return self._is_current
-
-    @property
     def shown_question(self) -> Request | None:
         """The request whose complete answer the panel shows, or None."""
-        question = self._question() if self._is_current and self.answer is not None else None
+        question = self._question() if self.is_current and self.answer is not None else None
         return question if isinstance(question, Request) else None
 
     @property
@@ -279,9 +284,7 @@ class PanelQuery(QObject):
         """Send the request if it is new and the panel is visible; show a notice or cached answer at once."""
         self._soon.stop()
         self._next.stop()
-        question = self._question()
-        if self._needs_model and self._model is None and isinstance(question, Request):
-            question = NO_MODEL
+        question = self._question_or_reason()
         if self._turns.lags_behind(question):
             self._turns.is_behind = True
         elif not isinstance(question, Request):
@@ -308,8 +311,7 @@ class PanelQuery(QObject):
         """
         if self.is_news() and not self.panel.state.live.is_on:
             self.drop()
-            if not self.panel.shows_body:
-                self._content.say(self._waiting)
+            self._content.say_waiting()
         self._next.start()
 
     def schedule(self, _changed: object = None) -> None:
@@ -317,14 +319,12 @@ class PanelQuery(QObject):
         if not self.is_news() or self.is_paused:
             return
         question = self._question()
-        if self.panel.state.live.is_on:  # Frames come too fast to wait until no more do.
-            self.refresh()
-            return
         if isinstance(question, Request):
-            is_known = self._recalled(question) is not None
+            is_known = self._recall(question) is not None
         else:
             is_known = not self.panel.shows_body  # A new notice can replace the old one immediately.
-        if is_known:
+        # Frames come too fast to wait until no more do.
+        if is_known or self.panel.state.live.is_on:
             self.refresh()
         else:
             self.drop()
@@ -348,8 +348,7 @@ class PanelQuery(QObject):
     def pause(self) -> None:
         """Cancel the request if it is one that can go on later, and keep the partial answer as it is."""
         question = self._question()
-        is_pausable = self._pauses and self.is_running and not self.is_news()
-        if is_pausable and isinstance(question, Request):
+        if self._pauses and self.is_running and not self.is_news() and isinstance(question, Request):
             self._query.drop()
             if self.second is not None:
                 self.second.drop()
@@ -376,42 +375,40 @@ class PanelQuery(QObject):
         self._query.drop()
         if self.second is not None:
             self.second.drop()
-        self.progress, self._has_partial, self.is_stopped, self._is_current = None, False, False, False
+        self.progress, self._has_partial, self.is_stopped, self.is_current = None, False, False, False
         self._content.is_old, self._paused = True, None
         if dims:
             self._content.dim()
         self.changed.emit()
+
+    def _question_or_reason(self) -> Request | str | None:
+        """Return the request to send now, or a sentence that says why there is none."""
+        question = self._question()
+        lacks_model = self._needs_model and self._model is None and isinstance(question, Request)
+        return self.panel.state.awaited.why_no_model if lacks_model else question
 
     # Compared by identity, not by its fields: a reloaded model is a different one, and the engine may be new.
     @property
     def _model(self) -> ModelInfo | None:
         return self.panel.asked_model if self._needs_model else None
 
-    def _recalled(self, question: Request) -> Payload | None:
-        return None if self._recall is None else self._recall(question)
-
     def _recall_or_ask(self, question: Request) -> None:
-        at_hand = self._recalled(question)
+        at_hand = self._recall(question)
         if at_hand is not None:
             self._query.take_as_asked(question, of=self._model)
             self._receive(at_hand)
         elif self.panel.isVisible():
-            self._ask(question)
+            self._content.say_waiting()
+            self._query.ask(question, of=self._model)
+            self.asked.emit()
 
-    def _ask(self, question: Request) -> None:
-        if not self.panel.shows_body:
-            self._content.say(self._waiting)
-        self._query.ask(question, of=self._model)
-        self.asked.emit()
-
-    def _remove_content_of_another_model(self, model: ModelInfo) -> None:
+    def _remove_content_of_another_model(self, model: ModelInfo | None) -> None:
         if self._content.remove_unless_of(model):
             self.changed.emit()
 
     def _follow_changes(self) -> None:
         """Ask the network that is shown now: the one with changes, or the one without."""
-        if self._content.remove_unless_of(self._model):
-            self.changed.emit()
+        self._remove_content_of_another_model(self._model)
         self.schedule()
 
     def _show_again(self) -> None:
@@ -419,7 +416,7 @@ class PanelQuery(QObject):
         self.changed.emit()
 
     def _receive(self, answer: Payload) -> None:
-        self.progress, self._has_partial, self._is_current = None, False, True
+        self.progress, self._has_partial, self.is_current = None, False, True
         self.panel.frame_label.count(self._turns.asked_frame)
         self._content.put(answer)
         self.changed.emit()

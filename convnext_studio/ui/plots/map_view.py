@@ -66,8 +66,8 @@ class MapView(QWidget):
         self.saver.noticed.connect(self.noticed)
         self.saver.menu.addSeparator()
         for text, tip, handler in (
-            ("&Fit (F7)", "Show everything, as large as possible", self.view.show_all),
-            ("&1:1 (F8)", "Show one pixel per screen pixel", self.view.show_pixels),
+            ("&Fit\tF7", "Show everything, as large as possible", self.view.show_all),
+            ("&1:1\tF8", "Show one pixel per screen pixel", self.view.show_pixels),
         ):
             action = self.saver.menu.addAction(text)
             action.setToolTip(plain_tip(tip))
@@ -92,8 +92,8 @@ class MapView(QWidget):
 
     def _offer_measures(self) -> None:
         self.saver.menu.addSeparator()
-        for tool, (text, tip) in MEASURES.items():
-            action = self.saver.menu.addAction(text)
+        for tool, (text, tip, shortcut) in MEASURES.items():
+            action = self.saver.menu.addAction(f"{text}\t{shortcut}")
             action.setToolTip(plain_tip(tip))
             action.triggered.connect(partial(self.view.toggle_measure, tool))
 
@@ -229,7 +229,7 @@ class MapView(QWidget):
     def offer_value(self, menu: QMenu, place: AskedValue | None) -> None:
         """Add the entry that asks how a value was made, if there is one."""
         if place is not None:
-            action = menu.addAction("&How was this number made? (Alt+click)")
+            action = menu.addAction("&How was this number made?\tAlt+click")
             action.setToolTip("Show the sum that made this value, with its numbers")
             action.triggered.connect(lambda: self.value_asked.emit(place))
             menu.addSeparator()

@@ -17,6 +17,7 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 # Shorter computations are not announced: they would only make the bar flicker.
 ANNOUNCE_AFTER_MS = 150
 _GAP_PX = 14  # Between the facts, with their margins.
+_LEAST_PASS_S = 0.001  # No network takes less for a forward and a backward pass.
 _LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 
@@ -79,8 +80,12 @@ class StatusBar(QStatusBar):
         return self.width() if self.cancel.isHidden() else max(self.width() - facts_px, least_px)
 
     def show_measured(self, sentence: str) -> None:
-        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured."""
+        """Show what is measured on a map while nothing is under the pointer; empty if nothing is measured.
+
+        It is a long sentence, for which the timings make room.
+        """
         self._measured = sentence
+        self.timings.setVisible(not sentence)
         self.hover.setText(sentence)
 
     def show_live(self, sentence: str) -> None:
@@ -131,7 +136,7 @@ class StatusBar(QStatusBar):
         request, answer = finished
         if isinstance(answer, Done) and answer.free_bytes:
             self._show_memory(answer.free_bytes)
-        if isinstance(answer, Done) and request.timed_as:
+        if isinstance(answer, Done) and request.timed_as and not _was_kept(request, answer):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
             self._show_timings()
@@ -158,6 +163,11 @@ class StatusBar(QStatusBar):
         for widget in (self.doing, self.progress, self.cancel):
             widget.setVisible(bool(pending))
         self.rearranged.emit(bool(pending))
+
+
+def _was_kept(request: Request, answer: Done) -> bool:
+    """Return whether the engine had a prediction already, so that its time is not that of the network."""
+    return isinstance(request, Predict) and answer.seconds < _LEAST_PASS_S
 
 
 def _label(name: str, tip: str = "", kind: type[ElidedLabel] = ElidedLabel) -> QLabel:

@@ -17,7 +17,7 @@ from convnext_studio.ui.shell.changing_menus import DeviceMenu, RecentMenu
 from convnext_studio.ui.shell.clipboard import Clipboard, PythonCopy
 from convnext_studio.ui.shell.dialogs import Dialogs
 from convnext_studio.ui.shell.docks.layout import DockLayout, WindowPlace, close_aside
-from convnext_studio.ui.shell.docks.panel_specs import TITLES
+from convnext_studio.ui.shell.docks.panel_specs import ASIDES, TITLES
 from convnext_studio.ui.shell.exports import Exports
 from convnext_studio.ui.shell.find.guide import Guide
 from convnext_studio.ui.shell.live.live_part import Live
@@ -177,10 +177,7 @@ class StudioWindow(QMainWindow):
         recent = RecentMenu(self._recent_menu, self.settings, self.controller.background)
         recent.path_chosen.connect(lambda path: self.controller.open_paths([path]))
         recent.model_chosen.connect(lambda source: self.controller.models.change(source=source))
-        for dock in self.dock_layout.docks.values():
-            menus["View"].insertAction(self.actions_by_id["reset"], dock.toggleViewAction())
-        menus["View"].insertSeparator(self.actions_by_id["reset"])
-        menus["View"].aboutToShow.connect(self.dock_layout.asides.prepare_all)
+        _list_panels(menus["View"], self.dock_layout, self.actions_by_id["reset"])
         group = self.actions_by_id["device_auto"].actionGroup()
         self.device_menu = DeviceMenu(menus["Model/Device"], group, self.state, self.controller.models)
         self.guide = Guide(
@@ -200,7 +197,7 @@ class StudioWindow(QMainWindow):
     def _connect(self) -> None:
         controller, state, docks = self.controller, self.state, self.dock_layout.docks.values()
         drops = DropTarget(self, describe_drop)
-        drops.dropped.connect(controller.open_mime)
+        drops.dropped.connect(controller.open_dropped)
         for widget in (self, *docks):
             drops.watch(widget)
         FocusRings(self)
@@ -358,3 +355,16 @@ def _title(state: AppState) -> str:
 def _named(model: ModelInfo) -> str:
     """Return the title of a network, and that its weights are random if they are."""
     return f"{model.title} (random weights)" if model.random_weights else model.title
+
+
+def _list_panels(menu: QMenu, layout: DockLayout, before: QAction) -> None:
+    """Offer to show and hide each panel; all of them in one column would be higher than a small screen."""
+    more = QMenu("More &panels", menu)
+    for name, dock in layout.docks.items():
+        if name in ASIDES:
+            more.addAction(dock.toggleViewAction())
+        else:
+            menu.insertAction(before, dock.toggleViewAction())
+    menu.insertMenu(before, more)
+    menu.insertSeparator(before)
+    menu.aboutToShow.connect(layout.asides.prepare_all)

@@ -170,7 +170,7 @@ def _x_server_answers(display: str) -> bool:
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
     xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
-    connection = xcb.xcb_connect(display.encode(), None)
+    connection = xcb.xcb_connect(os.fsencode(display), None)
     answers = bool(xcb.xcb_connection_has_error(connection) == 0)
     xcb.xcb_disconnect(connection)
     return answers
@@ -181,7 +181,7 @@ def _wayland_answers(display: str) -> bool:
     wayland.wl_display_connect.restype = ctypes.c_void_p
     wayland.wl_display_connect.argtypes = [ctypes.c_char_p]
     wayland.wl_display_disconnect.argtypes = [ctypes.c_void_p]
-    connection = wayland.wl_display_connect(display.encode())
+    connection = wayland.wl_display_connect(os.fsencode(display))
     if connection is None:
         return False
     wayland.wl_display_disconnect(connection)

@@ -9,6 +9,7 @@ from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import ImageInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.state.cache_sizes import CacheSizes
+from convnext_studio.ui.state.selection.awaited import Awaited
 from convnext_studio.ui.state.selection.framed_model import FramedModel, nearest_unit, place_of_unit, unit_at
 from convnext_studio.ui.state.selection.interventions import Interventions
 from convnext_studio.ui.state.selection.linked_views import LinkedViews
@@ -16,11 +17,6 @@ from convnext_studio.ui.state.selection.live_frames import LiveFrames, ShownFram
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 from convnext_studio.ui.state.selection.shared_results import Attributions, KeptResults, Pin
-
-NO_PICTURE = "Drop a picture here, or open one."
-NOTHING_OPEN = "No picture is open."
-"""Shown by all panels except the one that asks for a picture."""
-NO_MODEL = "No model is open yet."
 
 FIRST_NODE = "stage2"
 """In the maps of stage 2 one still recognises the picture."""
@@ -50,6 +46,8 @@ class AppState(QObject):
         How much the caches of the window may hold.
     kept
         The pin and the principal components that stay while the selection moves on.
+    awaited
+        What is being opened, and what is said while there is no picture or model.
     """
 
     model_loaded = Signal(object)  # ModelInfo
@@ -75,6 +73,7 @@ class AppState(QObject):
         self.cache_sizes = CacheSizes()
         self.cache_sizes.add(self.opened.cache)
         self.opened.closed.connect(self.kept.forget_pictures)
+        self.awaited = Awaited(self.opened, self)
         self._model: ModelInfo | None = None
         self._framed_model = FramedModel()
         self._picture: ImageInfo | None = None

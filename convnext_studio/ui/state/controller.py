@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QImageWriter
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.foreign_text import shortened
 from convnext_studio.common.foreign.limits import LARGEST_PASTED_BYTES
-from convnext_studio.common.processes.freed_memory import hand_back_freed_memory
+from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
@@ -87,6 +87,8 @@ class Controller(QObject):
         self.changed_network = ChangedNetwork(state, bridge, self)
         self.retouched = RetouchedPictures(state, bridge, self)
         self.pictures = PictureOpener(state, bridge, settings, self)
+        bridge.request_asked.connect(state.awaited.begin)
+        bridge.request_finished.connect(lambda finished: state.awaited.end(finished[0]))
         for part in (self.exporter, self.models, self.pictures):
             part.noticed.connect(self.noticed)
         for opener in (self.models, self.pictures):
@@ -132,8 +134,12 @@ class Controller(QObject):
         """Open one of the sample photographs."""
         self.open_paths([SAMPLE_PREFIX + name])
 
-    def open_mime(self, mime: QMimeData) -> None:
-        """Open what was dropped or pasted: files or the picture itself."""
+    def open_dropped(self, mime: QMimeData) -> None:
+        """Open what was dropped."""
+        self.open_mime(mime, "in what was dropped")
+
+    def open_mime(self, mime: QMimeData, where: str = "on the clipboard") -> None:
+        """Open what was dropped or pasted, files or the picture itself; messages say where that was."""
         # Read once: on X11 every call asks the other program, and waits up to 5 s if that has exited.
         named, has_image = dropped_files(mime), has_picture(mime)
         if named.elsewhere and (named.paths or named.pictures or not has_image):
@@ -148,9 +154,9 @@ class Controller(QObject):
             for address in named.pictures:
                 self._open_taken(partial(_address_taken, address))
         elif has_image and not named.paths:
-            self._take_picture(mime)
+            self._take_picture(mime, where)
         elif not (named.paths or named.elsewhere):
-            self._tell(PICTURES, "There is no picture on the clipboard.", "Copy a picture or files first.")
+            self._tell(PICTURES, f"There is no picture {where}.", "Copy or drop a picture or files.")
 
     def close_picture(self) -> None:
         """Remove the current picture from the list."""
@@ -161,15 +167,15 @@ class Controller(QObject):
         """Remove all pictures from the list."""
         self.pictures.close_for_now(self._state.opened.all)
 
-    def _take_picture(self, mime: QMimeData) -> None:
+    def _take_picture(self, mime: QMimeData, where: str) -> None:
         """Open the picture of another program as it is encoded, or the pixels that are offered otherwise."""
         data = offered_picture(mime)
         if len(data) > LARGEST_PASTED_BYTES:
-            self._tell(PICTURES, "The picture on the clipboard is too large.", "Save it, and open the file.")
+            self._tell(PICTURES, f"The picture {where} is too large.", "Save it, and open the file.")
         elif data:
             self._open_taken(lambda: data)
         else:
-            self._open_taken(partial(encode_png, QImage(mime.imageData())))
+            self._open_taken(partial(encode_png, QImage(mime.imageData()), where))
 
     def _open_taken(self, take: Callable[[], bytes]) -> None:
         self._pasted += 1
@@ -179,7 +185,7 @@ class Controller(QObject):
             take,
             lambda data: self.pictures.open_data(data, name),
             lambda error: self._tell(PICTURES, error.message, error.hint),
-            "Taking the picture from the clipboard",
+            "Taking the picture",
         )
 
     # ------------------------------------------------------------------------------ predicting and explaining
@@ -288,12 +294,12 @@ def _address_taken(address: str) -> bytes:
     return data
 
 
-def encode_png(pixels: QImage) -> bytes:
+def encode_png(pixels: QImage, where: str) -> bytes:
     """Encode a picture as PNG; raise StudioError if that is not possible."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QImageWriter(buffer, QByteArray(b"PNG"))
     writer.setQuality(90)  # Hardly compressed, because the bytes only go to the local engine.
     if not writer.write(pixels):
-        raise StudioError("The picture on the clipboard cannot be read.")
+        raise StudioError(f"The picture {where} cannot be read.")
     return bytes(buffer.data().data())

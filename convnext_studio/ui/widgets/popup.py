@@ -120,10 +120,18 @@ class LatePart(QObject):
             self._make()
 
 
+def make_late_part(widget: QWidget) -> bool:
+    """Make one part that is still missing inside a widget; return whether there was one."""
+    part = next((part for part in widget.findChildren(LatePart) if not part.is_made), None)
+    if part is not None:
+        part.make()
+    return part is not None
+
+
 def make_late_parts(widget: QWidget) -> None:
     """Make all that is still missing inside a widget, for those who look through it."""
-    for part in widget.findChildren(LatePart):
-        part.make()
+    while make_late_part(widget):
+        pass
 
 
 def empty_menu(menu: QMenu) -> None:

@@ -161,3 +161,16 @@ def test_against_imagemagick(options: str, ramp: np.ndarray[Any, Any], tmp_path:
     file = tmp_path / "a.bmp"
     imagemagick_writes(file, ramp, *options.split())
     shows(str(file), by_imagemagick(file), 4)
+
+
+@pytest.mark.parametrize("is_os2", [False, True])
+def test_a_truncated_picture_is_damaged_and_not_of_a_rare_sort(is_os2: bool) -> None:
+    """Pillow reads BMP files of 24 bits, with and without the header of OS/2."""
+    content = encoded(Image.fromarray(RGB.astype(np.uint8)), "BMP")
+    if is_os2:
+        pixels = content[54:]
+        head = struct.pack("<IHHHH", 12, RGB.shape[1], RGB.shape[0], 1, 24)
+        content = b"BM" + struct.pack("<IHHI", 26 + len(pixels), 0, 0, 26) + head + pixels
+    shows(content, RGB, 0)
+    with pytest.raises(StudioError, match="is damaged"):
+        decode(content[: len(content) // 2])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from skimage.color import lab2rgb
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import check_head, decode
@@ -377,3 +378,30 @@ def test_cielab_against_littlecms(kind: str) -> None:
     else:
         content = tiff(values, photometric="cielab")
     assert "CIELAB" in said(shows(content, muted, 4))
+
+
+@pytest.mark.parametrize("photometric", ["cielab", "icclab"])
+def test_cielab_of_floating_point_is_in_its_own_numbers(photometric: str) -> None:
+    """L from 0 to 100, and a and b about 0; compared with scikit-image, for the white D65."""
+    rng = np.random.default_rng(0)
+    lab = np.dstack([rng.uniform(40, 90, (30, 40)), rng.uniform(-25, 25, (30, 40, 2))])
+    # The tag's values are fractions: 0.3127 and 0.3290.
+    white = [(318, 5, 2, (3127, 10000, 3290, 10000), True)]
+    content = tiff(lab.astype(np.float32), photometric=photometric, extratags=white)
+    wanted = np.rint(255 * lab2rgb(lab, illuminant="D65"))
+    assert "CIELAB converted to sRGB." in said(shows(content, wanted, 2))
+
+
+@pytest.mark.parametrize(("kind", "wide"), [("u1", False), ("u2", True)])
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_the_numbers_of_stored_cielab(kind: str, wide: bool, is_signed: bool) -> None:
+    """White, black, and two colours far out, as the TIFF specification and its supplement write them."""
+    scale, white = (256, 65535 if is_signed else 65280) if wide else (1, 255)
+    offset = 0 if is_signed else 128
+    own = np.array([[100, 0, 0], [0, 0, 0], [50, 60, -40], [50, -30, 20]])
+    stored = np.rint(np.column_stack([own[:, 0] * white / 100, (own[:, 1:] + offset) * scale]))[None]
+    values = (stored.astype(np.int64) & (0xFFFF if wide else 0xFF)).astype(kind)
+    white_point = [(318, 5, 2, (3127, 10000, 3290, 10000), True)]
+    content = tiff(values, photometric="cielab" if is_signed else "icclab", extratags=white_point)
+    wanted = np.rint(255 * lab2rgb(own[None].astype(float), illuminant="D65"))
+    shows(content, wanted, 3)

@@ -30,6 +30,8 @@ class FakeHub:
         Bytes after which nothing more comes, while the connection stays.
     redirects
         Whether it sends people elsewhere for the file, as the real one does.
+    status, error_code
+        What it answers with in place of the file, and the hub's word for why; 0 if it sends the file.
     asked
         Method and path of what was asked.
     """
@@ -41,6 +43,8 @@ class FakeHub:
         self.breaks_after: int | None = None
         self.stalls_after: int | None = None
         self.redirects = False
+        self.status = 0
+        self.error_code = ""
         self.asked: list[tuple[str, str]] = []
         self.closing = threading.Event()
         self.url = ""
@@ -55,6 +59,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Send the size and etag of the file, or redirect to it."""
         self.hub.asked.append((self.command, self.path))
+        if self.hub.status:
+            self.send_response(self.hub.status)
+            self.send_header("Content-Length", "0")
+            if self.hub.error_code:
+                self.send_header("X-Error-Code", self.hub.error_code)
+            self.end_headers()
+            return
         size, etag = str(len(self.hub.content)), f'"{self.hub.etag}"'
         if self._is_elsewhere:
             headers = {"Location": f"{self.hub.url}/elsewhere", "X-Linked-Size": size, "X-Linked-ETag": etag}
@@ -69,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send the file."""
         self.do_HEAD()
-        if self._is_elsewhere:
+        if self._is_elsewhere or self.hub.status:
             return
         hub = self.hub
         for start in range(0, len(hub.content), CHUNK_BYTES):

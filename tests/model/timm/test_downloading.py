@@ -1,13 +1,20 @@
 """Downloads from a local hub report progress, can be stopped, and are found by the hub's own client."""
 
+import errno
+import os
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import huggingface_hub
 import pytest
 import timm
 import torch
+from huggingface_hub.errors import OfflineModeIsEnabled
 from safetensors.torch import save
 from tqdm import tqdm
 
@@ -15,6 +22,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.engine.server.dispatch import Dispatcher
 from convnext_studio.model import load
+from convnext_studio.model.timm import downloading
 from convnext_studio.model.timm.downloading import Received, download
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.models import LoadModel, ModelInfo
@@ -137,6 +145,129 @@ def test_a_full_disk_gives_one_sentence(cache: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(StudioError, match="No space left on device"):
         list(download(NAME))
     assert files_in(cache) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error_code", "said", "advice"),
+    [
+        (401, "GatedRepo", "only to people who have agreed to their terms", "hf auth login"),
+        (403, "GatedRepo", "only to people who have agreed to their terms", REPOSITORY),
+        (403, "", "only to people who have agreed to their terms", REPOSITORY),
+        (401, "RepoNotFound", f"has no weights of {NAME}", REPOSITORY),
+        (401, "", "does not accept the login", "hf auth logout"),
+        (404, "RepoNotFound", f"has no weights of {NAME}", REPOSITORY),
+        (404, "RevisionNotFound", f"has no weights of {NAME}", REPOSITORY),
+        (404, "EntryNotFound", f"has no {FILE} for {NAME}", "open weights from a file"),
+        (404, "", f"has no weights of {NAME}", REPOSITORY),
+        (429, "", "asked too often", "in a few minutes"),
+        (500, "", "does not work at the moment (it says 500)", "Try again later"),
+        (503, "", "does not work at the moment (it says 503)", "Try again later"),
+        (418, "", f"refuses to send {NAME} (it says 418)", "Try again later"),
+    ],
+)
+@pytest.mark.parametrize("with_progress", [False, True])
+def test_what_the_hub_refuses_is_said_in_plain_words(
+    hub: FakeHub, status: int, error_code: str, said: str, advice: str, with_progress: bool
+) -> None:
+    hub.status, hub.error_code = status, error_code
+    with pytest.raises(StudioError) as caught:
+        list(download(NAME)) if with_progress else load(f"timm:{NAME}")
+    assert said in caught.value.message
+    assert advice in caught.value.hint
+    for word in ("http", "Client Error", "Request", "url", "\n"):
+        assert word not in caught.value.message
+
+
+def test_weights_that_are_closed_in_the_middle_of_a_download(
+    hub: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub has told the size, and refuses the file after that."""
+
+    def close(*arguments: Any) -> Any:
+        hub.status, hub.error_code = 403, "GatedRepo"
+        return fetch(*arguments)
+
+    fetch = downloading._fetch
+    monkeypatch.setattr(downloading, "_fetch", close)
+    with pytest.raises(StudioError, match="agreed to their terms"):
+        list(download(NAME))
+    assert files_in(cache) == []
+
+
+def cause(text: str, error: BaseException) -> Exception:
+    """Return an error of the transport that another one has caused."""
+    made = httpx2.ConnectError(text)
+    made.__cause__ = error
+    return made
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            cause("[Errno -3]", socket.gaierror(-3, "Temporary failure in name resolution")),
+            "there is no network",
+        ),
+        (cause("[Errno 111]", ConnectionRefusedError(111, "Connection refused")), "the connection is refused"),
+        (cause("all attempts failed", OSError("Multiple exceptions")), "the connection is refused"),
+        (cause("[SSL]", ssl.SSLCertVerificationError("certificate verify failed")), "is not secure"),
+        (httpx2.ConnectTimeout("timed out"), "there was no answer in time"),
+        (httpx2.ReadTimeout("timed out"), "there was no answer in time"),
+        (
+            httpx2.UnsupportedProtocol("Request URL is missing an 'http://' or 'https://' protocol."),
+            "HF_ENDPOINT",
+        ),
+        (httpx2.ProxyError("502 Bad Gateway"), "the proxy refuses the connection"),
+        (httpx2.RemoteProtocolError("peer closed connection"), "the connection broke off"),
+        (httpx2.ReadError(""), "the connection broke off"),
+        (RuntimeError("an error of a library\nwith two lines"), "the connection broke off"),
+        (OfflineModeIsEnabled("offline mode is enabled. To disable it, unset HF_HUB_OFFLINE"), "is offline"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_why_the_hub_is_not_reached_is_said_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
+    with pytest.raises(StudioError) as caught:
+        load(f"timm:{NAME}")
+    start, end = caught.value.message.split("(")
+    assert start == f"{NAME} is not on this computer, and the Hugging Face hub cannot be reached "
+    assert why in end
+    assert str(error).splitlines()[:1] != [end]
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "some/file")
+
+    monkeypatch.setattr(downloading.tempfile, "NamedTemporaryFile", refuse)
+    with pytest.raises(StudioError) as caught:
+        list(download(NAME))
+    assert f"({cache} cannot be written: {os.strerror(number)})" in caught.value.message
+    assert "HF_HUB_CACHE" in caught.value.hint
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_cache_that_is_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    for attempt in (lambda: list(download(NAME)), lambda: load(f"timm:{NAME}")):
+        with pytest.raises(StudioError, match="cannot be written"):
+            attempt()
+
+
+@pytest.mark.parametrize("name", ["a**b", "**", "../../etc", "a/b", "[", "x" * 5000, "", ".", "a\0b", "\ud800"])
+def test_names_that_no_network_has_are_refused_when_offline(name: str) -> None:
+    with pytest.raises(StudioError):
+        load(f"timm:{name}", offline=True)
 
 
 def test_offline_nothing_is_requested(hub: FakeHub) -> None:

@@ -1,6 +1,7 @@
 """timm's weights are found in a cache that the test makes, and an error says why if they are not available."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -82,10 +83,10 @@ def test_environment_makes_it_offline_too(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_unreachable_hub_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise httpx2.ConnectError("Name or service not known")
+        raise httpx2.ConnectError("Name or service not known") from socket.gaierror(-2)
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refuse)
-    with pytest.raises(StudioError, match=r"cannot be reached \(Name or service not known\)"):
+    with pytest.raises(StudioError, match=r"cannot be reached \(its name is not found: there is no network"):
         load(f"timm:{NAME}")
 
 

@@ -89,6 +89,52 @@ def test_an_index_that_lists_nothing_of_use(tmp_path: Path, listed: object) -> N
         load(str(index))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("m.pth.1", "m.pth.bak", "epoch=3-val=0.85", "m.safetensors~", "m.best", "m.20261130", "m.PT.old"),
+        *("m.ema", "weights.v2", "m(1).pth"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_weights_of_any_name_are_weights_by_how_they_begin(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    if kind == "safetensors":
+        save_file(WHOLE, path)
+    else:
+        torch.save(WHOLE, path, _use_new_zipfile_serialization=kind == "zip")
+    assert is_weights(path)
+    assert_is(load(str(path)), NET)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.backup", b"PK\x03\x04" + bytes(26) + b"readme.txt" + bytes(600) + b"data.pkl"),
+        ("a.docx", b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml"),
+        ("a.xyz", b"hello"),
+        ("a.log", b""),
+        ("a.mp4", bytes(4) + b"ftypisom"),
+        ("cat.png", b"\x80\x02}q\x00."),
+        ("classes.txt", b"cat\ndog\np0\n"),
+        ("field.npz", b"PK\x03\x04" + bytes(26) + b"data.pkl"),
+        ("a.zip", b"PK\x03\x04" + bytes(26) + b"data.pkl"),
+    ],
+)
+def test_other_files_of_any_name_are_no_weights(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert not is_weights(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StudioError, match=r"cannot be read \(Permission denied\)"):
+        load(str(tmp_path))
+
+
 def test_pictures_and_texts_are_no_weights(tmp_path: Path) -> None:
     for name, content in (("a", b"hello"), ("b.png", b"\x89PNG\r\n\x1a\n"), ("c.json", b"{}"), ("d", b"PK")):
         (tmp_path / name).write_bytes(content)

@@ -13,9 +13,10 @@ from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presenter import Presenter
 from convnext_studio.ui.lecture.views import picture
 from convnext_studio.ui.lecture.views.picture import PredictedPictureView
-from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.selection.awaited import NO_PICTURE
 from convnext_studio.ui.widgets import theme
 from tests.ui.conftest import make_prediction
 from tests.ui.lecture.toys import TOYS

@@ -520,6 +520,19 @@ def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     assert len(seen(panel)) == 1
 
 
+def test_a_method_that_is_chosen_elsewhere_is_named_here(desk: Desk, panel: AttributionPanel) -> None:
+    """Such as on the wall of maps. What is changed next must not bring the former method back, either."""
+    attributions = desk.state.attributions
+    attributions.set_explaining(replace(attributions.explaining, method="saliency"))
+    assert panel.bar.method.name == "saliency"
+    assert attributions.explaining.nodes == ()
+    desk.state.set_node("stage1")
+    assert attributions.explaining.method == "saliency"
+    attributions.set_explaining(replace(attributions.explaining, method="layercam"))
+    assert panel.bar.method.name == "layercam"
+    assert attributions.explaining.nodes == ("stage4",)
+
+
 def test_a_map_of_sizes_is_shown_from_0_and_a_difference_of_two_signed(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:

@@ -351,7 +351,8 @@ def test_the_dock_is_hidden_until_it_is_asked_for(filled_window: StudioWindow, q
     dock = filled_window.dock_layout.docks["build"]
     assert not dock.isVisible()
     [view] = [action.menu() for action in filled_window.menuBar().actions() if action.text() == "&View"]
-    assert dock.toggleViewAction() in view.actions()
+    [more] = [action.menu() for action in view.actions() if action.text() == "More &panels"]
+    assert dock.toggleViewAction() in more.actions()
     filled_window.actions_by_id["model_build"].trigger()
     assert dock.isVisible()
     qtbot.waitUntil(lambda: filled_window.dock_layout.docks["build"].panel.preset.hasFocus())

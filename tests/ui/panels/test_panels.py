@@ -100,6 +100,26 @@ def test_no_panel_needs_more_room_than_a_small_screen_has(kind: type[Panel], fil
     assert least.height() <= 260
 
 
+def test_selecting_a_unit_moves_no_map(filled: Fill) -> None:
+    """The caption then says more, for which there is room before, however wide the panel is."""
+    panel = filled(FeatureMapsPanel)
+    views = [view for view in panel.findChildren(ImageView) if view.isVisible()]
+    assert len(views) == 2
+    lines = set()
+    for width in range(420, 900, 40):
+        panel.state.clear_unit()
+        panel.resize(width, 360)
+        QApplication.processEvents()
+        before = [view.rect() for view in views]
+        said = panel.caption
+        panel.state.set_unit(1, 1)
+        QApplication.processEvents()
+        assert panel.caption != said
+        assert [view.rect() for view in views] == before, width
+        lines.add(panel._caption.height())
+    assert len(lines) > 1  # Some widths need another line.
+
+
 def test_without_a_picture_one_panel_says_how_to_open_one(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:

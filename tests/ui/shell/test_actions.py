@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLineEdit,
+    QMenu,
     QScrollBar,
     QWidget,
 )
@@ -66,6 +67,15 @@ def test_every_action_is_in_its_menu_and_shows_its_shortcut(window: StudioWindow
     assert {spec.id for spec in ACTIONS} <= in_menus
     for spec in REAL:
         assert spec.shortcut in window.actions_by_id[spec.id].toolTip()
+
+
+def test_no_menu_is_higher_than_a_small_screen(window: StudioWindow) -> None:
+    """Such as 700 pixels with text of 9 points, of which an entry takes 22; Qt would show a second column."""
+    menus = [menu for action in window.menuBar().actions() if isinstance(menu := action.menu(), QMenu)]
+    assert len(menus) == 7
+    inside = [menu for above in menus for menu in above.findChildren(QMenu)]
+    for menu in (*menus, *inside):
+        assert len(menu.actions()) <= 30, menu.title()
 
 
 def test_every_control_has_a_name_and_a_tooltip(filled_window: StudioWindow) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 import numpy as np
-import psutil
 import pytest
 import shiboken6
 from PIL import Image
@@ -30,7 +29,6 @@ from tests.ui.stepped_engine import SteppedEngine
 SWITCHES, OPENINGS = 60, 50
 WARM = 6
 """So often, things are made that stay and are used again."""
-LARGEST_REST = 0.10
 _ANIMATION_MS = 500
 """Longer than docks and tabs move; their animations delete themselves at the end."""
 
@@ -175,34 +173,6 @@ class TestWithRealHandlers:
         # A view that is hidden may hold what it showed last, until it shows another picture.
         assert [holders(preview()) for preview in previews[:2]] == ["", ""]
 
-    @pytest.mark.slow
-    def test_closing_all_pictures_gives_their_memory_back(
-        self,
-        stepped: StudioWithEngine,
-        engine: SteppedEngine,
-        state: AppState,
-        controller: Controller,
-        tmp_path: Path,
-        qtbot: QtBot,
-    ) -> None:
-        paths = photographs(tmp_path, 20, (2000, 1500))
-
-        def look_at(some: list[str]) -> None:
-            controller.open_paths(some)
-            for _ in some:
-                stepped.finish()
-                state.opened.step(1)
-            controller.close_all_pictures()
-            stepped.finish()
-            engine._owners.clear()  # The test's engine remembers all answers, which the program's does not.
-            qtbot.wait(300)  # The program hands memory back once the views are painted.
-            stepped.finish()
-
-        look_at(paths[:1])  # Imports, colour maps, fonts.
-        empty = resident_bytes()
-        look_at(paths)
-        assert resident_bytes() / empty - 1 <= LARGEST_REST
-
 
 def holders(kept: object) -> str:
     """Which objects hold something, through what; empty where it is gone."""
@@ -214,11 +184,3 @@ def _holders(kept: object, depth: int) -> list[str]:
     if not others or not depth:
         return []
     return [f"{type(others[0]).__name__} {str(others[0])[:60]}", *_holders(others[0], depth - 1)]
-
-
-def resident_bytes() -> int:
-    """What is resident now, without helping as the program does not."""
-    delete_later_now()
-    QApplication.processEvents()
-    gc.collect()
-    return int(psutil.Process().memory_info().rss)

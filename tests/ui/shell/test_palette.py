@@ -19,6 +19,7 @@ from convnext_studio.ui.shell.find.palette_entries import MOST_ITEMS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.widgets.popup import LatePart
 from tests.ui.conftest import FakeEngine
 
 REAL = [spec for spec in ACTIONS if spec.text != SEPARATOR]
@@ -159,7 +160,24 @@ def whole(opened: Callable[[], Palette], filled_window: StudioWindow, qtbot: QtB
     docks = filled_window.dock_layout.docks.values()
     qtbot.waitUntil(lambda: all(dock.is_made for dock in docks), timeout=120_000)
     qtbot.waitUntil(lambda: not filled_window.guide._make_next.isActive())
+    assert not palette.is_gathering
     return palette
+
+
+def test_what_nobody_has_seen_yet_is_made_while_the_palette_is_open(
+    opened: Callable[[], Palette], filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    """In the first second, parts of the panels are still missing; until they are there, nothing is denied."""
+    late = LatePart(filled_window, lambda: QComboBox(filled_window).setObjectName("late"))
+    palette = opened()
+    QTest.keyClicks(palette.line, "wombat burrow")
+    assert palette.nothing.text() == "Looking through the panels …"
+    qtbot.waitUntil(lambda: late.is_made)
+    assert filled_window.findChild(QComboBox, "late") is not None
+    parts = filled_window.dock_layout.docks["attribution"].panel.findChildren(LatePart)
+    qtbot.waitUntil(lambda: all(part.is_made for part in parts))
+    assert parts
+    assert palette.is_gathering
 
 
 # What is typed, and what has to be among what is found, with its kind.

@@ -126,6 +126,17 @@ def test_timings_show_the_network_and_the_latest_other(
     ask(bridge)
     engine.answer(engine.open(FeatureMaps)[0], None, seconds=0.0001)
     assert bar.timings.text() == "forward + backward 84 ms · feature maps < 1 ms"
+    bridge.ask(Predict(image="one"), lambda _: None)
+    engine.answer(engine.open(Predict)[0], None, seconds=0.0002)  # The engine had it already.
+    assert bar.timings.text() == "forward + backward 84 ms · feature maps < 1 ms"
+
+
+def test_a_measured_sentence_has_the_room_of_the_timings(bar: StatusBar) -> None:
+    bar.show_measured("region 8 × 8 px at (8, 8) · mean -0.503 · min -2.34 · max 1.58")
+    assert bar.timings.isHidden()
+    assert bar.hover.text().startswith("region")
+    bar.show_measured("")
+    assert not bar.timings.isHidden()
 
 
 @pytest.mark.parametrize(

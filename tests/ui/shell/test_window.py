@@ -1,7 +1,9 @@
 """The window as a whole: drops, messages, layout, closing, with a fake engine behind it."""
 
+import re
 import warnings
 from pathlib import Path
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -11,9 +13,17 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.envelope import Request
-from convnext_studio.protocol.pictures import ListPictures, OpenImage, PictureFailure
+from convnext_studio.protocol.models import LoadModel
+from convnext_studio.protocol.pictures import (
+    ListedPictures,
+    ListPictures,
+    OpenImage,
+    PictureFailure,
+    ShowPicture,
+)
 from convnext_studio.protocol.predictions import Predict
 from convnext_studio.protocol.receptive_fields import OpenField
+from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -25,6 +35,7 @@ from convnext_studio.ui.widgets.elided_label import HintLabel
 from convnext_studio.ui.widgets.message_bar import Notice
 from tests.ui.conftest import FakeEngine, answer_listing, make_image, make_model, make_prediction
 
+NOTHING_OPEN = re.compile("[Nn]o (picture|model) is open|Drop a picture here")
 _FIRST = ARRANGEMENTS["inspect"].variants[0]
 ANY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -90,6 +101,19 @@ def test_the_lab_floats_inside_a_window_without_room_for_it(
     assert filled_window.frameGeometry().contains(dock.geometry())
 
 
+def test_what_floats_leaves_the_status_bar_free_with_large_text(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.settings.update(text_pt=20)
+    filled_window.appearance._use_text()
+    bar = filled_window.statusBar()
+    qtbot.waitUntil(lambda: bar.height() > filled_window.height() // 24)
+    filled_window.dock_layout.show_panel("similarity")
+    dock = filled_window.dock_layout.docks["similarity"]
+    assert dock.isFloating()
+    assert dock.geometry().bottom() < bar.mapToGlobal(QPoint()).y()
+
+
 def test_text_is_not_accepted(window: StudioWindow) -> None:
     mime = QMimeData()
     mime.setText("hello")
@@ -112,6 +136,36 @@ def test_a_bad_drop_is_read_in_the_window_and_changes_nothing(
     drop(filled_window, files("/two.png"))
     answer_listing(engine, make_image("two"))
     assert not filled_window.messages.isVisible()
+
+
+def test_nothing_says_that_nothing_is_open_while_it_is_being_opened(
+    window: StudioWindow, engine: FakeEngine, controller: Controller, state: AppState
+) -> None:
+    """With all panels, which takes a while: each has its own sentence."""
+    while window.dock_layout.make_one():
+        pass
+
+    def said() -> set[str]:
+        texts = {label.text() for label in window.findChildren(QLabel)}
+        return {text for text in texts if NOTHING_OPEN.search(text)}
+
+    assert len(said()) > 2
+    controller.models.open("bundled")
+    one = make_image()
+    drop(window, files(one.path))
+    assert said() == set()
+    [request] = engine.open(ListPictures)
+    engine.answer(request, ListedPictures(pictures=(one.listed,), checked=1))
+    assert said() == set()
+    assert state.opened.chosen is not None
+    notice = cast(Panel, window.dock_layout.docks["feature_maps"].panel).notice
+    assert notice == "Opening one.png …"
+    [request_to_show] = engine.open(ShowPicture)
+    engine.answer(request_to_show, PictureFailure(path=one.path, message="It is damaged.", key=one.key))
+    assert len(said()) > 1
+    [load] = engine.open(LoadModel)
+    engine.refuse(load, "It is damaged.")
+    assert len(said()) > 2
 
 
 def test_pasting_takes_the_clipboards_files_and_pixels(

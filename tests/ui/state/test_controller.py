@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -406,6 +407,18 @@ def test_a_damaged_address_of_megabytes_is_one_short_sentence(
         (b"file:///caf%E9.png", os.fsdecode(b"/caf\xe9.png")),
         (b"file:///caf\xe9.png", os.fsdecode(b"/caf\xe9.png")),
         (b"FILE:///a%23b.png", "/a#b.png"),
+        (b"file://LocalHost/a.png", "/a.png"),
+        (b"file://127.0.0.1/a.png", "/a.png"),
+        (b"file://[::1]/a.png", "/a.png"),
+        (f"file://{socket.gethostname()}/a.png".encode(), "/a.png"),
+        (b"file:////a.png", "/a.png"),
+        (b"  file:///a.png \0", "/a.png"),
+        (b"file:///a%0Ab.png", "/a\nb.png"),
+        (b"file:///a%zz%.png", "/a%zz%.png"),
+        (b"file:///a.png?b#c", "/a.png?b#c"),
+        (b"file:///%E7%8C%AB.png", "/猫.png"),
+        ("file:///猫.png".encode(), "/猫.png"),
+        (b"file:///%F0%9F%90%88/%FF%FE.tif", os.fsdecode("/🐈/".encode() + b"\xff\xfe.tif")),
     ],
     ids=ascii,
 )
@@ -416,20 +429,49 @@ def test_addresses_of_files_in_every_spelling(
     assert [request.paths for request in engine.open(ListPictures)] == [(path,)]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://example.org/a.png", "https://localhost/a.png", "ftp://a/b.png", "smb://server/share/a.png"),
+        *("trash:///a.png", "file://server/share/a.png", "file:a.png", "file:", "file://", "file://localhost"),
+        *("a.png", "mailto:a@example.org", "javascript:alert(1)", "blob:null/1", "about:blank", "x" * 5000),
+    ],
+)
+def test_other_addresses_are_elsewhere_and_nothing_is_opened(
+    controller: Controller, engine: FakeEngine, notices: list[Notice], address: str
+) -> None:
+    controller.open_mime(DroppedByAnother(address.encode()))
+    assert engine.open(ListPictures) == []
+    assert "is not on this computer, and the program downloads nothing." in notices[-1].message
+    assert len(notices[-1].text) < 400
+
+
+def test_a_list_of_comments_and_empty_lines_has_no_picture(
+    controller: Controller, notices: list[Notice]
+) -> None:
+    controller.open_mime(DroppedByAnother(b"# file:///a.png\r\n\r\n \0\n"))
+    assert "no picture on the clipboard" in notices[-1].message
+
+
 def test_what_is_elsewhere_keeps_its_own_notice(controller: Controller, notices: list[Notice]) -> None:
     """Opening the file beside it withdraws only what is said of pictures."""
     controller.open_mime(mime_of("https://example.org/cat.png", "file:///here.png"))
     assert notices[-1].topic not in (PICTURES, "prediction")
 
 
-def test_an_empty_clipboard_is_told(controller: Controller, notices: list[Notice]) -> None:
+def test_an_empty_clipboard_and_an_empty_drop_are_told_apart(
+    controller: Controller, notices: list[Notice]
+) -> None:
+    """A program from which something is dragged may end before it hands that over."""
     controller.open_mime(QMimeData())
     assert "no picture on the clipboard" in notices[-1].message
+    controller.open_dropped(QMimeData())
+    assert notices[-1].message == "There is no picture in what was dropped."
 
 
 def test_an_empty_picture_cannot_be_encoded() -> None:
-    with pytest.raises(Exception, match="cannot be read"):
-        encode_png(QImage())
+    with pytest.raises(Exception, match="The picture in what was dropped cannot be read"):
+        encode_png(QImage(), "in what was dropped")
 
 
 # ------------------------------------------------------------------------------------------------- the model

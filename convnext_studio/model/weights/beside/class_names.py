@@ -50,21 +50,21 @@ def names_inside(contents: object, metadata: Mapping[str, str]) -> Iterator[tupl
     """Yield the lists of names in a checkpoint, each with the key that it is under."""
     parsed = {key: _parsed(text) for key, text in metadata.items()}
     for source in (contents, parsed):
-        for way, place in _places(source):
+        for way, place in places(source):
             for key in _KEYS:
                 if (names := as_names(place.get(key))) is not None:
                     yield f"`{way}{key}`", names
 
 
-def _places(contents: object, way: str = "", depth: int = 2) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """Yield the dicts in which names are looked for, those further up first."""
+def places(contents: object, way: str = "", depth: int = 2) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield the dicts of a checkpoint that may say something of its classes, those further up first."""
     if isinstance(contents, Stub):  # A Namespace, for example.
         contents = contents.state
     if not isinstance(contents, Mapping):
         return
     yield way, contents
     for key in _WITHIN if depth else ():
-        yield from _places(contents.get(key), f"{way}{key}.", depth - 1)
+        yield from places(contents.get(key), f"{way}{key}.", depth - 1)
 
 
 def names_beside(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -125,7 +125,9 @@ def as_names(value: Any) -> list[str] | None:
     last = {key: name[-1] if isinstance(name, list) and name else name for key, name in value.items()}
     by_number = {_index(key): name for key, name in last.items() if isinstance(name, str)}
     by_name = {_index(number): str(name) for name, number in value.items() if not isinstance(number, str)}
-    for numbered in (by_number, by_name):
+    # Names of digits with their numbers as texts; where both can be numbers, the first of each pair is.
+    by_digits = {_index(number): str(name) for name, number in value.items() if isinstance(number, str)}
+    for numbered in (by_number, by_name, by_digits):
         if len(numbered) == len(value) and set(numbered) == set(range(len(value))):
             return [numbered[index] for index in range(len(value))]
     return None
@@ -202,7 +204,7 @@ def _from_rows(lines: list[str]) -> list[str] | None:
     if not rows or any(len(row) < 2 for row in rows):
         return [row[0] for row in rows] or None
     if all(_index(row[0]) >= 0 for row in rows):
-        return _from_columns(rows, 1, 0)
+        return _from_columns(rows, 1, 0) or _from_columns(rows, 0, 1)
     by_name = as_names({row[0]: _index(row[1]) for row in rows})
     return by_name or [row[0] for row in rows]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
+from convnext_studio.model.weights.beside.class_names import places
 from convnext_studio.model.weights.beside.companion_files import (
     UNUSABLE,
     CompanionFiles,
@@ -35,6 +36,8 @@ from convnext_studio.render.numbers import pluralize
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_MULTI_LABEL_HEAD = re.compile(r"type['\"]?\s*[=:]\s*['\"]?(?:[\w.]+\.)?(MultiLabel\w*Head|CSRAClsHead)\b")
+_MULTI_LABEL_TASKS = frozenset({"multilabel", "multi_label", "multi-label", "multi_label_classification"})
 _NUMBERS = r"\s*=\s*[\[(]([-\d., \s]+)[\])]"
 
 
@@ -117,14 +120,32 @@ def _for_bands(values: Any) -> Any:
     return [values] * 3 if isinstance(values, int | float) else values
 
 
+def is_multi_label_inside(contents: object) -> bool:
+    """Return whether a checkpoint says that several of its classes can be right at once.
+
+    OpenMMLab says so by the kind of the head, which its trainer stores with the config; others by the name of
+    the task among the options of the training.
+    """
+    program = _program_of_openmmlab(contents)
+    if _MULTI_LABEL_HEAD.search(program) and "MultiTaskHead" not in program:
+        return True
+    said = {str(place.get(key)) for _way, place in places(contents) for key in ("task", "problem_type")}
+    return bool(said & _MULTI_LABEL_TASKS)
+
+
+def _program_of_openmmlab(contents: object) -> str:
+    """Return the config that OpenMMLab's trainer stores in its checkpoints; empty if there is none."""
+    meta = contents.get("meta") if isinstance(contents, Mapping) else None
+    told = [meta.get(key) for key in ("cfg", "config")] if isinstance(meta, Mapping) else []
+    return next((text for text in told if isinstance(text, str)), "")
+
+
 def preprocessing_in_openmmlab(contents: object, channels: int) -> Preprocessing | None:
     """Return the preprocessing in the config that OpenMMLab's trainer stores in its checkpoints, or None.
 
     The config is a Python program, which is not run: mean, standard deviation and sizes are looked for in it.
     """
-    meta = contents.get("meta") if isinstance(contents, Mapping) else None
-    told = [meta.get(key) for key in ("cfg", "config")] if isinstance(meta, Mapping) else []
-    program = next((text for text in told if isinstance(text, str)), "")
+    program = _program_of_openmmlab(contents)
     mean, std = (re.search(name + _NUMBERS, program) for name in ("mean", "std"))
     if mean is None or std is None:
         return None

@@ -175,7 +175,7 @@ def _tested(published: Mapping[str, Any]) -> list[str]:
     told = []
     if isinstance(size, list) and len(size) == 3 and size != published.get("input_size"):
         told.append(f"{str(size[1])[:6]} × {str(size[2])[:6]} px")
-    if crop and crop != published.get("crop_pct"):
+    if isinstance(crop, int | float) and crop and crop != published.get("crop_pct"):
         told.append(f"a crop of {str(crop)[:6]}")
     return (
         [f"Its makers tested it with {' and '.join(told)}; the size of its training is used."] if told else []

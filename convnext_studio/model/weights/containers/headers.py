@@ -1,6 +1,7 @@
 """Recognise a weights file by its first bytes, and read the header of a safetensors file within limits."""
 
 import os
+import re
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -18,6 +19,9 @@ PERHAPS_TRUNCATED = "The download or copy may be incomplete: get the file again.
 
 # The start of torch's format until 2020, which it still writes on request: a pickled number.
 _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+_OLD_PICKLE = re.compile(rb"\([dl]p\d+\n|[}\]]q[\x00\x01]|c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n(p\d+\n|q[\x00\x01])")
+"""The start of a dict, a list or an object in a pickle of the protocols 0 and 1, which have no mark."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -64,6 +68,8 @@ def file_kind(path: Path) -> FileKind:
         return "safetensors"
     if path.suffix.lower() == ".onnx":
         return "onnx"
+    if _OLD_PICKLE.match(start):
+        return "pickle"
     raise StudioError(
         f"{path.name} is not a weights file.", "ConvNeXt Studio reads what torch and safetensors write."
     )

@@ -24,7 +24,9 @@ from convnext_studio.model.weights.containers.pickle_values import (
 
 MOST_AXES = 8
 _LARGEST_SCALAR_BYTES = 4096
-_NUMBERS = re.compile(r"[fiu][1248]|b1")
+_NUMBERS = re.compile(r"[fiu][1248]|b1|c(8|16)")
+_OTHER_NUMBERS = re.compile(r"[fc]\d{1,3}")
+"""Those that are longer than torch has them."""
 _TEXT = re.compile(r"U([1-9]\d{0,3})")
 
 
@@ -171,6 +173,7 @@ def _set_values(array: StoredArray, shape: Any, kind: Any, content: Any, is_fort
     if isinstance(kind, NumpyType) and len(array.shape) < 2:
         array.texts = _texts(kind, content)
     if not isinstance(kind, NumpyType) or not _NUMBERS.fullmatch(kind.code):
+        array.kind = kind.code if isinstance(kind, NumpyType) and _OTHER_NUMBERS.fullmatch(kind.code) else ""
         return
     content = content.encode("latin-1") if isinstance(content, str) else content
     dtype = np.dtype(kind.code).newbyteorder(">" if kind.order == ">" else "<")

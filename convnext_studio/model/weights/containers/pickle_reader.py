@@ -7,6 +7,7 @@ tensors are made of is known by name (`pickle_calls`); every other object become
 given to it and can do nothing. Work and memory are limited, whatever the instructions say.
 """
 
+import codecs
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -281,7 +282,7 @@ def _flagged_int(line: bytes) -> int | bool:
 def _quoted(line: bytes) -> str:
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
         raise DamagedPickleError("a text has no quotation marks")
-    return line[1:-1].decode("latin-1")
+    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
 
 
 def _plain_text(content: bytes) -> str:

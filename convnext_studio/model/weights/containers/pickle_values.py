@@ -98,11 +98,24 @@ class StoredTensor(Struct, eq=False):
 
 
 class StoredArray(Struct, eq=False):
-    """An array of numpy; `values` is None if it does not hold numbers, `texts` if not one row of texts."""
+    """An array of numpy.
+
+    Attributes
+    ----------
+    shape
+        Its sides.
+    values
+        Its numbers; None if it holds none that can be read.
+    texts
+        Its texts; None if it is not one row of texts.
+    kind
+        The code of the type of its numbers, where they are of a type that cannot be read; otherwise empty.
+    """
 
     shape: tuple[int, ...] = ()
     values: NDArray[Any] | None = None
     texts: list[str] | None = None
+    kind: str = ""
 
     @property
     def dtype(self) -> str:

@@ -36,6 +36,8 @@ from convnext_studio.model.weights.containers.zip_members import place, stored_b
 MAX_PICKLE_BYTES = 64_000_000
 _LEGACY_PICKLES = 3  # Before the contents: a magic number, the version of the format, and the machine.
 
+_NUMBERS_READ = "The weights of a network are real numbers of 64 bits or fewer."
+
 Leaf = Tensor | StoredTensor | StoredArray
 """A tensor, or what one can be made of."""
 
@@ -88,6 +90,8 @@ def read_zip(path: Path) -> FileContents:
         raise _damaged(path)
     reader, values = _run(PickleReader(content, load_storage=_storage_in_pickle), path)
     folder = pickled.filename.rpartition("/")[0]
+    if not reader.storages and any(member.filename.startswith(f"{folder}/constants/") for member in members):
+        raise _frozen(path)
     by_name = {member.filename: member for member in members}
     for key, storage in reader.storages.items():
         member = by_name.get(f"{folder}/data/{key}" if folder else f"data/{key}")
@@ -121,7 +125,8 @@ def make_tensor(leaf: Leaf, name: str) -> Tensor:
         return _plain(leaf, name)
     if isinstance(leaf, StoredArray):
         if leaf.values is None:
-            raise StudioError(f"{name} is an array that holds no numbers.")
+            what = f"numbers of a type that cannot be read ({leaf.kind})" if leaf.kind else "no numbers"
+            raise StudioError(f"{name} is an array that holds {what}.", _NUMBERS_READ)
         # A copy, in the byte order of this machine, because torch writes to no array that is read-only.
         return torch.from_numpy(leaf.values.astype(leaf.values.dtype.newbyteorder("=")))
     dtype = getattr(torch, leaf.dtype, None) if leaf.dtype else None
@@ -254,7 +259,8 @@ def _place_in_order(reader: PickleReader, keys: Iterable[object]) -> None:
     data, position = reader.data, reader.position
     for key in keys:
         storage = reader.storages.get(str(key))
-        dtype = getattr(torch, storage.dtype, None) if storage else None
+        # Memory of any type, as that of float8 and complex32, is counted in bytes.
+        dtype = getattr(torch, storage.dtype or "uint8", None) if storage else None
         if storage is None or not isinstance(dtype, torch.dtype):
             raise DamagedPickleError(f"nothing is said of the storage {key!r:.20}")
         count = int.from_bytes(data[position : position + 8], "little")
@@ -278,6 +284,13 @@ def _storage_in_pickle(content: bytes) -> Storage:
 
 def _big_endian(path: Path) -> StudioError:
     return StudioError(f"{path.name} was written on a machine that orders its bytes the other way round.")
+
+
+def _frozen(path: Path) -> StudioError:
+    return StudioError(
+        f"{path.name} is a frozen TorchScript program: its weights are a part of its code and have no names.",
+        "Open the weights that it was made of, or the program before torch.jit.freeze.",
+    )
 
 
 def _too_many_objects(path: Path) -> StudioError:

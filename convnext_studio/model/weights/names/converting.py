@@ -1,7 +1,7 @@
 """From what a file holds to the tensors of one ConvNeXt under our names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,8 @@ _NORMS_ABOVE = ("layer_norm", "layernorm", "norm")
 _OF_TRAINING = re.compile(r"optim|sched|scaler|rng|callback|loops|lr_|amp|random|epoch|hook|^state$")
 TOP = "."
 """How a network is asked for whose names have no prefix."""
+_PARAMETER = re.compile(r"\.(weight|bias|gamma|beta|running_mean|running_var)$")
+_ONLY_TENSORS = "Save only the tensors: torch.save(model.state_dict(), path)."
 _OF_TIMM = (TIMM, TIMM_FEATURES, OPEN_CLIP)
 _GROUPS_TOLD = 4
 _PARTS_OFFERED = 20
@@ -278,16 +280,29 @@ def _add_norm(trunk: dict[str, str], beside: dict[str, str], part: NetworkInFile
 
 
 def _refuse_called(named: NamedTensors, found: _Found) -> None:
-    """Refuse a network of which a tensor would be made by something that is not known here."""
-    for name, stub in named.stubs.items():
+    """Refuse a network of which a tensor would be made by something that is not known here, or is none."""
+    for name, ours in _missing_names(found, named.stubs):
+        stub = named.stubs[name]
+        if holds_tensors(stub) or _PARAMETER.search(ours):
+            raise StudioError(
+                f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
+                f"code (it asks for {stub.what}).",
+                _ONLY_TENSORS,
+            )
+    for name, ours in _missing_names(found, named.others):
+        if _PARAMETER.search(ours):
+            raise StudioError(
+                f"It is not opened, because {name[:80]} is {named.others[name]}, not a tensor.", _ONLY_TENSORS
+            )
+
+
+def _missing_names(found: _Found, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names that tensors of the trunk could have and none has, each with our name for it."""
+    for name in names:
         if name.startswith(found.part.prefix):
             ours = our_name(name[len(found.part.prefix) :], found.part.format.rules)
-            if OF_TRUNK.fullmatch(ours) and holds_tensors(stub):
-                raise StudioError(
-                    f"It is not opened, because {name[:80]} is more than a tensor, and reading it could run "
-                    f"code (it asks for {stub.what}).",
-                    "Save only the tensors: torch.save(model.state_dict(), path).",
-                )
+            if OF_TRUNK.fullmatch(ours) and ours not in found.trunk:
+                yield name, ours
 
 
 def _check_patches(leaves: Mapping[str, Leaf], part: NetworkInFile) -> None:

@@ -6,15 +6,22 @@ network is where the marker of a format is, and what precedes the marker is its 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.model.weights.containers.pickle_values import TORCHSCRIPT, StoredArray, StoredTensor, Stub
+from convnext_studio.model.weights.containers.pickle_values import (
+    TORCHSCRIPT,
+    Storage,
+    StoredArray,
+    StoredTensor,
+    Stub,
+)
 from convnext_studio.model.weights.containers.pickles import Leaf
 from convnext_studio.model.weights.names.formats import FORMATS, Format
+from convnext_studio.render.numbers import pluralize
 
 _DEEPEST = 12
 _LONGEST_NAME = 512
@@ -22,6 +29,8 @@ _WRAPPED = re.compile(
     r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
 """What torch.compile, FSDP and DeepSpeed put between the parts of a name."""
+_LETTER = re.compile(r"[^\W\d_]")
+_INDICES = re.compile(r"(\.\d+)+$")
 _BETWEEN_WORDS = re.compile(r"-|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _AVERAGED = re.compile(r"(?:^|[._])(?:ema|averaged?|avg|swa|polyak|shadow)(?:[._]|$)")
 _TEACHER = re.compile(r"(?:^|[._])teacher(?:[._]|$)")
@@ -93,11 +102,14 @@ class NamedTensors:
         The names as they are in the file, where they differ.
     stubs
         The objects that were not made, by the full names of where they are.
+    others
+        What stands where a tensor could stand and is none, in words, by the full names of where it is.
     """
 
     leaves: dict[str, Leaf]
     in_file: dict[str, str]
     stubs: dict[str, Stub]
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def name_tensors(values: Any) -> NamedTensors:
@@ -105,6 +117,7 @@ def name_tensors(values: Any) -> NamedTensors:
     leaves: dict[str, Leaf] = {}
     in_file: dict[str, str] = {}
     stubs: dict[str, Stub] = {}
+    others: dict[str, str] = {}
     seen: set[int] = set()
     waiting: list[tuple[str, Any, int]] = [("", values, 0)]
     while waiting:
@@ -118,26 +131,51 @@ def name_tensors(values: Any) -> NamedTensors:
             if depth >= _DEEPEST or id(value) in seen:
                 continue
             seen.add(id(value))
+            if _holds_numbers(value):
+                others.setdefault(_WRAPPED.sub("", _INDICES.sub("", way)), "a list of numbers")
             below = [(f"{way}.{key}" if way else key, child, depth + 1) for key, child in children]
             waiting.extend(reversed(below))
         elif isinstance(value, Stub):
             stubs.setdefault(_WRAPPED.sub("", way), value)
-    return NamedTensors(leaves=leaves, in_file=in_file, stubs=stubs)
+        elif isinstance(value, Storage):
+            others.setdefault(_WRAPPED.sub("", way), "the memory of a tensor, without its shape")
+    return NamedTensors(leaves=leaves, in_file=in_file, stubs=stubs, others=others)
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]] | None:
     """Return what is in a dict, a list, or a module of a TorchScript program; None for anything else."""
     if isinstance(value, Stub) and value.what.startswith(TORCHSCRIPT):
         value = value.state
+    if isinstance(value, list) and value and all(map(_is_named_tensor, value)):
+        value = dict(value)  # As `list(model.named_parameters())` has them.
     if isinstance(value, Mapping):
-        return (
-            (str(key), child)
-            for key, child in value.items()
-            if isinstance(key, str | int) and len(str(key)) <= _LONGEST_NAME
-        )
+        named = ((_as_name(key), child) for key, child in value.items())
+        return ((name, child) for name, child in named if name is not None and len(name) <= _LONGEST_NAME)
     if isinstance(value, list | tuple):
         return ((str(index), child) for index, child in enumerate(value))
     return None
+
+
+def _as_name(key: object) -> str | None:
+    """Return the key of a dict as a part of a name; some write their names as bytes."""
+    if isinstance(key, bytes):
+        return key.decode("latin-1")
+    return str(key) if isinstance(key, str | int) else None
+
+
+def _is_named_tensor(pair: object) -> bool:
+    return (
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], Tensor | StoredTensor | StoredArray)
+    )
+
+
+def _holds_numbers(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple) and len(value) > 0 and all(type(item) in (int, float) for item in value)
+    )
 
 
 def find_parts(names: Mapping[str, object]) -> list[NetworkInFile]:
@@ -174,9 +212,17 @@ def refuse_unknown(names: NamedTensors) -> StudioError:
     leaves = names.leaves
     if not leaves:
         return StudioError("The file contains no named tensors.", "ConvNeXt Studio opens a model's state_dict.")
+    if not any(_LETTER.search(name) for name in leaves):
+        counted = pluralize(len(leaves), "tensor") + (
+            " without a name" if len(leaves) == 1 else " without names"
+        )
+        return StudioError(
+            f"The file contains {counted}, so that nothing says which layer is which.",
+            "Save them with their names: torch.save(model.state_dict(), path).",
+        )
     known = dict.fromkeys(known.name for known in FORMATS)
     return StudioError(
-        f"These are not the weights of a ConvNeXt: {len(leaves)} tensors, such as "
+        f"These are not the weights of a ConvNeXt: {pluralize(len(leaves), 'tensor')}, such as "
         f"{', '.join(name[:60] for name in list(leaves)[:3])}.",
         f"The known formats are those of {', '.join(known)}.",
     )

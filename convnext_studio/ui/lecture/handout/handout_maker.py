@@ -20,7 +20,7 @@ from convnext_studio.ui.lecture.presenter.formula_label import FormulaBook
 from convnext_studio.ui.lecture.presenter.presentation import checked_lecture
 from convnext_studio.ui.lecture.views.live_view import LectureView, ViewSpec
 from convnext_studio.ui.lecture.views.registry import VIEWS, complete_settings
-from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
@@ -267,9 +267,9 @@ class HandoutSaver(QObject):
 
     def _check_selection(self) -> None:
         if self._state.model is None:
-            raise StudioError(NO_MODEL)
+            raise StudioError(self._state.awaited.why_no_model)
         if self._state.picture is None:
-            raise StudioError(NO_PICTURE)
+            raise StudioError(self._state.awaited.invitation)
 
     def _tell_progress(self, done: int, total: int) -> None:
         message = f"Making the hand-out: step {done} of {total}."

@@ -74,7 +74,7 @@ class Presentation(QObject):
         self._controller = controller
         self._formulas = FormulaBook(controller.background, self)
         self._drops = DropTarget(self, describe_drop)
-        self._drops.dropped.connect(controller.open_mime)
+        self._drops.dropped.connect(controller.open_dropped)
         self._folder = BUNDLED_LECTURE
         self._lecture: Lecture | None = None
         self._place = 0

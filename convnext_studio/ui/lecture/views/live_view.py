@@ -22,7 +22,7 @@ from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.ink import SMALL
 from convnext_studio.ui.plots.saving.view_saver import RANDOM_WEIGHTS
-from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import PlainLabel
@@ -154,6 +154,7 @@ class AskingView(LectureView):
         self._later.timeout.connect(self.prepare)
         state.model_loaded.connect(self.follow)
         state.picture_selected.connect(self.follow)
+        state.awaited.changed.connect(self._say_what_is_awaited)
 
     # ------------------------------------------------------------------------- implemented by subclasses
 
@@ -200,6 +201,11 @@ class AskingView(LectureView):
             self.set_dimmed(True)
             self._query.ask(*questions, of=self.state.model)
 
+    def _say_what_is_awaited(self) -> None:
+        """Say anew why there is nothing to show, after the opening of something has begun or ended."""
+        if self._is_wanted and not self.shows_body and isinstance(reason := self._questions(), str):
+            self.show_notice(reason)
+
     def follow(self, _changed: object = None) -> None:
         """Send new requests, because something that they depend on has changed."""
         if not self._is_wanted:
@@ -239,9 +245,9 @@ class AskingView(LectureView):
 
     def _questions(self) -> Sequence[Request] | str:
         if self.needs_model and self.state.model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         if self.needs_picture and self.state.picture is None:
-            return NO_PICTURE
+            return self.state.awaited.invitation
         return self.questions()
 
     def _show(self, *answers: Payload) -> None:

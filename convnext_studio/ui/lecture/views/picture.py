@@ -13,7 +13,7 @@ from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import picture_layer
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene
-from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 
@@ -49,6 +49,7 @@ class PredictedPictureView(LectureView):
             state.picture_selected,
             state.prediction_made,
             state.prediction_failed,
+            state.awaited.changed,
         ):
             signal.connect(self._refresh)
         self._refresh()
@@ -65,9 +66,9 @@ class PredictedPictureView(LectureView):
         """The sentence shown instead of the predictions; empty if they have arrived."""
         state = self.state
         if state.picture is None:
-            return NO_PICTURE
+            return state.awaited.invitation
         if state.model is None:
-            return NO_MODEL
+            return state.awaited.why_no_model
         return state.prediction_failure or ("" if state.prediction is not None else "Computing …")
 
     def rows(self) -> list[tuple[str, float]]:

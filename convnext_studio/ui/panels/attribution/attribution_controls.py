@@ -258,6 +258,7 @@ class ClassButton(PopupButton):
         )
         self._search = ClassSearch(self._tip, "Type a part of the name or the number of a class", self.sheet)
         self._search.chosen.connect(self._choose)
+        self._search.taken_by_name.connect(lambda said: self.setToolTip(plain_tip(said)))
         self._search.set_labels(self._labels)
         self.add_wide(self._search, first=True)
         self.add_wide(self._class_list, first=True)

@@ -430,7 +430,8 @@ class AttributionPanel(Panel):
                 self._set_against(None)
 
     def _follow_explaining(self, explaining: Explain) -> None:
-        """Follow choices made elsewhere, such as by a restored session."""
+        """Follow choices made elsewhere, such as on the wall of maps or by a restored session."""
+        self.bar.choose_method(explaining.method)
         if explaining.output != "difference":
             self.target.show_output(explaining.output)
         self._await()

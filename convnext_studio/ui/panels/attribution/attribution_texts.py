@@ -26,7 +26,7 @@ from convnext_studio.render import Shading, format_number, format_percent, missi
 from convnext_studio.ui.panels.attribution.attribution_map import PlacedMap
 from convnext_studio.ui.panels.python_of_two import explained_by_two
 from convnext_studio.ui.plots.map_texts import Placement
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.python_text import PythonLines, explanation_lines
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 
@@ -36,9 +36,9 @@ WAITING = "Computing …"
 def explain_question(state: AppState, panel: str) -> Explain | str:
     """Return the complete request, or a sentence saying why there is none (yet)."""
     if state.picture is None:
-        return NOTHING_OPEN
+        return state.awaited.why_no_picture
     if state.model is None:
-        return NO_MODEL
+        return state.awaited.why_no_model
     if state.prediction is None:
         return state.prediction_failure or WAITING
     explaining, target = state.attributions.explaining, state.explained_class

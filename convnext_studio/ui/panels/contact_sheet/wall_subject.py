@@ -13,7 +13,7 @@ from convnext_studio.protocol.attributions import Explain, ExplainEach, ExplainS
 from convnext_studio.protocol.envelope import Network, Request
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.ui.panels.attribution.attribution_texts import WAITING, explained_node
-from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 
 WallOf = Literal["pictures", "methods", "classes"]
 PANEL = "contact_sheet"
@@ -70,11 +70,11 @@ def wall(state: AppState, of: WallOf, classes: int, network: Network = "A") -> W
 
 def _of_network(state: AppState, of: WallOf, classes: int, network: Network) -> Wall | str:
     if of == "pictures" and not state.opened.all:
-        return NO_PICTURE
+        return state.awaited.invitation
     if of != "pictures" and state.picture is None:
-        return NOTHING_OPEN
+        return state.awaited.why_no_picture
     if state.model is None:
-        return NO_MODEL
+        return state.awaited.why_no_model
     question = base_question(state)
     if of == "methods":
         return _of_methods(state, question)

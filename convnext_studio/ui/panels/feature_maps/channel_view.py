@@ -121,8 +121,22 @@ def describe_channel(shown: ChannelValues, contour: str, unit: tuple[int, int] |
     if contour:
         said.append(contour)
     if unit is not None:
-        said.append(f"unit (y {unit[0]}, x {unit[1]}) {format_number(float(shown.values[unit]))}")
+        said.append(_unit_text(*unit, format_number(float(shown.values[unit]))))
     return " · ".join(said)
+
+
+def describe_last_unit(shown: ChannelValues, contour: str) -> str:
+    """Describe the channel as if its last unit were selected and had a long number.
+
+    Where room is kept for that, the maps do not move under the mouse that selects a unit.
+    """
+    height, width = shown.values.shape
+    unit = _unit_text(height - 1, width - 1, "-0.0000123")
+    return f"{describe_channel(shown, contour, None)} · {unit}"
+
+
+def _unit_text(y: int, x: int, number: str) -> str:
+    return f"unit (y {y}, x {x}) {number}"
 
 
 def python_of_maps(subject: MapsSubject, second: SecondNetwork) -> PythonLines | None:

@@ -20,6 +20,7 @@ from convnext_studio.ui.panels.feature_maps.channel_view import (
     ChannelView,
     ExactChannel,
     describe_channel,
+    describe_last_unit,
     from_maps,
     python_of_channel,
     python_of_maps,
@@ -40,7 +41,7 @@ from convnext_studio.ui.plots.dragging import CurtainDrag
 from convnext_studio.ui.plots.linked_zoom import LinkedCrosshair, LinkedZoom
 from convnext_studio.ui.plots.map_texts import is_signed
 from convnext_studio.ui.plots.saving.view_saver import ViewContents
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.control_row import ControlRow
@@ -341,9 +342,9 @@ class FeatureMapsPanel(Panel):
     def question(self) -> Request | str:
         """Return the request for the selected node's maps on the selected picture, or why there is none."""
         if self.state.picture is None:
-            return NOTHING_OPEN
+            return self.state.awaited.why_no_picture
         if self.state.model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         return maps_request(self.state.picture.key, self.state.node)
 
     def _recall(self, question: FeatureMaps) -> FeatureMapsResult | None:
@@ -472,11 +473,9 @@ class FeatureMapsPanel(Panel):
 
     def _show_values(self, shown: ChannelValues) -> None:
         painting = self.mosaic_map.painting
-        if (
-            painting is None
-            or shown.subject.result is not painting.subject.result
-            or shown.channel != self.channel
-        ):
+        if painting is None or shown.channel != self.channel:
+            return
+        if shown.subject.result is not painting.subject.result:
             return
         limits = painting.limits_of(shown.channel)
         self.channel_map.show_channel(shown, limits, painting.colormap)
@@ -514,6 +513,8 @@ class FeatureMapsPanel(Panel):
         contribution = self._numbers.contribution_text(shown.subject, shown.channel)
         channel = describe_channel(shown, self.channel_map.contour_text, self.channel_map.unit)
         self.set_caption(" · ".join(text for text in (said, channel, contribution, *notes) if text))
+        with_unit = describe_last_unit(shown, self.channel_map.contour_text)
+        self.keep_caption_room(self.caption, self.caption.replace(channel, with_unit))
         self._name_contents(shown)
 
     def _name_contents(self, shown: ChannelValues) -> None:

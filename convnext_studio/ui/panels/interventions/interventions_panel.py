@@ -120,14 +120,14 @@ class ChangeForm(QWidget):
         for line in (self.channels, self.positions):
             line.returnPressed.connect(self._add)
         self.effect.currentIndexChanged.connect(self._follow)
-        for signal in (state.node_selected, state.model_loaded, state.opened.changed):
+        for signal in (state.node_selected, state.model_loaded, state.opened.changed, state.awaited.changed):
             signal.connect(self._follow)
         self._follow()
 
     def _follow(self, _changed: object = None) -> None:
         model, effect = self._state.model, self.effect.currentData()
         node = None if model is None else model.node(self._state.node)
-        self.node.setText("No model is open yet." if node is None else node.title)
+        self.node.setText(self._state.awaited.why_no_model if node is None else node.title)
         self.add.setEnabled(node is not None)
         self._form.setRowVisible(self.branch, node is not None and node.kind == "block")
         self._form.setRowVisible(self.positions, node is not None and node.has_positions)

@@ -15,7 +15,7 @@ from convnext_studio.render import format_number
 from convnext_studio.ui.panels.base import Panel, choice
 from convnext_studio.ui.panels.interventions.change_texts import node_title, part_text
 from convnext_studio.ui.panels.panel_query import PanelQuery, QueryProgressBar, StopButton
-from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -126,7 +126,7 @@ class RankingPanel(Panel):
         """Return the request for the ranking, or why there is none."""
         state = self.state
         if state.picture is None:
-            return NOTHING_OPEN
+            return state.awaited.why_no_picture
         if state.model is None or state.prediction is None:
             return None
         effect = self.effect.currentData()

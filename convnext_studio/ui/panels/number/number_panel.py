@@ -27,7 +27,7 @@ from convnext_studio.ui.plots.ink import Ink, InkCanvas
 from convnext_studio.ui.plots.map_texts import point_text
 from convnext_studio.ui.plots.values.value_painting import ValuePainting, operand_name
 from convnext_studio.ui.plots.values.value_texts import formula_text, map_value_text, place_text, step_words
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines, lines_of
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, PlainLabel
@@ -361,9 +361,9 @@ class NumberPanel(Panel):
         if asked is None:
             return ASK
         if self.state.picture is None:
-            return NOTHING_OPEN
+            return self.state.awaited.why_no_picture
         if self.state.model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         request = _request_for(asked, self.state.picture.key)
         if asked.network == "A":
             return request

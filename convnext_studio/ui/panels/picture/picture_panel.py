@@ -32,9 +32,10 @@ from convnext_studio.ui.plots.map_texts import (
 )
 from convnext_studio.ui.plots.map_view import MapView
 from convnext_studio.ui.plots.scene import Layer, Mark, Scene, line_mark
-from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
+from convnext_studio.ui.state.selection.awaited import NO_PICTURE
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import HintLabel
 
@@ -127,6 +128,7 @@ class PicturePanel(Panel):
         self.no_unit.clicked.connect(state.clear_unit)
         state.second.prediction_made.connect(self._refresh)
         state.picture_selected.connect(self._show_picture)
+        state.awaited.changed.connect(self._show_invitation)
         state.prediction_made.connect(self._show_crop)
         state.model_loaded.connect(self._forget_crop)
         self._field.changed.connect(self._show_field)
@@ -162,11 +164,16 @@ class PicturePanel(Panel):
         self._put(picture)
         if picture is None:
             self.view.set_scene(None)
-            self.show_notice(f"{NO_PICTURE[:-1]} (Ctrl+O).")
+            self._show_invitation()
         else:
             self.show_body()
         if not self.state.live.is_on:  # Frames come with their prediction, of which it is told next.
             self._refresh()
+
+    def _show_invitation(self) -> None:
+        """Say which picture is being opened, or how to open one, while there is none."""
+        if self.state.picture is None:
+            self.show_notice(self.state.awaited.picture or f"{NO_PICTURE[:-1]} (Ctrl+O).")
 
     def _put(self, picture: ImageInfo | None) -> None:
         """Paint this picture from now on."""
@@ -241,7 +248,7 @@ class PicturePanel(Panel):
         layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
         crop, unit = self._field.shown_place(crop, unit)
         # The label would take room that the unit's field needs.
-        words = FRAME_WORDS if unit is None and self._has_room_for_words else ""
+        words = FRAME_WORDS if unit is None and _has_room_for_words(self.view) else ""
         if not self.box.is_moving:
             self.box.box = self.state.framing.box
             if crop is not None and self.box.box is None:
@@ -281,11 +288,6 @@ class PicturePanel(Panel):
         if box is not None and (crop is None or self.box.is_moving):
             return float(box[0]), float(box[1]), float(box[2]), float(box[3])
         return None if crop is None else crop.seen_box
-
-    @property
-    def _has_room_for_words(self) -> bool:
-        """Whether words on the photograph hide little of it."""
-        return self.view.height() >= LINES_FOR_WORDS * self.fontMetrics().lineSpacing()
 
     def _keep_caption_room(self, picture: ImageInfo, crop: CropGeometry | None) -> None:
         """Keep room for what is said of a unit, so that selecting one does not move the photograph."""
@@ -353,3 +355,8 @@ def _below(controls: QWidget, content: QWidget) -> QWidget:
     layout.addWidget(controls)
     layout.addWidget(content, 1)
     return body
+
+
+def _has_room_for_words(view: QWidget) -> bool:
+    """Return whether words on the photograph hide little of it."""
+    return view.height() >= LINES_FOR_WORDS * view.fontMetrics().lineSpacing()

@@ -37,6 +37,7 @@ from convnext_studio.ui.widgets.message_bar import show_in_folder
 from convnext_studio.ui.widgets.text_size import follow_text, keep_room, scaled_px
 
 _ICON_SIZES_PX = (128, 112, 96, 80, 68)  # At most as large as the thumbnails that the engine makes.
+_SPARE_PX = 8
 _NAME_CHARACTERS = 17
 _RESIZED_MS = 60
 EMPTY = (
@@ -95,6 +96,7 @@ class PicturesPanel(QWidget):
         layout.addWidget(self.list, 1)
         state.opened.changed.connect(self._show_all)
         state.opened.picture_chosen.connect(self._mark_chosen)
+        state.awaited.changed.connect(lambda: self._empty.setText(state.awaited.picture or EMPTY))
         self._show_all(state.opened.all)
 
     def _make_controls(self) -> None:
@@ -293,9 +295,11 @@ class _ThumbnailList(QListView):
             self._size()
 
     def _fits(self, icon_px: int) -> bool:
+        """Return whether all cells fit; with room to spare if larger, so that a pixel changes nothing."""
         room, cell = self.viewport().size(), self._cell(icon_px)
         columns = max(room.width() // cell.width(), 1)
-        return -(-self.model().rowCount() // columns) * cell.height() <= room.height()
+        height = -(-self.model().rowCount() // columns) * cell.height()
+        return height + (_SPARE_PX if icon_px > self._icons.icon_px else 0) <= room.height()
 
     def _cell(self, icon_px: int) -> QSize:
         side = scaled_px(icon_px)
@@ -303,9 +307,9 @@ class _ThumbnailList(QListView):
         return QSize(width, side + 2 * self.fontMetrics().height() + scaled_px(10))
 
     def _size(self) -> None:
-        """Fit thumbnails and names to the text size; one whole row is always visible."""
+        """Fit thumbnails and names to the text size; one row is always visible."""
         self._icons.use_icons(self._icons.icon_px)
         icon, cell = scaled_px(self._icons.icon_px), self._cell(self._icons.icon_px)
         self.setIconSize(QSize(icon, icon))
         self.setGridSize(cell)
-        self.setMinimumHeight(self._cell(ICON_PX).height() + scaled_px(4))
+        self.setMinimumHeight(self._cell(ICON_PX).height() - self.fontMetrics().height())

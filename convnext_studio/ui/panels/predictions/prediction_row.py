@@ -112,10 +112,10 @@ class PredictionRow(QAbstractButton):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("&Explain this class").triggered.connect(lambda: self.clicked.emit(True))
-        menu.addAction("&How was this number made? (Alt+click)").triggered.connect(
+        menu.addAction("&How was this number made?\tAlt+click").triggered.connect(
             lambda: self.value_asked.emit()
         )
-        menu.addAction("Copy as P&ython (Ctrl+Shift+C)").triggered.connect(lambda: self.python_asked.emit())
+        menu.addAction("Copy as P&ython\tCtrl+Shift+C").triggered.connect(lambda: self.python_asked.emit())
         return menu
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -17,7 +17,7 @@ from convnext_studio.render import format_percent
 from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.panels.second_answer import waiting_for
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.state.selection.two_answers import Shown
@@ -238,12 +238,14 @@ class PredictionsPanel(Panel):
         self.search.textChanged.connect(self._show)
         self.search.chosen.connect(self._explain)
         self.search.not_found.connect(self._take_likeliest)
+        self.search.taken_by_name.connect(self.explained.setText)
         self.set_body(self._body())
         state.model_loaded.connect(self._model_loaded)
         # Frames of a live source come with their prediction, of which it is told next.
         state.picture_selected.connect(lambda _: None if state.live.is_on else self._show())
         state.prediction_made.connect(self._show)
         state.prediction_failed.connect(self._show)
+        state.awaited.changed.connect(lambda: None if self.shows_body else self._show())
         state.target_selected.connect(self._show)
         state.second.prediction_made.connect(self._show)
         state.second.shown_changed.connect(self._show)
@@ -352,8 +354,8 @@ class PredictionsPanel(Panel):
         if state.prediction_failure:
             return state.prediction_failure
         if state.picture is None:
-            return NOTHING_OPEN
-        return NO_MODEL if state.model is None else "Computing …"
+            return state.awaited.why_no_picture
+        return state.awaited.why_no_model if state.model is None else "Computing …"
 
     def _matches(self, model: ModelInfo, prediction: Prediction) -> list[int]:
         """Return the likeliest classes whose name or number contains what is typed."""

@@ -22,7 +22,7 @@ from convnext_studio.protocol.receptive_fields import (
 )
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.plots.field_scene import PROTOCOLS
-from convnext_studio.ui.state.app_state import NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, plain_tip
 from convnext_studio.ui.widgets.text_size import follow_text
@@ -63,7 +63,7 @@ class FieldSettings(Struct, frozen=True, kw_only=True):
     def why_not(self, state: AppState) -> str:
         """Return a sentence that says why nothing can be measured; empty if something can."""
         if self._takes_pictures and not state.opened.all:
-            return NOTHING_OPEN
+            return state.awaited.why_no_picture
         if self.inputs == "folder" and self.protocol != "luo" and not self.folder:
             return "First choose the folder of pictures."
         return ""

@@ -42,7 +42,7 @@ from convnext_studio.ui.plots.field_scene import (
     window_around,
 )
 from convnext_studio.ui.plots.scene import Scene, split_scene
-from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.choices import Switch
 from convnext_studio.ui.widgets.elided_label import plain_tip
@@ -141,7 +141,7 @@ class ReceptiveFieldPanel(Panel):
         if sentence := settings.why_not(self.state):
             return sentence
         if model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
         return settings.field_request(self.state, "receptive_field", FieldNetwork())

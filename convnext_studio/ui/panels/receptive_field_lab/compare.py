@@ -53,7 +53,7 @@ from convnext_studio.ui.plots.field_scene import (
     what,
     why_no_figure,
 )
-from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import (
     MOST,
@@ -151,7 +151,7 @@ class SubjectView(Panel):
         if sentence := settings.why_not(self.state):
             return sentence
         if model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         if not model.node(self.state.node).has_positions:
             return NO_FIELD_HERE
         return settings.field_request(self.state, self._asker, at_node(self.entry.subject, self.state.node))

@@ -45,7 +45,7 @@ from convnext_studio.ui.plots.curve_data import Axes, Curve, Numbers
 from convnext_studio.ui.plots.curve_plot import CurvePlot
 from convnext_studio.ui.plots.field_scene import PROTOCOLS, SEES_ALL
 from convnext_studio.ui.plots.saving.vector_files import svg_bytes
-from convnext_studio.ui.state.app_state import NO_MODEL, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import (
@@ -132,7 +132,7 @@ class GrowthPage(Panel):
         if sentence := settings.why_not(self.state):
             return sentence
         if self.state.model is None:
-            return NO_MODEL
+            return self.state.awaited.why_no_model
         if not isinstance(subject, FieldNetwork):
             return "Add a network to the comparison. Saved fields contain no growth."
         return settings.growth_request(self.state, "field_growth", subject, MOST_PICTURES)

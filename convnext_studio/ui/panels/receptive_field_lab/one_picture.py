@@ -33,7 +33,7 @@ from convnext_studio.ui.plots.field_scene import (
 )
 from convnext_studio.ui.plots.map_texts import picture_layer, veil_layer
 from convnext_studio.ui.plots.scene import Mark, Scene
-from convnext_studio.ui.state.app_state import NO_MODEL, NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.range_choice import RangeChoice
@@ -102,9 +102,9 @@ class OnePicturePage(Panel):
         """Return the request for this picture's field, in the crop the network sees, or why there is none."""
         state, settings = self.state, self._settings()
         if state.picture is None:
-            return NO_PICTURE
+            return state.awaited.invitation
         if state.model is None:
-            return NO_MODEL
+            return state.awaited.why_no_model
         if settings.protocol == "luo":
             return "Luo et al. measure on noise, not on photographs. Choose another protocol."
         is_score = self.what.currentData() == "score"

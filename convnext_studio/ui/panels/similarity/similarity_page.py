@@ -21,7 +21,7 @@ from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.plots.map_texts import Placement, point_text
 from convnext_studio.ui.plots.picture_gallery import GalleryOverlay
 from convnext_studio.ui.plots.scene import Layer, Lines, Mark
-from convnext_studio.ui.state.app_state import NO_MODEL, NOTHING_OPEN, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
 
@@ -104,9 +104,9 @@ class SimilaritySubject:
 def subject_of(state: AppState, network: Network) -> SimilaritySubject | str:
     """Return what is to be asked about in one of the open networks, or why there is nothing."""
     if state.picture is None:
-        return NOTHING_OPEN
+        return state.awaited.why_no_picture
     if state.model is None:
-        return NO_MODEL
+        return state.awaited.why_no_model
     pair = state.second.pair if network == "B" else None
     model, node, target = state.model, state.model.node(state.node), state.target
     notes: list[str] = []

@@ -440,6 +440,12 @@ class NetworkCanvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Network")
         follow_text(self, self._use_height)
+        state.awaited.changed.connect(self._say_what_is_awaited)
+
+    def _say_what_is_awaited(self) -> None:
+        """Say anew which model is being opened, while there is none to paint."""
+        if self._state.model is None:
+            self.update()
 
     # ------------------------------------------------------------------------------------- what is shown
 
@@ -633,7 +639,8 @@ class NetworkCanvas(QWidget):
             painter.fillRect(self.rect(), QColor(look.background))
             if places is None or model is None:
                 painter.setPen(QColor(look.muted))
-                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No model is open yet.")
+                reason = self._state.awaited.why_no_model
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, reason)
                 return
             hovered = "" if self._hovered is None else self._hovered.name
             content = Content(

@@ -17,12 +17,12 @@ from convnext_studio.ui.plots.scene import Numbers, Scene
 
 Tool = Literal["region", "profile", "distance"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
-MEASURES: dict[Tool, tuple[str, str]] = {
-    "region": ("&Region", "Read mean, extremes, area and share of the sum in a box"),
-    "profile": ("Pro&file", "Plot the values along a line"),
-    "distance": ("&Distance", "Measure the distance between two points"),
+MEASURES: dict[Tool, tuple[str, str, str]] = {
+    "region": ("&Region", "Read mean, extremes, area and share of the sum in a box", "Shift+F7"),
+    "profile": ("Pro&file", "Plot the values along a line", "Shift+F8"),
+    "distance": ("&Distance", "Measure the distance between two points", "Ctrl+F7"),
 }
-"""Text of the action and tooltip of each tool."""
+"""Text of the action, tooltip and shortcut of each tool."""
 Ends = tuple[float, float, float, float]
 """x and y of the first point, x and y of the second."""
 

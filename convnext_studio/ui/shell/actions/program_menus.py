@@ -383,9 +383,7 @@ VIEW: tuple[ActionSpec, ...] = (
             _measures(tool),
             shortcut,
         )
-        for (tool, (text, tip)), shortcut in zip(
-            MEASURES.items(), ("Shift+F7", "Shift+F8", "Ctrl+F7"), strict=True
-        )
+        for tool, (text, tip, shortcut) in MEASURES.items()
     ),
     ActionSpec(
         "measure_clear",

@@ -61,21 +61,29 @@ class Arrangement(Struct, frozen=True, kw_only=True):
 _ABOUT = ("predictions", "pictures", "model")
 _MAPS = ("feature_maps", "attribution", "receptive_field")
 
+
+def _everything(least_height: int, model: float, pictures: float) -> Variant:
+    """Return the variant with everything about a picture; the fractions are of the left column."""
+    about = ((("model",), model), (("pictures",), pictures), (("predictions",), 1.0 - model - pictures))
+    return Variant(
+        least_width=1300,
+        least_height=least_height,
+        columns=(
+            (0.18, about),
+            (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
+            (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
+        ),
+    )
+
+
 ARRANGEMENT_NAMES: tuple[ArrangementName, ...] = get_args(ArrangementName)
 ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
     "inspect": Arrangement(
         title="&Inspect",
         tip="Everything about one picture side by side",
         variants=(
-            Variant(
-                least_width=1300,
-                least_height=640,
-                columns=(
-                    (0.18, ((("model",), 0.36), (("pictures",), 0.20), (("predictions",), 0.44))),
-                    (0.38, ((("picture",), 0.5), (("receptive_field",), 0.5))),
-                    (0.44, ((("feature_maps",), 0.46), (("attribution",), 0.54))),
-                ),
-            ),
+            _everything(900, model=0.36, pictures=0.20),
+            _everything(640, model=0.30, pictures=0.32),  # A laptop shows whole thumbnails, too.
             Variant(
                 least_width=1300,
                 columns=(

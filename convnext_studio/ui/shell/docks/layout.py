@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QMargins, QObject, QPoint, QSize, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QStatusBar, QTabBar, QToolBar, QWidget
 
 from convnext_studio.ui.shell.docks.arrangements import ARRANGEMENTS, ArrangementName, Row, Variant
 from convnext_studio.ui.shell.docks.dock import DockPanel, PanelDock, PanelFocus, end_drag
@@ -430,7 +430,9 @@ def float_above(dock: PanelDock, window: QMainWindow, *, is_high: bool) -> None:
     """
     dock.setFloating(True)
     top_px = window.menuBar().height() if is_high else window.height() // 6
-    inside = window.rect().marginsRemoved(QMargins(0, top_px, _MARGIN_PX, window.height() // 24))
+    status_bar = window.findChild(QStatusBar)  # With large text, it is higher than any margin.
+    bottom_px = max(window.height() // 24, 0 if status_bar is None else status_bar.height())
+    inside = window.rect().marginsRemoved(QMargins(0, top_px, _MARGIN_PX, bottom_px))
     inside.setLeft(max(inside.left(), inside.right() - wanted_px(dock)))
     dock.setGeometry(inside.translated(window.mapToGlobal(QPoint())))
     keep_on_screen(dock, least_px(dock))

@@ -22,6 +22,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile, latest_first
 from convnext_studio.ui.widgets.message_bar import MessageBar, Notice
+from convnext_studio.ui.widgets.popup import make_late_part
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 
 if TYPE_CHECKING:  # Imported when needed: they would delay the window.
@@ -82,7 +83,7 @@ class Guide(QObject):
         self._saving = saving
         self.entries = PaletteEntries(actions, layout, state, controller, settings, lecture, self.show_page)
         self._make_next = QTimer(self, interval=_MAKE_MS)
-        self._make_next.timeout.connect(self._make_panel)
+        self._make_next.timeout.connect(self._make_next_part)
         self._palette: Palette | None = None
         self._keys: CheatSheet | None = None
         self._tour: Tour | None = None
@@ -156,16 +157,18 @@ class Guide(QObject):
         if self._palette.isVisible():
             self._palette.close_sheet()
         else:
+            self._palette.is_gathering = True
             self._palette.open_with(self._settings.values.recent_choices)
             self._make_next.start()
 
-    def _make_panel(self) -> None:
-        """Create one more panel while the palette is open, so that the options of all panels are found."""
+    def _make_next_part(self) -> None:
+        """Create one more part or panel while the palette is open, so that all options are found."""
         palette = self._palette
         if palette is None or not palette.isVisible():
             self._make_next.stop()
-        elif not self._layout.make_one():
+        elif not (make_late_part(self._window) or self._layout.make_one()):
             self._make_next.stop()
+            palette.is_gathering = False
             palette.refresh()
 
     @property

@@ -180,6 +180,11 @@ class Palette(Overlay):
     ----------
     entries
         Returns the entries to choose from; called whenever the palette opens.
+
+    Attributes
+    ----------
+    is_gathering
+        Whether more entries will come, so that what is not found now may be found soon.
     """
 
     chosen = Signal(str)  # the key of what was chosen
@@ -187,6 +192,7 @@ class Palette(Overlay):
     def __init__(self, window: QWidget, entries: Callable[[], Sequence[PaletteEntry]]) -> None:
         super().__init__(window, "Find anything")
         self._gather = entries
+        self.is_gathering = False
         self._entries: Sequence[PaletteEntry] = ()
         self._recent: tuple[str, ...] = ()
         self._searched = ""
@@ -276,6 +282,7 @@ class Palette(Overlay):
             item.setData(ROW_ROLE, Row(entry.text, fit.letters, beside, entry.kind, not entry.why_not))
             self.list.addItem(item)
         self.list.setCurrentRow(0)
+        self.nothing.setText("Looking through the panels …" if self.is_gathering else "No match.")
         self.nothing.setVisible(not self._found)
 
     def _choose(self) -> None:

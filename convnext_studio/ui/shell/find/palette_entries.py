@@ -372,7 +372,7 @@ def _choose_item(box: QComboBox, index: int) -> None:
 def _entries(menu: QMenu, owner: str) -> Iterator[Option]:
     for action in menu.actions():
         below = action.menu()
-        text = action.text().replace("&", "").rstrip("…▾ ")
+        text = action.text().partition("\t")[0].replace("&", "").rstrip("…▾ ")  # Without its shortcut.
         if isinstance(below, QMenu):
             yield from _entries(below, f"{owner}: {text}" if owner else text)
         elif not action.isSeparator() and text:

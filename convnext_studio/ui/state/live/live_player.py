@@ -98,6 +98,7 @@ class LivePlayer(QObject):
         """Show the frames of a source, in place of what was played before."""
         self.leave(keeps=False)
         self.source, self.mode, self.interruption = source, "opening", ""
+        self._state.awaited.follow_source(source.name)
         self._counted += 1
         same = next((each for each in self._state.opened.all if source.path and each.path == source.path), None)
         self.stream.begin(f"live:{self._counted}" if same is None else same.key, source.name, source.path)
@@ -118,6 +119,7 @@ class LivePlayer(QObject):
         source.close()
         source.deleteLater()
         self.mode, self.interruption = "off", ""
+        self._state.awaited.follow_source("")
         if not (keeps and self._keep_frame()):
             self._close_entry()
         self.succeeded.emit(LIVE)
@@ -250,6 +252,7 @@ class LivePlayer(QObject):
         self.stream.take(frame)
 
     def _notice_shown(self, frame: LiveFrame) -> None:
+        self._state.awaited.follow_source("")
         if self.mode == "frozen":
             self._settle.start()
         self.frame_shown.emit(frame)

@@ -30,6 +30,7 @@ _NOT_HERE = "This is not on this computer, and the program downloads nothing"
 _URLS = "text/uri-list"
 _BEST_KINDS = ("image/png", "image/tiff", "image/webp", "image/bmp", "image/jpeg", "image/gif")
 """What is taken of a picture that another program offers in several formats; the first lose nothing."""
+_THIS_COMPUTER = ("", "localhost", "localhost.localdomain", "127.0.0.1", "[::1]")
 _DATA = re.compile(r"data:(?P<kind>[^,;]*)(?P<options>(;[^,;]*)*),", re.IGNORECASE)
 
 
@@ -112,10 +113,10 @@ def _local_path(address: str) -> str | None:
     named = address[5:]
     if named.startswith("//"):
         host, slash, rest = named[2:].partition("/")
-        if host.lower() not in ("", "localhost", "127.0.0.1", socket.gethostname().lower()):
+        if host.lower() not in (*_THIS_COMPUTER, socket.gethostname().lower()):
             return None
         named = slash + rest
-    return _decoded(named) if named.startswith("/") else None
+    return _decoded("/" + named.lstrip("/")) if named.startswith("/") else None
 
 
 def _decoded(path: str) -> str:

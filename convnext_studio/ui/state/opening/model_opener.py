@@ -230,7 +230,7 @@ class ModelOpener(QObject):
         if not names:
             self._tell(MODEL, f"{name} holds no class names.", "Give one a line, or number and name in each.")
         elif model is None:
-            self._tell(MODEL, "No model is open yet, so there are no classes to name.")
+            self._tell(MODEL, f"{name} was read as class names, but no model is open yet.")
         elif why := why_unnamed(len(names), len(model.labels), model.has_classes):
             self._tell(MODEL, f"{name}: {why}")
         else:

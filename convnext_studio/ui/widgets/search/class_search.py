@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 
+from convnext_studio.common.errors import StudioError
+from convnext_studio.model.labels import find_class, named_exactly, said_of_digits
 from convnext_studio.ui.widgets.elided_label import plain_tip
 
 
@@ -19,6 +21,9 @@ class ClassSearch(QLineEdit):
 
     chosen = Signal(int)
     not_found = Signal(str)  # what was typed
+    taken_by_name = Signal(
+        str
+    )  # a sentence, after the choice of a class whose name is the number of another one
 
     def __init__(self, name: str, tip: str, parent: QWidget | None = None, *, has_list: bool = True) -> None:
         super().__init__(parent)
@@ -47,17 +52,29 @@ class ClassSearch(QLineEdit):
         text = self.text().strip()
         if not text or not self._labels:
             return
-        matches = (
-            index
-            for index, label in enumerate(self._labels)
-            if text.lower() == label.lower() or text in (str(index), _entry(label, index))
-        )
-        found = next(matches, None)
+        found = self._found(text)
         if found is None:
             self.not_found.emit(text)
-        else:
-            self.chosen.emit(found)
-            self.clear()
+            return
+        self.chosen.emit(found)
+        self.clear()
+        if said := said_of_digits(text, self._labels):
+            self.taken_by_name.emit(said)
+
+    def _found(self, text: str) -> int | None:
+        """Return the class of that name or, if there is none, of that number; of equal names the first."""
+        listed = (index for index, label in enumerate(self._labels) if text == _entry(label, index))
+        if (of_list := next(listed, None)) is not None:
+            return of_list
+        exact = named_exactly(text, self._labels)
+        if len(exact) > 1 and text not in map(str, exact):
+            return exact[0]
+        if not exact and not text.isdecimal():
+            return None  # A part of a name is for the list.
+        try:
+            return find_class(text, self._labels)
+        except StudioError:
+            return None
 
     def _choose(self, text: str) -> None:
         self.chosen.emit(int(text.rpartition(" ")[2]))

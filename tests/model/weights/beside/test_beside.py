@@ -1,6 +1,7 @@
 """What the files beside weights say is followed as their own library does, or named."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -426,6 +427,40 @@ def test_openmmlabs_config_in_the_checkpoint(tmp_path: Path) -> None:
     opened = load(saved(tmp_path, {"meta": {"cfg": program}, "state_dict": WHOLE}))
     assert opened.preprocessing.mean == pytest.approx((0.485, 0.456, 0.406), abs=1e-6)
     assert opened.preprocessing.geometry((464, 232)).resized_size == (464, 232)
+
+
+HEAD = "model = dict(backbone=dict(type='ConvNeXt'), head=dict(type='{}', num_classes=7))"
+
+
+@pytest.mark.parametrize(
+    ("contents", "is_multi_label"),
+    [
+        ({"meta": {"cfg": HEAD.format("MultiLabelLinearClsHead")}}, True),
+        ({"meta": {"config": HEAD.format("MultiLabelClsHead")}}, True),
+        ({"meta": {"cfg": HEAD.format("mmpretrain.models.heads.CSRAClsHead")}}, True),
+        ({"meta": {"cfg": '{"head": {"type": "MultiLabelLinearClsHead"}}'}}, True),
+        ({"hyper_parameters": {"task": "multilabel"}}, True),
+        ({"config": {"problem_type": "multi_label_classification"}}, True),
+        # OpenMMLab's other heads end with a softmax, even where their loss has a sigmoid.
+        ({"meta": {"cfg": HEAD.format("LinearClsHead") + "\nloss = dict(use_sigmoid=True)"}}, False),
+        ({"meta": {"cfg": "dataset = dict(type='MultiLabelDataset')"}}, False),
+        ({"meta": {"cfg": "head = dict(type='MultiTaskHead', heads=[dict(type='MultiLabelClsHead')])"}}, False),
+        ({"hyper_parameters": {"task": "multiclass"}}, False),
+        ({"hyper_parameters": {"task": ["multilabel"]}}, False),
+        ({"meta": {"cfg": 5}}, False),
+    ],
+)
+def test_several_classes_are_right_where_the_checkpoint_says_so(
+    tmp_path: Path, contents: dict[str, Any], is_multi_label: bool
+) -> None:
+    opened = load(saved(tmp_path, {**contents, "state_dict": WHOLE}))
+    assert opened.is_multi_label == is_multi_label
+    assert any("each percentage is a sigmoid of its own" in note for note in opened.notes) == is_multi_label
+    logits = torch.tensor([[2.0, 2.0, -1.0, 0.0, 0.0, 0.0, 0.0]])
+    expected = [1 / (1 + math.exp(-value)) for value in logits[0].tolist()]
+    given = opened.probabilities(logits)[0].tolist()
+    assert (given == pytest.approx(expected)) == is_multi_label
+    assert (sum(given) == pytest.approx(1)) != is_multi_label
 
 
 @pytest.mark.parametrize("said", ["", "mean=[1], std=[x]", "mean=[1,2], std=[3]", 5, {"mean": 3}])

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from convnext_studio.model import load
-from convnext_studio.model.weights.beside.class_names import as_names, cleaned
+from convnext_studio.model.weights.beside.class_names import as_names, cleaned, read_names
 from tests.model.weights.names.test_finding import TRUNK, WHOLE, saved
 
 NAMES = ("owl", "heron", "great tit", "jay", "crane", "kite", "rook")
@@ -103,6 +103,36 @@ def test_names_beside(tmp_path: Path, form: str) -> None:
     opened = load(saved(tmp_path, WHOLE))
     assert opened.labels == NAMES
     assert f"Class names: from {name}." in opened.notes
+
+
+DIGITS = ("0", "1", "10", "2", "3", "4", "5")
+"""Folders of these names, as programs sort them."""
+OF_DIGITS: dict[str, tuple[str, str]] = {
+    "lines": ("labels.txt", "\n".join(DIGITS)),
+    "numbered lines": ("labels.txt", "\n".join(f"{at} {name}" for at, name in enumerate(DIGITS))),
+    "a list": ("labels.json", json.dumps(DIGITS)),
+    "a list of numbers": ("labels.json", json.dumps([int(name) for name in DIGITS])),
+    "numbers to names": ("id2label.json", json.dumps(dict(enumerate(DIGITS)))),
+    "names to numbers": ("class_to_idx.json", json.dumps({name: at for at, name in enumerate(DIGITS)})),
+    "names to numbers as texts": (
+        "class_to_idx.json",
+        json.dumps({name: str(at) for at, name in enumerate(DIGITS)}),
+    ),
+    "a table": ("classes.csv", "\n".join(f"{at},{name}" for at, name in enumerate(DIGITS))),
+    "a table the other way round": ("classes.csv", "\n".join(f"{name},{at}" for at, name in enumerate(DIGITS))),
+    "a table with titles": (
+        "classes.csv",
+        "name,index\n" + "\n".join(f"{name},{at}" for at, name in enumerate(DIGITS)),
+    ),
+    "a column": ("labels.csv", "\n".join(DIGITS)),
+}
+
+
+@pytest.mark.parametrize("form", OF_DIGITS)
+def test_names_of_digits_keep_their_places(tmp_path: Path, form: str) -> None:
+    name, content = OF_DIGITS[form]
+    (tmp_path / name).write_text(content)
+    assert tuple(read_names(tmp_path / name) or ()) == DIGITS
 
 
 def test_a_wrong_count_is_one_sentence(tmp_path: Path) -> None:

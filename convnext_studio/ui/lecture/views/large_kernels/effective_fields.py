@@ -23,7 +23,7 @@ from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView, draw_frame, lying_bar
 from convnext_studio.ui.plots.field_scene import square_box, why_no_figure
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
-from convnext_studio.ui.state.app_state import NO_PICTURE, AppState
+from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, with_layer_scale
 
@@ -96,7 +96,7 @@ class EffectiveFieldsView(NetworkView):
         """Ask for the field of each network."""
         takes_pictures = self.inputs.currentData() == "pictures"
         if takes_pictures and not self.state.opened.all:
-            return NO_PICTURE
+            return self.state.awaited.invitation
         count = int(self.settings["count"])
         images = tuple(picture.key for picture in self.state.opened.images[:count]) if takes_pictures else ()
         return [

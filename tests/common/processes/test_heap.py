@@ -1,0 +1,39 @@
+"""The heap of a child, and freed memory that goes back to the system."""
+
+import sys
+
+import numpy as np
+import psutil
+import pytest
+
+from convnext_studio.common.processes.heap import hand_back_freed_memory, with_huge_pages
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the C library is GNU's on Linux only")
+PARTS, PART_BYTES = 300, 100_000
+"""Less than what the library takes from the system piece by piece."""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, "glibc.malloc.hugetlb=1"),
+        ({"GLIBC_TUNABLES": ""}, "glibc.malloc.hugetlb=1"),
+        ({"GLIBC_TUNABLES": "glibc.malloc.check=3"}, "glibc.malloc.check=3:glibc.malloc.hugetlb=1"),
+        ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}, "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_a_childs_environment_asks_for_huge_pages(chosen: dict[str, str], expected: str) -> None:
+    given = {"HOME": "/somewhere", **chosen}
+    assert with_huge_pages(given) == {"HOME": "/somewhere", "GLIBC_TUNABLES": expected}
+    assert "GLIBC_TUNABLES" not in given or given["GLIBC_TUNABLES"] == chosen["GLIBC_TUNABLES"]
+
+
+def test_freed_memory_that_something_small_keeps_goes_back() -> None:
+    hand_back_freed_memory()
+    parts = [(np.ones(PART_BYTES, np.uint8), bytearray(1000)) for _ in range(PARTS)]
+    small = [kept for _, kept in parts]
+    held = psutil.Process().memory_info().rss
+    del parts
+    hand_back_freed_memory()
+    assert psutil.Process().memory_info().rss < held - PARTS * PART_BYTES / 2
+    assert len(small) == PARTS
