@@ -16,8 +16,8 @@ from tests.leaks import LeakWatch
 settings.register_profile("studio", deadline=None)
 settings.load_profile("studio")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# An installed program has its modules compiled. Here the first process does that for all others, of which the tests
-# start hundreds, even where Python was told to write no bytecode.
+# An installed program has its modules compiled. Here the first process does that for all others, of which the
+# tests start hundreds, even where Python was told to write no bytecode.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
