@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA
+from sklearn.decomposition._nmf import _initialize_nmf
 
 from convnext_studio.analysis.similarity import Spread, fit_kmeans, fit_nmf, norms_of, scores_of
 from convnext_studio.analysis.similarity.eigenvectors import leading_eigenvectors
+from convnext_studio.analysis.similarity.parts import _from_singular_vectors
 from convnext_studio.analysis.similarity.vectors import finite_vectors
 from convnext_studio.common.stopping import Stopped
 
@@ -242,3 +244,12 @@ def test_equal_vectors_have_no_outliers() -> None:
     assert np.isnan(found.norms[1, 1])
     assert found.outliers == ()
     assert np.isnan(norms_of(torch.full((2, 2, 2), torch.nan)).median)
+
+
+def test_nmf_starts_where_scikit_learn_starts() -> None:
+    """NNDSVD with the mean in place of zeros (Boutsidis and Gallopoulos, 2008)."""
+    data = np.random.default_rng(3).gamma(0.6, 1, (40, 12))
+    weights, parts = _from_singular_vectors(torch.from_numpy(data), 4)
+    theirs = _initialize_nmf(data, 4, init="nndsvda", eps=0)
+    np.testing.assert_allclose(weights.numpy(), theirs[0], atol=1e-6)
+    np.testing.assert_allclose(parts.numpy(), theirs[1], atol=1e-6)

@@ -305,3 +305,18 @@ def test_means_for_every_number_of_channels(
     found = own.for_channels(channels)
     assert found.mean == pytest.approx(expected)
     assert found.std == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_floats_are_squashed_by_the_interpolation_that_is_asked_for(mode: str) -> None:
+    picture = noise(100, 60)
+    prepare = Preprocessing(
+        input_px=32, squash=True, resizes_floats=True, interpolation=mode, mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+    values = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
+    theirs = {
+        each: torch.nn.functional.interpolate(values, (32, 32), mode=each, antialias=True)[0].numpy()
+        for each in ("bilinear", "bicubic")
+    }
+    assert np.abs(theirs["bilinear"] - theirs["bicubic"]).max() > 0.05
+    np.testing.assert_allclose(prepare(picture)[0], theirs[mode], atol=1e-3)
