@@ -13,6 +13,7 @@ import pytest
 
 _GRACE_S = 2.0
 _POLL_S = 0.02
+_FEW = 200
 _TASKS = Path("/proc/self/task")
 
 
@@ -23,7 +24,8 @@ class LeakWatch:
         self._threads = set(_threads())
         self._processes = set(_processes())
         # Only Qt's own start() knows which timers and threads run; a test without Qt has none.
-        self._started_in_qt: list[Any] = []
+        self._started_in_qt: dict[int, Any] = {}  # By their ids, because most are started again and again.
+        self._most_started = _FEW
         if (core := sys.modules.get("PySide6.QtCore")) is not None:
             self._record_starts(core.QTimer, monkeypatch)
             self._record_starts(core.QThread, monkeypatch)
@@ -47,16 +49,26 @@ class LeakWatch:
             for process in _processes()
             if process not in self._processes and process.is_running()
         ]
-        return threads + processes + [_describe(item) for item in self._started_in_qt if _runs(item)]
+        return threads + processes + [_describe(item) for item in self._started_in_qt.values() if _runs(item)]
 
     def _record_starts(self, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         start: Callable[..., None] = kind.start
 
         def recording_start(item: Any, *arguments: Any) -> None:
-            self._started_in_qt.append(item)
+            self._started_in_qt[id(item)] = item
+            if len(self._started_in_qt) > self._most_started:
+                self._forget_deleted()
             start(item, *arguments)
 
         monkeypatch.setattr(kind, "start", recording_start)
+
+    def _forget_deleted(self) -> None:
+        """Let go of what Qt has deleted: a test that opens a hundred windows watches its memory."""
+        import shiboken6
+
+        there = [item for item in self._started_in_qt.values() if shiboken6.isValid(item)]
+        self._started_in_qt = {id(item): item for item in there}
+        self._most_started = _FEW + 2 * len(there)
 
 
 def _threads() -> list[threading.Thread]:

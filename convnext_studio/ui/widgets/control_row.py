@@ -102,6 +102,7 @@ class ControlRow(QWidget):
         super().__init__(parent)
         self._items: list[_Item] = []
         self._is_arranging = self._is_arranged = self._is_measured = False
+        self._told: tuple[QSize, QSize] | None = None
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.more = PopupButton("More", tip, self)
         self.more.setAccessibleName(tip)
@@ -212,11 +213,18 @@ class ControlRow(QWidget):
         if event.type() == QEvent.Type.FontChange:
             self._want_room()
         elif event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+            self._tell_size()
             self._arrange_if_visible()
         elif event.type() == QEvent.Type.ParentChange and self.parentWidget() is not None and self._items:
             self.show()
         return super().event(event)
+
+    def _tell_size(self) -> None:
+        """Ask for another size if the controls need one: Qt then lays out the whole window anew."""
+        needed = self.sizeHint(), self.minimumSizeHint()
+        if needed != self._told:
+            self._told = needed
+            self.updateGeometry()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow the panel when it shows or hides a control."""

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from convnext_studio.engine.client import engine_process
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import (
     Cancelled,
@@ -328,3 +329,24 @@ def test_the_window_imports_nothing_of_the_engine() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_the_engines_threads_sleep_while_they_wait_unless_somebody_chose_otherwise(
+    chosen: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that spin take the cores of the window and of threads that compute."""
+    given: list[dict[str, str]] = []
+
+    def refuse(*_command: object, env: dict[str, str], **_options: object) -> None:
+        given.append(env)
+        raise OSError("There is no process.")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_WAIT_POLICY", chosen)
+    with pytest.raises(OSError, match="no process"):
+        engine_process.EngineProcess("module:function")
+    assert given[0]["OMP_WAIT_POLICY"] == expected
+    assert "GLIBC_TUNABLES" in given[0]

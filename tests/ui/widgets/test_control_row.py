@@ -1,7 +1,7 @@
 """Controls that do not fit fold into a popup, come back, and stay as they were shown or hidden."""
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -257,3 +257,33 @@ def test_kept_controls_fold_before_they_want_more_than_a_screen_has(qtbot: QtBot
     row.show()
     assert row.folded
     assert row.folded == buttons[len(buttons) - len(row.folded) :]
+
+
+class LayoutRequests(QObject):
+    """Counts how often a widget is laid out anew."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.LayoutRequest
+        return False
+
+
+def test_what_is_around_is_laid_out_anew_only_for_another_size(bench: Bench) -> None:
+    """A live frame changes texts many times a second, and the whole window would be laid out for each."""
+
+    def save_as(text: str) -> int:
+        requests = LayoutRequests(bench.window)
+        bench.save.setText(text)
+        for _ in range(3):  # One request leads to the next.
+            QApplication.processEvents()
+        assert bench.save.width() >= bench.save.sizeHint().width()
+        return requests.count
+
+    save_as("Save 1")
+    assert save_as("Save 2") == 0  # The figures have one width.
+    assert save_as("Save all of them") == 1
+    assert save_as("Save 3") == 1
