@@ -83,7 +83,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
         tip="Everything about one picture side by side",
         variants=(
             _everything(900, model=0.36, pictures=0.20),
-            _everything(640, model=0.30, pictures=0.32),  # A laptop shows whole thumbnails, too.
+            _everything(640, model=0.27, pictures=0.31),  # A laptop shows whole thumbnails, too.
             Variant(
                 least_width=1300,
                 columns=(
