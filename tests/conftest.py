@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ from tests.leaks import LeakWatch
 settings.register_profile("studio", deadline=None)
 settings.load_profile("studio")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# An installed program has its modules compiled. Here the first process does that for all others, of which the
+# tests start hundreds, even where Python was told to write no bytecode.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _LONGEST_WAIT_MS = 60_000
 _MOST_PROCESSES = 4  # Each imports torch and Qt, and takes up to 2 GB.

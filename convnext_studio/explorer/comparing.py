@@ -23,7 +23,9 @@ from convnext_studio.comparison import (
     shares_of,
 )
 from convnext_studio.engine.server.dispatch import Dispatcher
+from convnext_studio.explorer.checked_requests import checked
 from convnext_studio.explorer.explored_picture import Class, Picture
+from convnext_studio.explorer.framed_picture import keys_of
 from convnext_studio.explorer.results import AttributionMap, FieldAverage, Maps, Predictions, UnitView
 from convnext_studio.explorer.tables import html_table
 from convnext_studio.model.labels import class_given
@@ -298,7 +300,7 @@ class Comparison:
         asked = ReceptiveField(
             node=node,
             inputs="pictures" if pictures else "noise",
-            images=tuple(picture.key for picture in pictures),
+            images=keys_of(pictures),
             count=count,
             fills_up=True,
             protocol=protocol,
@@ -327,7 +329,7 @@ class Comparison:
             The number of pictures in a batch.
         """
         asked = CompareNodes(
-            images=tuple(picture.key for picture in pictures),
+            images=keys_of(pictures),
             nodes_a=tuple(nodes_a),
             nodes_b=tuple(nodes_b),
             batch=batch,
@@ -352,7 +354,7 @@ class Comparison:
         return Pair(self.a, self.b, chosen=((node, chosen),) if chosen else ()).node(node, notes)
 
     def _run(self, request: CompareNodes | CompareWeights | CloseModel | ReceptiveField) -> Payload:
-        return self._engine.run(request)
+        return self._engine.run(checked(request))
 
 
 def _compared(a: Result, b: Result, notes: tuple[str, ...], at_a: MapPlace, at_b: MapPlace) -> Compared[Result]:

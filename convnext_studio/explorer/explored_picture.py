@@ -1,6 +1,6 @@
 """What an `Explorer` computes for an open picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -13,7 +13,8 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.likeness import Measure
 from convnext_studio.common.value_terms import ValuePlace, ValueSum
 from convnext_studio.engine.server.dispatch import Answers
-from convnext_studio.explorer.framed_picture import FramedPicture
+from convnext_studio.explorer.checked_requests import not_negative
+from convnext_studio.explorer.framed_picture import FramedPicture, keys_of
 from convnext_studio.explorer.results import AttributionMap, Maps, Predictions, UnitView
 from convnext_studio.explorer.similarity_results import ComponentMaps, LikenessMap, NormMap, PartMap
 from convnext_studio.export import MapContents
@@ -138,6 +139,7 @@ class Picture(FramedPicture):
             All that `attribution` takes by name.
         """
         question = self._question(method, node, options)
+        not_negative(order_seed=order_seed)
         asked = MeasureFaithfulness(question=question, fill=fill, steps=steps, orders=orders, seed=order_seed)
         return cast(Faithfulness, self._dispatcher.run(asked))
 
@@ -151,6 +153,7 @@ class Picture(FramedPicture):
     ) -> Sanity:
         """Randomise the weights from the head down, and watch a map; the options are those of `attribution`."""
         question = self._question(method, node, options)
+        not_negative(randomisation_seed=randomisation_seed)
         return cast(Sanity, self._dispatcher.run(CheckSanity(question=question, seed=randomisation_seed)))
 
     def agreement(self, methods: Sequence[MethodName], node: str = "", **options: Value | None) -> Agreement:
@@ -180,7 +183,8 @@ class Picture(FramedPicture):
         self, method: MethodName, node: str | Sequence[str], options: Mapping[str, Value | None]
     ) -> Explain:
         """Return the question for a map; `options` are what `attribution` takes by name."""
-        nodes = (node,) if isinstance(node, str) else tuple(node) or (self._model.config.stages[-1],)
+        named = node if isinstance(node, Iterable) and not isinstance(node, str) else (node,)
+        nodes = tuple(named) or (self._model.config.stages[-1],)
         parameters = dict(options)
         target, against = (self._class(parameters.pop(name, None)) for name in ("target", "against"))
         output = cast(Output, parameters.pop("output", "logit"))
@@ -249,8 +253,9 @@ class Picture(FramedPicture):
         elif isinstance(basis, np.ndarray):
             asked = replace(asked, marked=(Marked.of(self.key, basis.astype(np.bool_)),))
         elif basis is not None:
-            marked = tuple(each for each in basis if isinstance(each, Marked))
-            over = tuple(each.key for each in basis if isinstance(each, Picture))
+            every = tuple(basis) if isinstance(basis, Iterable) else (basis,)
+            marked = tuple(each for each in every if isinstance(each, Marked))
+            over = keys_of(each for each in every if not isinstance(each, Marked))
             asked = replace(asked, marked=marked, over=over)
         result = cast(ComponentsResult, self._dispatcher.run(asked))
         return ComponentMaps(self._model, self.info, result)
@@ -285,7 +290,7 @@ class Picture(FramedPicture):
         StudioError
             If there is no such node or position.
         """
-        images = tuple(dict.fromkeys((self.key, *(picture.key for picture in others))))
+        images = tuple(dict.fromkeys((self.key, *keys_of(others))))
         asked = MostAlike(
             image=self.key,
             node=node or self._model.config.stages[-1],
@@ -331,7 +336,7 @@ class Picture(FramedPicture):
             If there is no such node, or the number of parts is not possible.
         """
         asked = FindParts(
-            images=tuple(dict.fromkeys((self.key, *(picture.key for picture in others)))),
+            images=tuple(dict.fromkeys((self.key, *keys_of(others)))),
             node=node or self._model.config.stages[-1],
             method=method,
             count=count,

@@ -13,14 +13,15 @@ from convnext_studio.common.interventions import Change
 from convnext_studio.common.recipe import Recipe, read_recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers, Dispatcher
+from convnext_studio.explorer.checked_requests import CheckedAnswers, checked, not_negative
 from convnext_studio.explorer.comparing import Comparison
 from convnext_studio.explorer.explored_picture import Picture
-from convnext_studio.explorer.framed_picture import picture_info
+from convnext_studio.explorer.framed_picture import keys_of, picture_info
 from convnext_studio.explorer.picture_sources import PictureSource
 from convnext_studio.explorer.results import FieldAverage
 from convnext_studio.explorer.tables import nodes_table
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.framing import TRAINED, Framing, FramingKind, PictureBox, framed
+from convnext_studio.model.framing import FRAMING_KINDS, TRAINED, Framing, FramingKind, PictureBox, framed
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import default_model
 from convnext_studio.protocol.channels import Kernel, KernelResult
@@ -120,7 +121,7 @@ class Explorer:
         std: Sequence[float] = (),
     ) -> None:
         self._engine = Dispatcher()
-        self._dispatcher: Answers = self._engine
+        self._dispatcher: Answers = CheckedAnswers(self._engine)
         asked = LoadModel(
             source=BUILT if config is not None else str(model) or default_model(),
             config=config,
@@ -184,7 +185,7 @@ class Explorer:
                 untrained=untrained,
                 seed=seed,
             )
-            model = cast(ModelInfo, self._engine.run(asked))
+            model = cast(ModelInfo, self._engine.run(checked(asked)))
         return Comparison(self._engine, self.model, model)
 
     def with_interventions(
@@ -217,11 +218,11 @@ class Explorer:
         asked = Intervene(
             changes=recipe.changes,
             retouched=recipe.retouched,
-            images=tuple(picture.key for picture in pictures),
+            images=keys_of(pictures),
         )
         changed = copy(self)
-        changed._engine, changed.model = self._engine.with_changes(asked)
-        changed._dispatcher = changed._engine
+        changed._engine, changed.model = self._engine.with_changes(checked(asked))
+        changed._dispatcher = CheckedAnswers(changed._engine)
         return changed
 
     @property
@@ -319,7 +320,7 @@ class Explorer:
         StudioError
             If there is no such node or unit, or nothing to average.
         """
-        averaged = _averaged_inputs(inputs, framing, options.get("input_px", 0))
+        averaged = _averaged_inputs(inputs, framing, options)
         asked = ReceptiveField(
             node=node,
             fills_up=fill_up,
@@ -350,7 +351,7 @@ class Explorer:
         StudioError
             If there is nothing to average.
         """
-        averaged = _averaged_inputs(inputs, framing, options.get("input_px", 0))
+        averaged = _averaged_inputs(inputs, framing, options)
         asked = FieldGrowth(fills_up=fill_up, **averaged, **options)
         return cast(FieldGrowthResult, self._dispatcher.run(asked))
 
@@ -378,9 +379,13 @@ class _AveragedInputs(TypedDict, total=False):
 
 
 def _averaged_inputs(
-    inputs: Sequence[Picture] | str | Path, framing: FieldFraming | FramingKind, input_px: int
+    inputs: Sequence[Picture] | str | Path, framing: FieldFraming | FramingKind, options: FieldOptions
 ) -> _AveragedInputs:
     """Return what a receptive field is averaged over, and what the network is shown of it."""
+    input_px = options.get("input_px", 0)
+    not_negative(input_px=input_px, seed=options.get("seed", 0))
+    if framing not in (known := ("squashed", "own", *FRAMING_KINDS)):
+        raise StudioError(f"There is no framing “{framing}”.", f"There are: {', '.join(known)}.")
     if isinstance(inputs, str | Path) and str(inputs) == "noise":
         return _AveragedInputs(inputs="noise")
     shown = None if framing == "squashed" or framing == "own" else Framing(kind=framing, input_px=input_px)
@@ -389,7 +394,8 @@ def _averaged_inputs(
         return _AveragedInputs(
             inputs="folder", folder=str(inputs), framing=fitted, folder_framing=shown or TRAINED
         )
-    images = tuple(picture.key if shown is None else framed(picture.key, shown) for picture in inputs)
+    keys = keys_of(inputs)
+    images = keys if shown is None else tuple(framed(key, shown) for key in keys)
     return _AveragedInputs(inputs="pictures", images=images, framing=fitted)
 
 

@@ -1,5 +1,6 @@
 """An opened picture, and what the network is shown of it."""
 
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Self, cast
 
@@ -9,6 +10,7 @@ from PIL import Image
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.server.dispatch import Answers
+from convnext_studio.explorer.checked_requests import checked, not_negative
 from convnext_studio.explorer.picture_sources import PictureSource, opening
 from convnext_studio.model.framing import FRAMING_KINDS, Framing, FramingKind, PictureBox, framed, framing_of
 from convnext_studio.protocol.models import ModelInfo
@@ -61,7 +63,10 @@ class FramedPicture:
         """
         if framing not in FRAMING_KINDS:
             raise StudioError(f"There is no framing “{framing}”.", f"There are: {', '.join(FRAMING_KINDS)}.")
-        chosen = Framing(kind=framing, input_px=input_px, box=box)
+        chosen = checked(Framing(kind=framing, input_px=input_px, box=box))
+        not_negative(input_px=chosen.input_px)
+        for number in chosen.box or ():
+            not_negative(box=number)
         info = replace(self.info, key=framed(self.key, chosen))
         return type(self)(self._dispatcher, self._model, info)
 
@@ -76,9 +81,22 @@ class FramedPicture:
         return buffer.getvalue()
 
 
+def keys_of(pictures: object) -> tuple[str, ...]:
+    """Return the keys of opened pictures; a StudioError names what is none."""
+    return tuple(map(_key_of, pictures if isinstance(pictures, Iterable) else (pictures,)))
+
+
+def _key_of(picture: object) -> str:
+    if not isinstance(picture, FramedPicture):
+        raise StudioError(f"{str(picture)[:60]} is no opened picture.", "Give what `Explorer.open` returns.")
+    return picture.key
+
+
 def picture_info(dispatcher: Answers, picture: PictureSource, name: str, view: PictureView) -> ImageInfo:
     """Open a picture in the engine, and return what is known of it; see `Explorer.open`."""
-    info = cast(ImageInfo, dispatcher.run(opening(picture, name)))
+    info = cast(ImageInfo, dispatcher.run(opening(picture, str(name))))
+    if not isinstance(view, PictureView):
+        raise StudioError(f"{str(view)[:60]} is no view of a picture.", "Give a `PictureView`.")
     if view == WHOLE:
         return info
     answer = dispatcher.run(ShowPicture(image=info.key, view=view))

@@ -217,7 +217,7 @@ def _interpolated(values: Values, positions: NDArray[np.float64]) -> Values:
         slopes = _slopes(values)
         below, above, first, second = values[:-1], values[1:], slopes[:-1], slopes[1:]
         step = above - below
-        # Hermite's polynomial; its coefficients belong to the steps, which are far fewer than the positions.
+        # Hermite's polynomial. Its coefficients belong to the steps, which are far fewer than the positions.
         sampled = (first + second - 2 * step)[index]
         for coefficient in (3 * step - 2 * first - second, first, below):
             sampled *= t

@@ -1,5 +1,6 @@
 """Every kind of file gives the right picture, or one clear sentence."""
 
+import io
 import os
 import warnings
 import zlib
@@ -9,12 +10,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.samples import SAMPLES
 from convnext_studio.decoding import images
-from convnext_studio.decoding.images import DecodedImage, decode, file_key
+from convnext_studio.decoding.images import (
+    DecodedImage,
+    decode,
+    described,
+    file_key,
+    in_plain_words,
+    picture_key,
+    reduced,
+)
+from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from tests.decoding.files import encoded
 
 GRADIENT = np.linspace(0, 255, 40 * 30 * 3).reshape(30, 40, 3).astype(np.uint8)
@@ -212,3 +222,88 @@ def test_reduced_keeps_proportions() -> None:
     assert decoded.reduced(100) is decoded.pixels
     assert decoded.reduced(20).shape == (15, 20, 3)
     np.testing.assert_allclose(decoded.reduced(20).mean(axis=(0, 1)), GRADIENT.mean(axis=(0, 1)), atol=2)
+
+
+def test_a_key_tells_every_view_from_every_other() -> None:
+    """Sessions and caches find pictures by them."""
+    views = [
+        WHOLE,
+        PictureView(frame=1),
+        PictureView(frame=2),
+        PictureView(bands=(0,)),
+        PictureView(bands=(0, 1, 2)),
+        PictureView(bands=(2, 1, 0)),
+        PictureView(contrast=(1.0, 99.0)),
+        PictureView(contrast=(2.0, 99.0)),
+        PictureView(contrast=(1.0, 98.0)),
+        PictureView(inputs=(0, 1)),
+        PictureView(inputs=(1, 0)),
+        PictureView(fitting="grey"),
+        PictureView(fitting="repeat"),
+        PictureView(fitting="repeat", inputs=(0, 1)),
+    ]
+    assert len({picture_key(b"abc", view) for view in views}) == len(views)
+    assert picture_key(b"abc") != picture_key(b"abd")
+    whole, fraction = PictureView(contrast=(1, 99)), PictureView(contrast=(1.0, 99.0))
+    assert picture_key(b"abc", whole) == picture_key(b"abc", fraction)
+
+
+def test_a_file_that_is_not_there_has_no_key(tmp_path: Path) -> None:
+    for path in (str(tmp_path / "gone.png"), "sample:nothing", "a\0b"):
+        assert picture_key(path) == picture_key(path, PictureView(frame=1)) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "longest_px", "expected"),
+    [
+        ((40, 20), 40, (40, 20)),
+        ((40, 20), 39, (39, 20)),
+        ((20, 40), 39, (20, 39)),
+        ((40, 20), 20, (20, 10)),
+        ((400, 2), 100, (100, 1)),
+    ],
+)
+def test_pictures_are_reduced_to_their_longer_side(
+    size: tuple[int, int], longest_px: int, expected: tuple[int, int]
+) -> None:
+    pixels = np.full((size[1], size[0], 3), 7, np.uint8)
+    found = reduced(pixels, longest_px)
+    assert (found.shape[1], found.shape[0]) == expected
+    assert found.flags.c_contiguous
+    assert (found is pixels) == (max(size) <= longest_px)
+    assert found.min() == found.max() == 7
+
+
+def test_names_of_sources() -> None:
+    assert described(b"abc") == ("Pasted picture", "")
+    assert described("sample:cat") == ("cat", "sample:cat")
+    assert described("/a/b c.png") == ("b c.png", "/a/b c.png")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "needs too much memory to decode"),
+        (Image.DecompressionBombError("Image size (1) exceeds limit"), "over 179 megapixels"),
+        (NotImplementedError("x"), "variant of its format"),
+        (OSError("unrecognized marker"), "variant of its format"),
+        (
+            OSError("image file is truncated (3 bytes not processed)"),
+            "damaged and cannot be decoded (it ends too early)",
+        ),
+        (ValueError("bad CRC"), "its data do not agree with their check sums"),
+        (IndexError("index out of range"), "its parts contradict each other"),
+        (StudioError("As it is."), "As it is."),
+    ],
+)
+def test_errors_of_decoders_become_sentences(error: Exception, said: str) -> None:
+    with pytest.raises(StudioError) as caught, in_plain_words("a.png", io.BytesIO(b"abc")):
+        raise error
+    assert said in caught.value.message
+
+
+def test_what_nobody_knows_is_looked_at_from_its_beginning() -> None:
+    stream = io.BytesIO(b"%PDF-1.7")
+    stream.read()
+    with pytest.raises(StudioError, match="is a PDF document"), in_plain_words("a.png", stream):
+        raise UnidentifiedImageError("cannot identify image file")

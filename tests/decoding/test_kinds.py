@@ -74,9 +74,9 @@ BEGINNINGS: list[tuple[bytes, str]] = [
     (b"RIFF\0\0\0\0AVI LIST", "film"),
     (b"RIFF\0\0\0\0WEBPVP8 ", "other"),
     (b"RIFX\0\0\0\0AVI LIST", "other"),
-    (b"\0\0\0\x08moov", "film"),
-    (b"\0\0\0\x08mdat", "film"),
-    (b"\0\0\0\x08wide", "film"),
+    (b"\0\0\0\x08moov" + bytes(20), "film"),
+    (b"\0\0\0\x08mdat" + bytes(20), "film"),
+    (b"\0\0\0\x08wide" + bytes(20), "film"),
     (b"\0\0\0\x08free", "other"),
     # The packets of an MPEG transport stream have 188 bytes and begin with a G.
     (b"G" + bytes(187) + b"G" + bytes(187) + b"G" + bytes(20), "film"),

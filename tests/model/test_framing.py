@@ -16,6 +16,7 @@ from convnext_studio.model.framing import (
     TRAINED,
     Framing,
     Grid,
+    PictureBox,
     box_within,
     framed,
     framed_geometry,
@@ -154,3 +155,66 @@ def test_a_box_is_moved_onto_the_picture_and_never_too_narrow() -> None:
     assert box_within((98, 0, 1, 500), (100, 110)) == (92, 0, 8, 110)
     assert Grid(step_px=32, smallest_px=40).padded(1) == 64
     assert Grid(step_px=32, smallest_px=1).padded(64) == 64
+
+
+@pytest.mark.parametrize(
+    ("grid", "side", "expected"),
+    [
+        (Grid(step_px=32), 32, 32),
+        (Grid(step_px=32), 33, 64),
+        (Grid(step_px=32), 1, 32),
+        (Grid(step_px=32, smallest_px=64), 33, 64),
+        (Grid(step_px=32, smallest_px=65), 33, 96),
+        (Grid(), 33, 33),
+    ],
+)
+def test_sides_are_filled_up_to_the_next_that_a_network_takes(grid: Grid, side: int, expected: int) -> None:
+    assert grid.padded(side) == expected
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((10, 20, 30, 40), (10, 20, 30, 40)),
+        ((-5, -5, 30, 40), (0, 0, 30, 40)),
+        ((90, 70, 30, 40), (70, 40, 30, 40)),  # moved back onto a picture of 100 by 80
+        ((10, 20, 3, 7), (10, 20, 8, 8)),
+        ((10, 20, 8, 9), (10, 20, 8, 9)),
+        ((10, 20, 500, 500), (0, 0, 100, 80)),
+        ((95, 75, 1, 1), (92, 72, 8, 8)),
+    ],
+)
+def test_boxes_by_hand(box: PictureBox, expected: PictureBox) -> None:
+    assert box_within(box, (100, 80)) == expected
+
+
+def test_a_picture_smaller_than_the_smallest_box() -> None:
+    assert box_within((0, 0, 8, 8), (5, 3)) == (0, 0, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("framing", "resized", "origin", "sides", "padding"),
+    [
+        # 100 by 80 within 64, in steps of 32: 64 by 51, filled up to 64 by 64.
+        (Framing(kind="whole"), (64, 51), (0, -6), (64, 64), (0, 6, 0, 7)),
+        (Framing(kind="whole", input_px=100), (100, 80), (-14, -8), (128, 96), (14, 8, 14, 8)),
+        (Framing(kind="native"), (100, 80), (-14, -8), (128, 96), (14, 8, 14, 8)),
+        # A box of 40 by 20 becomes 64 by 32, and the picture 160 by 128.
+        (Framing(kind="whole", box=(30, 50, 40, 20)), (160, 128), (48, 80), (64, 32), (0, 0, 0, 0)),
+        # As in the training, the shorter side of the box becomes 64: 128 by 64, of 320 by 256.
+        (Framing(box=(30, 50, 40, 20)), (320, 256), (96, 160), (128, 64), (0, 0, 0, 0)),
+        (Framing(kind="native", box=(30, 50, 40, 20)), (100, 80), (18, 44), (64, 32), (12, 6, 12, 6)),
+    ],
+)
+def test_every_framing_by_hand(
+    framing: Framing,
+    resized: tuple[int, int],
+    origin: tuple[int, int],
+    sides: tuple[int, int],
+    padding: tuple[int, int, int, int],
+) -> None:
+    found = framed_geometry(framing, (100, 80), 64, Grid(step_px=32, smallest_px=32))
+    assert found.resized_size == resized
+    assert found.crop_origin == origin
+    assert found.input_size == sides
+    assert found.padding == padding

@@ -1,6 +1,7 @@
 """Preprocessing against timm's evaluation transform, and its geometry against the pixels themselves."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from timm.data import create_transform
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model import preprocessing
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
@@ -200,3 +202,106 @@ def test_the_same_preprocessing_for_another_side_is_in_proportion() -> None:
     assert Preprocessing(input_px=224).input_size == (224, 224)
     squashed = own.squashed(64)
     assert (squashed.input_size, squashed.squash, squashed.resized_px) == ((64, 64), True, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_possible"),
+    [
+        ({"mean": (1e6,) * 3}, True),
+        ({"mean": (-1e6,) * 3}, True),
+        ({"mean": (0.5, 0.5, 1.01e6)}, False),
+        ({"mean": (0.5, 0.5, float("nan"))}, False),
+        ({"std": (1e-6,) * 3}, True),
+        ({"std": (1, 1, 0.99e-6)}, False),
+        ({"std": (1, 1, -1)}, False),
+        ({"std": (1, 1)}, False),
+        ({"std": (1e6,) * 3}, True),
+        ({"std": (1.01e6,) * 3}, False),
+        ({"crop_fraction": 1e6}, True),
+        ({"crop_fraction": 1.01e6}, False),
+        ({"crop_fraction": float("inf")}, False),
+    ],
+)
+def test_numbers_of_which_the_input_would_not_be_finite_are_refused(
+    changes: dict[str, Any], is_possible: bool
+) -> None:
+    if is_possible:
+        assert Preprocessing(**changes)
+        return
+    with pytest.raises(StudioError, match="of the preprocessing"):
+        Preprocessing(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "resized", "origin"),
+    [
+        # The longer side is cut off, not rounded: 64 · 201 / 100 = 128.64.
+        ({"resized_px": (64,)}, (201, 100), (128, 64), (32, 0)),
+        ({"resized_px": (64,)}, (100, 201), (64, 128), (0, 32)),
+        ({"resized_px": (64,)}, (100, 100), (64, 64), (0, 0)),
+        # Half of an odd excess is rounded to the even number, or down: 3 to 2 or 1, and 5 to 2.
+        ({"resized_px": (67,)}, (67, 67), (67, 67), (2, 2)),
+        ({"resized_px": (67,), "floors_corner": True}, (67, 67), (67, 67), (1, 1)),
+        ({"resized_px": (69,)}, (69, 69), (69, 69), (2, 2)),
+        ({"resized_px": (69,), "floors_corner": True}, (69, 69), (69, 69), (2, 2)),
+        ({"resized_px": (71,)}, (71, 71), (71, 71), (4, 4)),
+        # The side before the crop is cut off: 64 / 0.9 = 71.1.
+        ({"crop_fraction": 0.9}, (300, 300), (71, 71), (4, 4)),
+        ({"squash": True}, (300, 20), (64, 64), (0, 0)),
+        ({"squash": True, "resized_px": (80, 70)}, (300, 20), (80, 70), (8, 3)),
+        # 40 · 128 / 80 is the height of the aim: the whole aim lies within the picture.
+        ({"input_width_px": 128, "crop_fraction": 1.0}, (80, 80), (128, 128), (0, 32)),
+        ({"input_width_px": 128, "crop_fraction": 1.0}, (300, 80), (240, 64), (56, 0)),
+        # With a border, the whole picture lies within the aim.
+        ({"border": True, "crop_fraction": 1.0}, (80, 40), (64, 32), (0, -16)),
+        ({"border": True, "crop_fraction": 1.0}, (40, 80), (32, 64), (-16, 0)),
+        ({"border": True, "crop_fraction": 1.0}, (1, 1000), (1, 64), (-31, 0)),
+    ],
+)
+def test_the_crop_by_hand(
+    changes: dict[str, Any], size: tuple[int, int], resized: tuple[int, int], origin: tuple[int, int]
+) -> None:
+    geometry = Preprocessing(input_px=64, **changes).geometry(size)
+    assert geometry.resized_size == resized
+    assert geometry.crop_origin == origin
+
+
+@pytest.mark.parametrize(("side", "padding"), [(60, (2, 2, 2, 2)), (61, (1, 1, 2, 2)), (63, (0, 0, 1, 1))])
+def test_a_picture_below_the_input_has_the_larger_half_of_the_border_at_its_end(
+    side: int, padding: tuple[int, int, int, int]
+) -> None:
+    """As torchvision's centre crop adds it."""
+    geometry = Preprocessing(input_px=64, resized_px=(side,)).geometry((side, side))
+    assert geometry.padding == padding
+    assert geometry.crop_origin == (-padding[0], -padding[1])
+
+
+@pytest.mark.parametrize(
+    ("means", "channels", "expected"),
+    [
+        ((0.1, 0.2, 0.3), 3, (0.1, 0.2, 0.3)),
+        ((0.1, 0.2, 0.3), 1, (0.2,)),
+        ((0.1, 0.2, 0.3), 5, (0.1, 0.2, 0.3, 0.1, 0.2)),
+        ((0.1, 0.2, 0.3), 2, (0.1, 0.2)),
+        ((0.7,), 4, (0.7,) * 4),
+        ((0.7,), 1, (0.7,)),
+        ((0.1, 0.2), 2, (0.1, 0.2)),
+        ((0.1, 0.2), 3, None),
+        ((0.1, 0.2), 1, None),
+        ((0.1, 0.2, 0.3, 0.4), 3, None),
+    ],
+)
+def test_means_for_every_number_of_channels(
+    means: tuple[float, ...], channels: int, expected: tuple[float, ...] | None
+) -> None:
+    own = Preprocessing(mean=means, std=means)
+    assert own.fits(channels) == (expected is not None)
+    if expected is None:
+        with pytest.raises(
+            StudioError, match=rf"has {len(means)} means, but the network takes {channels} channel"
+        ):
+            own.for_channels(channels)
+        return
+    found = own.for_channels(channels)
+    assert found.mean == pytest.approx(expected)
+    assert found.std == pytest.approx(expected)

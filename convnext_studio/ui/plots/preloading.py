@@ -122,7 +122,7 @@ def _late_parts(window: QWidget) -> Iterator[str]:
 
 
 def _styles(window: QWidget) -> Iterator[str]:
-    """Have Qt style what is hidden in the panels that are shown, which it does at the first show otherwise."""
+    """Have Qt style what is still hidden in the panels that can be seen, before it is first shown."""
     for widget in window.findChildren(QWidget):
         if isValid(widget) and not widget.isVisible() and _is_in_sight(widget):
             widget.ensurePolished()
@@ -131,10 +131,11 @@ def _styles(window: QWidget) -> Iterator[str]:
 
 def _is_in_sight(widget: QWidget) -> bool:
     """Return whether a widget is in a dock that is shown, or beside the docks, and not in a popup."""
-    while not widget.isWindow():
-        if isinstance(widget, QDockWidget):
-            return widget.isVisible()
-        widget = widget.parentWidget()
+    while not widget.isWindow() and not isinstance(widget, QDockWidget):
+        above = widget.parentWidget()
+        if above is None:
+            break
+        widget = above
     return widget.isVisible()
 
 

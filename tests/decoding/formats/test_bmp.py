@@ -174,3 +174,21 @@ def test_a_truncated_picture_is_damaged_and_not_of_a_rare_sort(is_os2: bool) -> 
     shows(content, RGB, 0)
     with pytest.raises(StudioError, match="is damaged"):
         decode(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("alpha", [0, 8192])
+def test_64_bits_have_alpha_only_where_some_of_it_is_above_0(alpha: int) -> None:
+    """Green light without any blue, and blue light, both with and without alpha everywhere."""
+    for blue, shown in ((0, [0, 255, 0]), (8192, [0, 255, 255])):
+        parts = np.tile(np.array([blue, 8192, 0, alpha], "<i2"), (4, 5, 1))
+        found = decode(bmp(parts.reshape(4, -1).view("<u8"), length=40))
+        assert found.pixels[2, 3].tolist() == shown
+        assert "Transparency blended with white." not in found.notes
+
+
+def test_64_bits_with_alpha_are_blended() -> None:
+    """Black light under half of alpha."""
+    parts = np.tile(np.array([0, 0, 0, 4096], "<i2"), (4, 5, 1))
+    found = decode(bmp(parts.reshape(4, -1).view("<u8"), length=40))
+    assert found.pixels[0, 0].tolist() == [128, 128, 128] or found.pixels[0, 0].tolist() == [127, 127, 127]
+    assert "Transparency blended with white." in found.notes

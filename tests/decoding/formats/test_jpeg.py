@@ -82,3 +82,21 @@ def test_a_small_version_is_enough_for_a_thumbnail() -> None:
     assert max(decode(encoded(large, "JPEG"), longest_px=128).size) == 128
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert decode(encoded(PICTURE, "JPEG", icc_profile=profile)).notes == ()
+
+
+@pytest.mark.parametrize(
+    "inserted",
+    [
+        2 * (b"\xff\xef" + (40_002).to_bytes(2, "big") + bytes(40_000)),  # more than is looked at first
+        b"\xff\xff\xff",  # bytes that fill
+        b"\xff\x01",  # a marker without a length
+        b"\xff\xfe\x00\x02",  # an empty comment
+    ],
+    ids=["far behind", "filled", "alone", "empty"],
+)
+def test_a_frame_of_12_bits_is_found_behind_anything(inserted: bytes, tmp_path: Path) -> None:
+    deep = bytes(imagecodecs.jpeg8_encode(stored_as(GREY, "u2", 12), level=98, bitspersample=12))
+    content = deep[:2] + inserted + deep[2:]
+    assert "12-bit values 0 to 4,095" in said(shows(content, GREY, 14))
+    (tmp_path / "a.jpg").write_bytes(content)
+    check_head(str(tmp_path / "a.jpg"))

@@ -118,3 +118,42 @@ def test_alpha() -> None:
     content = bytes(imagecodecs.jpeg2k_encode(rgba, level=0, reversible=True, mct=False))
     alpha = GREY[:, ::-1, None] / 255
     assert "Transparency" in said(shows(content, np.rint(RGB * alpha + 255 * (1 - alpha)), 1))
+
+
+def with_channels(content: bytes, *channels: tuple[int, int, int]) -> bytes:
+    """The file with a box that says what its channels are: number, kind and colour of each."""
+    start = content.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">I", content, start)
+    inside = content[start + 8 : start + length]
+    place = inside.find(b"cdef") - 4
+    if place >= 0:
+        inside = inside[:place] + inside[place + struct.unpack_from(">I", inside, place)[0] :]
+    data = struct.pack(">H", len(channels)) + b"".join(struct.pack(">3H", *channel) for channel in channels)
+    inside += struct.pack(">I4s", 8 + len(data), b"cdef") + data
+    return content[:start] + struct.pack(">I4s", 8 + len(inside), b"jp2h") + inside + content[start + length :]
+
+
+@pytest.mark.parametrize(("kind", "is_premultiplied"), [(1, False), (2, True)])
+def test_the_last_channel_is_alpha_where_the_file_says_so(kind: int, is_premultiplied: bool) -> None:
+    rgba = np.dstack([RGB // 2, np.full((48, 64), 204)]).astype(np.uint8)
+    content = bytes(imagecodecs.jpeg2k_encode(rgba, level=0, reversible=True, mct=False))
+    found = with_channels(content, (0, 0, 1), (1, 0, 2), (2, 0, 3), (3, kind, 0))
+    cover = 204 / 255
+    own = RGB // 2 if is_premultiplied else (RGB // 2) * cover
+    assert "Transparency" in said(shows(found, np.clip(np.rint(own + 255 * (1 - cover)), 0, 255), 1))
+
+
+def test_a_last_channel_without_a_colour_is_no_alpha() -> None:
+    rgba = np.dstack([RGB, GREY]).astype(np.uint8)
+    content = bytes(imagecodecs.jpeg2k_encode(rgba, level=0, reversible=True, mct=False))
+    found = with_channels(content, (0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 0xFFFF, 0xFFFF))
+    assert "Transparency" not in said(shows(found, RGB, 0))
+
+
+def test_luma_and_chroma_of_another_name(tmp_path: Path) -> None:
+    """The colours called e-sYCC are those of sYCC, but for their rounding."""
+    content = of_components(tmp_path, ycc(), 8, 24)
+    shows(content, RGB, 8)
+    np.testing.assert_array_equal(
+        decode(content).pixels, decode(of_components(tmp_path, ycc(), 8, SYCC)).pixels
+    )

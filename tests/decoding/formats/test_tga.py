@@ -152,3 +152,13 @@ def test_against_imagemagick(options: str, ramp: np.ndarray[Any, Any], tmp_path:
     file = tmp_path / "a.tga"
     imagemagick_writes(file, ramp, *options.split())
     shows(str(file), by_imagemagick(file), 3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
+def test_a_header_without_pixels_is_none_by_itself(width: int, height: int) -> None:
+    """TGA files begin with no mark, so that anything else could look like one."""
+    head = bytes([0, 0, 2]) + bytes(5) + struct.pack("<4H2B", 0, 0, width, height, 24, 0)
+    with pytest.raises(StudioError, match="not a picture of a known format"):
+        decode(head + bytes(200), "picture")
+    with pytest.raises(StudioError, match="there is nothing to see"):
+        decode(head + bytes(200), "picture.tga")

@@ -405,3 +405,22 @@ def test_the_numbers_of_stored_cielab(kind: str, wide: bool, is_signed: bool) ->
     content = tiff(values, photometric="cielab" if is_signed else "icclab", extratags=white_point)
     wanted = np.rint(255 * lab2rgb(own[None].astype(float), illuminant="D65"))
     shows(content, wanted, 3)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "is_blended"),
+    [(["unassalpha", 0], True), ([0, "unassalpha"], False), ([0, 0], False), (["assocalpha", 0], True)],
+)
+def test_of_several_extra_bands_the_first_may_be_alpha(kinds: list[Any], is_blended: bool) -> None:
+    """Black with half of alpha in the fourth band, and nothing in the fifth."""
+    pixels = np.zeros((20, 30, 5), np.uint8)
+    pixels[..., 3], pixels[0, 0, 3] = 51, 255
+    found = decode(tiff(pixels, photometric="rgb", extrasamples=kinds, planarconfig="contig"))
+    assert found.pixels[1, 1].tolist() == ([204] * 3 if is_blended else [0] * 3)
+    assert ("Transparency blended with white." in found.notes) == is_blended
+    others = (
+        "Band 5 has no colour and is not shown."
+        if is_blended
+        else "Bands 4 to 5 have no colours and are not shown."
+    )
+    assert others in found.notes

@@ -56,7 +56,7 @@ def read_transformers_config(
         config = replace(config, act=act)
     elif "hidden_act" in values:
         notes.append(f"Its activation “{str(values['hidden_act'])[:40]}” is unknown; GELU is used instead.")
-    config = _with_epsilon(values, config)
+    config = _with_epsilon(values, config, notes)
     preprocessing, more = _processed(processor)
     problem = values.get("problem_type")
     if problem not in (None, "single_label_classification", _MULTI_LABEL):
@@ -73,7 +73,7 @@ def read_transformers_config(
     )
 
 
-def _with_epsilon(values: Mapping[str, Any], config: ConvNeXtConfig) -> ConvNeXtConfig:
+def _with_epsilon(values: Mapping[str, Any], config: ConvNeXtConfig, notes: list[str]) -> ConvNeXtConfig:
     """Return the config with the epsilon of the file: of all norms in DINOv3, of the last otherwise."""
     kind = str(values.get("model_type"))
     try:
@@ -83,6 +83,8 @@ def _with_epsilon(values: Mapping[str, Any], config: ConvNeXtConfig) -> ConvNeXt
             return replace(config, norm_eps=epsilon)
         return replace(config, head_norm_eps=epsilon)
     except UNUSABLE:
+        if "layer_norm_eps" in values:
+            notes.append(not_followed("an impossible layer_norm_eps", f"{config.norm_eps:g} is used"))
         return config
 
 

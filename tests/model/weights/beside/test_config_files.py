@@ -72,6 +72,13 @@ def test_an_unknown_activation_is_noted(tmp_path: Path) -> None:
     assert any("quick_gelu" in note and "GELU" in note for note in opened.notes)
 
 
+@pytest.mark.parametrize("odd", ["x", None, -1, [1e-6], {"a": 1}])
+def test_an_impossible_epsilon_is_named(tmp_path: Path, odd: object) -> None:
+    opened = load(written(tmp_path, CONFIG | {"layer_norm_eps": odd}))
+    assert any("an impossible layer_norm_eps" in note for note in opened.notes)
+    assert opened.config.head_norm_eps == 0
+
+
 @pytest.mark.parametrize(
     "config", [{"depths": [3, 3, 9, 3], "hidden_sizes": [96, 192, 384, 768]}, {"hidden_sizes": "no"}]
 )
