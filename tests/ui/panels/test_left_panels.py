@@ -67,10 +67,10 @@ def test_a_click_on_a_row_explains_its_class(
     filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
     panel = filled_window.panels.predictions
-    assert [row.isChecked() for row in panel.rows[:5]] == [True, False, False, False, False]
+    assert [number for number, row in enumerate(panel.rows) if row.isChecked()] == [0]
     qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
     assert state.target == panel.rows[2].target
-    assert [row.isChecked() for row in panel.rows[:5]] == [False, False, True, False, False]
+    assert [number for number, row in enumerate(panel.rows) if row.isChecked()] == [2]
     qtbot.mouseClick(panel.rows[2], Qt.MouseButton.LeftButton)
     assert panel.rows[2].isChecked()
     qtbot.mouseClick(panel.follow, Qt.MouseButton.LeftButton)
