@@ -234,8 +234,10 @@ def test_nothing_to_measure_is_an_error() -> None:
     with pytest.raises(StudioError, match="No receptive field"):
         analysis.effective_receptive_field(model, [])
     with pytest.raises(StudioError, match="No receptive field") as caught:
-        analysis.effective_receptive_field(model, [torch.full((1, 3, 64, 64), torch.inf)])
+        analysis.effective_receptive_field(model, [torch.full((1, 3, 64, 64), 3e38)])
     assert "finite" in caught.value.hint
+    with pytest.raises(StudioError, match="not finite"):
+        analysis.effective_receptive_field(model, [torch.full((1, 3, 64, 64), torch.inf)])
     with pytest.raises(StudioError, match="protocol"):
         analysis.effective_receptive_field(model, [random_input(model)], protocol="mine")
     with pytest.raises(StudioError, match="no unit in row 2, column 0") as caught:

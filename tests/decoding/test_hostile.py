@@ -105,7 +105,7 @@ def test_numbers_that_are_none(decoder: Decoder, strange: float) -> None:
     values[1, 1] = strange
     found = outcome(decoder, encoded(Image.fromarray(values), "TIFF"))
     assert isinstance(found, StudioError)
-    assert "1 values that are not finite" in found.message
+    assert "1 value that is not a finite number" in found.message
 
 
 @pytest.mark.parametrize("low", [-3e38, 1e-40, 3e38])

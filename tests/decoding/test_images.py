@@ -162,7 +162,7 @@ def bomb() -> bytes:
         (b"", "is empty"),
         (b"just some text, not a picture", "not a picture of a known format"),
         (encoded(Image.fromarray(GRADIENT), "JPEG")[:300], "damaged"),
-        (nan_picture(), "1 values that are not finite"),
+        (nan_picture(), "1 value that is not a finite number"),
         (bomb(), "too large"),
         (encoded(Image.new("1", (20000, 6000))), "20000 × 6000 pixels, 120 megapixels"),
     ],
