@@ -101,10 +101,11 @@ def test_the_lab_floats_inside_a_window_without_room_for_it(
     assert filled_window.frameGeometry().contains(dock.geometry())
 
 
+@pytest.mark.usefixtures("dark")
 def test_what_floats_leaves_the_status_bar_free_with_large_text(
     filled_window: StudioWindow, qtbot: QtBot
 ) -> None:
-    filled_window.settings.update(text_pt=20)
+    filled_window.settings.update(text_pt=28)
     filled_window.appearance._use_text()
     bar = filled_window.statusBar()
     qtbot.waitUntil(lambda: bar.height() > filled_window.height() // 24)
@@ -112,6 +113,18 @@ def test_what_floats_leaves_the_status_bar_free_with_large_text(
     dock = filled_window.dock_layout.docks["similarity"]
     assert dock.isFloating()
     assert dock.geometry().bottom() < bar.mapToGlobal(QPoint()).y()
+
+
+@pytest.mark.usefixtures("dark")
+def test_the_controls_of_live_sources_leave_the_room_to_the_picture(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.resize(1280, 720)
+    filled_window.dock_layout.show_panel("live")
+    dock = filled_window.dock_layout.docks["live"]
+    qtbot.waitUntil(dock.isVisible)
+    qtbot.wait(200)
+    assert dock.width() < 0.34 * 1280
 
 
 def test_text_is_not_accepted(window: StudioWindow) -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSpinBox, QTreeWidget, QTreeWidgetItem, QWidget
 
 from convnext_studio.common.interventions import Change
@@ -19,9 +19,11 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.query import Query
 from convnext_studio.ui.widgets.elided_label import plain_tip
+from convnext_studio.ui.widgets.text_size import scaled_px
 
 MOST_ROWS = 200
 _PANEL = "ranking"
+_NAME_CHARACTERS, _HEAD_MARGIN_PX = 12, 24
 _HEADS = ("Part", "Logit change", "Ablation-CAM", "Contribution")
 _TIPS = (
     "The part that is changed alone; a click changes it in all views, another one undoes that",
@@ -48,6 +50,27 @@ class RankingTable(QTreeWidget):
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._wanted = {1, 2, 3}
+
+    def use_columns(self, wanted: set[int]) -> None:
+        """Show these columns of numbers as far as there is room for them."""
+        self._wanted = wanted
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the columns for which there is room now."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave out the last columns where the names would get too narrow, rather than scroll sideways."""
+        metrics = self.header().fontMetrics()
+        left_px = self.viewport().width() - _NAME_CHARACTERS * metrics.averageCharWidth()
+        for column in sorted(self._wanted):
+            left_px -= metrics.horizontalAdvance(_HEADS[column]) + scaled_px(_HEAD_MARGIN_PX)
+            self.setColumnHidden(column, left_px < 0 and column > 1)
+        for column in {1, 2, 3} - self._wanted:
+            self.setColumnHidden(column, True)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Apply the change of the current part with Enter or the space bar."""
@@ -160,8 +183,8 @@ class RankingPanel(Panel):
                 ChannelStatistics(panel=_PANEL, image=answer.image, node=node, target=answer.target),
                 of=self.state.model,
             )
-        self.table.setColumnHidden(2, not (has_channels and answer.changes[0].effect == "off"))
-        self.table.setColumnHidden(3, not has_channels)
+        is_ablation = has_channels and answer.changes[0].effect == "off"
+        self.table.use_columns({1} | ({2} if is_ablation else set()) | ({3} if has_channels else set()))
         ranked = answer.ranked[:MOST_ROWS]
         while self.table.topLevelItemCount() > len(ranked):
             self.table.takeTopLevelItem(self.table.topLevelItemCount() - 1)

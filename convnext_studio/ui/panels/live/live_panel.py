@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
@@ -22,6 +22,7 @@ SIZES = ((0, 0), (320, 240), (640, 480), (1280, 720), (1920, 1080))
 NOTHING = "Nothing is played. Choose a camera, a film, or a part of the screen: all panels then follow it."
 PRIVACY = "No frame is kept or sent anywhere unless you record it."
 _FACTS_MS = 250
+_PREFERRED_CHARACTERS = 48
 
 
 class LivePanel(QWidget):
@@ -141,6 +142,11 @@ class LivePanel(QWidget):
         player.changed.connect(self._follow)
         player.frame_shown.connect(self._show_frame)
         self._recorder.changed.connect(self._follow)
+
+    def sizeHint(self) -> QSize:
+        """Return a width in which the buttons take two rows: the picture is what one looks at."""
+        most_px = _PREFERRED_CHARACTERS * self.fontMetrics().averageCharWidth()
+        return QSize(min(super().sizeHint().width(), most_px), super().sizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look for cameras when the panel is first shown; none is switched on."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.errors import StudioError
@@ -89,6 +90,19 @@ def test_parts_are_listed_by_what_they_do_beside_other_measures(panel: RankingPa
         statistics.id,
     )
     assert [row[3] for row in texts(panel)] == ["1.00", "3.00", "0", "5.00", "4.00"]
+
+
+def test_a_narrow_table_leaves_out_columns_and_never_scrolls_sideways(panel: RankingPanel, desk: Desk) -> None:
+    desk.answer(ranked(), asked(desk)[0].id)
+    shown = []
+    for width in (800, 420, 300, 240, 800):
+        panel.resize(width, 400)
+        QApplication.processEvents()
+        shown.append(sum(not panel.table.isColumnHidden(column) for column in range(4)))
+        assert panel.table.horizontalScrollBar().maximum() == 0, width
+    assert shown[0] == shown[-1] == 4
+    assert shown[1:4] == sorted(shown[1:4], reverse=True)
+    assert shown[3] == 2
 
 
 def test_a_click_or_enter_changes_a_part_and_undoes_it(panel: RankingPanel, desk: Desk) -> None:
