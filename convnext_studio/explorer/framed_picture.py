@@ -88,7 +88,7 @@ def keys_of(pictures: object) -> tuple[str, ...]:
 
 def _key_of(picture: object) -> str:
     if not isinstance(picture, FramedPicture):
-        raise StudioError(f"{str(picture)[:60]} is no opened picture.", "Give what `Explorer.open` returns.")
+        raise StudioError(f"{str(picture)[:60]} is no opened picture.", "Give what Explorer.open returns.")
     return picture.key
 
 
@@ -96,7 +96,7 @@ def picture_info(dispatcher: Answers, picture: PictureSource, name: str, view: P
     """Open a picture in the engine, and return what is known of it; see `Explorer.open`."""
     info = cast(ImageInfo, dispatcher.run(opening(picture, str(name))))
     if not isinstance(view, PictureView):
-        raise StudioError(f"{str(view)[:60]} is no view of a picture.", "Give a `PictureView`.")
+        raise StudioError(f"{str(view)[:60]} is no view of a picture.", "Give a PictureView.")
     if view == WHOLE:
         return info
     answer = dispatcher.run(ShowPicture(image=info.key, view=view))
