@@ -15,7 +15,7 @@ from convnext_studio.ui.start.launch import open_window, start_application
 from convnext_studio.ui.state.live.frame_source import LiveFrame
 from tests.benchmarks.programs.watching import Gaps, report_and_end
 
-WARM_FRAMES = 30
+WARM_FRAMES = 200
 
 
 class Watcher:
