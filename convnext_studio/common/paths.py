@@ -27,7 +27,7 @@ def weights_cache() -> Path:
 
 def _expanded(path: str) -> str:
     """Return a path with ``~`` and variables replaced, as far as they are there."""
-    with contextlib.suppress(RuntimeError):  # There is no such person.
+    with contextlib.suppress(RuntimeError):  # No user has that name.
         path = str(Path(path).expanduser())
     return os.path.expandvars(path)
 

@@ -23,7 +23,7 @@ class Predict(Request, frozen=True, kw_only=True):
         The class that `Prediction.cams` explain; the top prediction if None.
     only_last
         Whether the Grad-CAM at the last stage is enough, as for a frame of a live source: the others take
-        another half of the time. The answer may have all of them nevertheless.
+        half of the time. The answer may have all of them nevertheless.
     """
 
     doing: ClassVar[str] = "Running the network"

@@ -218,15 +218,14 @@ def _interpolated(values: Values, positions: NDArray[np.float64]) -> Values:
         below, above, first, second = values[:-1], values[1:], slopes[:-1], slopes[1:]
         step = above - below
         # Hermite's polynomial. Its coefficients belong to the steps, which are far fewer than the positions.
-        sampled = (first + second - 2 * step)[index]
+        sampled: Values = (first + second - 2 * step)[index]
         for coefficient in (3 * step - 2 * first - second, first, below):
             sampled *= t
             sampled += coefficient[index]
         # Rounding may exceed the two values by the last digit.
         np.maximum(sampled, np.minimum(below, above)[index], out=sampled)
         np.minimum(sampled, np.maximum(below, above)[index], out=sampled)
-    inside: Values = sampled
-    return inside
+    return sampled
 
 
 def _slopes(values: Values) -> Values:

@@ -22,7 +22,7 @@ _PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Has torch's threads sleep while they have nothing to do, unless the person chose otherwise.
 
 They would spin otherwise, and take a core from the window and from the threads that compute: on two busy cores,
-forward and backward of ConvNeXt-T so took twice as long, 540 instead of 240 ms.
+forward and backward of ConvNeXt-T then took more than twice as long, 540 instead of 240 ms.
 """
 
 

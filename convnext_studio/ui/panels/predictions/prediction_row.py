@@ -5,6 +5,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QKeyEvent, QMouseEvent, QPa
 from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QWidget
 
 from convnext_studio.render import format_percent
+from convnext_studio.ui.panels.base import COPY_AS_PYTHON
 from convnext_studio.ui.widgets import theme
 from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.focus_ring import PAINTS_FOCUS
@@ -115,7 +116,7 @@ class PredictionRow(QAbstractButton):
         menu.addAction("&How was this number made?\tAlt+click").triggered.connect(
             lambda: self.value_asked.emit()
         )
-        menu.addAction("Copy as P&ython\tCtrl+Shift+C").triggered.connect(lambda: self.python_asked.emit())
+        menu.addAction(COPY_AS_PYTHON).triggered.connect(lambda: self.python_asked.emit())
         return menu
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -171,6 +171,8 @@ class FrameStream(QObject):
             self._show_soon(_Answers())
             return
         only_last = self._is_last_enough(state.model)
+        if not only_last:
+            self._all_stages_s = time.monotonic()
         requests = [Predict(panel=LIVE, image=image, target=state.target, only_last=only_last)]
         if state.second.model is not None:
             try:
@@ -183,16 +185,14 @@ class FrameStream(QObject):
         self._predictions.ask(*requests)
 
     def _is_last_enough(self, model: ModelInfo) -> bool:
-        """Whether this frame needs the Grad-CAM of no other stage than the last.
+        """Return whether this frame needs the Grad-CAM of no other stage than the last.
 
-        The small maps of the others follow more slowly, because they take another half of the time.
+        The small maps of the others follow more slowly, because they take half of the time.
         """
-        explaining, now = self._state.attributions.explaining, time.monotonic()
+        explaining = self._state.attributions.explaining
         shown = {*explaining.nodes} if explaining.method == "gradcam" else set()
-        if shown & {*model.config.stages[:-1]} or now - self._all_stages_s >= ALL_STAGES_STEP_S:
-            self._all_stages_s = now
-            return False
-        return True
+        is_due = time.monotonic() - self._all_stages_s >= ALL_STAGES_STEP_S
+        return not is_due and shown.isdisjoint(model.config.stages[:-1])
 
     def _predicted(self, first: Payload, second: Payload = None) -> None:
         if isinstance(first, Prediction):

@@ -21,9 +21,7 @@ class ClassSearch(QLineEdit):
 
     chosen = Signal(int)
     not_found = Signal(str)  # what was typed
-    taken_by_name = Signal(
-        str
-    )  # a sentence, after the choice of a class whose name is the number of another one
+    taken_by_name = Signal(str)  # A sentence; the chosen class has the number of another one as its name.
 
     def __init__(self, name: str, tip: str, parent: QWidget | None = None, *, has_list: bool = True) -> None:
         super().__init__(parent)
