@@ -52,6 +52,7 @@ from convnext_studio.render.overlay import (
     draw_grid,
     grid_lines,
     overlay,
+    reduced,
     resample,
     veil,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "part_rgb",
     "part_veil",
     "pluralize",
+    "reduced",
     "resample",
     "robust_limits",
     "seen_map",

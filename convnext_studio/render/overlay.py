@@ -195,6 +195,20 @@ def resample(values: Values, height: int, width: int, smooth: bool = True) -> Va
     return _sample(values, rows, columns, smooth)
 
 
+def reduced(values: Values, most_px: int) -> Values:
+    """Reduce a map (h, w) to at most `most_px` rows and columns by averaging the squares that tile it.
+
+    It stays as it is where it is small enough already, or where no such squares tile it.
+    """
+    height, width = values.shape
+    longer = max(height, width)
+    sides = (side for side in range(-(-longer // most_px), longer) if height % side == 0 and width % side == 0)
+    side = next(sides, 1)
+    if side == 1:
+        return values
+    return np.asarray(values.reshape(height // side, side, width // side, side).mean(axis=(1, 3)))
+
+
 def _sample(values: Values, rows: NDArray[np.float64], columns: NDArray[np.float64], smooth: bool) -> Values:
     """Sample a map at continuous rows and columns, where unit *i* covers [i, i + 1)."""
     if not smooth:

@@ -34,8 +34,10 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.settings import SettingsFile
+from convnext_studio.ui.state.turns import Turns
 from convnext_studio.ui.widgets import text_size, theme
 from tests.leaks import delete_later_now
+from tests.ui.desk import take_turns
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -135,6 +137,7 @@ class FakeEngine:
         self.asked: list[Request] = []
         self.cancelled: list[int] = []
         self.is_closed = False
+        self.turns = Turns()  # Until a window has its own.
         self._open: set[int] = set()
         self._listener: Callable[[Message], None] = lambda _: None
 
@@ -171,7 +174,7 @@ class FakeEngine:
     def send(self, message: Message) -> None:
         """Bring a message to the window, and let the window take notice."""
         self._listener(message)
-        QApplication.processEvents()
+        take_turns(self.turns)
 
 
 def answer_listing(engine: FakeEngine, *pictures: ImageInfo, failures: Sequence[PictureFailure] = ()) -> None:
@@ -230,8 +233,9 @@ def state() -> AppState:
 
 
 @pytest.fixture
-def bridge(qapp: QApplication, engine: FakeEngine) -> Iterator[EngineBridge]:
-    yield EngineBridge(engine)
+def bridge(qapp: QApplication, engine: FakeEngine, state: AppState) -> Iterator[EngineBridge]:
+    engine.turns = state.turns
+    yield EngineBridge(engine, state.turns)
     qapp.processEvents()  # Nothing that was sent last reaches the next test.
 
 

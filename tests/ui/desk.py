@@ -23,6 +23,7 @@ from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult, Squa
 from convnext_studio.ui.plots.image_view import ImageView
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.turns import Turns
 
 TINY = ConvNeXtConfig(num_classes=3, depths=(1, 1, 2, 1), dims=(4, 6, 8, 10))
 """Few channels; strides as in ConvNeXt-T."""
@@ -50,14 +51,21 @@ class SilentClient(EngineClient):
         self.tell(Cancelled(id=identifier))
 
 
+def take_turns(turns: Turns) -> None:
+    """Let everything be shown that waits for its turn."""
+    QApplication.processEvents()
+    while turns.is_waiting:
+        QApplication.processEvents()
+
+
 class Desk:
     """State, bridge, and the other end of the bridge."""
 
     def __init__(self, qtbot: QtBot) -> None:
         self.qtbot = qtbot
         self.client = SilentClient()
-        self.bridge = EngineBridge(self.client)
         self.state = AppState()
+        self.bridge = EngineBridge(self.client, self.state.turns)
         self.read_outs: list[str] = []
         self.state.hovered.connect(self.read_outs.append)
 
@@ -74,7 +82,10 @@ class Desk:
     def tell(self, *messages: Message) -> None:
         for message in messages:
             self.client.tell(message)
-        QApplication.processEvents()
+        self.take_turns()
+
+    def take_turns(self) -> None:
+        take_turns(self.state.turns)
 
     def answer(self, payload: Payload, identifier: int | None = None) -> None:
         """Answer a request, the last where none is named."""

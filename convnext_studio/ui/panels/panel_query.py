@@ -12,6 +12,7 @@ from convnext_studio.ui.panels.base import Panel
 from convnext_studio.ui.panels.second_answer import SecondAnswer
 from convnext_studio.ui.state.live.frame_requests import differ_in_frame_only, frame_of
 from convnext_studio.ui.state.query import Query
+from convnext_studio.ui.state.turns import Turn
 from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 
@@ -223,8 +224,7 @@ class PanelQuery(QObject):
         # Several things often change at once (ten pictures dropped together); only the last sends a request.
         self._soon = QTimer(self, singleShot=True, interval=wait_ms)
         self._soon.timeout.connect(self.refresh)
-        self._next = QTimer(self, singleShot=True, interval=0)
-        self._next.timeout.connect(self.refresh)
+        self._next = Turn(panel.state.turns, self.refresh, self)
         panel.set_query(self)
         panel.state.awaited.changed.connect(lambda: self._content.say_anew(self._question_or_reason()))
         if needs_model:
@@ -251,7 +251,7 @@ class PanelQuery(QObject):
     @property
     def is_scheduled(self) -> bool:
         """Whether a request is about to be sent, or an answer about to be shown."""
-        return self._soon.isActive() or self._next.isActive()
+        return self._soon.isActive() or self._next.is_waiting
 
     @property
     def is_settled(self) -> bool:
@@ -304,7 +304,7 @@ class PanelQuery(QObject):
         self.changed.emit()
 
     def refresh_next(self) -> None:
-        """Refresh in an event of its own.
+        """Refresh in a turn of its own.
 
         What all panels hear of at once, such as a prediction, would otherwise stop the window for as long as
         all of them take together. Until then the old content stays, dimmed unless it is an earlier frame.

@@ -254,6 +254,7 @@ class StudioWindow(QMainWindow):
         """Whether all visible panels show their results, and nothing is being computed."""
         return (
             not self.bridge.pending
+            and not self.state.turns.is_waiting
             and not self.controller.background.is_busy
             and self.controller.changed_network.is_settled
             and self.controller.retouched.is_settled

@@ -74,7 +74,7 @@ def open_window(application: QApplication, options: WindowOptions, client: Engin
     theme.choose(application, settings.values.theme)
     state = AppState()
     state.set_framing(options.framing)
-    bridge = EngineBridge(client)
+    bridge = EngineBridge(client, state.turns)
     controller = Controller(state, bridge, settings, offline=options.offline)
     with collecting_later():
         window = StudioWindow(state, bridge, controller, settings)

@@ -17,6 +17,7 @@ from convnext_studio.ui.state.selection.live_frames import LiveFrames, ShownFram
 from convnext_studio.ui.state.selection.open_pictures import OpenPictures
 from convnext_studio.ui.state.selection.second_network import SecondNetwork
 from convnext_studio.ui.state.selection.shared_results import Attributions, KeptResults, Pin
+from convnext_studio.ui.state.turns import Turns
 
 FIRST_NODE = "stage2"
 """In the maps of stage 2 one still recognises the picture."""
@@ -70,6 +71,7 @@ class AppState(QObject):
         self.views = LinkedViews(self)
         self.kept = KeptResults(self)
         self.live = LiveFrames()
+        self.turns = Turns(self)
         self.cache_sizes = CacheSizes()
         self.cache_sizes.add(self.opened.cache)
         self.opened.closed.connect(self.kept.forget_pictures)

@@ -1,6 +1,7 @@
 """Carries requests from the panels to the engine, and the answers back to Qt's thread."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from convnext_studio.protocol.envelope import (
     Request,
     Started,
 )
+from convnext_studio.ui.state.turns import Turn, Turns
 
 OnAnswer = Callable[[Payload], None]
 OnFailure = Callable[[Failed], None]
@@ -39,7 +41,15 @@ class _Asker(Struct, frozen=True):
 
 
 class EngineBridge(QObject):
-    """The panels' interface to the engine: `ask` sends a request, and its callback runs in Qt's thread."""
+    """The panels' interface to the engine: `ask` sends a request, and its callback runs in Qt's thread.
+
+    Answers that come fast are handed over one in each turn of the event loop, because panels show them at once.
+
+    Parameters
+    ----------
+    turns
+        The turns that answers take with the window's other work; without it, they only wait for each other.
+    """
 
     engine_ready = Signal(object)  # EngineReady
     engine_lost = Signal(object)  # EngineLost
@@ -50,13 +60,15 @@ class EngineBridge(QObject):
     request_finished = Signal(object)  # (Request, Done | Failed | Cancelled)
     _received = Signal(object)
 
-    def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
+    def __init__(self, client: EngineClient, turns: Turns | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._client = client
         self._askers: dict[int, _Asker] = {}
         self._is_closed = False
+        self._messages: deque[Message] = deque()
+        self._turn = Turn(turns or Turns(self), self._deliver, self)
         # The client calls from its reader thread; a queued signal moves the message to this object's thread.
-        self._received.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
+        self._received.connect(self._receive, Qt.ConnectionType.QueuedConnection)
         client.listen(self._received.emit)
 
     def ask(
@@ -100,6 +112,24 @@ class EngineBridge(QObject):
         self._is_closed = True
         self._client.close()
 
+    def _receive(self, message: Message) -> None:
+        """Hand over a message, in the order of their arrival."""
+        if self._messages or _brings_values(message):
+            self._messages.append(message)
+            self._turn.start()
+        else:
+            self._dispatch(message)
+
+    def _deliver(self) -> None:
+        """Hand over messages up to the first that brings values to be shown."""
+        while self._messages:
+            message = self._messages.popleft()
+            if self._messages and _brings_values(message):
+                self._turn.start()
+            self._dispatch(message)
+            if _brings_values(message):
+                return
+
     def _dispatch(self, message: Message) -> None:
         if self._is_closed:
             return
@@ -140,3 +170,7 @@ class EngineBridge(QObject):
                 self.request_failed.emit(message)
         elif asker.on_cancel is not None:
             asker.on_cancel()
+
+
+def _brings_values(message: Message) -> bool:
+    return isinstance(message, Done) or (isinstance(message, Progress) and message.partial is not None)

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.attributions import (
@@ -23,6 +22,7 @@ from convnext_studio.render import lut
 from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.panels.attribution.attribution_map import MapCell
 from convnext_studio.ui.panels.attribution.attribution_panel import AttributionPanel
+from convnext_studio.ui.state.turns import Turn
 from tests.ui.desk import TINY, Desk, colour_at, explanation_with, model, picture, point_at, prediction
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
@@ -50,9 +50,9 @@ def attribute(desk: Desk) -> Callable[..., None]:
 
 
 def show_prediction(desk: Desk, made: Prediction) -> None:
-    """Let a prediction arrive; its maps are shown in an event of their own."""
+    """Let a prediction arrive; its maps are shown in a turn of their own."""
     desk.state.set_prediction(made)
-    QApplication.processEvents()
+    desk.take_turns()
 
 
 def cell(panel: AttributionPanel, number: int = 0) -> MapCell:
@@ -361,17 +361,18 @@ def test_the_old_map_stays_dimmed_until_the_new_one_comes(
     assert not panel.is_settled
 
 
-def test_maps_that_came_with_a_prediction_are_shown_in_an_event_of_their_own(
+def test_maps_that_came_with_a_prediction_are_shown_in_a_turn_of_their_own(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:
-    """All panels hear of a prediction in one event, which must not take as long as all of them together."""
+    """All panels hear of a prediction at once, which must not take as long as all of them together."""
     attribute()
     before = panel.caption
     made = prediction(desk)
     made.cams["stage4"][:] *= 7
+    Turn(desk.state.turns, lambda: None, panel).start()  # Another panel is the first.
     desk.state.set_prediction(made)
     assert (panel.caption, cell(panel).map.view.is_dimmed, panel.is_settled) == (before, True, False)
-    QApplication.processEvents()
+    desk.take_turns()
     assert "max 28" in panel.caption
     assert panel.is_settled
     assert not cell(panel).map.view.is_dimmed

@@ -16,7 +16,7 @@ from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from tests.ui.conftest import CLASSES, FOUR_STAGES, FakeEngine, make_image, make_model, make_prediction
-from tests.ui.desk import Desk, model, picture, prediction
+from tests.ui.desk import Desk, model, picture, prediction, take_turns
 
 # ------------------------------------------------------------------------------------------------- predictions
 
@@ -47,6 +47,7 @@ def test_a_sure_answer_is_not_called_a_certain_one(filled_window: StudioWindow, 
     sure[2] = 1 - sure.sum() + 1e-5
     state.set_prediction(replace(prediction, logits=np.log(sure), probabilities=sure))
     panel = filled_window.panels.predictions
+    take_turns(state.turns)
     assert [row.percentage for row in panel.rows[:2]] == ["> 99.9 %", "< 0.1 %"]
     assert panel.explained.text().endswith("> 99.9 %")
 

@@ -82,6 +82,7 @@ def test_a_picture_that_is_padded_is_not_called_cropped(desk: Desk, panel: Pictu
     assert "resized to 60 × 40, not cropped, padded to 64 × 64: the padding has" in panel.caption
     both = CropGeometry((120, 80), (96, 40), (16, -12), (64, 64), padding=(0, 12, 0, 12))
     desk.state.set_prediction(replace(prediction(desk), geometry=both))
+    desk.take_turns()
     assert "resized to 96 × 40, cropped to 64 × 40, padded to 64 × 64" in panel.caption
 
 

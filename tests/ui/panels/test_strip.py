@@ -323,6 +323,7 @@ def show_frame(desk: Desk, number: int) -> None:
     key = frame_key("cat", number)
     of_frame = replace(prediction(desk), image=key)
     desk.state.show_frame(ShownFrame(picture=replace(picture(), key=key), prediction=of_frame))
+    desk.take_turns()
 
 
 def asked_frames(desk: Desk) -> list[int | None]:

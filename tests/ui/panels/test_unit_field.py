@@ -313,6 +313,7 @@ def show_frame(desk: Desk, number: int) -> None:
     frame = replace(picture(colour=number), key=key)
     shown = ShownFrame(picture=frame, prediction=replace(prediction(desk), image=key), kept=asked_about(desk))
     desk.state.show_frame(shown)
+    desk.take_turns()
 
 
 def asked_about(desk: Desk) -> set[str]:

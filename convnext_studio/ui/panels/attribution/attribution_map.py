@@ -29,6 +29,7 @@ from convnext_studio.render import (
     Shading,
     colorize,
     grid_lines,
+    reduced,
     why_empty,
 )
 from convnext_studio.ui.panels.base import plain_label
@@ -235,7 +236,7 @@ def _right_of(edge: float, lines: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _coloured(shown: PlacedMap, limits: Limits, shading: Shading, side: int) -> Layer:
     """Return the map as a layer; its own pixels, if they are reduced, average those of the map."""
-    colours = shading.veil_of(_reduced(shown.values), limits, side)
+    colours = shading.veil_of(reduced(shown.values, _LARGEST_SIDE), limits, side)
     box, numbers = shown.placement.box(*shown.values.shape), numbers_of(shown.values)
     return Layer(Bitmap(colours), box, smooth=shading.smooth, numbers=numbers)
 
@@ -268,23 +269,6 @@ class SmallMaps:
                 for stage, cam in prediction.cams.items()
             }
         return self._maps
-
-
-def _reduced(values: Map) -> Map:
-    """Reduce a large map by averaging squares that tile it, to about the resolution of a screen."""
-    height, width = values.shape
-    factor = next(
-        (
-            side
-            for side in range(1, max(height, width))
-            if max(height, width) <= side * _LARGEST_SIDE and height % side == 0 and width % side == 0
-        ),
-        1,
-    )
-    if factor == 1:
-        return values
-    squares = values.reshape(height // factor, factor, width // factor, factor)
-    return np.asarray(squares.mean(axis=(1, 3)))
 
 
 class CurtainSlider(QWidget):

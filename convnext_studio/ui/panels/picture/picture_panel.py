@@ -129,7 +129,7 @@ class PicturePanel(Panel):
         state.second.prediction_made.connect(self._refresh)
         state.picture_selected.connect(self._show_picture)
         state.awaited.changed.connect(self._show_invitation)
-        state.prediction_made.connect(self._show_crop)
+        state.turns.connect_slot(state.prediction_made, self._show_crop, self)
         state.model_loaded.connect(self._forget_crop)
         self._field.changed.connect(self._show_field)
         state.second.shown_changed.connect(self._colour)

@@ -60,7 +60,7 @@ class PictureClasses(QObject):
         self._is_wanted = False
         self._query = Query(bridge, self._receive, lambda _reason: None, self._advance, parent=self)
         state.model_loaded.connect(self._forget)
-        state.prediction_made.connect(self._learn)
+        state.turns.connect_slot(state.prediction_made, self._learn, self)
         state.opened.changed.connect(self._forget_closed)
 
     @property

@@ -243,7 +243,7 @@ class PredictionsPanel(Panel):
         state.model_loaded.connect(self._model_loaded)
         # Frames of a live source come with their prediction, of which it is told next.
         state.picture_selected.connect(lambda _: None if state.live.is_on else self._show())
-        state.prediction_made.connect(self._show)
+        state.turns.connect_slot(state.prediction_made, self._show, self)
         state.prediction_failed.connect(self._show)
         state.awaited.changed.connect(lambda: None if self.shows_body else self._show())
         state.target_selected.connect(self._show)

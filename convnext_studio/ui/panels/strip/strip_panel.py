@@ -13,7 +13,7 @@ from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.maps import NodeValues, NodeValuesResult, ValueStatistics
 from convnext_studio.protocol.models import MeasureCosts, MeasuredCosts, ModelInfo
 from convnext_studio.protocol.predictions import Prediction
-from convnext_studio.render import colorize, limits_of
+from convnext_studio.render import colorize, limits_of, reduced
 from convnext_studio.ui.panels.base import changed_badge, choice, random_badge
 from convnext_studio.ui.panels.interventions.change_menu import node_changes, toggle_node
 from convnext_studio.ui.panels.strip.strip_canvas import NetworkCanvas
@@ -47,6 +47,8 @@ from convnext_studio.ui.widgets.text_size import scaled_px
 
 _DEEPEST = 4  # Levels: network, stage, block, operation.
 _NUMBERS_PX = 160
+_THUMBNAIL_PX = 128
+"""As many as a thumbnail has on a screen of twice the resolution."""
 _COSTS_TIP = "The quantity shown by the bars below the nodes; a full bar is the largest value shown"
 
 
@@ -333,7 +335,7 @@ class NetworkStrip(QWidget):
         header.level_chosen.connect(self._go_to)
         header.costs_chosen.connect(self._choose_costs)
         state.model_loaded.connect(self._show_model)
-        state.prediction_made.connect(self._show_prediction)
+        state.turns.connect_slot(state.prediction_made, self._show_prediction, self)
         state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
         state.node_selected.connect(self._follow)
         self.numbers.changed.connect(self._show_selection)
@@ -460,7 +462,7 @@ class NetworkStrip(QWidget):
         if prediction is not None:
             self.canvas.show_thumbnails(
                 {
-                    stage: to_qimage(colorize(mean, limits_of(mean), "viridis"))
+                    stage: to_qimage(colorize(reduced(mean, _THUMBNAIL_PX), limits_of(mean), "viridis"))
                     for stage, mean in prediction.stage_means.items()
                 }
             )
