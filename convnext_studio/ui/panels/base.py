@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QBoxLayout,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:  # A query is made for a panel.
     from convnext_studio.ui.panels.panel_query import PanelQuery
 
 _LEAST_CAPTION_PX = 150
+_GAP_PX = 6  # Between a caption and the badges.
 COPY_AS_PYTHON = "Copy as P&ython\tCtrl+Shift+C"
 
 
@@ -142,38 +142,97 @@ class _Caption(PlainLabel):
 
 
 class _CaptionRow(QWidget):
-    """A caption with badges beside it, or below it where it would become a narrow column."""
+    """A caption with badges beside it, or below it where it would become a narrow column.
+
+    It places them itself: a layout of Qt would lay out the whole panel anew for every caption, even for one of
+    the same height.
+    """
 
     def __init__(self, caption: QLabel, badges: tuple[QLabel, ...]) -> None:
         super().__init__()
-        self._badges = badges
-        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.addWidget(caption, 1)
-        row = QHBoxLayout()
-        row.addStretch()
+        self._caption, self._badges = caption, badges
+        self._told = QSize()
+        for part in (caption, *badges):
+            part.setParent(self)
         for badge in badges:
             badge.hide()
-            row.addWidget(badge, alignment=Qt.AlignmentFlag.AlignBottom)
-        self._layout.addLayout(row)
+
+    def hasHeightForWidth(self) -> bool:
+        """Return True, because a narrow caption has more lines."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the caption and the badges at a width."""
+        badges = self._badges_size
+        if badges.isEmpty():
+            return self._caption_height(width)
+        if self._is_narrow(width):
+            return self._caption_height(width) + _GAP_PX + badges.height()
+        return max(self._caption_height(width - badges.width() - _GAP_PX), badges.height())
+
+    def sizeHint(self) -> QSize:
+        """Return the size in which the caption has as many lines as it likes best."""
+        width = self._caption.sizeHint().width() + self._badges_size.width()
+        return QSize(width, self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of the badges: the caption has as much room as there is."""
+        badges = self._badges_size
+        return QSize(badges.width(), max(badges.height(), self._caption.minimumSizeHint().height()))
+
+    def follow(self) -> None:
+        """Place the parts, and ask for another size if they need one."""
+        self._place()
+        needed = QSize(self._badges_size.width(), self.heightForWidth(self.width()))
+        if needed != self._told:
+            self._told = needed
+            self.updateGeometry()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Arrange the badges for this width."""
+        """Place the parts for this width."""
         super().resizeEvent(event)
-        self._arrange()
+        self.follow()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take note of what has changed while Qt told nothing."""
+        super().showEvent(event)
+        self.follow()
 
     def event(self, event: QEvent) -> bool:
-        """Arrange the badges that there are now."""
+        """Follow the text, and the badges that there are now."""
         if event.type() == QEvent.Type.LayoutRequest:
-            self._arrange()
+            self.follow()
         return super().event(event)
 
-    def _arrange(self) -> None:
-        wanted = [badge.sizeHint().width() for badge in self._badges if not badge.isHidden()]
-        is_narrow = bool(wanted) and self.width() - sum(wanted) < scaled_px(_LEAST_CAPTION_PX)
-        direction = QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight
-        if direction != self._layout.direction():
-            self._layout.setDirection(direction)
+    @property
+    def _shown(self) -> list[QLabel]:
+        return [badge for badge in self._badges if not badge.isHidden()]
+
+    @property
+    def _badges_size(self) -> QSize:
+        """The size of the badges side by side; empty without one."""
+        sizes = [badge.sizeHint() for badge in self._shown]
+        width = sum(size.width() for size in sizes) + _GAP_PX * max(len(sizes) - 1, 0)
+        return QSize(width, max((size.height() for size in sizes), default=0))
+
+    def _is_narrow(self, width: int) -> bool:
+        return width - self._badges_size.width() < scaled_px(_LEAST_CAPTION_PX)
+
+    def _caption_height(self, width: int) -> int:
+        return max(self._caption.heightForWidth(max(width, 1)), self._caption.minimumHeight())
+
+    def _place(self) -> None:
+        shown, badges, width = self._shown, self._badges_size, self.width()
+        height = self.height()
+        if shown and self._is_narrow(width):
+            self._caption.setGeometry(0, 0, width, max(height - badges.height() - _GAP_PX, 0))
+        else:
+            self._caption.setGeometry(0, 0, width - badges.width() - _GAP_PX if shown else width, height)
+        x = width - badges.width()
+        for badge in shown:
+            size = badge.sizeHint()
+            badge.setGeometry(x, height - size.height(), size.width(), size.height())
+            x += size.width() + _GAP_PX
 
 
 class Panel(QWidget):
@@ -240,7 +299,8 @@ class Panel(QWidget):
         layout.addWidget(self._stack, 1)
         self.frame_label = FrameLabel(state, self.follows_picture)
         layout.addWidget(self.frame_label)
-        layout.addWidget(_CaptionRow(self._caption, (self._changed_badge, self._badge)))
+        self._caption_row = _CaptionRow(self._caption, (self._changed_badge, self._badge))
+        layout.addWidget(self._caption_row)
         state.model_loaded.connect(self._show_badge)
         state.second.shown_changed.connect(self._show_badge)
         self._show_badge()
@@ -329,11 +389,13 @@ class Panel(QWidget):
             text = f"{choice.second if self.network == 'B' else choice.first}: {text}"
         self._said = text
         self._caption.setText(with_held_lines(text))
+        self._caption_row.follow()
         self.setAccessibleDescription(text or self.notice)
 
     def keep_caption_room(self, *texts: str) -> None:
         """Keep room for the longest of these captions, so that nothing moves when one replaces another."""
         self._caption.keep_room(texts)
+        self._caption_row.follow()
 
     @property
     def python(self) -> PythonLines | None:

@@ -1,5 +1,7 @@
 """The status bar, with the value under the pointer, progress, timings, and the device of the network."""
 
+import time
+
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QStatusBar, QWidget
 
@@ -18,6 +20,7 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 ANNOUNCE_AFTER_MS = 150
 _GAP_PX = 14  # Between the facts, with their margins.
 _LEAST_PASS_S = 0.001  # No network takes less for a forward and a backward pass.
+_FRAMES_STEP_S = 0.5
 _LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 
@@ -33,6 +36,7 @@ class StatusBar(QStatusBar):
         self._engine_is_ready = False
         self._model: ModelInfo | None = None
         self._measured = ""
+        self._timings_s = 0.0
         self.setSizeGripEnabled(False)
         self.hover = _label("Value under the pointer")
         self.hover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -139,13 +143,16 @@ class StatusBar(QStatusBar):
         if isinstance(answer, Done) and request.timed_as and not _was_kept(request, answer):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
-            self._show_timings()
+            # With every frame of a live source, nobody could read them, and Qt lays out the window for each.
+            if not self._state.live.is_on or time.monotonic() - self._timings_s > _FRAMES_STEP_S:
+                self._show_timings()
         if not self._bridge.pending or (self._state.live.is_on and not self.cancel.isHidden()):
             self._announce.stop()
             self._show_busy()
 
     def _show_timings(self) -> None:
         """Show the time of the last prediction, for comparison, and that of the latest other request."""
+        self._timings_s = time.monotonic()
         others = [kind for kind in self._seconds if kind is not Predict]
         shown = ([Predict] if Predict in self._seconds else []) + others[-1:]
         self.timings.setText(" · ".join(f"{kind.timed_as} {spoken(self._seconds[kind])}" for kind in shown))

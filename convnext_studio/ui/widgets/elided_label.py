@@ -24,6 +24,8 @@ class PlainLabel(QLabel):
 class ElidedLabel(PlainLabel):
     """A one-line label for plain text, shortened with an ellipsis if it is too long.
 
+    Another text of one line does not change its height, so nothing around it is laid out anew.
+
     Parameters
     ----------
     wants_room
@@ -31,10 +33,35 @@ class ElidedLabel(PlainLabel):
     """
 
     def __init__(self, parent: QWidget | None = None, *, wants_room: bool = False) -> None:
+        self._line = self._said = ""
+        self._wants_room = wants_room
         super().__init__(parent=parent)
         across = QSizePolicy.Policy.Preferred if wants_room else QSizePolicy.Policy.Ignored
         self.setSizePolicy(across, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(1)
+
+    def text(self) -> str:
+        """Return the whole text."""
+        return self._line
+
+    def setText(self, text: str) -> None:
+        """Show another text; Qt is told only where the label then needs another size."""
+        if text == self._line:
+            return
+        before, self._line = self._line, text
+        if self._wants_room or "\n" in text + before or not (text and before):
+            super().setText(text)
+        else:
+            self.update()
+        self._say_to_screen_readers()
+
+    def _say_to_screen_readers(self) -> None:
+        """Tell them the text, because Qt's label may have an earlier one: as the name where it has no other."""
+        if self.accessibleName() == self._said:
+            self._said = self._line
+            self.setAccessibleName(self._line)
+        else:
+            self.setAccessibleDescription(self._line)
 
     @property
     def shown_text(self) -> str:

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon
+from PySide6.QtGui import QAction, QIcon, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QMenu,
     QPushButton,
     QSpinBox,
+    QStyle,
+    QStyleOptionToolButton,
+    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -463,7 +466,7 @@ class WhereRow(QObject):
         )
         self.pin.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pin.currentIndexChanged.connect(self._pin_chosen)
-        self.stages = {f"stage{number}": _button(str(number)) for number in range(1, MOST_STAGES + 1)}
+        self.stages = {f"stage{number}": MapButton(str(number)) for number in range(1, MOST_STAGES + 1)}
         for name, button in self.stages.items():
             number = name[-1]
             button.setAccessibleName(f"Attribution at stage {number}")
@@ -472,11 +475,11 @@ class WhereRow(QObject):
             button.clicked.connect(lambda _checked, name=name: self._choose_stage(name))
         self._word = PlainLabel("Stage")
         self._word.setBuddy(self.stages["stage1"])
-        self.all = _button("All")
+        self.all = MapButton("All")
         self.all.setAccessibleName("All stages side by side")
         self.all.setToolTip("All stages side by side, each on its own scale")
         self.all.clicked.connect(lambda: self._toggle("stages"))
-        self.average = _button("Mean")
+        self.average = MapButton("Mean")
         self.average.setAccessibleName("Average of several nodes")
         self.average.setToolTip(
             "Average of several nodes, each divided by its largest magnitude; choose the nodes below"
@@ -573,7 +576,7 @@ class WhereRow(QObject):
             for name, button in self.stages.items():
                 picture = thumbnails.get(name)
                 if picture is not before.get(name):
-                    button.setIcon(QIcon() if picture is None else _icon(picture))
+                    button.show_map(picture)
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:
@@ -593,18 +596,36 @@ class WhereRow(QObject):
             self.pin_stage(name)
 
 
-def _button(text: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setCheckable(True)
-    button.setStyleSheet(_STYLE)
-    follow_text(button, lambda: button.setIconSize(QSize(scaled_px(_THUMBNAIL_PX), scaled_px(_THUMBNAIL_PX))))
-    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    return button
+class MapButton(QToolButton):
+    """A checkable button with a small map, which may change with every frame without a new layout."""
 
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._map = QIcon()
+        self.setText(text)
+        self.setCheckable(True)
+        self.setStyleSheet(_STYLE)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(_THUMBNAIL_PX), scaled_px(_THUMBNAIL_PX))))
 
-def _icon(picture: Rgb) -> QIcon:
-    return thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)
+    def show_map(self, picture: Rgb | None) -> None:
+        """Show a map, or none."""
+        was_empty = self._map.isNull()
+        self._map = (
+            QIcon() if picture is None else thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)
+        )
+        if was_empty or self._map.isNull():
+            self.setIcon(self._map)  # Qt makes room for it.
+        else:
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the button as Qt does, with the map that it has now."""
+        option = QStyleOptionToolButton()
+        self.initStyleOption(option)
+        option.icon = self._map
+        with QStylePainter(self) as painter:
+            painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
 
 
 class AttributionBar(QObject):

@@ -403,9 +403,11 @@ class FeatureMapsPanel(Panel):
     def _show_subject(self, subject: MapsSubject) -> None:
         self._subject = subject
         # The selected channel is kept for later nodes that have it.
-        with QSignalBlocker(self.choices.channel_box):
-            self.choices.channel_box.setRange(0, subject.channels - 1)
-            self.choices.channel_box.setValue(self.channel)
+        box = self.choices.channel_box
+        with QSignalBlocker(box):
+            if box.maximum() != subject.channels - 1:  # Qt lays out the row anew even for the same range.
+                box.setRange(0, subject.channels - 1)
+            box.setValue(self.channel)
         self._paint()
         # Until the new maps are painted, the view still shows the old ones.
         self._dim(self._painter.is_busy)
