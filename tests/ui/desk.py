@@ -54,7 +54,7 @@ class SilentClient(EngineClient):
 def take_turns(turns: Turns) -> None:
     """Let everything be shown that waits for its turn."""
     QApplication.processEvents()
-    while turns.is_waiting:
+    while not turns.is_free:
         QApplication.processEvents()
 
 

@@ -28,6 +28,11 @@ class Turns(QObject):
         """Whether anything waits for its turn."""
         return bool(self._waiting)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a piece of work would be run at once."""
+        return not self._timer.isActive()
+
     def connect_slot(self, signal: SignalInstance, slot: Callable[[Any], None], owner: QObject) -> None:
         """Have a slot take turns with others for what a signal brings; with None it is called at once.
 
@@ -55,7 +60,7 @@ class Turns(QObject):
         if turn in self._waiting:
             return
         self._waiting.append(turn)
-        if not self._timer.isActive():
+        if self.is_free:
             self._run_first()
 
     def remove(self, turn: "Turn") -> None:

@@ -266,6 +266,7 @@ def test_another_picture_has_another_field(opened: tuple[Desk, PicturePanel]) ->
     assert len(scene_of(panel).layers) == 1
     assert len(fields(desk)) == 1  # the prediction goes first
     desk.state.set_prediction(prediction(desk))
+    desk.take_turns()
     assert fields(desk)[-1].image == "dog"
 
 
