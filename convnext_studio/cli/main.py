@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from convnext_studio.cli import exit_status
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, command_named, full_parser
-from convnext_studio.cli.terminal import any_terminal, complain, first_line
-from convnext_studio.common.errors import StudioError
+from convnext_studio.cli.terminal import any_terminal, complain
+from convnext_studio.common.errors import StudioError, why_not_imported
 from convnext_studio.common.processes.module_search import leave_current_folder
 from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory
 
 _TOO_MANY = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
-WHAT_TO_DO = "Look for settings of it in the environment variables, or install it again."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,14 +41,9 @@ def _run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno in _TOO_MANY:
             complain(f"The system does not allow more open files or processes ({error.strerror}).")
             return exit_status.FAILED
-        if isinstance(error, ImportError):
-            complain(
-                f"A part of the installation is missing or damaged: {first_line(error)}. Install it again."
-            )
-            return exit_status.CANNOT_START
-        if not _is_of_import(error):
+        if not isinstance(error, ImportError) and not _is_of_import(error):
             raise
-        complain(f"A part of the installation does not start: {first_line(error)}. {WHAT_TO_DO}")
+        complain(why_not_imported(error))
         return exit_status.CANNOT_START
 
 

@@ -87,12 +87,6 @@ def complain(sentence: object) -> None:
         print(f"convnext-studio: {sentence}", file=sys.stderr)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, as the end of a sentence."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return (next(filter(None, lines), "") or "it does not say why")[:200].rstrip(".")
-
-
 def _is_full(stream: TextIO) -> bool:
     """Return whether a stream still has a text that it cannot write."""
     try:

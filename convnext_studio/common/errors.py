@@ -45,3 +45,19 @@ class InputTooLarge(StudioError):
 
     def __reduce__(self) -> tuple[type["StudioError"], tuple[str | int, ...]]:
         return type(self), (self.message, self.hint, self.smaller_px, self.offers_cpu)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, as the end of a sentence."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return (next(filter(None, lines), "") or "it does not say why")[:200].rstrip(".")
+
+
+def why_not_imported(error: Exception) -> str:
+    """Return what is wrong with a library that failed while it was imported, and what to do about it."""
+    if isinstance(error, ImportError):
+        return f"A part of the installation is missing or damaged: {first_line(error)}. Install it again."
+    return (
+        f"A part of the installation does not start: {first_line(error)}. "
+        "Look for settings of it in the environment variables, or install it again."
+    )

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 from convnext_studio.cli.options import Parser
-from convnext_studio.cli.terminal import first_line
-from convnext_studio.common.errors import StudioError
+from convnext_studio.common.errors import StudioError, first_line
 from convnext_studio.common.paths import weights_cache
 from convnext_studio.common.processes.module_search import environment
 from convnext_studio.common.samples import SAMPLES, sample_path

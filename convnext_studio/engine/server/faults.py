@@ -2,7 +2,7 @@
 
 import sys
 
-from convnext_studio.common.errors import InputTooLarge, StudioError
+from convnext_studio.common.errors import InputTooLarge, StudioError, first_line
 from convnext_studio.common.processes.out_of_memory import is_of_computer, is_out_of_memory, is_torch_error
 from convnext_studio.protocol.envelope import Failed
 
@@ -54,8 +54,3 @@ def failure(identifier: int, error: Exception) -> Failed:
         message=f"An internal error occurred ({type(error).__name__}: {first_line(error)}).",
         hint="The terminal shows the details.",
     )
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return next(iter(str(error).splitlines()), "no message")

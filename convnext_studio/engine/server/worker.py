@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from convnext_studio.common.errors import why_not_imported
 from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.decoding.decoder_process import Decoder
-from convnext_studio.engine.server.faults import failure, first_line, is_expected, poisons_device
+from convnext_studio.engine.server.faults import failure, is_expected, poisons_device
 from convnext_studio.engine.server.logs import forward_logs
 from convnext_studio.engine.server.scheduler import Job, Scheduler, Work
 from convnext_studio.protocol.connection.transport import DEVICE_FAULT_EXIT_CODE, Channel
@@ -77,8 +78,8 @@ def serve(channel: Channel[Order], make_dispatcher: Callable[[], Answerer]) -> N
         dispatcher = make_dispatcher()
     except Exception as error:
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        worker.send(EngineLost(message=f"The engine cannot start ({reason}).", restarting=False))
+        sentence = f"The engine cannot start. {why_not_imported(error)}"
+        worker.send(EngineLost(message=sentence, restarting=False))
         os._exit(1)
     worker.send(EngineReady())
     worker.compute(dispatcher)

@@ -448,7 +448,7 @@ def test_a_reopened_model_may_stop_engines_anew() -> None:
 def test_an_engine_that_says_why_it_cannot_start_is_not_started_again() -> None:
     ledger, _, heard = connect()
     asked = ledger.ask(Predict(image="x"))
-    why = "The engine cannot start (ImportError: libtorch.so is broken)."
+    why = "The engine cannot start. A part of the installation is missing or damaged: libtorch.so is broken."
     ledger.received(EngineLost(message=why))
     assert not ledger.died("exit code 1")
     assert heard[1] == EngineLost(message=why, restarting=False)

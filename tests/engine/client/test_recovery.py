@@ -234,10 +234,27 @@ def test_five_deaths_in_a_row_end_it_until_somebody_asks_again(start: Start, hea
 def test_an_engine_that_cannot_start_is_not_tried_five_times(start: Start, heard: Recorder) -> None:
     client = start(fake_engine.CANNOT_START)
     answer = heard.answer(client.ask(do("state")))
-    sentence = "The engine cannot start (ImportError: libtorch.so is broken)."
+    sentence = (
+        "The engine cannot start. A part of the installation is missing or damaged: libtorch.so is broken. "
+        "Install it again."
+    )
     assert isinstance(answer, Failed)
     assert answer.message == sentence
     assert heard.of(EngineLost) == [EngineLost(message=sentence, restarting=False)]
+
+
+def test_a_setting_that_keeps_torch_from_starting_is_told(
+    start: Start, heard: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first line of what torch then says is empty."""
+    monkeypatch.setenv("TORCH_LOGS", "nonsense")
+    client = start("convnext_studio.engine.server.worker:main")
+    answer = heard.answer(client.ask(do("state")))
+    assert isinstance(answer, Failed)
+    assert answer.message.startswith(
+        "The engine cannot start. A part of the installation does not start: Invalid"
+    )
+    assert "environment variables" in answer.message
 
 
 def test_restarts_leak_no_descriptors(start: Start, heard: Recorder) -> None:
