@@ -53,4 +53,4 @@ def test_an_input_that_is_too_large_comes_with_a_smaller_one() -> None:
 
 def test_other_errors_are_internal_ones_told_in_a_line() -> None:
     answer = failure(3, KeyError())
-    assert (answer.id, answer.message) == (3, "An internal error occurred (KeyError: no message).")
+    assert (answer.id, answer.message) == (3, "An internal error occurred (KeyError: it does not say why).")
