@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
 from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.protocol.attributions import (
@@ -600,6 +601,24 @@ def test_several_nodes_are_averaged(
     desk.answer(explanation(desk, question))
     assert "at the average of stage 3, stage 4 (each divided by its largest magnitude)" in panel.caption
     assert len(seen(panel)) == 1
+
+
+def test_the_nodes_to_average_are_chosen_in_a_menu(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    attribute()
+    menu = panel.where.average.menu()
+    menu.aboutToShow.emit()
+    stages = {action.text(): action for action in menu.actions() if action.isCheckable()}
+    assert [text for text, action in stages.items() if action.isChecked()] == ["Stage 3", "Stage 4"]
+    stages["Stage 3"].trigger()
+    assert wait_for_question(desk).nodes == ("stage4",)
+    menu.aboutToShow.emit()
+    inside = next(action.menu() for action in menu.actions() if action.text() == "In stage 3")
+    assert isinstance(inside, QMenu)
+    assert [action.text() for action in inside.actions()] == ["Stage 3, block 1", "Stage 3, block 2"]
+    inside.actions()[1].trigger()
+    assert panel.where.averaged == ("stage3.block2", "stage4")
 
 
 def test_areas_stand_under_the_map_they_belong_to(

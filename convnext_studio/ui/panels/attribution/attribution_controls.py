@@ -1,10 +1,11 @@
 """The controls of the attribution panel: method, parameters, class, place and colours."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, cast
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QPaintEvent
+from PySide6.QtGui import QIcon, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -456,7 +457,9 @@ class WhereRow(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._where: Where = "node"
-        self._averaged: dict[str, QAction] = {}
+        self._model: ModelInfo | None = None
+        self._menu_of: ModelInfo | None = None
+        self._averaged: dict[str, bool] = {}  # Whether a node is in the average.
         self._thumbnails: Mapping[str, Rgb] | None = None
         self.pin = choice(
             "Place of the map",
@@ -487,6 +490,7 @@ class WhereRow(QObject):
         self.average.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self._menu = QMenu(self.average)
         self._menu.setToolTipsVisible(True)
+        self._menu.aboutToShow.connect(self.fill_menu)
         self.average.setMenu(self._menu)
         self.average.clicked.connect(lambda: self._toggle("average"))
 
@@ -508,7 +512,7 @@ class WhereRow(QObject):
     @property
     def averaged(self) -> tuple[str, ...]:
         """The names of the nodes to average."""
-        return tuple(name for name, action in self._averaged.items() if action.isChecked())
+        return tuple(name for name, is_in in self._averaged.items() if is_in)
 
     def choose(self, where: Where) -> None:
         """Choose a single node, all stages, or the average."""
@@ -530,14 +534,24 @@ class WhereRow(QObject):
         for name, button in self.stages.items():
             button.setVisible(name in model.config.stages)
         self._offer_pins(model)
+        stages = model.config.stages
+        self._model, self._averaged = (
+            model,
+            {name: name in stages[-2:] for stage in stages for name in (stage, *_blocks_of(model, stage))},
+        )
+
+    def fill_menu(self) -> None:
+        """Offer the nodes to average; when the menu is opened at the latest, because it takes milliseconds."""
+        model = self._model
+        if model is None or self._menu_of is model:
+            return
+        self._menu_of = model
         empty_menu(self._menu)
-        self._averaged = {}
         for stage in model.config.stages:
-            self._offer(self._menu, stage, model, is_checked=stage in model.config.stages[-2:])
+            self._offer(self._menu, stage, model)
             inside = self._menu.addMenu(f"In {model.node(stage).title.lower()}")
-            for node in model.nodes:
-                if node.kind == "block" and node.name.startswith(f"{stage}."):
-                    self._offer(inside, node.name, model)
+            for name in _blocks_of(model, stage):
+                self._offer(inside, name, model)
 
     def _offer_pins(self, model: ModelInfo) -> None:
         before, count, stages = self.pinned, self.pin.count() - 1, model.config.stages
@@ -553,15 +567,19 @@ class WhereRow(QObject):
         self.pin_stage(before)
         self.pin.blockSignals(was_blocked)
 
-    def _offer(self, menu: QMenu, name: str, model: ModelInfo, is_checked: bool = False) -> None:
+    def _offer(self, menu: QMenu, name: str, model: ModelInfo) -> None:
         node = model.node(name)
         action = menu.addAction(node.title)
         action.setCheckable(True)
-        action.setChecked(is_checked)
+        action.setChecked(self._averaged[name])
         action.setEnabled(not why_no_cam(node))
         action.setToolTip(plain_tip(why_no_cam(node) or f"Include {node.title.lower()} in the average"))
-        action.toggled.connect(lambda _checked: self.choose("average"))
-        self._averaged[name] = action
+        action.toggled.connect(partial(self._average, name))
+
+    def _average(self, name: str, is_in: bool) -> None:
+        """Take a node into the average, or out of it, and show the average."""
+        self._averaged[name] = is_in
+        self.choose("average")
 
     def show_choice(self, node: str, has_nodes: bool, thumbnails: Mapping[str, Rgb]) -> None:
         """Check the buttons for the current choice.
@@ -594,6 +612,10 @@ class WhereRow(QObject):
             self.choose("node")
         else:
             self.pin_stage(name)
+
+
+def _blocks_of(model: ModelInfo, stage: str) -> list[str]:
+    return [node.name for node in model.nodes if node.kind == "block" and node.name.startswith(f"{stage}.")]
 
 
 class MapButton(QToolButton):

@@ -61,6 +61,7 @@ from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
+from convnext_studio.ui.state.turns import Turn
 from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import LatePart
@@ -355,6 +356,7 @@ class AttributionPanel(Panel):
 
     def _connect(self) -> None:
         state = self.state
+        self._fill_menu = Turn(state.turns, self.where.fill_menu, self)
         state.model_loaded.connect(lambda _model: self._model_loaded())
         state.target_selected.connect(self._await)
         # Of a frame of a live source, `_take_prediction` is told next.
@@ -438,6 +440,7 @@ class AttributionPanel(Panel):
 
     def _model_loaded(self) -> None:
         self._show_model()
+        self._fill_menu.start()
         self._choose()
         self._await()
 

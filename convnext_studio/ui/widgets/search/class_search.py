@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QStringListModel, Qt, Signal
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QCompleter, QLineEdit, QWidget
 
 from convnext_studio.common.errors import StudioError
@@ -26,6 +27,7 @@ class ClassSearch(QLineEdit):
     def __init__(self, name: str, tip: str, parent: QWidget | None = None, *, has_list: bool = True) -> None:
         super().__init__(parent)
         self._labels: tuple[str, ...] = ()
+        self._is_listed = False
         self.setPlaceholderText("Search for a class…")
         self.setAccessibleName(name)
         self.setToolTip(plain_tip(tip))
@@ -44,7 +46,19 @@ class ClassSearch(QLineEdit):
     def set_labels(self, labels: Sequence[str]) -> None:
         """Set the classes to search."""
         self._labels = tuple(labels)
-        self._choices.setStringList([_entry(label, index) for index, label in enumerate(labels)])
+        self._is_listed = False
+        if self.hasFocus():
+            self._list()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """List the classes before anything is typed: it takes milliseconds, and few are searched."""
+        self._list()
+        super().focusInEvent(event)
+
+    def _list(self) -> None:
+        if self.completer() is not None and not self._is_listed:
+            self._choices.setStringList([_entry(label, index) for index, label in enumerate(self._labels)])
+            self._is_listed = True
 
     def _entered(self) -> None:
         text = self.text().strip()
