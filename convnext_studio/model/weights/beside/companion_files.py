@@ -20,6 +20,9 @@ UNUSABLE = (
 """What reading a value of a file can raise that may hold anything."""
 
 
+OF_ANOTHER = "config.json next to it is left out: it describes another network."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanionFiles:
     """What the files next to the weights say.

@@ -10,6 +10,7 @@ from convnext_studio.model.config import Act, ConvNeXtConfig, GlobalPool, Norm
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convnext_studio.model.timm.timm_names import check_architecture, complete_from_timm, is_convnext
 from convnext_studio.model.weights.beside.companion_files import (
+    OF_ANOTHER,
     UNUSABLE,
     CompanionFiles,
     not_followed,
@@ -41,8 +42,11 @@ _OF_TRAINING = frozenset({"head_init_scale", "drop_rate", "drop_path_rate", "pre
 def read_timm_config(values: Mapping[str, Any], config: ConvNeXtConfig) -> CompanionFiles:
     """Read a config that timm saved for the hub; before 2023 everything was in one object."""
     architecture, published = str(values.get("architecture")), values.get("pretrained_cfg", values)
-    if not isinstance(published, dict) or values.get("num_classes", config.num_classes) != config.num_classes:
+    if not isinstance(published, dict):
         return CompanionFiles(config=config)
+    is_other = isinstance(values.get("architecture"), str) and not is_convnext(architecture)
+    if is_other or values.get("num_classes", config.num_classes) != config.num_classes:
+        return CompanionFiles(config=config, notes=(OF_ANOTHER,))
     licence = published.get("license")
     defined = _as_defined(architecture, config)
     config, is_act_told, notes = _with_arguments(values, defined or config)

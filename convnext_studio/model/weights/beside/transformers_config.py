@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from convnext_studio.model.config import Act, ConvNeXtConfig
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.model.weights.beside.companion_files import (
+    OF_ANOTHER,
     UNUSABLE,
     CompanionFiles,
     not_followed,
@@ -49,7 +50,7 @@ def read_transformers_config(
         list(config.depths),
         list(config.dims),
     ):
-        return CompanionFiles(config=config)  # The file belongs to another network.
+        return CompanionFiles(config=config, notes=(OF_ANOTHER,))
     notes: list[str] = []
     act = _ACTS.get(str(values.get("hidden_act")))
     if act is not None:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from convnext_studio.model import load
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, Preprocessing
+from convnext_studio.model.weights.beside.companion_files import OF_ANOTHER
 from tests.model.weights.test_formats import DEPTHS, DIMS, V1, randomised, saved, transformers_names
 from tests.networks import lively
 
@@ -82,10 +83,10 @@ def test_an_impossible_epsilon_is_named(tmp_path: Path, odd: object) -> None:
 @pytest.mark.parametrize(
     "config", [{"depths": [3, 3, 9, 3], "hidden_sizes": [96, 192, 384, 768]}, {"hidden_sizes": "no"}]
 )
-def test_a_config_of_another_network_is_ignored(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_config_of_another_network_is_left_out_and_named(tmp_path: Path, config: dict[str, Any]) -> None:
     opened = load(written(tmp_path, CONFIG | config, None))
     assert opened.labels[3] == "class 3"
-    assert not any("next to" in note for note in opened.notes)
+    assert [note for note in opened.notes if "next to" in note] == [OF_ANOTHER]
 
 
 @pytest.mark.parametrize(
@@ -161,15 +162,16 @@ def test_timms_config_gives_all_that_tensors_do_not_show(tmp_path: Path, is_old:
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "is_named"),
     [
-        {"architecture": "resnet50", "num_classes": 7},
-        {"architecture": "convnext_nothing", "num_classes": 7},
-        {"architecture": 4, "pretrained_cfg": []},
-        {"architecture": "test_convnext", "num_classes": 1000, "pretrained_cfg": PUBLISHED},
+        ({"architecture": "resnet50", "num_classes": 7, "pretrained_cfg": PUBLISHED}, True),
+        ({"architecture": "convnext_nothing", "num_classes": 7}, False),
+        ({"architecture": 4, "pretrained_cfg": []}, False),
+        ({"architecture": "test_convnext", "num_classes": 1000, "pretrained_cfg": PUBLISHED}, True),
     ],
 )
-def test_other_configs_of_timm_are_ignored(tmp_path: Path, values: dict[str, Any]) -> None:
+def test_other_configs_of_timm_are_left_out(tmp_path: Path, values: dict[str, Any], is_named: bool) -> None:
     opened = load(hub_folder(tmp_path, values)[0])
     assert opened.preprocessing.mean == IMAGENET_MEAN
     assert any("GELU" in note for note in opened.notes)
+    assert (OF_ANOTHER in opened.notes) == is_named
