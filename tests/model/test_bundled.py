@@ -68,6 +68,7 @@ def test_it_is_a_small_canonical_convnext(model: LoadedModel) -> None:
     assert (config.norm, config.act, config.grn, config.depthwise) == ("layer", "gelu", False, True)
     assert config.layer_scale_init_value > 0
     assert model.node("stage4").field.stride_px == 16
+    assert model.node("stage4").shape == (320, 8, 8)
     assert not model.random_weights
 
 
@@ -77,17 +78,18 @@ def test_its_labels_are_plain_words(model: LoadedModel) -> None:
     assert all(re.fullmatch("[a-z ]+", label) for label in model.labels)
 
 
-@pytest.mark.parametrize("sample", ["cat", "coffee"])
+@pytest.mark.parametrize("sample", ["cat", "coffee", "rocket"])
 def test_photographs_of_full_size_are_recognised(model: LoadedModel, sample: str) -> None:
     assert seen(model, sample)[1][0] == sample
 
 
 def test_the_map_lies_on_the_object(model: LoadedModel) -> None:
-    """The map lies on the cup, whose position in the photograph was measured by hand."""
+    """The map that a first launch shows lies on the cup, whose position in the photograph was measured by hand."""
+    node = "stage4"
     x, classes = seen(model, "coffee")
-    cam = np.maximum(analysis.attribute(model, x, node="stage3", target=model.labels.index(classes[0])), 0)
+    cam = np.maximum(analysis.attribute(model, x, node=node, target=model.labels.index(classes[0])), 0)
     _, geometry = model.preprocessing(analysis.decode(str(sample_path("coffee"))).to_pil())
-    field = model.node("stage3").field
+    field = model.node(node).field
     rows, columns = (np.array([field.centre_px(unit) for unit in range(side)]) for side in cam.shape)
     on_cup = np.zeros(cam.shape, dtype=bool)
     for row, y in enumerate(rows):
@@ -102,7 +104,7 @@ def test_its_card_states_what_it_is_and_its_accuracy(model: LoadedModel) -> None
     card = Path(bundled_file()).with_name("README.md").read_text(encoding="utf-8")
     accuracy = re.search(r"\*\*([\d.]+) %\*\* of the (\d[\d,]*) validation photographs", card)
     assert accuracy is not None
-    assert float(accuracy[1]) >= 75
+    assert float(accuracy[1]) >= 80
     assert "95 % interval" in card
     assert all(f"| {label} |" in card for label in model.labels)
     assert "Tiny ImageNet" in card
