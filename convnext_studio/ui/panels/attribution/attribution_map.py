@@ -42,6 +42,7 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 
 # Larger maps are reduced to this side before colouring: it is more than the screen shows, and stays fast.
 _LARGEST_SIDE = 640
+_SMALL_SIDE = 64
 
 
 class PlacedMap(Struct, frozen=True, kw_only=True, eq=False):
@@ -265,7 +266,9 @@ class SmallMaps:
             stays = is_next and shading == self._shading
             self._prediction, self._shading = prediction, shading
             self._maps = (self._maps if stays else {}) | {
-                stage: colorize(shading.part_of(cam), shading.limits_of([cam]), shading.colormap)
+                stage: colorize(
+                    reduced(shading.part_of(cam), _SMALL_SIDE), shading.limits_of([cam]), shading.colormap
+                )
                 for stage, cam in prediction.cams.items()
             }
         return self._maps

@@ -357,6 +357,7 @@ class AttributionPanel(Panel):
     def _connect(self) -> None:
         state = self.state
         self._fill_menu = Turn(state.turns, self.where.fill_menu, self)
+        self._show_maps = Turn(state.turns, self._show_where, self)
         state.model_loaded.connect(lambda _model: self._model_loaded())
         state.target_selected.connect(self._await)
         # Of a frame of a live source, `_take_prediction` is told next.
@@ -484,7 +485,10 @@ class AttributionPanel(Panel):
             self.query.refresh_next()
         else:
             self.query.schedule()
-        self._show_where()
+        if prediction is None:
+            self._show_where()
+        else:
+            self._show_maps.start()
 
     def _await(self, _changed: object = None) -> None:
         """Schedule a new request after the selection has changed."""

@@ -309,7 +309,7 @@ class NetworkStrip(QWidget):
         self.state = state
         self.bridge = bridge
         self.opened = NETWORK
-        self._shown_model: ModelInfo | None = None
+        self._model = self._shown_model = state.model
         self.numbers = NodeNumbers(state, bridge, self)
         self.header = StripHeader()
         self.canvas = NetworkCanvas(state, self._tip)
@@ -448,6 +448,7 @@ class NetworkStrip(QWidget):
     # --------------------------------------------------------------------------------- what the state says
 
     def _show_model(self, model: ModelInfo | None) -> None:
+        self._model = model
         self.header.badge.setVisible(model is not None and model.random_weights)
         is_level = model is not None and is_openable(model.nodes, self.opened)
         self.opened = self.opened if is_level else NETWORK
@@ -468,6 +469,8 @@ class NetworkStrip(QWidget):
             )
         elif self.state.picture is None:
             self.canvas.show_thumbnails({})
+        if self.state.model is not self._model:
+            return  # It is about to be told that there is another network.
         model = self.state.framed_model
         if self.state.live.is_on and model is not None and model is self._shown_model:
             self._want_values(model)  # A frame of the same size changes nothing else.
