@@ -84,7 +84,7 @@ def test_photographs_of_full_size_are_recognised(model: LoadedModel, sample: str
 
 
 def test_the_map_lies_on_the_object(model: LoadedModel) -> None:
-    """The map that a first launch shows lies on the cup, whose position in the photograph was measured by hand."""
+    """That of the last stage lies on the cup, whose position in the photograph was measured by hand."""
     node = "stage4"
     x, classes = seen(model, "coffee")
     cam = np.maximum(analysis.attribute(model, x, node=node, target=model.labels.index(classes[0])), 0)

@@ -23,6 +23,7 @@ from convnext_studio.render import (
     grid_lines,
     lut,
     overlay,
+    reduced,
     resample,
     veil,
     why_empty,
@@ -362,3 +363,14 @@ def test_one_function_draws_screen_and_file_alike() -> None:
 def test_nothing_for_the_class_is_told() -> None:
     assert "nothing speaks for the class" in why_empty(np.array([[-1.0, -2.0]]), "positive")
     assert why_empty(np.array([[-1.0, -2.0]]), "signed") == ""
+
+
+def test_a_large_map_is_reduced_by_the_means_of_the_squares_that_tile_it() -> None:
+    values = np.arange(48, dtype=np.float32).reshape(6, 8)
+    smaller = reduced(values, 4)
+    assert smaller.shape == (3, 4)
+    assert smaller[1, 2] == (20 + 21 + 28 + 29) / 4
+    assert reduced(values, 8) is values
+    assert reduced(values[:5, :7], 4).shape == (5, 7)  # No squares tile it.
+    values[0, 0] = np.nan
+    assert np.isnan(reduced(values, 4)).sum() == 1

@@ -2,11 +2,12 @@
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint
-from PySide6.QtGui import QHelpEvent, QTextDocumentFragment
-from PySide6.QtWidgets import QApplication, QToolTip
+from PySide6.QtGui import QAccessible, QHelpEvent, QTextDocumentFragment
+from PySide6.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, HintLabel, PathLabel, plain_tip
+from tests.ui.widgets.layouts import LayoutCount
 
 FACTS = "320 × 6 × 6   before: min -31.4 · mean 0.389, on average"
 
@@ -99,3 +100,34 @@ def test_an_escaped_tooltip_is_not_told_twice(qtbot: QtBot) -> None:
         label, QHelpEvent(QEvent.Type.ToolTip, QPoint(1, 1), label.mapToGlobal(QPoint(1, 1)))
     )
     assert QTextDocumentFragment.fromHtml(QToolTip.text()).toPlainText() == "<b>a network</b> from a file"
+
+
+@pytest.mark.parametrize(("wants_room", "layouts"), [(False, 0), (True, 1)])
+def test_another_text_of_one_line_lays_out_nothing_anew(qtbot: QtBot, wants_room: bool, layouts: int) -> None:
+    around = QWidget()
+    qtbot.addWidget(around)
+    label = ElidedLabel(wants_room=wants_room)
+    QVBoxLayout(around).addWidget(label)
+    label.setText("short")
+    around.show()
+    count = LayoutCount(around)
+    label.setText("a text that is much longer")
+    assert (label.text(), count.count) == ("a text that is much longer", layouts)
+    count.begin()
+    label.setText("a text\nof two lines")
+    assert count.count == 1
+
+
+def test_screen_readers_are_told_the_text_that_is_shown(qtbot: QtBot) -> None:
+    def said(label: ElidedLabel) -> tuple[str, str]:
+        told = QAccessible.queryAccessibleInterface(label)
+        return told.text(QAccessible.Text.Name), told.text(QAccessible.Text.Description)
+
+    plain, named = ElidedLabel(), ElidedLabel()
+    qtbot.addWidget(plain)
+    qtbot.addWidget(named)
+    named.setAccessibleName("Class explained")
+    for text in ("cat, 87 %", "dog, 12 %"):
+        plain.setText(text)
+        named.setText(text)
+        assert (said(plain)[0], said(named)) == (text, ("Class explained", text))
