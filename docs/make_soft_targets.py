@@ -4,10 +4,10 @@
     python docs/make_soft_targets.py PHOTOS/train soft1000.npz --side-px 160
     python docs/make_soft_targets.py PHOTOS/train soft24.npz --classes classes.tsv
 
-`PHOTOS/train` holds one folder a class. Without `--classes`, the answers are those for ImageNet's 1,000 WordNet
-ids. With it, the answer for a class is the sum over its ids: `classes.tsv` has a line for each id with the class
-that it belongs to, below a line of headings. The network is Apache 2.0, trained on ImageNet. Neither package is
-needed to train.
+`PHOTOS/train` holds one folder a class. Without `--classes`, the answers are those for the 1,000 WordNet ids of
+ImageNet. With it, the answer for a class is the sum over its ids: `classes.tsv` has a line for each id, with the
+class that it belongs to, below a line of headings. The network is Apache 2.0, trained on ImageNet. Neither
+package is needed to train.
 """
 
 import argparse
