@@ -5,8 +5,8 @@
     python docs/make_soft_targets.py PHOTOS/train soft24.npz --classes classes.tsv
 
 `PHOTOS/train` holds one folder a class. Without `--classes`, the answers are those for the 1,000 WordNet ids of
-ImageNet. With it, the answer for a class is the sum over its ids: `classes.tsv` has a line for each id, with the
-class that it belongs to, below a line of headings. The network is Apache 2.0, trained on ImageNet. Neither
+ImageNet. With it, the answer for a class is the sum over its ids: `classes.tsv` has a line for each id with its
+class, below a line of headings. The network is Apache 2.0, trained on ImageNet. Neither
 package is needed to train.
 """
 

@@ -1,4 +1,4 @@
-"""Scripts in `docs/` name modules and functions that exist; what else they need is not installed for the tests."""
+"""Scripts in `docs/` name modules and functions that exist; the tests do not install what else they need."""
 
 import ast
 from importlib import import_module
