@@ -646,8 +646,9 @@ class MapButton(QToolButton):
         option = QStyleOptionToolButton()
         self.initStyleOption(option)
         option.icon = self._map
-        with QStylePainter(self) as painter:
-            painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
+        painter.end()
 
 
 class AttributionBar(QObject):
