@@ -105,7 +105,7 @@ def engine_width(engine: Dispatcher, image: str) -> int:
     return len(maps(engine, image, "head.norm", "A"))
 
 
-@pytest.mark.parametrize(("parts", "node", "count"), [("blocks", "", 12), ("places", "stage4", 36)])
+@pytest.mark.parametrize(("parts", "node", "count"), [("blocks", "", 12), ("places", "stage4", 64)])
 def test_blocks_and_places_come_with_partial_answers(
     engine: Dispatcher, pictures: tuple[str, str], parts: str, node: str, count: int
 ) -> None:

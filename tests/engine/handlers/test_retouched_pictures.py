@@ -201,7 +201,7 @@ def test_superpixels_divide_the_whole_input(engine: Dispatcher) -> None:
     cat = opened(engine, "sample:cat")
     found = engine.run(FindSuperpixels(image=cat.key, count=20))
     assert isinstance(found, Superpixels)
-    assert found.labels.shape == (96, 96)
+    assert found.labels.shape == (128, 128)
     assert sorted(np.unique(found.labels)) == list(range(found.labels.max() + 1))
     assert 8 <= found.labels.max() <= 40
 

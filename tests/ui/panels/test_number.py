@@ -131,7 +131,7 @@ def test_a_window_says_its_products_under_the_pointer_and_names_its_colours(qtbo
         ("stage1.block1.act", ("the share that GELU lets through",)),
         ("stage1.block1.gamma", ("branch ", "× gamma")),
         ("stage1.block1", ("shortcut ", "+ branch")),
-        ("head.pool", ("mean of the 36 units",)),
+        ("head.pool", ("mean of the 64 units",)),
         ("logits", ("320 products", "+ bias")),
         ("probabilities", ("− largest logit", "the sum of the 24 classes")),
         ("input", ("of 255", "÷ deviation")),
