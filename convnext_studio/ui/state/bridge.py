@@ -124,10 +124,11 @@ class EngineBridge(QObject):
         """Hand over messages up to the first that brings values to be shown."""
         while self._messages:
             message = self._messages.popleft()
-            if self._messages and _brings_values(message):
+            is_last = _brings_values(message)
+            if is_last and self._messages:
                 self._turn.start()
             self._dispatch(message)
-            if _brings_values(message):
+            if is_last:
                 return
 
     def _dispatch(self, message: Message) -> None:
