@@ -27,7 +27,7 @@ from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.training.soft_targets import read_soft_targets
 from convnext_studio.training.state import read_checkpoint
 from convnext_studio.ui.state.opening.dropped import describe_paths
-from convnext_studio.ui.state.session_document import read_session
+from convnext_studio.ui.state.opening.session_document import read_session
 from convnext_studio.ui.state.settings import SettingsFile
 from tests.common.obstacles import OBSTACLES, growing
 from tests.networks import SMALL, lively

@@ -38,7 +38,7 @@ from convnext_studio.protocol.models import LoadModel
 from convnext_studio.protocol.pictures import ListedPictures, ListPictures
 from convnext_studio.protocol.receptive_fields import OpenField
 from convnext_studio.training.soft_targets import SoftTargets, read_soft_targets, write_soft_targets
-from convnext_studio.ui.state.session_document import (
+from convnext_studio.ui.state.opening.session_document import (
     SavedSession,
     SessionModel,
     SessionPicture,

@@ -12,7 +12,7 @@ from convnext_studio.ui.shell.session_files import SessionFiles
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.opening.folder_watch import FolderWatch
-from convnext_studio.ui.state.session_document import SUFFIX
+from convnext_studio.ui.state.opening.session_document import SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.save_dialog import FileKind, SaveDialogs
 

@@ -33,7 +33,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.controller import Controller
 from convnext_studio.ui.state.opening.picture_opener import MOST_DECODED, PictureOpener
-from convnext_studio.ui.state.session_document import (
+from convnext_studio.ui.state.opening.session_document import (
     SUFFIX,
     SavedSession,
     SessionModel,

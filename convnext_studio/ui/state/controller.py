@@ -34,7 +34,7 @@ from convnext_studio.ui.state.opening.model_opener import USE_CPU, ModelOpener, 
 from convnext_studio.ui.state.opening.picture_opener import PICTURES, PictureOpener
 from convnext_studio.ui.state.opening.recipe_opener import ChangedNetwork, RetouchedPictures
 from convnext_studio.ui.state.opening.second_opener import SecondOpener
-from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
+from convnext_studio.ui.state.opening.session_document import SUFFIX as SESSION_SUFFIX
 from convnext_studio.ui.state.settings import SettingsFile
 from convnext_studio.ui.widgets.message_bar import Notice
 

@@ -13,7 +13,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.opening.dropped import describe_paths
-from convnext_studio.ui.state.session_document import read_session
+from convnext_studio.ui.state.opening.session_document import read_session
 from tests.ui.conftest import CLASSES, FakeEngine, answer_listing, make_image, make_model, make_prediction
 
 NAMES = tuple(f"bird {index}" for index in range(CLASSES))

@@ -18,7 +18,7 @@ from convnext_studio.ui.plots.measuring.measurements import TOOLS, Ends, Tool, p
 from convnext_studio.ui.plots.scene import Scene
 from convnext_studio.ui.shell.panel_controls import measures_on, set_measures
 from convnext_studio.ui.shell.window import StudioWindow
-from convnext_studio.ui.state.session_document import SavedSession, from_bytes, to_text
+from convnext_studio.ui.state.opening.session_document import SavedSession, from_bytes, to_text
 from convnext_studio.ui.widgets.control_values import control_values, set_controls
 
 UNIT_PX = 8

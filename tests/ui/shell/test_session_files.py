@@ -24,7 +24,7 @@ from convnext_studio.ui.panels.attribution.attribution_controls import FOLLOWING
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.controller import Controller
-from convnext_studio.ui.state.session_document import (
+from convnext_studio.ui.state.opening.session_document import (
     VERSION,
     SavedSession,
     SessionModel,

@@ -4,17 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal, cast
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPaintEvent
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QMenu,
     QPushButton,
     QSpinBox,
-    QStyle,
-    QStyleOptionToolButton,
-    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -26,6 +22,7 @@ from convnext_studio.model.nodes import why_no_cam
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.predictions import Prediction
 from convnext_studio.render import COLORMAPS, PIXEL_PERCENTILE, Part, Rgb, Shading, format_percent
+from convnext_studio.ui.panels.attribution.map_button import MapButton
 from convnext_studio.ui.panels.base import choice, opacity_slider, resolution_switch
 from convnext_studio.ui.panels.predictions.prediction_row import PredictionRow
 from convnext_studio.ui.widgets.choices import Switch
@@ -33,7 +30,6 @@ from convnext_studio.ui.widgets.control_row import ControlRow
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
 from convnext_studio.ui.widgets.popup import LatePart, PopupButton, empty_menu
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
-from convnext_studio.ui.widgets.qimage import SHARP, thumbnail, to_qimage
 from convnext_studio.ui.widgets.range_choice import RangeChoice
 from convnext_studio.ui.widgets.search.class_search import ClassSearch
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -420,23 +416,7 @@ Where = Literal["node", "stages", "average"]
 
 
 MOST_STAGES = 4
-
-
-_THUMBNAIL_PX = 18
-
-
-_STYLE = """
-QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 2px 5px; }
-QToolButton:hover, QToolButton:focus { border-color: palette(text); }
-QToolButton:checked { border: 2px solid palette(highlight); padding: 1px 4px; }
-QToolButton[popupMode="1"] { padding-right: 18px; }
-QToolButton::menu-button { width: 16px; border: none; }
-"""
-
-
 FOLLOWING = ""
-
-
 """The value of the choice of a stage while the panel follows the selection."""
 
 
@@ -595,6 +575,7 @@ class WhereRow(QObject):
                 picture = thumbnails.get(name)
                 if picture is not before.get(name):
                     button.show_map(picture)
+            self.fill_menu()  # With the first maps, which wait for their turn; a new network's name does not.
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:
@@ -616,39 +597,6 @@ class WhereRow(QObject):
 
 def _blocks_of(model: ModelInfo, stage: str) -> list[str]:
     return [node.name for node in model.nodes if node.kind == "block" and node.name.startswith(f"{stage}.")]
-
-
-class MapButton(QToolButton):
-    """A checkable button with a small map, which may change with every frame without a new layout."""
-
-    def __init__(self, text: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._map = QIcon()
-        self.setText(text)
-        self.setCheckable(True)
-        self.setStyleSheet(_STYLE)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        follow_text(self, lambda: self.setIconSize(QSize(scaled_px(_THUMBNAIL_PX), scaled_px(_THUMBNAIL_PX))))
-
-    def show_map(self, picture: Rgb | None) -> None:
-        """Show a map, or none."""
-        was_empty = self._map.isNull()
-        self._map = (
-            QIcon() if picture is None else thumbnail(to_qimage(picture), scaled_px(_THUMBNAIL_PX), SHARP)
-        )
-        if was_empty or self._map.isNull():
-            self.setIcon(self._map)  # Qt makes room for it.
-        else:
-            self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the button as Qt does, with the map that it has now."""
-        option = QStyleOptionToolButton()
-        self.initStyleOption(option)
-        option.icon = self._map
-        painter = QStylePainter(self)
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
-        painter.end()
 
 
 class AttributionBar(QObject):

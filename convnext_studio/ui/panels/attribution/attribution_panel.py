@@ -356,7 +356,6 @@ class AttributionPanel(Panel):
 
     def _connect(self) -> None:
         state = self.state
-        self._fill_menu = Turn(state.turns, self.where.fill_menu, self)
         self._show_maps = Turn(state.turns, self._show_where, self)
         state.model_loaded.connect(lambda _model: self._model_loaded())
         state.target_selected.connect(self._await)
@@ -368,11 +367,10 @@ class AttributionPanel(Panel):
         state.attributions.explaining_changed.connect(self._follow_explaining)
         state.attributions.faithfulness_measured.connect(lambda _measured: self._describe())
         self.query.changed.connect(self._follow_query)
-        self.bar.changed.connect(self._choose)
-        self.target.output_chosen.connect(self._choose)
+        for changed in (self.bar.changed, self.target.output_chosen, self.where.changed):
+            changed.connect(self._choose)
         self.target.target_chosen.connect(self._explain)
         self.target.against_chosen.connect(self._set_against)
-        self.where.changed.connect(self._choose)
         self.where.stage_chosen.connect(state.set_node)
         self.look.changed.connect(self._paint)
         self.look.opacity.valueChanged.connect(self._draw_veil)
@@ -441,7 +439,6 @@ class AttributionPanel(Panel):
 
     def _model_loaded(self) -> None:
         self._show_model()
-        self._fill_menu.start()
         self._choose()
         self._await()
 
@@ -485,10 +482,7 @@ class AttributionPanel(Panel):
             self.query.refresh_next()
         else:
             self.query.schedule()
-        if prediction is None:
-            self._show_where()
-        else:
-            self._show_maps.start()
+        (self._show_where if prediction is None else self._show_maps.start)()
 
     def _await(self, _changed: object = None) -> None:
         """Schedule a new request after the selection has changed."""

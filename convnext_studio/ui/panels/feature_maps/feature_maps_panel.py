@@ -141,6 +141,13 @@ class FeatureChoices(QObject):
         row.add(self.pin, rare=True)
         row.add(self.clear_unit, rare=True)
 
+    def offer_channels(self, count: int, chosen: int) -> None:
+        """Offer that many channels, and show which is chosen."""
+        with QSignalBlocker(self.channel_box):
+            if self.channel_box.maximum() != count - 1:  # Qt lays out the row anew even for the same range.
+                self.channel_box.setRange(0, count - 1)
+            self.channel_box.setValue(chosen)
+
     @property
     def look(self) -> MosaicLook:
         """How to show the mosaics."""
@@ -403,11 +410,7 @@ class FeatureMapsPanel(Panel):
     def _show_subject(self, subject: MapsSubject) -> None:
         self._subject = subject
         # The selected channel is kept for later nodes that have it.
-        box = self.choices.channel_box
-        with QSignalBlocker(box):
-            if box.maximum() != subject.channels - 1:  # Qt lays out the row anew even for the same range.
-                box.setRange(0, subject.channels - 1)
-            box.setValue(self.channel)
+        self.choices.offer_channels(subject.channels, self.channel)
         self._paint()
         # Until the new maps are painted, the view still shows the old ones.
         self._dim(self._painter.is_busy)

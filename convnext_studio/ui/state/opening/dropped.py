@@ -21,7 +21,7 @@ from convnext_studio.erf.field_files import is_field
 from convnext_studio.model.weights.beside.class_names import is_names_file
 from convnext_studio.model.weights.weights_files import is_weights
 from convnext_studio.render import pluralize
-from convnext_studio.ui.state.session_document import SUFFIX as SESSION_SUFFIX
+from convnext_studio.ui.state.opening.session_document import SUFFIX as SESSION_SUFFIX
 
 _LONGEST_NAME = 80
 _NOT_HERE = "This is not on this computer, and the program downloads nothing"

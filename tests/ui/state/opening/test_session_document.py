@@ -15,7 +15,7 @@ from convnext_studio.common.recipe import Recipe
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.model.framing import Framing
 from convnext_studio.protocol.similarity import Basis, KeptBasis
-from convnext_studio.ui.state.session_document import (
+from convnext_studio.ui.state.opening.session_document import (
     FORMAT,
     VERSION,
     SavedSession,
