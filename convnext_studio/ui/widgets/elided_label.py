@@ -48,8 +48,10 @@ class ElidedLabel(PlainLabel):
         """Show another text; Qt is told only where the label then needs another size."""
         if text == self._line:
             return
-        before, self._line = self._line, text
-        if self._wants_room or "\n" in text + before or not (text and before):
+        before, least = self._line, self.minimumSizeHint()
+        self._line = text
+        has_one_line = bool(text and before) and "\n" not in text + before
+        if self._wants_room or not has_one_line or self.minimumSizeHint() != least:
             super().setText(text)
         else:
             self.update()
@@ -72,8 +74,18 @@ class ElidedLabel(PlainLabel):
     def minimumSizeHint(self) -> QSize:
         """Return room for a few letters: a long text must not widen a panel."""
         least = self.fontMetrics().averageCharWidth() * _LEAST_LETTERS
-        whole = super().minimumSizeHint()
+        whole = self._for_this_text(super().minimumSizeHint())
         return QSize(min(whole.width(), least), whole.height())
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the whole text."""
+        return self._for_this_text(super().sizeHint())
+
+    def _for_this_text(self, size: QSize) -> QSize:
+        """Return a size that Qt gives for its label with the width of the text that is shown."""
+        metrics = self.fontMetrics()
+        more_px = metrics.horizontalAdvance(self._line) - metrics.horizontalAdvance(super().text())
+        return QSize(size.width() + more_px, size.height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as much of the text as fits."""

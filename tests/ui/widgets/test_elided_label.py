@@ -108,7 +108,7 @@ def test_another_text_of_one_line_lays_out_nothing_anew(qtbot: QtBot, wants_room
     qtbot.addWidget(around)
     label = ElidedLabel(wants_room=wants_room)
     QVBoxLayout(around).addWidget(label)
-    label.setText("short")
+    label.setText("a text of more than a few letters")
     around.show()
     count = LayoutCount(around)
     label.setText("a text that is much longer")
@@ -131,3 +131,16 @@ def test_screen_readers_are_told_the_text_that_is_shown(qtbot: QtBot) -> None:
         plain.setText(text)
         named.setText(text)
         assert (said(plain)[0], said(named)) == (text, ("Class explained", text))
+
+
+def test_its_sizes_are_those_of_the_text_that_is_shown(qtbot: QtBot) -> None:
+    label, new = ElidedLabel(), ElidedLabel()
+    qtbot.addWidget(label)
+    qtbot.addWidget(new)
+    label.setText("a text that is long enough to be shortened")
+    for text in ("another one that is longer than the first, by far", "and a third", "a", "ab", ""):
+        label.setText(text)
+        new.setText("")
+        new.setText(text)
+        assert label.minimumSizeHint() == new.minimumSizeHint(), text
+        assert abs(label.sizeHint().width() - new.sizeHint().width()) <= 1, text
