@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from convnext_studio.common.files import checked_ending
+from convnext_studio.common.processes.ending import end_despite_threads
 from convnext_studio.common.processes.garbage_collection import collecting_later
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.engine.client.client import EngineClient
@@ -93,9 +94,11 @@ def run(options: WindowOptions) -> int:
 
     client = EngineClient()
     try:
-        return launch(options, client, needs_font=bool(findings))
+        status = launch(options, client, needs_font=bool(findings))
     finally:
         client.close()
+    end_despite_threads(status)
+    return status
 
 
 def search_no_sources() -> None:
