@@ -12,8 +12,8 @@ from collections.abc import Sequence
 def end_despite_threads(status: int) -> None:
     """Have the process end with this status at once if, when Python ends, a daemon thread is still at work.
 
-    Python would end such a thread where it next wants to run Python, which may be inside a library's C++: there
-    it is an exception that nobody may throw, and the system aborts the process.
+    Python would end such a thread where it next wants to run Python. Inside a library's C++, that counts as an
+    exception where none is allowed, for which the whole process is aborted.
     """
     at_work = [thread for thread in threading.enumerate() if thread.daemon and thread.is_alive()]
     if at_work:

@@ -63,25 +63,13 @@ class FrameLabel(ElidedLabel):
         self._state = state
         self._follows = follows
         self._last: int | None = None
-        self._line = ""
-        self.setText("frame")  # For the height, which stays.
         self._own, self._of_picture = FrameRate(), FrameRate()
         self.setProperty("muted", True)
         self.setAccessibleName("Frame")
         self.setToolTip("The frame that is shown here, and how many frames a second this panel really shows")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        follow_text(self, lambda: self.setFixedHeight(self.fontMetrics().height()))  # Also without a text.
         self.hide()
         state.picture_selected.connect(self._follow)
-
-    def text(self) -> str:
-        """Return what is said."""
-        return self._line
-
-    def _say(self, text: str) -> None:
-        """Say something else; with `setText`, Qt would lay the panel out anew for every frame."""
-        if text != self._line:
-            self._line = text
-            self.update()
 
     def count(self, number: int | None) -> None:
         """Take note that the panel shows that frame now; None if it shows none."""
@@ -97,7 +85,7 @@ class FrameLabel(ElidedLabel):
         if number is None:
             # The first is a frozen frame: the line stays, so that nothing moves.
             self.setVisible(bool(self.text()))
-            self._say("")
+            self.setText("")
             self._own.clear()
             self._of_picture.clear()
             return
@@ -110,7 +98,7 @@ class FrameLabel(ElidedLabel):
             return
         own, all_of = self._own.per_second, self._of_picture.per_second
         lags = own < _KEEPS_UP * all_of
-        self._say(
+        self.setText(
             f"frame {number + 1:,} · {own:.1f} of {all_of:.1f}/s"
             if lags
             else f"frame {number + 1:,} · {own:.1f}/s"

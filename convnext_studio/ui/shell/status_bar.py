@@ -12,6 +12,7 @@ from convnext_studio.protocol.predictions import Predict
 from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.live.rates import READABLE_STEP_S
 from convnext_studio.ui.widgets.elided_label import ElidedLabel, FactsLabel, plain_tip
 from convnext_studio.ui.widgets.progress_bar import ProgressBar
 from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
@@ -20,7 +21,6 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 ANNOUNCE_AFTER_MS = 150
 _GAP_PX = 14  # Between the facts, with their margins.
 _LEAST_PASS_S = 0.001  # No network takes less for a forward and a backward pass.
-_FRAMES_STEP_S = 0.5
 _LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 
@@ -144,7 +144,7 @@ class StatusBar(QStatusBar):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
             # With every frame of a live source, nobody could read them, and Qt lays out the window for each.
-            if not self._state.live.is_on or time.monotonic() - self._timings_s > _FRAMES_STEP_S:
+            if not self._state.live.is_on or time.monotonic() - self._timings_s > READABLE_STEP_S:
                 self._show_timings()
         if not self._bridge.pending or (self._state.live.is_on and not self.cancel.isHidden()):
             self._announce.stop()

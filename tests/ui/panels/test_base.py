@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.panels.base import Panel
-from tests.ui.desk import Desk, model
+from tests.ui.desk import Desk, model, picture
 from tests.ui.widgets.layouts import LayoutCount
 
 LINE = "Stage 2: 80 channels"
@@ -60,3 +60,16 @@ def test_the_badge_is_beside_the_caption_or_below_it(
     assert not caption.geometry().intersects(badge.geometry())
     assert (caption.geometry().right() < badge.x()) == is_beside
     assert badge.geometry().right() == caption.parentWidget().width() - 1
+
+
+def test_a_picture_that_is_no_frame_leaves_no_line_for_frames(panel: Panel) -> None:
+    for key in ("cat", "dog"):
+        panel.state.opened.add(picture(key))
+        assert panel.frame_label.isHidden()
+    panel.frame_label.setText("frame 3 · 8.0/s")
+    panel.frame_label.show()
+    height = panel.frame_label.height()
+    panel.state.opened.select("cat")
+    assert (panel.frame_label.isHidden(), panel.frame_label.height()) == (False, height)  # A frozen frame.
+    panel.state.opened.select("dog")
+    assert panel.frame_label.isHidden()

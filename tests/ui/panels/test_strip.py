@@ -336,14 +336,14 @@ def test_values_of_a_live_source_are_those_of_the_frame_that_is_named(
     """Each frame has others. They follow at a rate that can be read; no question is given up."""
     predicted(desk)
     answer_values(desk)
-    monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 1000.0)
+    monkeypatch.setattr(strip_panel, "READABLE_STEP_S", 1000.0)
     desk.state.set_node("stage1")
     assert "in: " in strip.header.numbers.text()
     for number in (4, 5):
         show_frame(desk, number)
     assert "in: " not in strip.header.numbers.text()  # Those were of the picture before the first frame.
     assert asked_frames(desk) == [None]  # Too soon.
-    monkeypatch.setattr(strip_panel, "_FRAMES_STEP_S", 0.0)
+    monkeypatch.setattr(strip_panel, "READABLE_STEP_S", 0.0)
     for number in (6, 7, 8):
         show_frame(desk, number)
     assert asked_frames(desk) == [None, 6]

@@ -575,7 +575,7 @@ class WhereRow(QObject):
                 picture = thumbnails.get(name)
                 if picture is not before.get(name):
                     button.show_map(picture)
-            self.fill_menu()  # With the first maps, which wait for their turn; a new network's name does not.
+            self.fill_menu()  # The first maps of a network have a turn of their own, which it may take longer.
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")
         for control in self.widgets:

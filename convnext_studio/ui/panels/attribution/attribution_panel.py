@@ -61,7 +61,6 @@ from convnext_studio.ui.plots.scene import Layer
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.python_text import PythonLines
-from convnext_studio.ui.state.turns import Turn
 from convnext_studio.ui.widgets.control_row import FlowLayout
 from convnext_studio.ui.widgets.elided_label import plain_tip
 from convnext_studio.ui.widgets.popup import LatePart
@@ -356,12 +355,12 @@ class AttributionPanel(Panel):
 
     def _connect(self) -> None:
         state = self.state
-        self._show_maps = Turn(state.turns, self._show_where, self)
         state.model_loaded.connect(lambda _model: self._model_loaded())
         state.target_selected.connect(self._await)
         # Of a frame of a live source, `_take_prediction` is told next.
         state.picture_selected.connect(lambda _: None if state.live.is_on else self._await())
         state.prediction_made.connect(self._take_prediction)
+        state.turns.connect_slot(state.prediction_made, lambda _: self._show_where(), self)
         state.prediction_failed.connect(self.query.refresh)
         state.node_selected.connect(lambda _node: self._choose())
         state.attributions.explaining_changed.connect(self._follow_explaining)
@@ -482,7 +481,6 @@ class AttributionPanel(Panel):
             self.query.refresh_next()
         else:
             self.query.schedule()
-        (self._show_where if prediction is None else self._show_maps.start)()
 
     def _await(self, _changed: object = None) -> None:
         """Schedule a new request after the selection has changed."""

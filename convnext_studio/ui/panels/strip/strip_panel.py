@@ -27,6 +27,7 @@ from convnext_studio.ui.panels.strip.strip_layout import (
 )
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
+from convnext_studio.ui.state.live.rates import READABLE_STEP_S
 from convnext_studio.ui.state.node_texts import (
     COST_KINDS,
     COST_TITLES,
@@ -176,15 +177,13 @@ class StripHeader(QWidget):
 
 
 _PANEL = "strip"
-_FRAMES_STEP_S = 0.5
-"""Numbers that change more often cannot be read."""
 
 
 class NodeNumbers(QObject):
     """Asks the engine for missing values, and drops those that a new picture or model invalidates.
 
-    Of a live source, it asks about one frame at a time, at most every `_FRAMES_STEP_S`, and keeps what it knows
-    of an earlier frame until then.
+    Of a live source, it asks about one frame at a time, at most every `READABLE_STEP_S`, and until then keeps
+    what it knows of an earlier frame.
 
     Attributes
     ----------
@@ -232,7 +231,7 @@ class NodeNumbers(QObject):
         is_known = self.image == picture.key or not is_live
         missing = frozenset(nodes) - self.after.keys() if is_known else frozenset(nodes)
         is_on_its_way = self._values.is_running and missing <= self._asked_nodes
-        is_too_soon = is_live and time.monotonic() - self._asked_s < _FRAMES_STEP_S
+        is_too_soon = is_live and time.monotonic() - self._asked_s < READABLE_STEP_S
         if not missing or is_on_its_way or (is_too_soon and missing <= self._asked_nodes):
             return
         self._asked_nodes, self._asked_s = missing, time.monotonic()

@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+READABLE_STEP_S = 0.5
+"""Numbers of a live source that change more often cannot be read."""
 _SPAN_S = 2.0
 _MOST = 240
 
