@@ -22,7 +22,6 @@ from convnext_studio.protocol.envelope import (
     Logged,
     Message,
     Order,
-    Payload,
     Progress,
     Request,
     Shutdown,
