@@ -67,7 +67,9 @@ def mark_item(mark: AxisMark, font: QFont, pen_scale: float) -> Any:
     """Return an upright line with its name at the top."""
     look = theme.current()
     pen = pg.mkPen(look.muted, width=1.4 * pen_scale, style=Qt.PenStyle.DashLine)
-    options = {"position": 0.97, "color": look.text, "fill": look.surface, "rotateAxis": None}
+    # The name hangs from its place; centred there, large text would cross the frame.
+    hangs = [(0, 0), (1, 0)]
+    options = {"position": 0.98, "anchors": hangs, "color": look.text, "fill": look.surface}
     line = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=plain(mark.text), labelOpts=options)
     line.label.setFont(font)
     return line

@@ -21,7 +21,7 @@ from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 
 _LEAST_REACH, _MOST_REACH = 3.0, 8.0
-_NUMBERS = "00000"
+_NUMBERS = "000,000"
 
 
 class ActivationView(BlockView):
@@ -121,8 +121,16 @@ class ActivationView(BlockView):
 
 def _values_axes(beyond_text: str) -> Axes:
     return Axes(
-        x=f"value before the activation{beyond_text}", y="how many values", numbers=_NUMBERS, has_legend=False
+        x=f"value before the activation{beyond_text}",
+        y="how many values",
+        numbers=_NUMBERS,
+        has_legend=False,
+        write=_whole,
     )
+
+
+def _whole(count: float) -> str:
+    return f"{count:,.0f}" if count == round(count) else ""
 
 
 SPEC = ViewSpec(
