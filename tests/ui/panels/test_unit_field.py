@@ -103,6 +103,16 @@ def test_a_field_within_the_input_is_not_called_clipped(opened: tuple[Desk, Pict
     assert "clipped" not in box.label + panel.caption
 
 
+def test_words_that_would_hide_a_small_photograph_are_left_to_the_caption(
+    opened: tuple[Desk, PicturePanel],
+) -> None:
+    desk, panel = opened
+    desk.state.set_unit(0, 1)
+    panel.resize(640, 260)
+    desk.qtbot.waitUntil(lambda: [mark.label for mark in scene_of(panel).marks] == ["", ""])
+    assert "theoretical field 28 × 28 px around input (6, 2), clipped at the edge" in panel.caption
+
+
 def test_the_effective_field_lies_over_the_photograph_where_it_belongs(
     opened: tuple[Desk, PicturePanel],
 ) -> None:

@@ -117,6 +117,7 @@ class FigurePanel(QWidget):
         follow_text(self.list, lambda: self.list.setMaximumHeight(_LIST_LINES * scaled_px(22)))
         follow_text(self.caption, lambda: self.caption.setMaximumHeight(_CAPTION_LINES * scaled_px(20)))
         self.caption.setTabChangesFocus(True)
+        self.caption.setPlaceholderText("Caption")
         for control, name, tip in (
             (self.add, "Add the view", "Add the view with the keyboard focus, or else the largest one"),
             (self.remove, "Remove the view", "Remove the chosen view from the figure (Del)"),

@@ -247,8 +247,9 @@ class PicturePanel(Panel):
         opacity = self.opacity.value() / 100
         layers = [*self.retoucher.layers(self._layer), *self._field.layers(picture.size, opacity)]
         crop, unit = self._field.shown_place(crop, unit)
+        has_room = _has_room_for_words(self.view)
         # The label would take room that the unit's field needs.
-        words = FRAME_WORDS if unit is None and _has_room_for_words(self.view) else ""
+        words = FRAME_WORDS if unit is None and has_room else ""
         if not self.box.is_moving:
             self.box.box = self.state.framing.box
             if crop is not None and self.box.box is None:
@@ -260,7 +261,7 @@ class PicturePanel(Panel):
             self.box.box = None  # A drag is a stroke then.
         marks = () if framed is None else (Mark(framed, words, theme.DARK.accent, has_handles=not is_changing),)
         if unit is not None:
-            marks = (*marks, *unit.marks())
+            marks = (*marks, *unit.marks(has_room))
         if self._has_line():
             line = self.state.second.choice.curtain * picture.size[0]
             marks = (*marks, line_mark(line, picture.size[1]))

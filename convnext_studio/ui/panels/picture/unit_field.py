@@ -105,12 +105,19 @@ class SelectedUnit(Struct, frozen=True):
 
     # ------------------------------------------------------------------------------------- what is painted
 
-    def marks(self) -> tuple[Mark, ...]:
-        """Return the clipped theoretical field as a mark; none if it is no box or the whole, framed input."""
+    def marks(self, has_words: bool = True) -> tuple[Mark, ...]:
+        """Return the clipped theoretical field as a mark; none if it is no box or the whole, framed input.
+
+        Parameters
+        ----------
+        has_words
+            Whether it is named on the picture, too; the caption names it in any case.
+        """
         if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
         label = f"{size}, clipped at the edge" if self.is_clipped else size
+        label = label if has_words else ""
         box = self.crop.box_to_picture(self.input_box)
         return (Mark(box, label, theme.DARK.warning, dashed=True),)
 
