@@ -230,9 +230,12 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
             depth * (dim * kernel**2 * (1 if self.depthwise else dim) + 2 * self.expansion * dim**2)
             for depth, dim, kernel in zip(self.depths, self.dims, self.kernel_sizes, strict=False)
         )
+        # Of the shortcut of the block that downsamples, or of the layer between two stages.
+        kernel_area = 1 if self.downsample == "block" else 4
+        between = sum(kernel_area * first * second for first, second in pairwise(self.dims))
         widths = (2 * self.dims[-1], *self.head_hidden_sizes, self.num_classes)
         head = sum(first * second for first, second in pairwise(widths))
-        return stem + blocks + head
+        return stem + blocks + between + head
 
     @property
     def dilations(self) -> tuple[int, ...]:

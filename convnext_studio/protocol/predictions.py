@@ -54,6 +54,8 @@ class Prediction(Answer, frozen=True, kw_only=True):
         The position of the network's input in the picture.
     sizes
         By node name, height and width of its map for this input.
+    is_kept
+        Whether the engine had it already, so that this answer took less time than the passes did.
     """
 
     image: str
@@ -64,6 +66,7 @@ class Prediction(Answer, frozen=True, kw_only=True):
     cams: dict[str, NDArray[np.float32]]
     geometry: CropGeometry
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    is_kept: bool = False
 
     def top(self, count: int = 5) -> list[int]:
         """Return the classes with the highest probabilities, highest first."""

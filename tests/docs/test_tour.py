@@ -10,11 +10,14 @@ from convnext_studio.ui.shell.actions.spec import SEPARATOR
 from convnext_studio.ui.shell.actions.table import ACTIONS
 from tests.docs.pages import DOCS, ROOT, prose
 
-PAGES = (ROOT / "README.md", DOCS / "tour.md", DOCS / "weights.md", DOCS / "lecture.md")
-ENTRY = re.compile(r"\b(?:File|Edit|View|Model|Navigate|Help) > .{40}")
+HELP = ROOT / "assets" / "help"
+PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(HELP.glob("*.md")))
+MENUS = "File|Edit|View|Model|Navigate|Live|Help"
+ENTRY = re.compile(rf"\b(?:{MENUS}) > .{{40}}")
 KEY = re.compile(r"(?<![\w+])((?:Ctrl\+|Shift\+|Alt\+)+(?:F\d+|[A-Z+/\-]\b|[+/\-])|F\d+)")
-SAVING = {"Ctrl+C", "Ctrl+S"}
-"""Keys of a view, beside the table of actions."""
+PAIR = re.compile(rf"(?:{MENUS}) > ([A-Z][a-z\-]+(?: [a-z]+)*) \(((?:\w+\+)*\w+)\)")
+OF_WIDGETS = {"Ctrl+C", "Ctrl+S", "Ctrl+Shift+N", "Shift+F2"}
+"""Keys of a view and of the list of predictions, beside the table of actions."""
 
 
 def plain(text: str) -> str:
@@ -34,17 +37,18 @@ def test_menu_entries_exist(page: Path) -> None:
         assert any(found.startswith(entry) for entry in ENTRIES), found
 
 
-def test_keys_exist_and_belong_to_the_entry_before_them() -> None:
-    text = " ".join(prose(DOCS / "tour.md").split())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_keys_exist_and_belong_to_the_entry_before_them(page: Path) -> None:
+    text = " ".join(prose(page).split())
     of_lecture = " ".join(binding.shown for binding in BINDINGS)
-    keys = set(KEY.findall(text))
-    assert len(keys) > 15
-    assert [
-        key for key in sorted(keys) if key not in KEYS and key not in SAVING and key not in of_lecture
-    ] == []
-    pairs = re.findall(
-        r"(?:File|Edit|View|Model|Navigate|Help) > ([A-Z][a-z\-]+(?: [a-z]+)*) \(((?:\w+\+)*\w+)\)", text
-    )
-    assert len(pairs) > 5
-    for entry, key in pairs:
+    known = {*KEYS, *OF_WIDGETS}
+    assert [key for key in sorted(set(KEY.findall(text))) if key not in known and key not in of_lecture] == []
+    for entry, key in PAIR.findall(text):
         assert KEYS[key] == entry
+
+
+def test_the_pages_name_many_keys() -> None:
+    """Otherwise the test above would have compared nothing."""
+    text = " ".join(" ".join(prose(page).split()) for page in PAGES)
+    assert len(set(KEY.findall(text))) > 40
+    assert len(PAIR.findall(text)) > 10

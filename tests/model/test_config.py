@@ -115,6 +115,8 @@ def test_limits_are_where_they_are_said_to_be(changes: dict[str, Any], next_larg
         {"depths": (18,), "dims": (384,), "stem_kernel_size": 16, "stem_stride": 16},
         {"in_chans": 200, "stem_kernel_size": 8, "stem_stride": 8, "depths": (1, 1, 1, 1)},
         {"depths": (1, 1, 1, 1), "dims": (8, 8, 8, 300), "head_hidden_size": (900, 700)},
+        {"depths": (1, 1, 1, 1), "dims": (512, 512, 512, 512), "expansion": 0.01},
+        {"depths": (1, 1, 1, 1), "dims": (512, 512, 512, 512), "expansion": 0.01, "downsample": "block"},
     ],
 )
 def test_parameters_are_counted_before_a_network_is_built(changes: dict[str, Any]) -> None:

@@ -76,9 +76,11 @@ def maps(values: np.ndarray) -> FeatureMapsResult:
 MESSAGES: tuple[Struct, ...] = (
     Started(id=1),
     Done(id=1, payload=None, seconds=0.25),
+    Done(id=1, payload=None, seconds=0.25, free_bytes=9_100_000_000),
     Done(id=2, payload=maps(NUMBERS.normal(size=(3, 4, 5)).astype(np.float32)), seconds=float("inf")),
     Progress(id=3, done=1, total=9, text="…", partial=maps(np.zeros((0, 4, 5), np.float32))),
     Progress(id=3, done=2, total=9, text=""),
+    Progress(id=3, done=3, total=9, text="", gives_way=True),
     Done(id=4, payload=model_info(SMALL), seconds=1),
     Done(id=5, payload=model_info(RoadConfig(depths=(1, 1, 1, 1))), seconds=1),
     Done(

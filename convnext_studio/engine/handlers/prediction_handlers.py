@@ -87,15 +87,16 @@ def predict_in_steps(
 
 def predict(workspace: Workspace, request: Predict, should_stop: ShouldStop) -> Prediction:
     """Predict, and explain the requested class or the top prediction, in one go."""
-    prediction = kept_prediction(workspace, request.image, only_last=request.only_last)
-    if prediction is None and workspace.is_large(request.image):
+    kept = kept_prediction(workspace, request.image, only_last=request.only_last)
+    if kept is None and workspace.is_large(request.image):
         return finished(predict_in_steps(workspace, request, should_stop))
+    prediction = kept
     if prediction is None:
         prediction = _first_pass(workspace, request, should_stop)
         workspace.results.put(workspace.key("prediction", request.image), prediction)
     target = prediction.top(1)[0] if request.target is None else request.target
     if target == prediction.target:
-        return prediction
+        return replace(prediction, is_kept=kept is not None)
     return _explaining(workspace, prediction, target, should_stop)
 
 
@@ -229,7 +230,7 @@ def _explaining(
     check_class(target, workspace.model.config.num_classes)
     kept = kept_prediction(workspace, prediction.image, target)
     if kept is not None:
-        return kept
+        return replace(kept, is_kept=True)
     if workspace.is_large(prediction.image):
         asked = Predict(image=prediction.image, target=target)
         return finished(predict_in_steps(workspace, asked, should_stop))

@@ -3,9 +3,10 @@
 import importlib
 import pkgutil
 from functools import cache
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from convnext_studio import protocol
 from convnext_studio.common.processes.codec import decode
@@ -21,7 +22,6 @@ from convnext_studio.protocol.envelope import (
     Logged,
     Message,
     Order,
-    Payload,
     Progress,
     Request,
     Shutdown,
@@ -44,6 +44,7 @@ class _Done(Struct, tag="Done"):
     id: int
     payload: _AnyAnswer | None
     seconds: float
+    free_bytes: int = 0
 
 
 class _Progress(Struct, tag="Progress"):
@@ -53,7 +54,8 @@ class _Progress(Struct, tag="Progress"):
     done: int
     total: int
     text: str
-    partial: _AnyAnswer | None
+    partial: _AnyAnswer | None = None
+    gives_way: bool = False
 
 
 def decode_order(frame: Frame) -> Order:
@@ -78,10 +80,10 @@ def decode_message(frame: Frame) -> Message:
     """
     message: Message | _Done | _Progress = decode(frame, _messages(), {_AnyAnswer: answers()})
     match message:
-        case _Done(id=identifier, payload=payload, seconds=seconds):
-            return Done(id=identifier, payload=cast("Payload", payload), seconds=seconds)
-        case _Progress(id=identifier, done=done, total=total, text=text, partial=partial):
-            return Progress(id=identifier, done=done, total=total, text=text, partial=cast("Payload", partial))
+        case _Done():
+            return Done(**asdict(message))
+        case _Progress():
+            return Progress(**asdict(message))
     return message
 
 

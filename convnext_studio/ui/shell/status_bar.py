@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QStatusBar, QWid
 from convnext_studio.protocol.envelope import Done, Progress, Request
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.pictures import Thumbnail
-from convnext_studio.protocol.predictions import Predict
+from convnext_studio.protocol.predictions import Predict, Prediction
 from convnext_studio.ui.state.activity import spoken
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -20,7 +20,6 @@ from convnext_studio.ui.widgets.text_size import follow_text, scaled_px
 # Shorter computations are not announced: they would only make the bar flicker.
 ANNOUNCE_AFTER_MS = 150
 _GAP_PX = 14  # Between the facts, with their margins.
-_LEAST_PASS_S = 0.001  # No network takes less for a forward and a backward pass.
 _LEAST_SHARE = 0.4  # Of the bar, for a message while something is computed.
 
 
@@ -140,7 +139,7 @@ class StatusBar(QStatusBar):
         request, answer = finished
         if isinstance(answer, Done) and answer.free_bytes:
             self._show_memory(answer.free_bytes)
-        if isinstance(answer, Done) and request.timed_as and not _was_kept(request, answer):
+        if isinstance(answer, Done) and request.timed_as and not _was_kept(answer):
             self._seconds.pop(type(request), None)
             self._seconds[type(request)] = answer.seconds
             # With every frame of a live source, nobody could read them, and Qt lays out the window for each.
@@ -172,9 +171,9 @@ class StatusBar(QStatusBar):
         self.rearranged.emit(bool(pending))
 
 
-def _was_kept(request: Request, answer: Done) -> bool:
+def _was_kept(answer: Done) -> bool:
     """Return whether the engine had a prediction already, so that its time is not that of the network."""
-    return isinstance(request, Predict) and answer.seconds < _LEAST_PASS_S
+    return isinstance(answer.payload, Prediction) and answer.payload.is_kept
 
 
 def _label(name: str, tip: str = "", kind: type[ElidedLabel] = ElidedLabel) -> QLabel:

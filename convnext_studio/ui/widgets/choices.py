@@ -138,13 +138,16 @@ class WordedBox(QComboBox):
         return self.fontMetrics().horizontalAdvance(f"{word}: ") if word else 0
 
     def _is_labelled(self) -> bool:
-        parent = self.parentWidget()
-        labels = (
-            []
-            if parent is None
-            else parent.findChildren(QLabel, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        )
-        return any(label.buddy() is self and not label.isHidden() for label in labels)
+        """Return whether a label stands beside the box, or beside the control that the box is a part of."""
+        return any(each is not None and _has_label(each) for each in (self, self.parentWidget()))
+
+
+def _has_label(widget: QWidget) -> bool:
+    parent = widget.parentWidget()
+    labels = (
+        [] if parent is None else parent.findChildren(QLabel, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    )
+    return any(label.buddy() is widget and not label.isHidden() for label in labels)
 
 
 _STEPS = 200

@@ -294,12 +294,11 @@ class ControlRow(QWidget):
 
     def _fold(self, folded: list[_Item]) -> None:
         """Put exactly these items into the popup, and the others back into the row."""
-        self.more.release_rows()
+        self.more.show_rows([(item.word, item.control) for item in folded])
         before: QWidget = self
         for item in self._items:
             item.is_folded = item in folded
             if item.is_folded:
-                self.more.add_row(item.word, item.control)
                 item.control.show()
             else:
                 _move(item.control, self)

@@ -1,6 +1,6 @@
 """Popups: a button that opens a sheet of controls, parts made when first needed, and refilled menus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QHideEvent
@@ -41,31 +41,45 @@ class PopupButton(QToolButton):
 
     def add_row(self, text: str, control: QWidget) -> None:
         """Add a control with its label in front of it, or alone for an empty text."""
-        if text:
-            label = PlainLabel(text)
-            label.setBuddy(control)
-            self._form.addRow(label, control)
-            self._rows.append((label, control))
-        else:
-            self.add_wide(control)
+        self._insert(len(self._rows), text, control)
 
     def add_wide(self, control: QWidget, *, first: bool = False) -> None:
         """Add a control that needs no label, as wide as the sheet; `first` puts it above the others."""
-        place = 0 if first else len(self._rows)
-        self._form.insertRow(place, control)
-        self._rows.insert(place, (None, control))
+        self._insert(0 if first else len(self._rows), "", control)
 
-    def release_rows(self) -> None:
-        """Remove all rows, but keep their controls, which the caller puts elsewhere."""
-        for label, control in self._rows:
-            # Not takeRow(), because nothing deletes the items that it returns.
-            self._form.removeWidget(control)
-            if label is not None:
-                self._form.removeWidget(label)
-                label.hide()
-                label.deleteLater()
-            self._form.removeRow(0)
-        self._rows = []
+    def show_rows(self, rows: Sequence[tuple[str, QWidget]]) -> None:
+        """Show exactly these controls, each with its label; those that are there keep their places.
+
+        The order of those that stay is the same as before. Others are removed, but not deleted: the caller puts
+        them elsewhere.
+        """
+        wanted = [control for _text, control in rows]
+        for place in reversed(range(len(self._rows))):
+            if self._rows[place][1] not in wanted:
+                self._release(place)
+        for place, (text, control) in enumerate(rows):
+            if place >= len(self._rows) or self._rows[place][1] is not control:
+                self._insert(place, text, control)
+
+    def _insert(self, place: int, text: str, control: QWidget) -> None:
+        label = None
+        if text:
+            label = PlainLabel(text)
+            label.setBuddy(control)
+            self._form.insertRow(place, label, control)
+        else:
+            self._form.insertRow(place, control)
+        self._rows.insert(place, (label, control))
+
+    def _release(self, place: int) -> None:
+        label, control = self._rows.pop(place)
+        # Not takeRow(), because nothing deletes the items that it returns.
+        self._form.removeWidget(control)
+        if label is not None:
+            self._form.removeWidget(label)
+            label.hide()
+            label.deleteLater()
+        self._form.removeRow(place)
 
     def clear(self) -> None:
         """Remove all controls."""

@@ -43,6 +43,16 @@ def test_model_info_tells_the_model(model: LoadedModel) -> None:
     assert info.node("stage2").shape == (12, 8, 8)
 
 
+def test_a_prediction_tells_whether_it_was_computed_now(opened: Dispatcher) -> None:
+    key = open_cat(opened).key
+    for target in (None, 2):
+        first, again = (opened.run(Predict(image=key, target=target)) for _ in range(2))
+        assert isinstance(first, Prediction)
+        assert isinstance(again, Prediction)
+        assert (first.is_kept, again.is_kept) == (False, True)
+        np.testing.assert_array_equal(again.cams["stage4"], first.cams["stage4"])
+
+
 def test_a_sure_answer_leaves_something_for_the_other_classes(opened: Dispatcher, model: LoadedModel) -> None:
     """With logits 25 apart, float32 would make 1 of the first probability."""
     image = open_cat(opened)
@@ -188,7 +198,10 @@ def test_answers_are_kept(opened: Dispatcher, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(module, function, computed)
     for question, answer in zip(questions, first, strict=True):
         again = opened.run(msgspec.structs.replace(question, id=9, panel="other"))
-        assert again is answer
+        assert isinstance(answer, msgspec.Struct)
+        assert isinstance(again, Prediction) or again is answer
+        for name in answer.__struct_fields__:
+            assert name == "is_kept" or getattr(again, name) is getattr(answer, name)
     stage = opened.run(FeatureMaps(image=image.key, node="stage3"))
     assert isinstance(stage, FeatureMapsResult)
 

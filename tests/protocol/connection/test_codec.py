@@ -17,7 +17,7 @@ from convnext_studio.common.processes.codec import encode
 from convnext_studio.common.processes.frames import MARK, Frame, ProtocolError, read_frame, write_frame
 from convnext_studio.protocol.connection.message_codec import answers, decode_message, decode_order, requests
 from convnext_studio.protocol.connection.transport import Channel
-from convnext_studio.protocol.envelope import Done, Started
+from convnext_studio.protocol.envelope import Done, Progress, Started
 from convnext_studio.protocol.maps import FeatureMapsResult
 from convnext_studio.protocol.pictures import ListPictures
 from tests.protocol.messages import MESSAGES, ORDERS, maps
@@ -54,6 +54,14 @@ def test_orders_cross(message: msgspec.Struct) -> None:
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_messages_cross(message: msgspec.Struct) -> None:
     assert same(decode_message(read_frame(io.BytesIO(as_bytes(message)))), message)
+
+
+@pytest.mark.parametrize("kind", [Done, Progress], ids=lambda kind: kind.__name__)
+def test_no_field_of_a_message_is_lost(kind: type[msgspec.Struct]) -> None:
+    values = {field.name: 3 if field.type is int else field.default for field in msgspec.structs.fields(kind)}
+    values |= {"text": "…", "seconds": 0.5, "gives_way": True, "payload": None, "partial": None}
+    sent = kind(**{name: values[name] for name in kind.__struct_fields__})
+    assert decode_message(read_frame(io.BytesIO(as_bytes(sent)))) == sent
 
 
 def test_every_class_can_be_decoded_and_no_tag_is_taken_twice() -> None:

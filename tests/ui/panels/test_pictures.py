@@ -114,9 +114,26 @@ def test_thumbnails_are_as_large_as_there_is_room(
     small = panel.list.iconSize().width()
     filled_window.dock_layout.toggle_maximised("pictures")
     qtbot.waitUntil(lambda: panel.list.iconSize().width() == 128)
-    assert small < 80
+    assert small < 100
     filled_window.dock_layout.leave_maximised()
     qtbot.waitUntil(lambda: panel.list.iconSize().width() == small)
+
+
+def test_the_current_picture_stays_in_sight_in_a_smaller_list(panel: PicturesPanel, qtbot: QtBot) -> None:
+    panel.list.setParent(None)
+    qtbot.addWidget(panel.list)
+    panel.list.resize(600, 300)
+    panel.list.show()
+    panel.list.setCurrentIndex(panel.shown.index(2, 0))
+    qtbot.wait(120)
+    panel.list.resize(160, 120)
+
+    def is_in_sight() -> None:
+        place = panel.list.visualRect(panel.list.currentIndex())
+        assert panel.list.viewport().rect().contains(place.center())
+
+    qtbot.waitUntil(is_in_sight)
+    assert panel.list.verticalScrollBar().value() > 0
 
 
 def test_the_menu_copies_reveals_and_closes(

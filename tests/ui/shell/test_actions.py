@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -76,6 +77,21 @@ def test_no_menu_is_higher_than_a_small_screen(window: StudioWindow) -> None:
     inside = [menu for above in menus for menu in above.findChildren(QMenu)]
     for menu in (*menus, *inside):
         assert len(menu.actions()) <= 30, menu.title()
+
+
+def test_no_key_of_a_view_or_a_panel_is_one_of_the_window(filled_window: StudioWindow) -> None:
+    """Qt would then call it ambiguous, and do nothing."""
+    panels = [dock.panel for dock in filled_window.dock_layout.docks.values()]
+    actions = {each for panel in panels for each in panel.findChildren(QAction)}
+    keys = {each.shortcut().toString() for each in actions}
+    keys |= {each.key().toString() for panel in panels for each in panel.findChildren(QShortcut)}
+    of_window = {
+        each.shortcut().toString()
+        for each in filled_window.actions_by_id.values()
+        if each.shortcutContext() == Qt.ShortcutContext.WindowShortcut
+    }
+    assert {"Ctrl+S", "Ctrl+Shift+N"} <= keys
+    assert keys & of_window - {""} == set()
 
 
 def test_every_control_has_a_name_and_a_tooltip(filled_window: StudioWindow) -> None:

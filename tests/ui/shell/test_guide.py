@@ -263,9 +263,7 @@ def test_the_first_tour_begins_when_there_is_something_to_see(
     state.opened.add(make_image())
     assert window.guide.tour is None
     engine.answer(engine.open(Predict)[-1], make_prediction())
-    qtbot.waitUntil(lambda: window.guide.tour is not None)
-    assert window.guide.tour is not None
-    assert window.guide.tour.isVisible()
+    qtbot.waitUntil(lambda: (tour := window.guide.tour) is not None and tour.isVisible())
 
 
 def test_who_has_seen_the_tour_is_left_alone(

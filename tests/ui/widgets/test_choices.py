@@ -4,6 +4,8 @@ from pytestqt.qtbot import QtBot
 
 from convnext_studio.ui.state.selection.two_answers import SHOWN, TwoAnswers
 from convnext_studio.ui.widgets.choices import TwoAnswersChoice
+from convnext_studio.ui.widgets.popup import PopupButton
+from convnext_studio.ui.widgets.range_choice import RangeChoice
 
 KEYS = ("Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4")
 
@@ -39,3 +41,11 @@ def test_the_slider_moves_the_line(qtbot: QtBot) -> None:
     assert state.curtain == 0.25
     state.move_curtain(7.0)
     assert state.curtain == 1.0
+
+
+def test_a_range_says_its_word_only_where_no_label_does(qtbot: QtBot) -> None:
+    button, labelled, alone = PopupButton("Look…", "Colours"), RangeChoice(("data",)), RangeChoice(("data",))
+    qtbot.addWidget(button)
+    qtbot.addWidget(alone)
+    button.add_row("Range", labelled)
+    assert (labelled.kind.word, alone.kind.word) == ("", "Range")

@@ -372,6 +372,7 @@ class AttributionPanel(Panel):
         self.target.against_chosen.connect(self._set_against)
         self.where.stage_chosen.connect(state.set_node)
         self.look.changed.connect(self._paint)
+        self.look.changed.connect(self._show_where)  # Its small maps have the same colours.
         self.look.opacity.valueChanged.connect(self._draw_veil)
         self.curtain.moved.connect(self._draw_veil)
         state.second.shown_changed.connect(lambda: self.curtain.rest(state.second.shown == "curtain"))
@@ -519,7 +520,6 @@ class AttributionPanel(Panel):
                     explanation, below, now.model, self.look.shading, now.others, now.beyond
                 )
             self._describe()
-        self._show_where()
 
     def _draw_veil(self) -> None:
         split = self.state.second.choice.curtain

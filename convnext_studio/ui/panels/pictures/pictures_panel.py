@@ -248,6 +248,7 @@ class _ThumbnailList(QListView):
     def __init__(self, pictures: PicturesModel, shown: ShownPictures) -> None:
         super().__init__()
         self._icons = pictures
+        self._is_resized = False
         self.setModel(shown)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._resized = QTimer(self, singleShot=True, interval=_RESIZED_MS)
@@ -283,8 +284,9 @@ class _ThumbnailList(QListView):
             super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Use the room for larger thumbnails."""
+        """Use the room for larger thumbnails, and keep the current one in sight."""
         super().resizeEvent(event)
+        self._is_resized = True
         self._resized.start()
 
     def _use_room(self) -> None:
@@ -293,6 +295,9 @@ class _ThumbnailList(QListView):
         if icon_px != self._icons.icon_px:
             self._icons.use_icons(icon_px)
             self._size()
+        if self._is_resized:  # New pictures leave the list where it was scrolled to.
+            self._is_resized = False
+            self.scrollTo(self.currentIndex())
 
     def _fits(self, icon_px: int) -> bool:
         """Return whether all cells fit; with room to spare if larger, so that a pixel changes nothing."""

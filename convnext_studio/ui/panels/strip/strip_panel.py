@@ -333,7 +333,7 @@ class NetworkStrip(QWidget):
         canvas.menu_asked.connect(lambda asked: self.menu_about(asked[0]).popup(asked[1]))
         header.level_chosen.connect(self._go_to)
         header.costs_chosen.connect(self._choose_costs)
-        state.model_loaded.connect(self._show_model)
+        state.turns.connect_slot(state.model_loaded, self._show_model, self)
         state.turns.connect_slot(state.prediction_made, self._show_prediction, self)
         state.prediction_failed.connect(lambda _reason: self.canvas.show_thumbnails({}))
         state.node_selected.connect(self._follow)

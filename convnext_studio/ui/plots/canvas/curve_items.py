@@ -161,12 +161,15 @@ class Legend:
         if self._item is None:
             self._item = pg.LegendItem()
             self._item.setParentItem(self._whole)
-            self._grid.addItem(self._item, 0, 1)
+            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            self._grid.addItem(self._item, 0, 1, left)
         self._item.setLabelTextColor(theme.current().text)
         self._item.setLabelTextSize(f"{font_px}px")
         for curve, line in zip(curves, lines, strict=True):
             if isinstance(curve, Curve) or curve.is_listed:
                 self._item.addItem(line, plain(curve.label))
+        for _, label in self.items:  # Otherwise the columns spread over the whole width, as wide as they come.
+            label.setMaximumWidth(label.itemRect().width() + font_px)
 
     def drop(self) -> None:
         """Give the room of the legend back to the curves."""

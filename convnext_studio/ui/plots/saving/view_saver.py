@@ -118,7 +118,7 @@ class ViewSaver(QObject):
         self._add("Save P&DF…", partial(self._save, "pdf"))
         self.menu.addSeparator()
         self._of_numbers = (
-            self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Alt+C")),
+            self._add("Copy &numbers", self.copy_numbers, QKeySequence("Ctrl+Shift+N")),
             self._add("Save numbers as &CSV…", partial(self._save, "csv")),
             self._add("Save numbers as &JSON…", partial(self._save, "json")),
             self._add("Save &array (.npy)…", partial(self._save, "npy")),

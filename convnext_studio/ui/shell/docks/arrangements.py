@@ -82,7 +82,7 @@ ARRANGEMENTS: dict[ArrangementName, Arrangement] = {
         title="&Inspect",
         tip="Everything about one picture side by side",
         variants=(
-            _everything(900, model=0.36, pictures=0.20),
+            _everything(900, model=0.32, pictures=0.31),  # Two rows of thumbnails with their classes.
             _everything(640, model=0.27, pictures=0.31),  # A laptop shows whole thumbnails, too.
             Variant(
                 least_width=1300,

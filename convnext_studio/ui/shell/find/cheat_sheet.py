@@ -40,6 +40,7 @@ IN_PANELS: Group = (
         ("[ / ]", "With the brush: its width; Space paints, Shift erases"),
         ("Alt+click", "On a value: the sum that made it"),
         ("Ctrl+S", "Save the view with the keyboard focus"),
+        ("Ctrl+Shift+N", "Copy the numbers of the view with the keyboard focus"),
     ),
 )
 MOST_COLUMNS = 4

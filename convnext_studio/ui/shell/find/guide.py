@@ -40,6 +40,7 @@ the network decided.</p>
 <p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
 _MAKE_MS = 30  # Between two panels that are created while the palette is open, so that typing is not held up.
+_TOUR_MADE_AFTER_MS = 220  # A little before it starts: both at once would stop the window for longer.
 _TOUR_AFTER_MS = 250  # The panels show the first prediction by then; both at once would block the window.
 
 
@@ -115,10 +116,15 @@ class Guide(QObject):
         if prediction is None:
             self.offer_tour()
         else:
+            QTimer.singleShot(_TOUR_MADE_AFTER_MS, self, self._made_tour)
             QTimer.singleShot(_TOUR_AFTER_MS, self, self.start_tour)
 
     def start_tour(self) -> None:
         """Start the tour of the window."""
+        self._made_tour().start()
+
+    def _made_tour(self) -> "Tour":
+        """Return the tour, which is made when it is first needed."""
         if self._tour is None:
             from convnext_studio.ui.shell.find.tour import Tour
 
@@ -126,7 +132,7 @@ class Guide(QObject):
             assert messages is not None  # The window creates it before the guide.
             self._tour = Tour(self._window, self._locate, messages)
             self._tour.ended.connect(lambda: self._settings.update(is_tour_over=True))
-        self._tour.start()
+        return self._tour
 
     @property
     def tour(self) -> "Tour | None":

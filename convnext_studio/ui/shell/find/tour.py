@@ -63,7 +63,7 @@ STEPS = (
         "How far it sees",
         (
             "Where a change of the picture would change one unit, measured and averaged over "
-            "pictures. The dashed box is the most that the unit could see."
+            "pictures. “Whole input” also shows, as a dashed box, the most that the unit could see."
         ),
     ),
     Step(
