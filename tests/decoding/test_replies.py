@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.codec import decode as decoded
-from convnext_studio.common.processes.frames import ProtocolError, read_frame
+from convnext_studio.common.processes.codec import encode
+from convnext_studio.common.processes.frames import Frame, ProtocolError, read_frame
 from convnext_studio.decoding import decoder_process, wire
 from convnext_studio.decoding.bounded_child import is_picture
 from convnext_studio.decoding.decoder_process import Decoder
@@ -232,3 +234,20 @@ def test_messages_arrive_as_they_were_sent() -> None:
 )
 def test_shapes_of_pictures(pixels: Any, values: Any, bands: tuple[int, ...], is_sound: bool) -> None:
     assert is_picture(pixels, values, bands) == is_sound
+
+
+@pytest.mark.parametrize("notes", [(), ("One.",), ("One.", "Two.", "Three.")])
+def test_any_number_of_notes_arrives(notes: tuple[str, ...]) -> None:
+    assert AnsweredDecoder(replace(PICTURE, notes=notes)).decode("a.png").notes == notes
+
+
+@pytest.mark.parametrize("message", [PICTURE, REFUSED, wire.CheckHead(path="a")])
+def test_nothing_may_be_left_out_of_a_message(message: Any) -> None:
+    frame = encode(message)
+    kind = wire.Question if isinstance(message, wire.CheckHead) else wire.Reply
+    whole = msgspec.msgpack.decode(bytes(frame.head))
+    assert type(decoded(frame, kind)) is type(message)
+    for name in whole:
+        part = msgspec.msgpack.encode({key: value for key, value in whole.items() if key != name})
+        with pytest.raises(ProtocolError):
+            decoded(Frame(part, frame.arrays), kind)
