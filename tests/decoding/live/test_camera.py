@@ -17,6 +17,7 @@ from av.error import ExternalError, InvalidDataError
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.live import camera as camera_module
 from convnext_studio.decoding.live.camera import NO_CAMERA, REHEARSAL, CameraGoneError, CameraReader, cameras
+from convnext_studio.decoding.live.frame_reader import OPENING_LIMIT_S
 from convnext_studio.decoding.live.messages import Camera
 from convnext_studio.decoding.raster import MAX_PIXELS
 from tests.decoding.live.films import make_film, read_number
@@ -237,6 +238,29 @@ def test_a_camera_that_gives_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         CameraReader(FRONT)
     assert refused.value.hint == "Unplug it, and try again."
     assert av.closed == 1
+
+
+def test_the_first_frame_of_a_camera_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    av = plugged_in(monkeypatch)
+    av.later = [FakeFrame(5)]
+    threading.Timer(0.2, av.goes_on.set).start()
+    reader = CameraReader(FRONT)
+    found = reader.newest(-1, 0.0)
+    assert found is not None
+    assert found[1].max() == 5
+    reader.close()
+    # It is given up before the process that reads it is.
+    assert camera_module._OPEN_WAIT_S < OPENING_LIMIT_S
+
+
+def test_a_camera_whose_frames_are_all_damaged_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    av = plugged_in(monkeypatch, *[DAMAGED] * 100, FakeFrame(0))
+    with pytest.raises(CameraGoneError, match="gives no more pictures"):
+        CameraReader(FRONT)
+    av = plugged_in(monkeypatch, *[DAMAGED] * 99, FakeFrame(0))
+    reader = CameraReader(FRONT)
+    av.goes_on.set()
+    reader.close()
 
 
 def test_the_newest_frame_is_given_once_with_its_number_and_age(monkeypatch: pytest.MonkeyPatch) -> None:

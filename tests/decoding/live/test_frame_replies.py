@@ -217,3 +217,10 @@ def test_by_default_a_frame_may_take_five_seconds_and_two_gigabytes(monkeypatch:
     FrameReader().read(1)
     assert asked == [("convnext_studio.decoding.live.frames_child", 30.0, 2 * 1024**3)]
     assert child.limits == [5.0]
+
+
+def test_what_a_message_says_by_default() -> None:
+    camera = Camera(id="a", title="A")
+    assert (camera.size, camera.rate) == ((0, 0), 0)
+    assert FrameRead(number=0, pixels=PIXELS, values=None, notes=()).age_s == 0
+    assert not FrameRefused(message="a", hint="b").may_return
