@@ -394,7 +394,8 @@ def _activation(step: NetworkStep, place: ValuePlace, inputs: Sequence[Tensor]) 
 def _grn(step: NetworkStep, place: ValuePlace, inputs: Sequence[Tensor]) -> _Made:
     layer: GRN = step.layer
     maps = inputs[0].detach().float()
-    responses = _values(torch.linalg.vector_norm(maps.double().cpu(), dim=(1, 2)))
+    # On the CPU, because some devices have no float64.
+    responses: Values = torch.linalg.vector_norm(maps.cpu().double(), dim=(1, 2)).numpy()
     own, mean = float(responses[place.channel]), float(responses.mean())
     share = own / (mean + layer.eps)
     gamma, beta = (float(each.flatten()[place.channel]) for each in (layer.gamma, layer.beta))

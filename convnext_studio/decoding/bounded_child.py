@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -198,9 +198,13 @@ class ChildReader(Closeable):
         return self._child
 
 
-def is_picture(pixels: NDArray[np.uint8], values: NDArray[np.float32] | None) -> bool:
-    """Whether arrays that a child sent have the shapes of a picture and its values."""
-    is_sound = values is None or (values.shape[:2] == pixels.shape[:2] and values.shape[2:] in ((1,), (3,)))
+def is_picture(
+    pixels: NDArray[np.uint8], values: NDArray[np.float32] | None, bands: Collection[int] = (1, 3)
+) -> bool:
+    """Whether arrays that a child sent have the shapes of a picture and its values, in so many bands."""
+    is_sound = values is None or (
+        values.ndim == 3 and values.shape[:2] == pixels.shape[:2] and values.shape[2] in bands
+    )
     return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 0 and is_sound
 
 

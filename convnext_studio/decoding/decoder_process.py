@@ -1,5 +1,7 @@
 """Decode pictures in a child process with limits on its time and memory."""
 
+from typing import TypeVar
+
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
@@ -12,6 +14,8 @@ from convnext_studio.decoding.picture_view import WHOLE, PictureView
 TIME_LIMIT_S = 5.0
 MEMORY_LIMIT_BYTES = 2 << 30
 _CHILD = "convnext_studio.decoding.decoder_child"
+
+Kind = TypeVar("Kind")
 
 
 class Decoder(ChildReader):
@@ -42,8 +46,8 @@ class Decoder(ChildReader):
         given = (None, source) if isinstance(source, bytes) else (source, b"")
         data = np.frombuffer(given[1], np.uint8)
         question = wire.Decode(path=given[0], data=data, name=name, longest_px=longest_px, view=view)
-        found = self._ask(name, question)
-        if not isinstance(found, wire.Decoded) or not is_picture(found.pixels, found.values):
+        found = self._ask(name, question, wire.Decoded)
+        if not _is_sound(found, view):
             self.close()
             raise _died(name)
         return DecodedImage(
@@ -60,9 +64,10 @@ class Decoder(ChildReader):
 
     def check_head(self, path: str) -> None:
         """Run `convnext_studio.decoding.images.check_head` in the child; raises the same errors as `decode`."""
-        self._ask(described(path)[0], wire.CheckHead(path=path))
+        self._ask(described(path)[0], wire.CheckHead(path=path), wire.Sound)
 
-    def _ask(self, name: str, question: wire.Question) -> wire.Reply:
+    def _ask(self, name: str, question: wire.Question, kind: type[Kind]) -> Kind:
+        """Return the child's reply, which must be of that kind: a picture may have taken control of it."""
         child = self._started()
         child.wait_until_ready(wire.receive_reply)
         try:
@@ -74,7 +79,17 @@ class Decoder(ChildReader):
             raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
         if isinstance(reply, wire.Refused):
             raise StudioError(reply.message, reply.hint)
+        if not isinstance(reply, kind):
+            self.close()
+            raise _died(name)
         return reply
+
+
+def _is_sound(found: wire.Decoded, view: PictureView) -> bool:
+    """Whether arrays that a child sent have the shapes of what was asked for."""
+    if view.takes_all:
+        return found.values is not None and is_picture(found.pixels, found.values, (found.bands,))
+    return is_picture(found.pixels, found.values)
 
 
 def _too_long(name: str, limit_s: float) -> StudioError:

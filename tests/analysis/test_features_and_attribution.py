@@ -6,9 +6,13 @@ import torch
 from captum.attr import LayerGradCam
 
 from convnext_studio import analysis
+from convnext_studio.analysis import features
 from convnext_studio.analysis.attribution import grad_cam
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 from convnext_studio.common.stopping import Stopped
+from tests.analysis.attribution.tasks import TALL, WIDE
+from tests.meta_device import META, WatchedDevice
 from tests.networks import random_input, small_model
 
 STAGES = ("stage1", "stage2", "stage3", "stage4")
@@ -114,3 +118,52 @@ def test_a_pass_can_be_stopped() -> None:
     model = small_model()
     with pytest.raises(Stopped):
         analysis.stage_pass(model, random_input(model), should_stop=lambda: True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_several_tensors_wait_for_their_device_once(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {"a": (2, 3), "b": (4,), "c": (1, 2, 2)}
+    with WatchedDevice() as device:
+        tensors = {name: torch.ones(shapes[name], device=META) for name in list(shapes)[:count]}
+        found = features.to_arrays(tensors)
+        assert sum(device.waits.values()) == min(count, 1)
+        # Every value where it belongs, counted over all tensors.
+        monkeypatch.setattr(features, "to_array", lambda tensor: np.arange(tensor.numel(), dtype=np.float32))
+        numbered = features.to_arrays(tensors)
+    assert {name: values.shape for name, values in found.items()} == dict(list(shapes.items())[:count])
+    if count > 1:
+        numbers = np.concatenate([values.ravel() for values in numbered.values()])
+        assert numbers.tolist() == list(range(len(numbers)))
+
+
+def test_several_tensors_of_the_host_are_given_one_by_one() -> None:
+    tensors = {
+        "a": torch.arange(6.0).view(2, 3).T,
+        "b": torch.tensor([1, 2]),
+        "c": torch.ones(2, requires_grad=True),
+    }
+    found = features.to_arrays(tensors)
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(found[name], tensor.detach().numpy())
+        assert found[name].dtype == np.float32
+        assert found[name].flags.c_contiguous
+
+
+def test_what_is_padding_is_left_out_and_put_back_as_zeros() -> None:
+    """Units 1 to 6 of 8, 8 px apart, are centred on rows or columns 6 to 56."""
+    field = FieldGeometry(8, 8, 4.0)
+    maps = torch.arange(3 * 8 * 8.0).view(3, 8, 8) + 1
+    for geometry, seen in ((WIDE, maps[:, 1:7]), (TALL, maps[:, :, 1:7])):
+        part = features.seen_part(maps, field, geometry)
+        assert torch.equal(part, seen)
+        back = features.among_padding(part[0], (8, 8), field, geometry)
+        without = features.without_padding(maps[0].numpy(), field, geometry)
+        np.testing.assert_array_equal(back.numpy(), without)
+        assert back.shape == (8, 8)
+        assert np.count_nonzero(without) == 48
+        np.testing.assert_array_equal(features.seen_part(back, field, geometry), part[0])
+        assert maps[0].all()  # Nothing was overwritten.
+    assert features.seen_part(maps, field, None) is maps
+    assert features.among_padding(maps[0], (8, 8), field, None).data_ptr() == maps.data_ptr()
+    values = maps[0].numpy()
+    assert features.without_padding(values, field, None) is values

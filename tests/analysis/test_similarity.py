@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA
 from sklearn.decomposition._nmf import _initialize_nmf
 
-from convnext_studio.analysis.similarity import Spread, fit_kmeans, fit_nmf, norms_of, scores_of
+from convnext_studio.analysis.similarity import Spread, fit_kmeans, fit_nmf, norms_of, parts, scores_of
 from convnext_studio.analysis.similarity.eigenvectors import leading_eigenvectors
 from convnext_studio.analysis.similarity.parts import _from_singular_vectors
 from convnext_studio.analysis.similarity.vectors import finite_vectors
@@ -253,3 +254,87 @@ def test_nmf_starts_where_scikit_learn_starts() -> None:
     theirs = _initialize_nmf(data, 4, init="nndsvda", eps=0)
     np.testing.assert_allclose(weights.numpy(), theirs[0], atol=1e-6)
     np.testing.assert_allclose(parts.numpy(), theirs[1], atol=1e-6)
+
+
+# --------------------------------------------------------------------------------------- parts by hand
+
+
+def test_the_error_of_nmf_is_the_length_of_what_is_not_explained() -> None:
+    """Against weights that scipy finds for the same parts: the best ones explain as much, and none more."""
+    random = np.random.default_rng(8)
+    vectors = (random.gamma(0.7, 1, (60, 3)) @ random.gamma(0.7, 1, (3, 12)) - 0.2).astype(np.float32)
+    found = fit_nmf(torch.from_numpy(vectors), 2)
+    positive, parts = np.maximum(vectors, 0).astype(np.float64), found.centres.double().numpy()
+    solved = [nnls(parts.T, row) for row in positive]
+    least = np.sqrt(sum(rest**2 for _, rest in solved))
+    assert found.error == pytest.approx(least, rel=1e-2)
+    labels, strength = found.assign(torch.from_numpy(vectors))
+    weights = np.stack([row for row, _ in solved])
+    np.testing.assert_allclose(strength.numpy(), weights.max(axis=1), rtol=1e-2, atol=1e-3)
+    clear = weights.max(axis=1) - weights.min(axis=1) > 0.01
+    np.testing.assert_array_equal(labels.numpy()[clear], weights.argmax(axis=1)[clear])
+    np.testing.assert_array_equal(found.prepared(torch.from_numpy(vectors)).numpy(), np.maximum(vectors, 0))
+
+
+def test_how_strongly_a_vector_belongs_to_its_centre_is_the_cosine() -> None:
+    vectors = torch.from_numpy(_vectors(90, 5))
+    for is_unit in (False, True):
+        found = fit_kmeans(vectors, 3, is_unit=is_unit)
+        assert found.mean is not None
+        torch.testing.assert_close(found.mean, vectors.mean(0))
+        centred = (vectors - vectors.mean(0)).double().numpy()
+        if is_unit:
+            centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+        np.testing.assert_allclose(found.prepared(vectors).numpy(), centred, atol=1e-5)
+        centres = found.centres.double().numpy()
+        labels, strength = found.assign(vectors)
+        distances = ((centred[:, None] - centres) ** 2).sum(-1)
+        np.testing.assert_array_equal(labels.numpy(), distances.argmin(1))
+        assert found.error == pytest.approx(distances.min(1).sum(), rel=1e-4)
+        own = centres[labels.numpy()]
+        cosines = (centred * own).sum(1) / np.linalg.norm(centred, axis=1) / np.linalg.norm(own, axis=1)
+        np.testing.assert_allclose(strength.numpy(), cosines, atol=1e-5)
+
+
+def test_parts_in_another_order_are_the_same_parts() -> None:
+    vectors = torch.from_numpy(_vectors(60, 4))
+    found = fit_kmeans(vectors, 3, is_unit=True)
+    turned = found.reordered(torch.tensor([2, 0, 1]))
+    assert torch.equal(turned.centres, found.centres[[2, 0, 1]])
+    assert (turned.method, turned.is_unit, turned.error) == ("kmeans", True, found.error)
+    before, after = found.assign(vectors)[0], turned.assign(vectors)[0]
+    assert torch.equal(torch.tensor([2, 0, 1])[after], before)
+
+
+def test_an_earlier_result_is_one_more_start_in_its_own_place() -> None:
+    """Far from the origin and with another mean: only centres that are moved with it are a good start."""
+    random = np.random.default_rng(9)
+    vectors = torch.from_numpy((random.standard_normal((300, 6)) + 50).astype(np.float32))
+    vectors[200:] += 30
+    before = fit_kmeans(vectors[:200], 4)
+    assert before.mean is not None
+    seen: list[torch.Tensor] = []
+
+    def improved(_data: torch.Tensor, centres: torch.Tensor, _: object) -> tuple[torch.Tensor, float]:
+        seen.append(centres)
+        return centres, float(len(seen))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parts, "_lloyd", improved)
+        fit_kmeans(vectors, 4, before=before)
+        assert len(seen) == 9
+        torch.testing.assert_close(seen[8] + vectors.mean(0), before.centres + before.mean)
+        seen.clear()
+        fit_kmeans(vectors, 5, before=before)
+        assert len(seen) == 8  # Of another number of parts, it is none.
+
+
+def test_labels_are_counted() -> None:
+    assert parts.counted(torch.tensor([0, 2, 2, 4, 2]), 6).tolist() == [1, 0, 3, 0, 1, 0]
+
+
+def test_the_same_seed_gives_the_same_parts() -> None:
+    vectors = torch.from_numpy(_vectors(300, 6))
+    first, again, other = (fit_kmeans(vectors, 5, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.centres, again.centres)
+    assert not torch.equal(first.centres, other.centres)

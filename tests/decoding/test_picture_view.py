@@ -121,3 +121,14 @@ def test_the_process_shows_the_same_view() -> None:
         here.frames,
         here.notes,
     )
+
+
+def test_the_process_gives_all_bands_to_networks_of_more_channels() -> None:
+    view = PictureView(takes_all=True)
+    here = decode(npy(BANDS), view=view)
+    with Decoder() as decoder:
+        there = decoder.decode(npy(BANDS), view=view)
+    assert here.values is not None
+    assert here.values.shape[2] == 6
+    np.testing.assert_array_equal(there.values, here.values)
+    np.testing.assert_array_equal(there.pixels, here.pixels)

@@ -11,6 +11,7 @@ from timm.layers import make_divisible
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import ConvNeXt
 from convnext_studio.model.config import ConvNeXtConfig, StemConv, same_padding
+from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.presets import PRESETS
 
 
@@ -220,6 +221,32 @@ def test_what_is_published_is_within_all_limits(name: str) -> None:
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(StudioError, match="strides"):
         ConvNeXtConfig.from_dict({"strides": 3})
+
+
+def test_the_defaults_are_those_of_the_tiny_network_of_the_paper() -> None:
+    """Table 9 of arXiv:2201.03545, and the parameters and operations that its authors print."""
+    config = ConvNeXtConfig()
+    assert (config.depths, config.dims) == ((3, 3, 9, 3), (96, 192, 384, 768))
+    assert (config.kernel_size, config.expansion, config.act, config.norm) == (7, 4.0, "gelu", "layer")
+    assert (config.stem_type, config.stem_kernel_size, config.stem_stride, config.stem_padding) == (
+        "patch",
+        4,
+        4,
+        0,
+    )
+    assert (config.in_chans, config.num_classes, config.norm_eps, config.head_norm_eps) == (3, 1000, 1e-6, 0.0)
+    assert (config.stem_norm, config.depthwise, config.grn, config.head_norm_first) == (
+        True,
+        True,
+        False,
+        False,
+    )
+    assert (config.downsample, config.output_stride, config.global_pool) == ("separate", 0, "avg")
+    assert (config.head_hidden_size, config.drop_path_rate) == (0, 0.0)
+    assert (config.layer_scale_init_value, config.head_init_scale) == (1e-6, 1.0)
+    nodes = node_table(config, 224)
+    assert total_parameters(nodes, config) == 28_589_128
+    assert total_macs(nodes, config) == pytest.approx(4.5e9, rel=0.02)
 
 
 def test_kernels_and_stages_are_the_models_own() -> None:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.gradient_cams import GRADIENT_CAMS, eigen_direction, weights_at
+from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.attribution.shared_pass import Passed, Share
 from convnext_studio.analysis.attribution.task import INPUT, AttributionTask
 from convnext_studio.common.attribution_methods import Method
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.geometry import FieldGeometry
 
 SUMS = (*GRADIENT_CAMS, "eigencam", "inputxgradient")
 """The methods whose values are sums over channels that one pass gives."""
@@ -35,7 +37,7 @@ def map_terms(task: AttributionTask, method: Method, node: str, y: int, x: int) 
     Raises
     ------
     StudioError
-        If the method is no sum over channels, or the map has no such unit.
+        If the method is no sum over channels, or the map has no such unit or leaves it out.
     """
     if method.name not in SUMS:
         raise StudioError(
@@ -50,12 +52,12 @@ def map_terms(task: AttributionTask, method: Method, node: str, y: int, x: int) 
         raise StudioError(
             f"The map has no value in row {y} and column {x}.", f"It has {height} rows and {width} columns."
         )
+    row, column = _seen_unit(task, task.model.node(node).field if nodes else PIXELS, (height, width), y, x)
     if not nodes:
         weights = [_float64(gradients[INPUT][:, y, x]) for gradients in passed.gradients]
     elif method.name == "eigencam":
         weights = [_float64(eigen_direction(passed.seen(node)))]
     else:
-        row, column = _seen_unit(task, node, (height, width), y, x)
         weights = [
             _float64(weights_at(method.name, passed.seen(node), passed.seen(node, gradients), row, column))
             for gradients in passed.gradients
@@ -66,7 +68,9 @@ def map_terms(task: AttributionTask, method: Method, node: str, y: int, x: int) 
     return MapTerms(_float64(whole[:, y, x]), factors)
 
 
-def _seen_unit(task: AttributionTask, node: str, size: tuple[int, int], y: int, x: int) -> tuple[int, int]:
+def _seen_unit(
+    task: AttributionTask, field: FieldGeometry, size: tuple[int, int], y: int, x: int
+) -> tuple[int, int]:
     """Return row and column of a unit among those that are centred on the picture.
 
     Raises
@@ -76,7 +80,7 @@ def _seen_unit(task: AttributionTask, node: str, size: tuple[int, int], y: int, 
     """
     if task.geometry is None or not task.geometry.is_padded:
         return y, x
-    rows, columns = task.geometry.seen_units(task.model.node(node).field, *size)
+    rows, columns = task.geometry.seen_units(field, *size)
     if not (rows.start <= y < rows.stop and columns.start <= x < columns.stop):
         raise StudioError("This unit is centred on the padding around the picture, which the map leaves out.")
     return y - rows.start, x - columns.start

@@ -124,14 +124,24 @@ def unrelated_maps(values: Map, count: int, seed: int) -> Iterator[Map]:
     is not yielded where it is, as long as it has more than one unit.
     """
     rng = np.random.default_rng(seed)
-    height, width = values.shape
+    places = np.arange(values.size).reshape(values.shape)
     for _ in range(count):
-        moved = 0
-        while moved == 0 and values.size > 1:
-            moved = int(rng.integers(values.size))
-        flipped = values[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
-        turned = np.roll(flipped, divmod(moved, width), axis=(0, 1))
-        yield turned.T if height == width and rng.random() < 0.5 else turned
+        drawn = _rearranged(places, rng)
+        # Two rows that are mirrored and moved by one are where they were.
+        while values.size > 1 and np.array_equal(drawn, places):
+            drawn = _rearranged(places, rng)
+        yield values.ravel()[drawn]
+
+
+def _rearranged(places: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the positions of a map (h, w), moved by some distance, mirrored and turned at random."""
+    height, width = places.shape
+    moved = 0
+    while moved == 0 and places.size > 1:
+        moved = int(rng.integers(places.size))
+    flipped = places[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
+    turned = np.roll(flipped, divmod(moved, width), axis=(0, 1))
+    return turned.T if height == width and rng.random() < 0.5 else turned
 
 
 def tensors_of(network: ConvNeXt | StagedNetwork, part: str) -> list[Tensor]:

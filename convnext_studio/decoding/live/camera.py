@@ -25,6 +25,8 @@ _FILM = "film:"
 
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 _OPEN_WAIT_S = 8.0
+_MOST_DAMAGED = 100
+"""So many damaged frames in a row are no accident."""
 _ALLOW = {
     "linux": "Add yourself to the group “video”, then log in again.",
     "darwin": "Allow it for the terminal in System Settings, Privacy and Security, Camera.",
@@ -103,11 +105,10 @@ class CameraReader:
         self._thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self._newest or self._failure, _OPEN_WAIT_S)
-        if self._newest is None:
+            newest, failure = self._newest, self._failure
+        if newest is None:
             self.close()
-            raise self._failure or CameraGoneError(
-                f"{camera.title} gives no pictures.", "Unplug it, and try again."
-            )
+            raise failure or CameraGoneError(f"{camera.title} gives no pictures.", "Unplug it, and try again.")
 
     def newest(self, after: int, wait_s: float) -> tuple[int, NDArray[np.uint8], float] | None:
         """Return number, pixels and age of the newest frame; None if none came after the one of that number.
@@ -152,7 +153,9 @@ class CameraReader:
                     return
         except StudioError as error:
             failure = CameraGoneError(error.message, error.hint)
-        except OSError as error:
+        except (
+            Exception
+        ) as error:  # FFmpeg's are of many kinds; a thread that ends without a word is waited for.
             failure = _gone(self._camera, error)
         with self._changed:
             self._failure = failure
@@ -174,13 +177,24 @@ class _Device:
         name = f"video={camera.id}" if sys.platform == "win32" else camera.id
         try:
             self._container = av.open(name, "r", format=_DEVICES.get(sys.platform), options=options)
-        except OSError as error:
+        except Exception as error:  # FFmpeg's are of many kinds.
             raise _not_on(camera, error) from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise StudioError(f"{camera.title} gives no pictures, only sound.", "Choose another camera.")
         self._video = self._container.streams.video[0]
 
     def frames(self) -> Iterator[Any]:
-        """Yield the frames as the camera gives them."""
-        yield from self._container.decode(self._video)
+        """Yield the frames as the camera gives them, without those that arrive damaged."""
+        damaged = 0
+        while damaged < _MOST_DAMAGED:
+            try:
+                for frame in self._container.decode(self._video):
+                    damaged = 0
+                    yield frame
+                return
+            except ValueError:  # FFmpeg calls it invalid data; the next frame may be sound.
+                damaged += 1
 
     def pixels(self, frame: Any) -> NDArray[np.uint8]:
         """Return the colours of a frame."""
@@ -221,22 +235,28 @@ class _Rehearsal:
         self._stream.close()
 
 
-def _not_on(camera: Camera, error: OSError) -> StudioError:
+def _not_on(camera: Camera, error: Exception) -> StudioError:
     """Return why a camera cannot be switched on."""
-    if error.errno == errno.EBUSY:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EBUSY:
         return CameraGoneError(
             f"{camera.title} is used by another program.", "Close that program; the camera is then tried again."
         )
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return StudioError(f"{camera.title} may not be used by this program.", _ALLOW.get(sys.platform, ""))
-    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return CameraGoneError(f"{camera.title} is not there.", "Plug it in; it is then tried again.")
-    if error.errno == errno.EINVAL and (all(camera.size) or camera.rate):
+    if number == errno.EINVAL and (all(camera.size) or camera.rate):
         return StudioError(f"{camera.title} has no such size or rate.", "Choose another, or its own.")
-    return CameraGoneError(f"{camera.title} cannot be switched on ({error.strerror or error}).")
+    return CameraGoneError(f"{camera.title} cannot be switched on{_said(error)}.")
 
 
-def _gone(camera: Camera, error: OSError) -> StudioError:
-    if error.errno in (errno.ENODEV, errno.EIO, errno.ENXIO):
+def _gone(camera: Camera, error: Exception) -> StudioError:
+    if isinstance(error, OSError) and error.errno in (errno.ENODEV, errno.EIO, errno.ENXIO):
         return CameraGoneError(f"{camera.title} was unplugged.", "It goes on when the camera is back.")
-    return CameraGoneError(f"{camera.title} gives no more pictures ({error.strerror or error}).")
+    return CameraGoneError(f"{camera.title} gives no more pictures{_said(error)}.")
+
+
+def _said(error: Exception) -> str:
+    """Return the system's words for an error in brackets; nothing for the words of libraries."""
+    return f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""

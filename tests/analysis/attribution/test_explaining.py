@@ -1,6 +1,7 @@
 """All methods: differences, averages, notes, cancelling, and that no hook is left."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -10,7 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convnext_studio import analysis
-from convnext_studio.analysis.attribution import Explained, Outputs, explain, make_question
+from convnext_studio.analysis.attribution import (
+    Explained,
+    MethodResult,
+    Outputs,
+    conclude,
+    explain,
+    make_question,
+)
 from convnext_studio.common.attribution_methods import METHODS, Method, Output, Value, method_named
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
@@ -255,3 +263,110 @@ def test_the_table_of_methods_is_complete() -> None:
     with pytest.raises(StudioError, match="no attribution method"):
         method_named("guidedbackprop")
     assert all((why_no_cam(node) == "") == node.is_explainable for node in small_model().nodes)
+
+
+def test_the_maps_of_a_difference_are_averaged_on_one_scale() -> None:
+    """Both maps of a node are divided by the larger of their largest values, so that they can be subtracted."""
+    model = small_model()
+    nodes = ("stage2", "stage4")
+    parts = last(model, "gradcam", nodes, output="difference").parts
+    found = last(model, "gradcam", nodes, average=True, output="difference")
+    largest = {node: max(np.abs(part[node]).max() for part in parts) for node in nodes}
+    assert all(np.abs(parts[0][node]).max() != np.abs(parts[1][node]).max() for node in nodes)
+    for part, average in zip(parts, found.parts, strict=True):
+        coarse, fine = (torch.from_numpy(part[node] / largest[node]) for node in ("stage4", "stage2"))
+        coarse = functional.interpolate(coarse[None, None], size=(8, 8), mode="bilinear")[0, 0]
+        np.testing.assert_allclose(average["average"], (coarse + fine) / 2, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found.maps["average"], found.parts[0]["average"] - found.parts[1]["average"], atol=1e-6
+    )
+
+
+def test_the_average_is_on_the_finest_grid_whatever_the_order() -> None:
+    model = small_model()
+    for nodes in (("stage4", "stage1"), ("stage1", "stage4")):
+        found = last(model, "layercam", nodes, average=True)
+        assert found.fields == {"average": model.node("stage1").field}
+        assert found.maps["average"].shape == (16, 16)
+
+
+def test_before_all_nodes_are_done_there_is_no_average() -> None:
+    model = small_model()
+    taken = steps(model, method_named("ablationcam"), ("stage2", "stage4"), average=True)
+    assert [len(step.maps) for step in taken] == [0] * 7 + [1]
+    assert [len(step.fields) for step in taken] == [0] * 7 + [1]
+
+
+def test_the_difference_of_maps_that_are_not_linear_is_said(method: Method) -> None:
+    """What multiplies by the gradient is linear in the output; what takes a part of it or its size is not."""
+    linear = {
+        "gradcam",
+        "hirescam",
+        "xgradcam",
+        "inputxgradient",
+        "integratedgradients",
+        "occlusion",
+        "superpixels",
+    }
+    model = small_model()
+    said = [
+        any("difference of two maps" in note for note in steps(model, method, output=output)[-1].notes)
+        for output in ("logit", "difference")
+    ]
+    assert said == [False, method.name not in {*linear, "eigencam"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([[1.0, np.nan], [np.inf, 2.0]], "2 of 4 values of the map at stage1 are not finite numbers."),
+        (
+            [[0.5, 0.5], [0.5, 0.5]],
+            "The map at stage1 is constant (0.5): it does not distinguish any positions.",
+        ),
+        ([[-1.0, -2.0], [0.0, -1.0]], "The map at stage1 has no positive values: it speaks only against"),
+        ([[-1.0, -2.0], [1e-9, -1.0]], ""),
+    ],
+)
+def test_problems_of_maps_by_hand(values: list[list[float]], words: str) -> None:
+    model = small_model()
+    outputs = Outputs.of("logit", 3, None, 7)
+    field = model.node("stage1").field
+    for name, node in (("gradcam", "stage1"), ("layercam", "stage1")):
+        question = make_question(model, method_named(name), outputs, (node,))
+        result = MethodResult(maps=({node: np.array(values, np.float32)},), notes=("First.",))
+        notes = conclude(question, result, {node: field}).notes
+        assert notes[0] == "First."
+        assert [note[: len(words)] for note in notes[1:]] == ([words] if words else [])
+        unfinished = replace(result, done=1, total=2)
+        assert conclude(question, unfinished, {node: field}).notes == ("First.",)
+    # Saliency has no sign, and its map no place in its name.
+    question = make_question(model, method_named("saliency"), outputs)
+    result = MethodResult(maps=({"input": np.array(values, np.float32)},))
+    notes = conclude(question, result, {"input": field}).notes
+    assert len(notes) == (1 if words and "against" not in words else 0)
+    assert all(" at " not in note for note in notes)
+
+
+def test_the_delta_of_a_difference_is_the_difference_of_the_deltas() -> None:
+    model = small_model()
+    maps = ({"input": np.zeros((2, 2), np.float32)},)
+    field = model.node("stem").field
+    question = make_question(model, method_named("integratedgradients"), Outputs.of("difference", 1, 2, 7))
+    two = MethodResult(maps=maps * 2, deltas=(0.5, 0.125))
+    assert conclude(question, two, {"input": field}).delta == 0.375
+    assert conclude(question, MethodResult(maps=maps, deltas=(0.5,)), {"input": field}).delta == 0.5
+    assert conclude(question, MethodResult(maps=maps), {"input": field}).delta is None
+
+
+def test_a_question_is_complete() -> None:
+    model = small_model()
+    outputs = Outputs.of("logit", 3, None, 7)
+    every = make_question(model, method_named("gradcam"), outputs)
+    assert (every.nodes, every.names, every.average) == (STAGES, STAGES, False)
+    some = make_question(model, method_named("gradcam"), outputs, ("stage3", "stem", "stage3"), True)
+    assert (some.nodes, some.names) == (("stage3", "stem"), ("average",))
+    pixels = make_question(model, method_named("occlusion"), outputs, ("stage3",), True, {"window": 8})
+    assert (pixels.nodes, pixels.names, pixels.average) == ((), ("input",), False)
+    assert pixels.settings["window"] == 8
+    assert set(pixels.settings) == {known.name for known in method_named("occlusion").parameters}

@@ -11,8 +11,10 @@ from scipy.stats import spearmanr
 from convnext_studio.analysis.attribution import Outputs, Question, explain, make_question
 from convnext_studio.analysis.evidence.sanity import cascade, parts, shuffle, tensors_of, unrelated_maps
 from convnext_studio.common.attribution_methods import method_named
+from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.common.stopping import Stopped
 from convnext_studio.model.loaded import LoadedModel
+from tests.analysis.attribution.tasks import TALL, WIDE
 from tests.analysis.test_capture import hooks_on
 from tests.networks import random_input, small_model
 
@@ -134,3 +136,53 @@ def test_unrelated_maps_have_the_same_values_and_the_same_smoothness() -> None:
 def test_a_map_of_one_unit_has_no_unrelated_one() -> None:
     (other,) = unrelated_maps(np.ones((1, 1), np.float32), 1, seed=0)
     assert other.tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("geometry", [WIDE, TALL], ids=["wide", "tall"])
+def test_only_what_shows_the_picture_is_compared(geometry: CropGeometry) -> None:
+    """Rows or columns 1 to 6 of the 8 of stage 2 are centred on the picture; the others are 0 in every map."""
+    model = small_model()
+    question = ask(model, "gradcam", "stage2")
+    (last,) = deque(cascade(model, random_input(model), question, "stage2", geometry=geometry), maxlen=1)
+    seen = slice(1, 7), slice(0, 8)
+    if geometry is TALL:
+        seen = seen[::-1]
+    first = last.steps[0].map
+    for step in last.steps:
+        outside = step.map.copy()
+        outside[seen] = 0
+        assert not outside.any()
+        expected = spearmanr(first[seen].ravel(), step.map[seen].ravel()).statistic
+        assert step.correlation == pytest.approx(expected)
+        sizes = spearmanr(np.abs(first[seen]).ravel(), np.abs(step.map[seen]).ravel()).statistic
+        assert step.correlation_of_sizes == pytest.approx(sizes)
+        assert step.field == model.node("stage2").field
+    assert len({round(step.correlation, 9) for step in last.steps}) == 7
+
+
+def test_unrelated_maps_are_moved_mirrored_and_turned() -> None:
+    """Of a map of 3 by 3 different values: 8 ways to mirror and turn it, and 9 to move it."""
+    values = np.arange(9, dtype=np.float32).reshape(3, 3)
+    all_ways = set()
+    for turned in (values, values.T):
+        for flipped in (turned, turned[::-1], turned[:, ::-1], turned[::-1, ::-1]):
+            for rows in range(3):
+                all_ways |= {np.roll(flipped, (rows, columns), (0, 1)).tobytes() for columns in range(3)}
+    found = {other.tobytes() for other in unrelated_maps(values, 1500, seed=3)}
+    assert found <= all_ways
+    # Not moved and not mirrored, it would be the map itself; turned, only its transpose.
+    assert values.tobytes() not in found
+    assert len(found) > 60
+
+
+@pytest.mark.parametrize(
+    ("shape", "ways"),
+    # Two rows can be moved or mirrored, which is the same; three columns have 6 orders.
+    [((2, 3), 11), ((1, 2), 1), ((2, 2), 7), ((1, 3), 4)],
+)
+def test_no_unrelated_map_is_the_map_itself(shape: tuple[int, int], ways: int) -> None:
+    values = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
+    others = list(unrelated_maps(values, 300, seed=0))
+    assert {other.shape for other in others} == {shape}
+    assert values.tobytes() not in {other.tobytes() for other in others}
+    assert len({other.tobytes() for other in others}) == ways

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convnext_studio.decoding.live.film_clock import FilmClock
+from convnext_studio.decoding.live.film_clock import Due, FilmClock
 
 TIMES = np.arange(100) / 25
 
@@ -103,3 +103,99 @@ def test_it_goes_on_from_where_it_was_stopped() -> None:
     due = clock.next(100.0)
     assert due.wait_s == pytest.approx(0.04)
     assert due.number == 26
+
+
+# Three frames at 0, 0.1 and 0.3 s: the last one lasts as long as the median of the others, until 0.45 s.
+SHORT = np.array([0.0, 0.1, 0.3])
+
+
+def assert_due(due: Due, number: int | None, wait_s: float = 0.0, dropped: int = 0) -> None:
+    assert (due.number, due.dropped) == (number, dropped)
+    assert due.wait_s == pytest.approx(wait_s, abs=1e-9)
+
+
+def test_a_round_by_hand() -> None:
+    clock = FilmClock(SHORT)
+    assert (clock.frames, clock.shown, clock.speed) == (3, -1, 1.0)
+    assert_due(clock.next(10.0), 0)
+    assert_due(clock.next(10.05), 1, wait_s=0.05)
+    assert clock.shown == 0
+    assert_due(clock.next(10.1), 1)
+    assert_due(clock.next(10.2998), 2, wait_s=0.0002)
+    assert_due(clock.next(10.29991), 2)  # A ten-thousandth of a second too soon is due.
+    assert_due(clock.next(10.44), 0, wait_s=0.01)
+    assert_due(clock.next(10.45), 0)
+    # Two rounds and 0.1 s later: 1, 2, then 0, 1, 2, then 0 are left out.
+    assert_due(clock.next(10.45 + 2 * 0.45 + 0.1), 1, dropped=6)
+    assert_due(clock.next(10.45 + 2 * 0.45 + 0.31), 2)
+
+
+def test_a_film_that_ends_shows_its_last_frame_once() -> None:
+    clock = FilmClock(SHORT)
+    clock.loops = False
+    assert_due(clock.next(0.0), 0)
+    assert_due(clock.next(7.0), 2, dropped=1)
+    assert_due(clock.next(7.1), None)
+    clock = FilmClock(SHORT)
+    clock.loops = False
+    for now, number in ((0.0, 0), (0.1, 1), (0.3, 2)):
+        assert_due(clock.next(now), number)
+    assert_due(clock.next(0.4), None)
+    assert_due(clock.next(0.45), None)
+
+
+def test_every_frame_in_its_time_by_hand() -> None:
+    clock = FilmClock(SHORT)
+    clock.shows_all = True
+    clock.set_speed(0.5, 0.0)
+    assert_due(clock.next(3.0), 0)
+    assert_due(clock.next(3.08), 1, wait_s=0.12)
+    assert_due(clock.next(3.5), 1)  # Late: the next ones are later, too.
+    assert_due(clock.next(3.5), 2, wait_s=0.4)
+    assert_due(clock.next(3.9), 2)
+    assert_due(clock.next(4.0), 0, wait_s=0.2)
+    clock.loops = False
+    assert_due(clock.next(9.0), None)
+    clock.loops = True
+    assert_due(clock.next(9.0), 0)
+
+
+def test_going_anywhere_by_hand() -> None:
+    clock = FilmClock(SHORT)
+    for number, found in ((-5, 0), (1, 1), (2, 2), (3, 2), (99, 2)):
+        clock.go_to(number, 1.0)
+        assert clock.shown == found - 1
+        assert_due(clock.next(1.0), found)
+    clock.go_to(1, 5.0)
+    assert_due(clock.next(5.05), 1)
+    assert_due(clock.next(5.05), 2, wait_s=0.15)
+    # Before anything was shown, time does not pass.
+    clock = FilmClock(SHORT)
+    clock.go_to(1, 1.0)
+    assert_due(clock.next(50.0), 1)
+
+
+def test_starting_again_and_another_speed_by_hand() -> None:
+    clock = FilmClock(SHORT)
+    clock.next(0.0)
+    clock.next(0.15)
+    clock.start(20.0)
+    assert_due(clock.next(20.1), 2, wait_s=0.1)
+    clock.set_speed(4.0, 20.1)
+    assert clock.speed == 4.0
+    assert_due(clock.next(20.1), 2, wait_s=0.025)
+    assert_due(clock.next(20.125), 2)
+    assert_due(clock.next(20.1375), 0, wait_s=0.025)
+    fresh = FilmClock(SHORT)
+    fresh.start(5.0)
+    assert_due(fresh.next(5.1), 1, dropped=1)
+
+
+def test_films_of_one_frame_and_without_time() -> None:
+    one = FilmClock(np.array([0.0]))
+    assert_due(one.next(0.0), 0)
+    assert_due(one.next(0.01), 0, wait_s=0.03)
+    assert_due(one.next(0.04), 0)
+    still = FilmClock(np.zeros(2))
+    assert_due(still.next(0.0), 1, dropped=1)
+    assert_due(still.next(0.0005), 0, wait_s=0.0005)
