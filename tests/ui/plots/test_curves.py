@@ -1,7 +1,9 @@
 """Curves stand where their numbers say, and the pointer reads those numbers."""
 
+import gc
 import subprocess
 import sys
+from collections import Counter
 from functools import partial
 from unittest.mock import patch
 
@@ -10,7 +12,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QAction, QColor, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QGraphicsItem, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.render import Limits
@@ -47,6 +49,27 @@ def painted(plot: QWidget, colour: str, tolerance: int = 60) -> np.ndarray[tuple
             for y in range(image.height())
         ]
     )
+
+
+def test_what_is_no_longer_shown_is_not_kept(qtbot: QtBot) -> None:
+    plot, ends = shown(qtbot), np.array([0.0, 1.0])
+    curves = [
+        Curve(label="with a band", x=ends, y=ends, dots=True, band=(ends - 0.1, ends + 0.1)),
+        Curve(label="dashed", x=ends, y=1 - ends, dashed=True, series=1),
+        Bars(label="bars", x=ends, y=ends, width=0.2),
+    ]
+
+    def items_after(times: int) -> Counter[str]:
+        for _ in range(times):
+            plot.show_curves(curves, x=Limits(0, 1), y=Limits(0, 1), marks=(AxisMark(x=0.5, text="half"),))
+            QApplication.processEvents()
+        gc.collect()
+        kinds = (type(each) for each in gc.get_objects() if isinstance(each, QGraphicsItem))
+        return Counter(kind.__name__ for kind in kinds)
+
+    once = items_after(1)
+    assert once["FillBetweenItem"] > 0
+    assert items_after(5) == once
 
 
 def test_the_pointer_reads_all_curves_at_the_nearest_point(qtbot: QtBot) -> None:

@@ -1,7 +1,9 @@
 """The curves, bars, bands and marks of a plot as pyqtgraph's items, and the legend above them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pyqtgraph as pg
@@ -52,8 +54,16 @@ def band_items(curve: Curve, x: Numbers, heights: tuple[Numbers, Numbers], line:
     edges = [pg.PlotCurveItem(x, edge, pen=None) for edge in heights]
     band = pg.FillBetweenItem(*edges, brush=colour)
     band.setZValue(-1)
-    line.visibleChanged.connect(lambda: band.setVisible(line.isVisible()))
+    # A slot that held the line would keep it, and the band, for ever: Python cannot see what a signal holds.
+    line.visibleChanged.connect(partial(_show_with, ref(band), ref(line)))
     return [*edges, band]
+
+
+def _show_with(band: ref[Any], line: ref[Any]) -> None:
+    """Show a band while its line is visible, if they are there still."""
+    shown, leading = band(), line()
+    if shown is not None and leading is not None:
+        shown.setVisible(leading.isVisible())
 
 
 def bars_item(bars: Bars, x: Numbers, y: Numbers) -> Any:
