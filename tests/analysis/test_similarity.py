@@ -381,3 +381,23 @@ def test_the_same_seed_gives_the_same_parts() -> None:
     first, again, other = (fit_kmeans(vectors, 5, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.centres, again.centres)
     assert not torch.equal(first.centres, other.centres)
+
+
+@pytest.mark.parametrize(
+    ("values", "centres", "expected", "error"),
+    [
+        # A centre of a single vector lies on it.
+        ([0.0, 0.0, 3.0, 10.0], [0.5, 9.0], [1.0, 10.0], 6.0),
+        # One that no vector is nearest to moves to the farthest of all, and takes what is near there.
+        ([0.0, 1.0, 10.0, 11.0], [0.5, 100.0], [0.5, 10.5], 1.0),
+        ([0.0, 4.0], [1.0, 50.0, 60.0], None, 0.0),
+    ],
+)
+def test_centres_are_improved_by_hand(
+    values: list[float], centres: list[float], expected: list[float] | None, error: float
+) -> None:
+    data = torch.tensor(values)[:, None]
+    found, left = parts._lloyd(data, torch.tensor(centres)[:, None], lambda: False)
+    assert left == pytest.approx(error, abs=1e-5)
+    if expected is not None:
+        assert found[:, 0].tolist() == pytest.approx(expected)
