@@ -316,7 +316,7 @@ def test_why_a_camera_is_gone(monkeypatch: pytest.MonkeyPatch, error: Exception,
 def test_damaged_frames_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """One error of the decoder must not end a camera: cables are loose for a moment."""
     av = plugged_in(monkeypatch, FakeFrame(0), *[DAMAGED] * 99, FakeFrame(1), *[DAMAGED] * 99, FakeFrame(2))
-    av.later = [DAMAGED] * 100
+    av.later = [*[DAMAGED] * 100, FakeFrame(3)]
     reader = CameraReader(FRONT)
     found = reader.newest(1, 20.0)
     assert found is not None
@@ -324,7 +324,7 @@ def test_damaged_frames_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
     av.goes_on.set()
     with pytest.raises(CameraGoneError, match="gives no more pictures"):
         reader.newest(2, 20.0)
-    assert av.later == []
+    assert len(av.later) == 1  # So many in a row are no accident.
     reader.close()
 
 
