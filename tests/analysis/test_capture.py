@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from convnext_studio.analysis.capture import captured, output_of, stoppable
+from convnext_studio.analysis.capture import (
+    captured,
+    crop_outputs,
+    edit_outputs,
+    has_hooks,
+    output_of,
+    replace_output,
+    stoppable,
+)
 from convnext_studio.common.stopping import Stopped
 from tests.networks import random_input, small_model
 
@@ -73,3 +81,35 @@ def test_hooks_go_when_the_pass_fails() -> None:
     with pytest.raises(RuntimeError):
         output_of(model.module, model.module.stages[0], torch.zeros(1, 5, 64, 64))
     assert hooks_on(model.module) == 0
+
+
+def test_outputs_are_cropped_replaced_and_edited_inside_the_block_only() -> None:
+    first, second, third = nn.Identity(), nn.Identity(), nn.Identity()
+    network = nn.Sequential(first, second, third)
+    x = torch.arange(2 * 4 * 5.0).view(1, 2, 4, 5)
+    with crop_outputs({first: (slice(1, 4), slice(0, 3)), second: (slice(0, 2), slice(1, 3))}):
+        assert torch.equal(network(x), x[:, :, 1:3, 1:3])
+        assert has_hooks(network)
+    with replace_output(second, x[:, :1]):
+        assert torch.equal(network(x), x[:, :1])
+    with edit_outputs({first: lambda output: output + 1, third: lambda output: output * 2}):
+        assert torch.equal(network(x), 2 * (x + 1))
+    assert torch.equal(network(x), x)
+    assert not has_hooks(network)
+    with (
+        pytest.raises(ZeroDivisionError),
+        edit_outputs({first: lambda output: output / 0, second: lambda _: 1 / 0}),
+    ):
+        network(x)
+    assert hooks_on(network) == 0
+
+
+def test_a_hook_of_any_kind_anywhere_inside_is_seen() -> None:
+    inner = nn.Identity()
+    network = nn.Sequential(nn.Sequential(inner))
+    assert not has_hooks(network)
+    for register in (inner.register_forward_hook, inner.register_forward_pre_hook):
+        handle = register(lambda *_: None)
+        assert has_hooks(network)
+        handle.remove()
+        assert not has_hooks(network)

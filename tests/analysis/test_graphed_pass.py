@@ -1,14 +1,22 @@
 """The pass that is captured once and replayed gives what the usual pass gives; a fake stands for the GPU."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from convnext_studio.analysis.features import PassOnDevice, StagePass, stage_pass
-from convnext_studio.analysis.graphed_pass import GraphedPass, Work, can_be_graphed, graphed_pass
+from convnext_studio.analysis.graphed_pass import (
+    GraphedPass,
+    Work,
+    can_be_graphed,
+    cuda_graph,
+    graphed_pass,
+)
 from tests.networks import small_model
 
 
@@ -78,3 +86,51 @@ def test_where_nothing_can_be_captured_there_is_no_graph_and_the_log_says_why(
 
 def test_only_cuda_has_graphs() -> None:
     assert not can_be_graphed(pictures(1)[0])
+
+
+class FakeCuda:
+    """What of torch.cuda a capture calls, in its order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        fakes = {
+            "Stream": lambda: _Stream(self.calls, "side"),
+            "current_stream": lambda: _Stream(self.calls, "main"),
+            "stream": lambda stream: self._inside(f"on {stream.name}"),
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.calls.append("replay")),
+            "graph": lambda _: self._inside("capture"),
+        }
+        for name, fake in fakes.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
+
+    @contextmanager
+    def _inside(self, what: str) -> Iterator[None]:
+        self.calls.append(what)
+        yield
+        self.calls.append(f"end of {what}")
+
+
+class _Stream:
+    def __init__(self, calls: list[str], name: str) -> None:
+        self.calls, self.name = calls, name
+
+    def wait_stream(self, other: "_Stream") -> None:
+        """Wait for another stream."""
+        self.calls.append(f"{self.name} waits for {other.name}")
+
+
+def test_work_is_warmed_up_on_a_stream_of_its_own_and_captured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order that PyTorch's notes on CUDA graphs ask for."""
+    fake, results = FakeCuda(monkeypatch), iter("abcd")
+
+    def work() -> str:
+        fake.calls.append("work")
+        return next(results)
+
+    passed, replay = cuda_graph(work)
+    replay()
+    assert fake.calls == [
+        *("side waits for main", "on side", "work", "work", "work", "end of on side", "main waits for side"),
+        *("capture", "work", "end of capture", "replay"),
+    ]
+    assert passed == "d"

@@ -11,7 +11,15 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, PCA
 from sklearn.decomposition._nmf import _initialize_nmf
 
-from convnext_studio.analysis.similarity import Spread, fit_kmeans, fit_nmf, norms_of, parts, scores_of
+from convnext_studio.analysis.similarity import (
+    Spread,
+    components,
+    fit_kmeans,
+    fit_nmf,
+    norms_of,
+    parts,
+    scores_of,
+)
 from convnext_studio.analysis.similarity.eigenvectors import leading_eigenvectors
 from convnext_studio.analysis.similarity.parts import _from_singular_vectors
 from convnext_studio.analysis.similarity.vectors import finite_vectors
@@ -95,6 +103,41 @@ def test_what_does_not_vary_has_empty_components() -> None:
     two = _spread(np.array([[0, 0, 1], [0, 0, 3]], np.float32)).components(3)
     np.testing.assert_allclose(two.shares, (1, 0, 0))
     np.testing.assert_allclose(two.vectors[0], (0, 0, 1))
+
+
+@pytest.mark.parametrize("of_channels", [True, False])
+def test_the_smaller_of_two_matrices_is_taken(of_channels: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The products of the channels from more vectors than channels on, and never of too many channels."""
+    products = components._products
+    taken: list[int] = []
+
+    def counted(vectors: torch.Tensor, mean: torch.Tensor) -> NDArray[np.float64]:
+        taken.append(len(vectors))
+        return products(vectors, mean)
+
+    monkeypatch.setattr(components, "_products", counted)
+    if not of_channels:
+        monkeypatch.setattr(components, "_MOST_CHANNELS", 19)
+    vectors = _vectors(60, 20)
+    spread = _spread(vectors[:12], vectors[12:20])
+    assert (taken, spread.positions) == ([], 20)
+    spread.add(torch.from_numpy(vectors[20:21]))
+    spread.add(torch.from_numpy(vectors[21:]))
+    assert taken == ([12, 8, 1, 39] if of_channels else [])
+    assert spread.positions == 60
+    expected = PCA(3, svd_solver="full").fit(vectors.astype(np.float64))
+    np.testing.assert_allclose(spread.components(3).variances, expected.explained_variance_, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "count"), [(4, 4), (65, 65), (65, 17), (513, 513), (513, 512)])
+def test_many_eigenvectors_are_those_of_all(side: int, count: int) -> None:
+    factor = np.random.default_rng(2).standard_normal((side, side))
+    values, vectors = leading_eigenvectors(factor @ factor.T, count)
+    np.testing.assert_allclose(
+        values, np.linalg.eigvalsh(factor @ factor.T)[::-1][:count], rtol=1e-6, atol=1e-6
+    )
+    assert vectors.shape == (count, side)
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(count), atol=1e-8)
 
 
 @pytest.mark.parametrize("side", [20, 300, 700])
@@ -338,3 +381,23 @@ def test_the_same_seed_gives_the_same_parts() -> None:
     first, again, other = (fit_kmeans(vectors, 5, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.centres, again.centres)
     assert not torch.equal(first.centres, other.centres)
+
+
+@pytest.mark.parametrize(
+    ("values", "centres", "expected", "error"),
+    [
+        # A centre of a single vector lies on it.
+        ([0.0, 0.0, 3.0, 10.0], [0.5, 9.0], [1.0, 10.0], 6.0),
+        # One that no vector is nearest to moves to the farthest of all, and takes what is near there.
+        ([0.0, 1.0, 10.0, 11.0], [0.5, 100.0], [0.5, 10.5], 1.0),
+        ([0.0, 4.0], [1.0, 50.0, 60.0], None, 0.0),
+    ],
+)
+def test_centres_are_improved_by_hand(
+    values: list[float], centres: list[float], expected: list[float] | None, error: float
+) -> None:
+    data = torch.tensor(values)[:, None]
+    found, left = parts._lloyd(data, torch.tensor(centres)[:, None], lambda: False)
+    assert left == pytest.approx(error, abs=1e-5)
+    if expected is not None:
+        assert found[:, 0].tolist() == pytest.approx(expected)

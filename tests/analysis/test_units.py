@@ -182,3 +182,19 @@ def test_an_unknown_node_is_an_error() -> None:
     model = small_model()
     with pytest.raises(StudioError, match="no node"):
         effective_field(model, random_input(model), "stage9", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("input_px", "window"),
+    [
+        ((4, 8), (slice(0, 4), slice(2, 6))),
+        ((4, 7), None),
+        ((3, 8), (slice(0, 3), slice(2, 6))),
+        ((3, 7), None),
+    ],
+)
+def test_a_window_is_at_most_half_of_the_input(
+    input_px: tuple[int, int], window: tuple[slice, slice] | None
+) -> None:
+    """A unit that sees 4 by 4 pixels, from row 0 and column 2 on."""
+    assert input_window(FieldGeometry(4, 1, 2.0), 0, 2, input_px) == window

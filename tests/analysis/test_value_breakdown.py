@@ -1,6 +1,7 @@
 """Single operations taken apart, against plain arithmetic: operands, factors, sources and all other numbers."""
 
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -323,6 +324,25 @@ def test_the_steps_of_a_network_follow_each_other(name: str) -> None:
     assert steps["stage2.block1.dwconv"].before == ("stage2.downsample.conv",)
     assert steps["stage2.block1"].before == ("stage2.downsample.conv", "stage2.block1.gamma")
     assert steps["stage2.block2"].before == ("stage2.block1", "stage2.block2.gamma")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"act": "relu", "norm": "rms"}, {"act": "silu", "head_hidden_size": (9, 8)}]
+)
+def test_steps_name_their_functions(changes: dict[str, Any]) -> None:
+    steps = NetworkSteps(small_model(**changes)).steps
+    act, norm = changes["act"], changes.get("norm", "layer")
+    for name, step in steps.items():
+        last = name.rpartition(".")[2]
+        expected = {"norm": norm, "act": act, "pool": "avg", "stem": norm}.get(last, "")
+        if name.startswith("head.act"):
+            expected = "gelu"  # timm's head has it whatever the blocks have.
+        assert step.function == expected, name
+        kinds = {"dwconv": "convolution", "conv": "convolution", "shortcut": "convolution", "gamma": "scale"}
+        kinds |= {"norm": "norm", "act": "activation", "pool": "pool", "pwconv1": "linear", "pwconv2": "linear"}
+        kinds |= {"stem": "norm", "input": "pixel", "logits": "linear", "probabilities": "softmax"}
+        kind = kinds.get(re.sub(r"(?<!conv)\d$", "", last), "sum" if "block" in last else "linear")
+        assert step.operation == kind, name
 
 
 def test_nodes_that_pass_on_an_output_are_that_of_another() -> None:

@@ -270,3 +270,13 @@ def test_operations_run_in_the_order_of_the_table_each_on_the_output_before(chan
         "pwconv2",
         *([] if "grn" in changes else ["gamma"]),
     ]
+
+
+@pytest.mark.parametrize("changes", [{"grn": True}, {"downsample": "block"}])
+def test_the_order_of_the_axes_of_every_output(changes: dict[str, object]) -> None:
+    """Between the two permutes of a block, channels come last."""
+    last = {"norm", "pwconv1", "act", "grn", "pwconv2"}
+    for node in node_table(ConvNeXtConfig(depths=(1, 1, 2, 1), **changes), 224):
+        is_inside = ".block" in node.name and node.operation in last
+        expected = "NC" if node.name == "head.norm" else "NHWC" if is_inside else "NCHW"
+        assert node.layout == expected, node.name

@@ -13,6 +13,7 @@ from timm.data import create_transform
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import preprocessing
+from convnext_studio.model.framing import Framing, Grid, framed_geometry
 from convnext_studio.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 
@@ -320,3 +321,46 @@ def test_floats_are_squashed_by_the_interpolation_that_is_asked_for(mode: str) -
     }
     assert np.abs(theirs["bilinear"] - theirs["bicubic"]).max() > 0.05
     np.testing.assert_allclose(prepare(picture)[0], theirs[mode], atol=1e-3)
+
+
+def test_floats_that_are_squashed_are_cropped_on_both_sides() -> None:
+    picture = noise(100, 60)
+    prepare = Preprocessing(
+        input_px=32,
+        input_width_px=24,
+        squash=True,
+        resized_px=(40, 50),
+        resizes_floats=True,
+        interpolation="bilinear",
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+    )
+    found, geometry = prepare(picture)
+    values = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
+    whole = torch.nn.functional.interpolate(values, (50, 40), mode="bilinear", antialias=True)[0].numpy()
+    assert (geometry.resized_size, geometry.crop_origin) == ((40, 50), (8, 9))
+    np.testing.assert_allclose(found, whole[:, 9:41, 8:32], atol=1e-5)
+
+
+def test_sides_in_proportion_are_rounded() -> None:
+    scaled = Preprocessing(input_px=64, input_width_px=193, resized_px=(257, 259)).scaled(48)
+    # Three quarters: 144.75, 192.75 and 194.25.
+    assert (scaled.input_px, scaled.input_width_px, scaled.resized_px) == (48, 145, (193, 194))
+    assert Preprocessing(input_px=64).scaled(48).input_width_px == 0
+
+
+def test_every_framing_of_a_picture() -> None:
+    own, grid = Preprocessing(input_px=64, crop_fraction=0.5), Grid(step_px=32, smallest_px=32)
+    size = (100, 80)
+    assert own.framed(size, Framing(), grid) == own.geometry(size)
+    larger = own.framed(size, Framing(input_px=96), grid)
+    assert larger == own.scaled(96).geometry(size)
+    assert larger.input_size == (96, 96)
+    for framing in (
+        Framing(kind="whole"),
+        Framing(kind="native"),
+        Framing(box=(30, 50, 40, 20)),
+        Framing(kind="whole", box=(30, 50, 40, 20), input_px=96),
+    ):
+        assert own.framed(size, framing, grid) == framed_geometry(framing, size, 64, grid)
+        assert own.framed(size, framing, grid) != own.geometry(size)

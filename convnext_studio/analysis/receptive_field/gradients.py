@@ -107,7 +107,7 @@ class BatchFields:
 
 
 def fields_of(
-    model: LoadedModel, batch: Tensor, signal: Signal, should_stop: ShouldStop, *, whole_maps: bool = False
+    model: LoadedModel, batch: Tensor, signal: Signal, should_stop: ShouldStop, *, whole_maps: bool
 ) -> BatchFields:
     """Measure every sample of a batch (N, C, H, W).
 

@@ -236,7 +236,8 @@ def test_a_map_made_from_some_channels_at_a_time_is_that_from_all(
     if cancelled:  # As where a norm follows: the gradient of a unit is orthogonal to it.
         share = (activation * gradient).sum(0) / activation.square().sum(0)
         gradient = gradient - share * activation
-    monkeypatch.setattr(gradient_cams, "_CHUNK_VALUES", 90)  # Three channels.
-    cam, checked = cam_by_channels(method, activation, gradient)
-    torch.testing.assert_close(cam, GRADIENT_CAMS[method](activation, gradient))
-    assert checked == tuple(checks_of(activation, gradient).tolist()) == (True, cancelled)
+    for values in (90, 29, 10**9):  # Three channels at a time, one that is larger than a part, and all.
+        monkeypatch.setattr(gradient_cams, "_CHUNK_VALUES", values)
+        cam, checked = cam_by_channels(method, activation, gradient)
+        torch.testing.assert_close(cam, GRADIENT_CAMS[method](activation, gradient))
+        assert checked == tuple(checks_of(activation, gradient).tolist()) == (True, cancelled)

@@ -1,19 +1,21 @@
 """Maps of inputs that are computed in tiles are those of the input in one piece."""
 
 from collections.abc import Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
 
+from convnext_studio.analysis import channel_statistics
 from convnext_studio.analysis.attribution import conclude
+from convnext_studio.analysis.attribution import tiled_maps as tiled_maps_module
 from convnext_studio.analysis.attribution.gradient_cams import GRADIENT_CAMS
 from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.attribution.tiled_maps import needs_one_pass, nodes_back_to, tiled_maps
 from convnext_studio.analysis.channel_statistics import contributions, tiled_contributions
 from convnext_studio.analysis.tiling import tiled_layers
-from convnext_studio.analysis.tiling.tiled_passes import INPUT, plan_of
+from convnext_studio.analysis.tiling.tiled_passes import INPUT, TiledPass, plan_of, tiled_pass
 from convnext_studio.common.attribution_methods import METHODS, Output, method_named
 from convnext_studio.common.geometry import CropGeometry
 from tests.analysis.attribution.tasks import TALL, WIDE, alone, question_of
@@ -113,3 +115,22 @@ def test_contributions_in_tiles_are_those_in_one_piece(node: str, geometry: Crop
     products = (gradient * outputs[0])[0].detach().double().numpy()
     expected = products[:, seen_rows][:, :, seen_columns].sum(axis=(1, 2))
     np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_no_output_of_a_node_is_kept_beyond_what_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plans for large pictures count on it: outputs of all nodes may not fit into memory."""
+    model = small_model()
+    x = random_input(model)
+    kept: list[dict[str, torch.Tensor]] = []
+
+    def watched(*arguments: Any, **more: Any) -> Generator[None, None, TiledPass]:
+        passed = yield from tiled_pass(*arguments, **more)
+        kept.append(passed.outputs)
+        return passed
+
+    monkeypatch.setattr(tiled_maps_module, "tiled_pass", watched)
+    monkeypatch.setattr(channel_statistics, "tiled_pass", watched)
+    question = question_of(model, "gradcam", ("stage2", "stage4"), "logit")
+    finished(tiled_maps(model, x, question, plan_of(model, nodes_back_to(question)), None))
+    finished(tiled_contributions(model, x, plan_of(model, ("stage2",)), "stage2", 1))
+    assert kept == [{}, {}]

@@ -291,3 +291,20 @@ def test_a_grid_of_places_covers_every_position_once(model: LoadedModel) -> None
             assert region is not None
             times[region.top : region.bottom, region.left : region.right] += 1
         assert torch.equal(times, torch.ones_like(times))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Change(node="stage2", channels=(12,)), "has 12 channels"),
+        (Change(node="stage2", region=Region(0, 0, 9, 1)), "does not lie within"),
+        (Change(node="stage2", effect="off", channels=(-1,)), "counted from 0"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_before_anything_is_computed(
+    model: LoadedModel, picture: Tensor, wrong: Change, message: str
+) -> None:
+    outputs = {"": picture[0]} | trunk_outputs(model, picture)
+    parts = [Change(node="stage2", channels=(0,)), wrong]
+    with pytest.raises(StudioError, match=message):
+        next(iter(logits_under_each(model, parts, {}, outputs.__getitem__)))

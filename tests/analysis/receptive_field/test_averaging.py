@@ -6,6 +6,7 @@ import torch
 
 from convnext_studio.analysis.receptive_field import FieldSoFar, Signal, running_average, running_growth
 from convnext_studio.analysis.receptive_field.gradients import BatchFields
+from convnext_studio.common.errors import StudioError
 from convnext_studio.common.stopping import Stopped
 from tests.networks import random_input, small_model
 
@@ -91,3 +92,44 @@ def test_growth_can_be_stopped_in_a_pass_and_between_nodes(allowed: int) -> None
     with pytest.raises(Stopped):
         list(running_growth(model, [random_input(model)], ["stem", "stage1", "stage2"], "luo", should_stop))
     assert len(asked) == allowed + 1
+
+
+def test_growth_of_an_input_that_is_not_square() -> None:
+    model = small_model()
+    tensors = [
+        torch.cat([random_input(model, seed), random_input(model, seed + 9)], dim=3) for seed in range(2)
+    ]
+    nodes = ["stem", "stage1", "stage2"]
+    *_, found = running_growth(model, tensors, nodes, "absolute")
+    assert found.units == {"stem": (8, 16), "stage1": (8, 16), "stage2": (4, 8)}
+    for node in nodes:
+        *_, single = running_average(model, tensors, Signal(node=node, protocol="absolute"), whole_maps=True)
+        assert single.unit == found.units[node]
+        assert single.field.shape == (64, 128)
+        scale = single.field.max()
+        np.testing.assert_allclose(found.field(node), single.field, rtol=1e-4, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize(
+    ("unit", "found"),
+    [
+        (None, (2, 3)),
+        ((0, 0), (0, 0)),
+        ((4, 6), (4, 6)),
+        ((5, 0), None),
+        ((0, 7), None),
+        ((-1, 0), None),
+        ((0, -1), None),
+    ],
+)
+def test_units_of_a_map_of_five_rows_and_seven_columns(
+    unit: tuple[int, int] | None, found: tuple[int, int] | None
+) -> None:
+    signal = Signal(node="stage2", unit=unit)
+    if found is not None:
+        assert signal.unit_in(5, 7) == found
+        return
+    assert unit is not None
+    with pytest.raises(StudioError, match=f"stage2 has no unit in row {unit[0]}, column {unit[1]}") as refused:
+        signal.unit_in(5, 7)
+    assert refused.value.hint == "It has 5 rows and 7 columns, counted from 0."
