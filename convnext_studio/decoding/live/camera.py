@@ -153,9 +153,8 @@ class CameraReader:
                     return
         except StudioError as error:
             failure = CameraGoneError(error.message, error.hint)
-        except (
-            Exception
-        ) as error:  # FFmpeg's are of many kinds; a thread that ends without a word is waited for.
+        except Exception as error:
+            # FFmpeg's errors are of many kinds; a thread that ended without a word would be waited for.
             failure = _gone(self._camera, error)
         with self._changed:
             self._failure = failure
