@@ -11,8 +11,8 @@ from convnext_studio.common.paths import ASSETS
 from convnext_studio.model.config import ConvNeXtConfig
 
 BUNDLED = "bundled"
-# Its twin has depthwise kernels of 3 x 3.
-BUNDLED_TRAINED = (BUNDLED, "bundled-3x3")
+BUNDLED_3X3 = "bundled-3x3"  # Its twin, which differs in the size of its depthwise kernels alone.
+BUNDLED_TRAINED = (BUNDLED, BUNDLED_3X3)
 # Its architecture as training begins: weights from a seed, no file.
 BUNDLED_RANDOM = "bundled-random"
 
@@ -144,9 +144,9 @@ def bundled_models() -> tuple[str, ...]:
     return (*trained, BUNDLED_RANDOM) if BUNDLED in trained else trained
 
 
-def bundled_is_there() -> bool:
-    """Return whether this version includes a trained model."""
-    return _bundled(BUNDLED).is_file()
+def bundled_is_there(name: str = BUNDLED) -> bool:
+    """Return whether this version includes the trained model of that name."""
+    return _bundled(name).is_file()
 
 
 def bundled_file(name: str = BUNDLED) -> Path:

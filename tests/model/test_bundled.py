@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio import analysis
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.paths import ASSETS
 from convnext_studio.common.samples import sample_path
 from convnext_studio.model import load
 from convnext_studio.model.loaded import LoadedModel
 from convnext_studio.model.presets import bundled_file, bundled_models, default_model
 
-LARGEST_BYTES = 12_000_000
+LARGEST_BYTES, LARGEST_BYTES_OF_BOTH = 12_000_000, 25_000_000
 FEWEST_CLASSES = 12
 
 
@@ -22,6 +24,12 @@ FEWEST_CLASSES = 12
 def model() -> LoadedModel:
     """The bundled model."""
     return load("bundled")
+
+
+@pytest.fixture(scope="module")
+def twin() -> LoadedModel:
+    """The bundled model with kernels of 3 x 3."""
+    return load("bundled-3x3")
 
 
 def seen(model: LoadedModel, sample: str) -> tuple[torch.Tensor, list[str]]:
@@ -51,9 +59,8 @@ def test_its_untrained_start_is_a_seed_and_no_file(model: LoadedModel) -> None:
 
 def test_what_comes_with_the_program_is_listed() -> None:
     names = bundled_models()
-    assert (names[0], names[-1]) == ("bundled", "bundled-random")
-    for name in names[:-1]:
-        assert bundled_file(name).is_file()
+    assert names == ("bundled", "bundled-3x3", "bundled-random")
+    assert sum(bundled_file(name).stat().st_size for name in names[:-1]) < LARGEST_BYTES_OF_BOTH
     with pytest.raises(StudioError, match="brings no trained model “bundled-9x9”"):
         bundled_file("bundled-9x9")
 
@@ -72,10 +79,24 @@ def test_it_is_a_small_canonical_convnext(model: LoadedModel) -> None:
     assert not model.random_weights
 
 
+def test_its_twin_differs_in_nothing_but_the_kernels(model: LoadedModel, twin: LoadedModel) -> None:
+    assert twin.config == replace(model.config, kernel_size=3)
+    assert (twin.labels, twin.preprocessing) == (model.labels, model.preprocessing)
+    assert not twin.random_weights
+    assert twin.title != model.title
+    assert "3 × 3" in twin.title
+    assert twin.node("stage4").field.size_px < model.node("stage4").field.size_px
+
+
 def test_its_labels_are_plain_words(model: LoadedModel) -> None:
     assert len(set(model.labels)) == len(model.labels) >= FEWEST_CLASSES
     assert {"cat", "dog", "bird", "car"} <= set(model.labels)
     assert all(re.fullmatch("[a-z ]+", label) for label in model.labels)
+
+
+@pytest.mark.parametrize("sample", ["cat", "coffee"])
+def test_its_twin_recognises_them_too(twin: LoadedModel, sample: str) -> None:
+    assert seen(twin, sample)[1][0] == sample
 
 
 @pytest.mark.parametrize("sample", ["cat", "coffee", "rocket"])
@@ -106,5 +127,11 @@ def test_its_card_states_what_it_is_and_its_accuracy(model: LoadedModel) -> None
     assert accuracy is not None
     assert float(accuracy[1]) >= 80
     assert "95 % interval" in card
+    of_twin = re.search(r"\*\*([\d.]+) %\*\* of the same photographs", card)
+    assert of_twin is not None
+    assert float(of_twin[1]) < float(accuracy[1])
+    step = (ASSETS / "lecture" / "03-large-kernels.md").read_text(encoding="utf-8")
+    assert f"**{accuracy[1]} %** of 2,600" in " ".join(step.split())
+    assert f"**{of_twin[1]} %**" in step
     assert all(f"| {label} |" in card for label in model.labels)
     assert "Tiny ImageNet" in card

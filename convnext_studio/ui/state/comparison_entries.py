@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import node_table
-from convnext_studio.model.presets import PRESETS, bundled_models
+from convnext_studio.model.presets import BUNDLED, BUNDLED_3X3, PRESETS, bundled_models
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.models import ModelInfo
 from convnext_studio.protocol.receptive_fields import FieldNetwork
@@ -123,6 +123,17 @@ def _trained_and_random(model: ModelInfo) -> tuple[Entry, ...]:
     return OPEN_MODEL, random_weights(model)
 
 
+# The two trained networks that differ in their kernels alone, each with what tells it from the other.
+TRAINED_KERNELS = (("3 × 3 kernels", BUNDLED_3X3), ("7 × 7 kernels", BUNDLED))
+
+
+def _trained_kernels(_model: ModelInfo) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(title=f"{kernels}, trained", subject=FieldNetwork(source=source, title=f"{kernels}, trained"))
+        for kernels, source in TRAINED_KERNELS
+    )
+
+
 def _kernels(model: ModelInfo) -> tuple[Entry, ...]:
     # With a layer scale of 1e-6, the blocks of an untrained network hardly contribute, whatever their kernels.
     config = with_layer_scale(_convnext(model.config), 1.0)
@@ -158,7 +169,12 @@ COMPARISONS = (
         _trained_and_random,
     ),
     ReadyComparison(
-        "3 × 3 against 7 × 7 kernels",
+        "3 × 3 against 7 × 7 kernels, trained",
+        "The bundled model and its twin, which were trained in the same way",
+        _trained_kernels,
+    ),
+    ReadyComparison(
+        "3 × 3 against 7 × 7 kernels, untrained",
         (
             "The open model's architecture with 3 × 3 and with 7 × 7 kernels, both with random "
             "weights and a layer scale of 1 if it has one"

@@ -147,6 +147,21 @@ def test_three_fields_are_those_of_the_analysis(qtbot: QtBot, live: LiveEngine, 
     assert "2 standard normal noise inputs of 64 × 64 px" in view.caption()
 
 
+@pytest.mark.parametrize(
+    ("source", "third"), [("preset:small", ["The open model"]), ("bundled", []), ("bundled-3x3", [])]
+)
+def test_trained_twins_stand_beside_the_open_model_unless_it_is_one_of_them(
+    qtbot: QtBot, state: AppState, bridge: EngineBridge, source: str, third: list[str]
+) -> None:
+    state.set_model(replace(make_model(), source=source))
+    settings = {"compare": "trained-kernels", "inputs": "noise", "count": "2"}
+    view = effective_fields.SPEC.make(state, bridge, settings)
+    assert isinstance(view, EffectiveFieldsView)
+    qtbot.addWidget(view)
+    assert [each.title for each in view.compared()] == ["3 × 3 kernels", "7 × 7 kernels", *third]
+    assert [each.subject.source for each in view.compared()][:2] == ["bundled-3x3", "bundled"]
+
+
 def test_fields_sharpen_and_another_measurement_takes_other_noise(
     qtbot: QtBot, live: LiveEngine, bridge: EngineBridge, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -303,6 +303,19 @@ def test_memory_is_said_before_a_network_is_opened(both: StudioWindow, settle: S
     assert both.state.second.model is opened
 
 
+def test_the_bundled_models_are_one_click_away(both: StudioWindow, settle: Settle) -> None:
+    both.dock_layout.show_panel("comparison")
+    panel = both.dock_layout.docks["comparison"].panel
+    assert isinstance(panel, ComparisonPanels)
+    menu = panel.opening.near.menu()
+    assert menu is not None
+    for text, source in (("bundled model", "bundled"), ("bundled model with 3 × 3 kernels", "bundled-3x3")):
+        next(act for act in menu.actions() if act.text().replace("&", "") == f"The {text}").trigger()
+        settle()
+        assert panel.opening.source.text() == source
+        assert "takes about" in panel.opening.text.text()
+
+
 def test_a_click_on_the_matrix_compares_two_nodes_in_all_views(
     both: StudioWindow, controller: Controller, settle: Settle
 ) -> None:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convnext_studio.model.presets import PRESETS
+from convnext_studio.model.presets import BUNDLED, BUNDLED_3X3, PRESETS
 from convnext_studio.model.road.steps import ROAD
 from convnext_studio.protocol.comparison import (
     LEAST_PICTURES,
@@ -339,6 +339,11 @@ class OpeningBox(QWidget):
             action.setToolTip(plain_tip(tip))
             action.triggered.connect(act)
         menu.addSeparator()
+        for text, source in (
+            ("The &bundled model", BUNDLED),
+            ("The bundled model with &3 × 3 kernels", BUNDLED_3X3),
+        ):
+            menu.addAction(text).triggered.connect(partial(self._plan, source))
         for title, entries in (
             ("A &preset, untrained", [(name, f"{PRESET_PREFIX}{name}") for name in PRESETS]),
             ("A &step of the road to ConvNeXt", [(step.full_title, step.source) for step in ROAD.values()]),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from PySide6.QtCore import Qt
 
 from convnext_studio.model.config import ConvNeXtConfig
-from convnext_studio.model.presets import PRESETS, bundled_is_there
+from convnext_studio.model.presets import BUNDLED, BUNDLED_3X3, PRESETS, bundled_is_there
 from convnext_studio.ui.panels.interventions.change_menu import toggle_channel, toggle_node
 from convnext_studio.ui.panels.model.model_panel import DEVICES
 from convnext_studio.ui.shell.actions.spec import SEPARATOR, ActionSpec, Ask, Run
@@ -45,9 +45,18 @@ MODEL: tuple[ActionSpec, ...] = (
         "Model",
         "&Bundled model",
         "Open the trained model that comes with the program",
-        _opens_model("bundled"),
+        _opens_model(BUNDLED),
         needs="a version with a bundled model",
         enabled=lambda _window: bundled_is_there(),
+    ),
+    ActionSpec(
+        "model_bundled_3x3",
+        "Model",
+        "Bundled model with &3 × 3 kernels",
+        "Open the twin of the bundled model, which was trained in the same way and has smaller kernels",
+        _opens_model(BUNDLED_3X3),
+        needs="a version with this model",
+        enabled=lambda _window: bundled_is_there(BUNDLED_3X3),
     ),
     *(
         ActionSpec(

@@ -127,8 +127,18 @@ def test_trained_against_random_weights(lab: ReceptiveFieldLab, state: AppState)
     assert configs(lab) == [None, state.model.config]
 
 
+def test_trained_kernels_are_those_of_the_bundled_models(lab: ReceptiveFieldLab) -> None:
+    compare(lab, "3 × 3 against 7 × 7 kernels, trained")
+    subjects = [subject.entry.subject for subject in lab.compare.subjects]
+    assert [subject is not None and subject.source for subject in subjects] == ["bundled-3x3", "bundled"]
+    assert [subject.name for subject in lab.compare.subjects] == [
+        "3 × 3 kernels, trained",
+        "7 × 7 kernels, trained",
+    ]
+
+
 def test_kernels_differ_in_nothing_but_the_kernels(lab: ReceptiveFieldLab, state: AppState) -> None:
-    compare(lab, "3 × 3 against 7 × 7 kernels")
+    compare(lab, "3 × 3 against 7 × 7 kernels, untrained")
     assert state.model is not None
     common = replace(state.model.config, layer_scale_init_value=1.0)
     assert configs(lab) == [replace(common, kernel_size=3), replace(common, kernel_size=7)]
@@ -149,7 +159,9 @@ def test_versions_are_made_as_they_begin(lab: ReceptiveFieldLab, state: AppState
     assert all(node.field.is_global for node in node_table(second, 64) if node.kind == "stage")
 
 
-@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize(
+    "title", [title for title in TITLES if title != "3 × 3 against 7 × 7 kernels, trained"]
+)
 def test_a_network_of_another_family_is_not_varied(lab: ReceptiveFieldLab, state: AppState, title: str) -> None:
     told: list[Notice] = []
     lab.noticed.connect(told.append)
