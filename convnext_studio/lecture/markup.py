@@ -5,6 +5,7 @@ from html import escape
 
 _MARKS = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*")
 _TIMES = re.compile(r"(?<=\w) × (?=\w)")
+_PER_CENT = re.compile(r"(?<=\d) %")
 _TAGS = ("code", "b", "i")
 
 
@@ -24,8 +25,8 @@ def to_plain(text: str) -> str:
 
 
 def join_sizes(text: str) -> str:
-    """Use non-breaking spaces in sizes such as 7 × 7."""
-    return _TIMES.sub("\u00a0×\u00a0", text)
+    """Use non-breaking spaces in sizes such as 7 × 7 and in percentages."""
+    return _PER_CENT.sub("\u00a0%", _TIMES.sub("\u00a0×\u00a0", text))
 
 
 def _inline(text: str) -> str:

@@ -22,6 +22,7 @@ def test_a_single_star_is_a_star() -> None:
 
 def test_a_size_stays_on_one_line() -> None:
     assert to_html("a 7 × 7 kernel × b") == "<p>a 7\u00a0×\u00a07 kernel\u00a0×\u00a0b</p>"
+    assert to_html("**80.5 %** of x %") == "<p><b>80.5\u00a0%</b> of x %</p>"
 
 
 @given(st.text(alphabet="ab*`<>&\" '", max_size=40))
