@@ -11,7 +11,7 @@ from convnext_studio.common.paths import ASSETS
 from convnext_studio.model.config import ConvNeXtConfig
 
 BUNDLED = "bundled"
-BUNDLED_3X3 = "bundled-3x3"  # Its twin, which differs in the size of its depthwise kernels alone.
+BUNDLED_3X3 = "bundled-3x3"  # Its twin: the same architecture but for smaller depthwise kernels.
 BUNDLED_TRAINED = (BUNDLED, BUNDLED_3X3)
 # Its architecture as training begins: weights from a seed, no file.
 BUNDLED_RANDOM = "bundled-random"

@@ -52,3 +52,6 @@ def test_the_pages_name_many_keys() -> None:
     text = " ".join(" ".join(prose(page).split()) for page in PAGES)
     assert len(set(KEY.findall(text))) > 40
     assert len(PAIR.findall(text)) > 10
+    tour = " ".join(prose(DOCS / "tour.md").split())
+    assert len(set(KEY.findall(tour))) > 15
+    assert len(PAIR.findall(tour)) > 5

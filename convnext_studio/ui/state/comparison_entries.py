@@ -170,7 +170,7 @@ COMPARISONS = (
     ),
     ReadyComparison(
         "3 × 3 against 7 × 7 kernels, trained",
-        "The bundled model and its twin, which were trained in the same way",
+        "The bundled model and its twin, which had the same last three runs of training",
         _trained_kernels,
     ),
     ReadyComparison(

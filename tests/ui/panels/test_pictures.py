@@ -108,13 +108,15 @@ def test_a_sorted_list_still_steps_through_the_pictures(
 
 
 def test_thumbnails_are_as_large_as_there_is_room(
-    panel: PicturesPanel, filled_window: StudioWindow, qtbot: QtBot
+    panel: PicturesPanel, filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:
+    for name in ("four", "five"):
+        state.opened.add(make_image(name), select=False)
     qtbot.wait(120)
     small = panel.list.iconSize().width()
     filled_window.dock_layout.toggle_maximised("pictures")
     qtbot.waitUntil(lambda: panel.list.iconSize().width() == 128)
-    assert small < 100
+    assert small < 80
     filled_window.dock_layout.leave_maximised()
     qtbot.waitUntil(lambda: panel.list.iconSize().width() == small)
 

@@ -337,5 +337,6 @@ def test_what_is_saved_and_copied_is_listed_among_the_activities(
     shown.saver.write_npy(tmp_path / "cam.npy")
     shown.saver.copy_numbers()
     qtbot.waitUntil(lambda: not shown.saver.is_busy and "copied" in filled_window.messages.text)
-    over = {activity.what for activity in filled_window.panels.activity.activities._log.over}
-    assert over >= {"Copying numbers", "Saving a view"}
+    log = filled_window.panels.activity.activities._log
+    own = [activity.what for activity in log.over if activity.id < 0]  # The engine's may end in between.
+    assert sorted(own[:2]) == ["Copying numbers", "Saving a view"]

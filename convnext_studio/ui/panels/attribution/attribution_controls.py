@@ -575,7 +575,7 @@ class WhereRow(QObject):
                 picture = thumbnails.get(name)
                 if picture is not before.get(name):
                     button.show_map(picture)
-            if thumbnails:  # The first maps of a network have a turn of their own, which it may take longer.
+            if thumbnails:  # They come in a turn of their own, which has time for the menu, too.
                 self.fill_menu()
         self.all.setChecked(has_nodes and self._where == "stages")
         self.average.setChecked(has_nodes and self._where == "average")

@@ -372,7 +372,7 @@ class AttributionPanel(Panel):
         self.target.against_chosen.connect(self._set_against)
         self.where.stage_chosen.connect(state.set_node)
         self.look.changed.connect(self._paint)
-        self.look.changed.connect(self._show_where)  # Its small maps have the same colours.
+        self.look.changed.connect(self._show_where)  # The small maps are coloured likewise.
         self.look.opacity.valueChanged.connect(self._draw_veil)
         self.curtain.moved.connect(self._draw_veil)
         state.second.shown_changed.connect(lambda: self.curtain.rest(state.second.shown == "curtain"))

@@ -116,10 +116,9 @@ class SelectedUnit(Struct, frozen=True):
         if not self.node.field.is_box:
             return ()
         size = f"theoretical field {self.node.field.size_px} px"
-        label = f"{size}, clipped at the edge" if self.is_clipped else size
-        label = label if has_words else ""
+        words = f"{size}, clipped at the edge" if self.is_clipped else size
         box = self.crop.box_to_picture(self.input_box)
-        return (Mark(box, label, theme.DARK.warning, dashed=True),)
+        return (Mark(box, words if has_words else "", theme.DARK.warning, dashed=True),)
 
     def spot(self) -> Spot:
         """Return a spot at the true centre of the field."""

@@ -53,7 +53,7 @@ MODEL: tuple[ActionSpec, ...] = (
         "model_bundled_3x3",
         "Model",
         "Bundled model with &3 × 3 kernels",
-        "Open the twin of the bundled model, which was trained in the same way and has smaller kernels",
+        "Open the twin of the bundled model: smaller kernels, and the same last three runs of training",
         _opens_model(BUNDLED_3X3),
         needs="a version with this model",
         enabled=lambda _window: bundled_is_there(BUNDLED_3X3),

@@ -40,8 +40,8 @@ the network decided.</p>
 <p>MIT licence.</p>"""
 NETWORK, MENUS = "network", "menus"
 _MAKE_MS = 30  # Between two panels that are created while the palette is open, so that typing is not held up.
-_TOUR_MADE_AFTER_MS = 220  # A little before it starts: both at once would stop the window for longer.
 _TOUR_AFTER_MS = 250  # The panels show the first prediction by then; both at once would block the window.
+_TOUR_MADE_AFTER_MS = 220  # Making the tour and showing it at once would block the window, too.
 
 
 class Guide(QObject):

@@ -25,11 +25,7 @@ from convnext_studio.ui.plots.field_scene import square_box, why_no_figure
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.comparison_entries import (
-    PAPER_SCALE,
-    TRAINED_KERNELS,
-    with_layer_scale,
-)
+from convnext_studio.ui.state.comparison_entries import PAPER_SCALE, TRAINED_KERNELS, with_layer_scale
 
 _LIMITS = Limits(-float(DECADES), 0.0)
 _HEADINGS = "holds", "area"
@@ -85,9 +81,9 @@ class EffectiveFieldsView(NetworkView):
         """Return the compared networks from left to right; the open model is last unless it is one of them."""
         here = MeasuredNetwork("The open model", FieldNetwork())
         if self.settings["compare"] == "trained-kernels":
-            twins = [MeasuredNetwork(title, FieldNetwork(source=source)) for title, source in TRAINED_KERNELS]
-            is_one = self.model.source in {each.subject.source for each in twins}
-            return (*twins,) if is_one else (*twins, here)
+            twins = tuple(MeasuredNetwork(title, FieldNetwork(source=name)) for title, name in TRAINED_KERNELS)
+            is_twin = any(each.subject.source == self.model.source for each in twins)
+            return twins if is_twin else (*twins, here)
         scaled = with_layer_scale(self.config, 1.0)  # With less, untrained blocks have almost no effect.
         if self.settings["compare"] == "kernels":
             random = [
@@ -257,7 +253,7 @@ SPEC = ViewSpec(
         "compare": OneOf(
             help=(
                 "What to compare the open model with: random weights with 3 × 3 and 7 × 7 kernels, "
-                "the two bundled models, which were trained with such kernels, or random weights in its own "
+                "the two bundled models with trained kernels of these sizes, or random weights in its own "
                 "architecture"
             ),
             default="kernels",
