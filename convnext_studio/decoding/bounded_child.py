@@ -7,13 +7,16 @@ import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.processes.child_processes import python_command, streams_of
-from convnext_studio.common.processes.frames import ProtocolError
+from convnext_studio.common.processes.codec import encode
+from convnext_studio.common.processes.frames import ProtocolError, write_frame
 from convnext_studio.common.processes.module_search import environment
 from convnext_studio.decoding.closeable import Closeable
 
@@ -23,6 +26,7 @@ _STARVED_SHARE = 0.75
 _ORPHAN_FACTOR = 1.5 + _MOST_EXTENSIONS
 _EXIT_GRACE_S = 1.0
 
+Reply = TypeVar("Reply")
 
 class BoundedChild:
     """A running module of `convnext_studio.decoding`, whose memory and time for a reply are limited.
@@ -148,7 +152,21 @@ def _facts(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()  # Before that is its name, which may contain anything.
 
 
-class ChildReader(Closeable):
+class ChildFailedError(Exception):
+    """A child gave no reply that can be used, and was ended.
+
+    Parameters
+    ----------
+    is_overrun
+        Whether it was killed because it took too long.
+    """
+
+    def __init__(self, is_overrun: bool) -> None:
+        super().__init__("the child took too long" if is_overrun else "the child gave no sound reply")
+        self.is_overrun = is_overrun
+
+
+class ChildReader(Closeable, Generic[Reply]):
     """What reads by a bounded child, which is started when it is needed, and again after it had to be killed.
 
     A reader must be used from one thread only. The child ends when this process ends for any reason.
@@ -157,11 +175,20 @@ class ChildReader(Closeable):
     ----------
     module, reply_limit_s, limit_bytes
         What `BoundedChild` takes.
+    receive_reply
+        Waits for a reply in the stream from the child; EOFError or ProtocolError if none comes.
     """
 
-    def __init__(self, module: str, reply_limit_s: float, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        module: str,
+        reply_limit_s: float,
+        limit_bytes: int,
+        receive_reply: Callable[[io.RawIOBase], Reply],
+    ) -> None:
         self._module = module
         self._reply_limit_s, self._limit_bytes = reply_limit_s, limit_bytes
+        self._receive_reply = receive_reply
         self._child: BoundedChild | None = None
 
     @property
@@ -182,6 +209,26 @@ class ChildReader(Closeable):
     def close(self) -> None:
         """End the child process, if there is one."""
         self._end_child()
+
+    def _exchange(self, question: Struct, limit_s: float) -> Reply:
+        """Send a question to the child, which is started where it does not run, and return the reply.
+
+        Raises
+        ------
+        StudioError
+            If the system cannot start the process.
+        ChildFailedError
+            If the child ends, sends anything but a reply, or takes longer than the limit; it is ended.
+        """
+        child = self._started()
+        child.wait_until_ready(self._receive_reply)
+        try:
+            with child.ended_after(limit_s) as overrun:
+                write_frame(child.sink, encode(question))
+                return self._receive_reply(child.source)
+        except (EOFError, OSError, ProtocolError):
+            self._end_child()
+            raise ChildFailedError(overrun.is_set()) from None
 
     def _end_child(self) -> None:
         child, self._child = self._child, None

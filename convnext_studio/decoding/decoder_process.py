@@ -5,9 +5,8 @@ from typing import TypeVar
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.frames import ProtocolError
 from convnext_studio.decoding import wire
-from convnext_studio.decoding.bounded_child import ChildReader, is_picture
+from convnext_studio.decoding.bounded_child import ChildFailedError, ChildReader, is_picture
 from convnext_studio.decoding.images import DecodedImage, described
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 
@@ -18,7 +17,7 @@ _CHILD = "convnext_studio.decoding.decoder_child"
 Kind = TypeVar("Kind")
 
 
-class Decoder(ChildReader):
+class Decoder(ChildReader[wire.Reply]):
     """Decodes pictures in a child process, which is restarted after it had to be killed.
 
     Parameters
@@ -28,7 +27,7 @@ class Decoder(ChildReader):
     """
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
-        super().__init__(_CHILD, limit_s, limit_bytes)
+        super().__init__(_CHILD, limit_s, limit_bytes, wire.receive_reply)
         self._limit_s = limit_s
 
     def decode(
@@ -68,15 +67,10 @@ class Decoder(ChildReader):
 
     def _ask(self, name: str, question: wire.Question, kind: type[Kind]) -> Kind:
         """Return the child's reply, which must be of that kind: a picture may have taken control of it."""
-        child = self._started()
-        child.wait_until_ready(wire.receive_reply)
         try:
-            with child.ended_after(self._limit_s) as overrun:
-                wire.send(child.sink, question)
-                reply = wire.receive_reply(child.source)
-        except (EOFError, OSError, ProtocolError):
-            self.close()
-            raise _too_long(name, self._limit_s) if overrun.is_set() else _died(name) from None
+            reply = self._exchange(question, self._limit_s)
+        except ChildFailedError as failure:
+            raise _too_long(name, self._limit_s) if failure.is_overrun else _died(name) from None
         if isinstance(reply, wire.Refused):
             raise StudioError(reply.message, reply.hint)
         if not isinstance(reply, kind):

@@ -3,8 +3,7 @@
 from typing import TypeVar
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.processes.frames import ProtocolError
-from convnext_studio.decoding.bounded_child import ChildReader, is_picture
+from convnext_studio.decoding.bounded_child import ChildFailedError, ChildReader, is_picture
 from convnext_studio.decoding.images import described
 from convnext_studio.decoding.live import messages
 from convnext_studio.decoding.live.messages import Camera, FrameRead, SourceOpened
@@ -22,7 +21,7 @@ class SourceGoneError(StudioError):
     """A source gives no frames any more, but may come back by itself."""
 
 
-class FrameReader(ChildReader):
+class FrameReader(ChildReader[messages.Reply]):
     """Reads frames in a child process, which is started for the first of them.
 
     Parameters
@@ -33,7 +32,7 @@ class FrameReader(ChildReader):
 
     def __init__(self, limit_s: float = TIME_LIMIT_S, limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
         # The longest reply is the one to an opening request; this process watches the others.
-        super().__init__(_CHILD, OPENING_LIMIT_S, limit_bytes)
+        super().__init__(_CHILD, OPENING_LIMIT_S, limit_bytes, messages.receive_reply)
         self._limit_s = limit_s
         self._name = ""
         self._last: messages.OpenFile | messages.OpenCamera | None = None
@@ -72,7 +71,11 @@ class FrameReader(ChildReader):
 
     def read(self, number: int) -> FrameRead:
         """Return a frame of the open file; a StudioError says why that is not possible."""
-        return self._ask_again(messages.ReadFrame(number=number), FrameRead)
+        found = self._ask_again(messages.ReadFrame(number=number), FrameRead)
+        if found.number != number:
+            self._end_child()
+            raise self._died(0.0)
+        return found
 
     def newest(self, after: int, wait_s: float) -> FrameRead | None:
         """Return the newest frame of the camera; None if it gave none after the one of that number.
@@ -108,15 +111,10 @@ class FrameReader(ChildReader):
         return self._ask(question, kind, self._limit_s)
 
     def _ask(self, question: messages.Question, kind: type[Kind], limit_s: float) -> Kind:
-        child = self._started()
-        child.wait_until_ready(messages.receive_reply)
         try:
-            with child.ended_after(limit_s) as overrun:
-                messages.send(child.sink, question)
-                reply = messages.receive_reply(child.source)
-        except (EOFError, OSError, ProtocolError):
-            self._end_child()
-            raise self._died(limit_s if overrun.is_set() else 0.0) from None
+            reply = self._exchange(question, limit_s)
+        except ChildFailedError as failure:
+            raise self._died(limit_s if failure.is_overrun else 0.0) from None
         if isinstance(reply, messages.FrameRefused):
             error = SourceGoneError if reply.may_return else StudioError
             raise error(reply.message, reply.hint)

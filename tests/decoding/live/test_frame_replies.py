@@ -60,7 +60,7 @@ class AnsweredReader(FrameReader):
 
 
 def test_a_file_is_opened_read_and_closed() -> None:
-    reader = AnsweredReader([OPENED, FRAME, replace(FRAME, values=VALUES), Closed()])
+    reader = AnsweredReader([OPENED, FRAME, replace(FRAME, number=2, values=VALUES), Closed()])
     np.testing.assert_array_equal(reader.open_file("/films/film.mp4").times, [0, 0.5])
     frame = reader.read(1)
     assert (frame.number, frame.notes, frame.age_s) == (1, ("One.",), 0.25)
@@ -105,6 +105,7 @@ def test_a_camera_is_listed_switched_on_and_asked() -> None:
         replace(FRAME, pixels=PIXELS[:0]),
         replace(FRAME, values=VALUES[:1]),
         replace(FRAME, values=np.zeros((2, 4, 2), np.float32)),
+        replace(FRAME, number=2),
         replace(FRAME, number="1"),
         replace(FRAME, age_s=None),
         replace(FRAME, notes=None),
@@ -164,19 +165,19 @@ def test_what_was_refused_or_closed_is_not_opened_again() -> None:
     with pytest.raises(StudioError, match="No"):
         reader.open_file("b.mp4")
     reader.children[0].end()
-    reader.read(0)
+    reader.read(1)
     assert [question for question, _ in reader.asked()] == [
         OpenFile(path="a.mp4"),
         OpenFile(path="b.mp4"),
-        ReadFrame(number=0),
+        ReadFrame(number=1),
     ]
     for close, replies in (("close_source", [OPENED, Closed()]), ("close", [OPENED])):
         reader = AnsweredReader(replies, [FRAME])
         reader.open_file("a.mp4")
         getattr(reader, close)()
         reader.children[0].has_ended = True
-        reader.read(0)
-        assert [question for question, _ in reader.asked()][-1:] == [ReadFrame(number=0)]
+        reader.read(1)
+        assert [question for question, _ in reader.asked()][-1:] == [ReadFrame(number=1)]
         assert OpenFile(path="a.mp4") not in [question for question, _ in reader.asked()][1:]
 
 
