@@ -171,6 +171,7 @@ def test_a_thousand_pictures_in_a_row_take_no_more_memory_than_a_hundred(start: 
         program.ask("close_picture")
         path.unlink()
         if count % SAMPLED_EVERY == 0:
+            program.wait_until_settled()  # Otherwise the picture may be on its way through a thread.
             resident.append(resident_bytes(program))
     early, late = np.array(resident[1:4]).mean(axis=0), np.array(resident[-3:]).mean(axis=0)
     assert (late / early < 1 + GROWTH).all(), resident

@@ -18,6 +18,7 @@ from convnext_studio.common.processes.garbage_collection import (
     collecting_later,
     spare_what_is_there,
 )
+from convnext_studio.common.processes.heap import return_large_blocks_at_once
 from convnext_studio.common.samples import FIRST_SAMPLE
 from convnext_studio.engine.client.client import EngineClient
 from convnext_studio.protocol.envelope import EngineLost
@@ -131,6 +132,7 @@ def _close(window: StudioWindow, status: int) -> None:
 
 def start_application(needs_font: bool = False) -> QApplication:
     """Create the Qt application with name, icon and style; the theme is applied by the caller."""
+    return_large_blocks_at_once()
     qInstallMessageHandler(_tell_qts_message)
     contain_errors()
     application = QApplication([PROGRAM])

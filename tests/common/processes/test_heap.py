@@ -1,5 +1,6 @@
 """The heap of a child, and freed memory that goes back to the system."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +12,18 @@ from convnext_studio.common.processes.heap import hand_back_freed_memory, with_h
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the C library is GNU's on Linux only")
 PARTS, PART_BYTES = 300, 100_000
 """Less than what the library takes from the system piece by piece."""
+KEPT_AFTER_A_LARGE_BLOCK = f"""
+import sys
+import psutil
+from convnext_studio.common.processes.heap import return_large_blocks_at_once
+if sys.argv[1:]:
+    return_large_blocks_at_once()
+bytearray(30_000_000)
+before = psutil.Process().memory_info().rss
+parts = [bytearray({PART_BYTES}) for _ in range({PARTS})]
+del parts
+print(psutil.Process().memory_info().rss - before)
+"""
 
 
 @pytest.mark.parametrize(
@@ -37,3 +50,11 @@ def test_freed_memory_that_something_small_keeps_goes_back() -> None:
     hand_back_freed_memory()
     assert psutil.Process().memory_info().rss < held - PARTS * PART_BYTES / 2
     assert len(small) == PARTS
+
+
+def test_after_a_large_block_freed_memory_goes_back_by_itself() -> None:
+    def kept(*argument: str) -> int:
+        command = [sys.executable, "-c", KEPT_AFTER_A_LARGE_BLOCK, *argument]
+        return int(subprocess.check_output(command, text=True))
+
+    assert kept("returned") < 5_000_000 < PARTS * PART_BYTES / 2 < kept()
