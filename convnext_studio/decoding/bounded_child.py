@@ -28,6 +28,7 @@ _EXIT_GRACE_S = 1.0
 
 Reply = TypeVar("Reply")
 
+
 class BoundedChild:
     """A running module of `convnext_studio.decoding`, whose memory and time for a reply are limited.
 

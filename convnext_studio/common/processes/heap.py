@@ -26,7 +26,7 @@ def with_huge_pages(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def return_large_blocks_at_once() -> None:
-    """Have this process return freed memory to the system in blocks of 4 MB; do nothing without GNU's C library.
+    """Have this process return freed memory to the system in blocks of 4 MB; do nothing without GNU's library.
 
     By itself, that library keeps ever larger blocks: after a picture of 30 MB was freed once, up to 60 MB of
     freed memory stay with each thread that allocates. How much that is changes with every picture, so that a
