@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -19,6 +20,8 @@ from convnext_studio.cli import main as cli
 from convnext_studio.cli import options
 from convnext_studio.cli.command_table import COMMANDS, WINDOW, full_parser
 from convnext_studio.common.samples import sample_path
+from convnext_studio.decoding.live.camera import REHEARSAL
+from tests.decoding.live.films import make_film
 from tests.docs.pages import DOCS, ROOT, Block, blocks
 from tests.networks import small_model, write_weights
 from tests.training.drawn import draw_folder
@@ -87,7 +90,7 @@ def program_blocks() -> list[object]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the pages name: two pictures, folders of pictures, weights, a lecture."""
+    """What the pages name: two pictures, folders of pictures, weights, a lecture; a film is the camera."""
     for name, sample in (("cat", "cat"), ("dog", "astronaut")):
         with Image.open(sample_path(sample)) as image:
             image.convert("RGB").resize((160, 120)).save(tmp_path / f"{name}.jpg")
@@ -96,7 +99,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("cat.jpg", "dog.jpg"):
         (photos / name).write_bytes((tmp_path / name).read_bytes())
     draw_folder(tmp_path / "pictures", 10)
-    save_file(dict(small_model().module.state_dict()), tmp_path / "weights.safetensors")
+    weights = dict(small_model().module.state_dict())
+    save_file(weights, tmp_path / "weights.safetensors")
+    networks = {
+        f"{of}.backbone.{name}": values for of in ("student", "teacher") for name, values in weights.items()
+    }
+    torch.save(networks, tmp_path / "checkpoint.pth")
+    monkeypatch.setenv(REHEARSAL, str(make_film(tmp_path / "film.mp4", 25)))
     small = write_weights(tmp_path / "small.safetensors", replace(small_model(), labels=LABELS))
     monkeypatch.setattr(options, "default_model", lambda: str(small))
     [example] = [block for block in blocks("markdown") if block.page == DOCS / "lecture.md"]
