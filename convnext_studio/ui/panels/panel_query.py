@@ -138,7 +138,7 @@ class ShownAnswer:
         if self.answer is not None and not self.is_old:
             self.present()
         elif self.answer is not None and self._networks != self._shown_of:
-            self._panel.show_notice(self._waiting)
+            self.say(self._waiting)
 
     def remove_unless_of(self, model: ModelInfo | None) -> bool:
         """Remove an answer of another network, and return whether there was one."""

@@ -252,6 +252,8 @@ class SessionFiles(QObject):
 
     def _select(self, model: ModelInfo) -> None:
         """Restore the selection of the session, as far as the model that was loaded has it."""
+        if self._controller.models.awaited is not None:  # This is the one that was asked for before.
+            return
         session, self._selection = self._selection, None
         if session is None:
             return

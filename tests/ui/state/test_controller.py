@@ -506,16 +506,21 @@ def test_what_was_said_of_a_models_stem_stays_with_that_model(
     assert (same.device, other.stem_stride, other.stem_padding) == ("cpu", None, None)
 
 
-def test_only_the_model_asked_for_last_is_taken(
+def test_of_two_models_the_one_asked_for_last_stays(
     controller: Controller, state: AppState, engine: FakeEngine
 ) -> None:
+    """The first was done before it could be cancelled, so that the engine answers with it until then."""
     controller.models.open("preset:small")
     controller.models.open("preset:other")
     first, second = engine.open(LoadModel)
-    other = make_model("Other")
+    small, other = make_model("Small"), make_model("Other")
+    engine.answer(first, small)
+    assert state.model is small
+    assert controller.models.awaited is not None
+    assert controller.models.awaited.source == "preset:other"
     engine.answer(second, other)
-    engine.answer(first, make_model("Small"))
     assert state.model is other
+    assert controller.models.awaited is None
 
 
 def test_a_model_that_was_loading_comes_where_the_one_asked_for_instead_is_refused(

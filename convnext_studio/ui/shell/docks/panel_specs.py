@@ -73,7 +73,9 @@ def _make_model(window: "StudioWindow", place: QWidget) -> QWidget:
     panel.offer(window.settings.values.recent_models)
 
     def offer_loaded() -> None:
-        loaded = controller.models.loaded
+        loaded, awaited = controller.models.loaded, controller.models.awaited
+        if awaited is not None:
+            panel.show_asked(awaited)
         if loaded is not None and loaded.config is None:  # A built network has no source to reopen.
             panel.offer((loaded.source,))
 

@@ -68,6 +68,12 @@ class ModelOpener(QObject):
         self._passed_over: LoadModel | None = None  # Still loading when another one was requested.
 
     @property
+    def awaited(self) -> LoadModel | None:
+        """The network that is being opened in place of the open one; None if none is."""
+        is_awaited = any(pending.id == self._request_id for pending in self._bridge.pending)
+        return self._asked if is_awaited else None
+
+    @property
     def is_offline(self) -> bool:
         """Whether models are loaded without opening a network connection."""
         return self._offline
@@ -162,7 +168,7 @@ class ModelOpener(QObject):
 
     def ask(self, request: LoadModel) -> None:
         """Load the model that a request names; the current one stays open until that succeeds."""
-        if any(pending.id == self._request_id for pending in self._bridge.pending):
+        if self.awaited is not None:
             self._passed_over = self._passed_over or self._asked
         self._asked = request
         self.asked.emit(request)
@@ -261,7 +267,8 @@ class ModelOpener(QObject):
             self.noticed.emit(Notice(SAVE, message, good=True, path=answer.path))
 
     def _take(self, request: LoadModel, answer: Payload) -> None:
-        if request is not self._asked or not isinstance(answer, ModelInfo):
+        """Take the network that the engine has open now, even where another one was asked for meanwhile."""
+        if not isinstance(answer, ModelInfo):
             return
         self._loaded, self._passed_over = request, None
         if request.config is None:  # A built model has no source to reopen it from.
@@ -275,9 +282,15 @@ class ModelOpener(QObject):
         self._state.set_model(answer)
 
     def take_first(self, request: LoadModel, model: ModelInfo) -> None:
-        """Take the network that the engine has open as A now, without loading it."""
-        self._loaded = self._asked = replace(request, panel="model")
-        self._passed_over = self._left = None
+        """Take the network that the engine has open as A now, without loading it.
+
+        One that was asked for before the engine told of this still replaces it.
+        """
+        self._loaded = replace(request, panel="model")
+        if self.awaited is None:
+            self._asked = self._loaded
+            self._passed_over = None
+        self._left = None
         self._state.set_model(model)
 
     def _fail(self, request: LoadModel, failed: Failed) -> None:

@@ -1,5 +1,6 @@
 """Opens and closes the second network, B, having said what memory it takes, and has it predict."""
 
+from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
@@ -58,6 +59,9 @@ class SecondOpener(QObject):
         self._estimates = Query(bridge, self._estimated, self._refuse, parent=self)
         self._predictions = Query(bridge, self._predicted, self._not_predicted, parent=self)
         self._loading: LoadModel | None = None
+        self._loading_id = 0
+        self._is_exchanging = False
+        self._after_exchange: list[Callable[[], None]] = []
         self.planned: LoadModel | None = None
         self.estimate: MemoryEstimate | None = None
         self.loaded_second: LoadModel | None = None
@@ -108,7 +112,7 @@ class SecondOpener(QObject):
             return
         self.planned, self.estimate, self.failure = None, None, ""
         self._loading = wanted
-        self._bridge.ask(
+        self._loading_id = self._bridge.ask(
             wanted,
             partial(self._opened, wanted),
             on_failure=partial(self._failed, wanted),
@@ -117,8 +121,11 @@ class SecondOpener(QObject):
         self.changed.emit()
 
     def _opened(self, request: LoadModel, answer: Payload) -> None:
-        if request is self._loading and isinstance(answer, ModelInfo):
-            self._loading, self.loaded_second = None, request
+        """Take the network that the engine has open now, even where another one was asked for meanwhile."""
+        if isinstance(answer, ModelInfo):
+            if request is self._loading:
+                self._loading = None
+            self.loaded_second = request
             self._state.second.set_model(answer)
             self.changed.emit()
 
@@ -148,9 +155,17 @@ class SecondOpener(QObject):
         if self._state.second.is_changed_first:
             self._state.interventions.switch_all_off()
             return
+        if self._waits_for_exchange(self.close):
+            return
+        if self._loading is not None:
+            self._bridge.cancel(self._loading_id)
+        self._forget()
+        # One that was being opened may have been there before it was cancelled.
+        self._bridge.ask(CloseModel(panel=_PANEL, network="B"), lambda _: self._forget())
+
+    def _forget(self) -> None:
         self.loaded_second = None
         self._state.second.set_model(None)
-        self._bridge.ask(CloseModel(panel=_PANEL, network="B"), lambda _: None)
         self.changed.emit()
 
     @property
@@ -160,15 +175,46 @@ class SecondOpener(QObject):
 
     def swap(self) -> None:
         """Make A of B, and B of A."""
-        if self.can_swap:
-            self._bridge.ask(SwapModels(panel=_PANEL), lambda _: self._swapped())
+        if self.can_swap and not self._waits_for_exchange(self.swap):
+            self._exchange(closes_second=False)
 
     def close_first(self) -> None:
         """Close A; B is then the open network."""
-        if self.can_swap:
-            self._bridge.ask(SwapModels(panel=_PANEL), lambda _: self._swapped(closes_second=True))
+        if self.can_swap and not self._waits_for_exchange(self.close_first):
+            self._exchange(closes_second=True)
 
-    def _swapped(self, *, closes_second: bool = False) -> None:
+    def _waits_for_exchange(self, act: Callable[[], None]) -> bool:
+        """Return whether the engine is exchanging the networks, so that this is done after it has told so.
+
+        Until then, the window calls the networks by their names before the exchange, and the engine perhaps by
+        those after it.
+        """
+        if self._is_exchanging:
+            self._after_exchange.append(act)
+        return self._is_exchanging
+
+    def _exchange(self, *, closes_second: bool) -> None:
+        self._is_exchanging = True
+
+        def end() -> None:
+            self._is_exchanging = False
+            waiting, self._after_exchange = self._after_exchange, []
+            for act in waiting:
+                act()
+
+        def follow(_answer: Payload) -> None:
+            self._swapped(keeps_second=not closes_second)
+            if closes_second:
+                self._after_exchange.insert(0, self.close)
+            end()
+
+        def fail(failed: Failed) -> None:
+            self._bridge.request_failed.emit(failed)
+            end()
+
+        self._bridge.ask(SwapModels(panel=_PANEL), follow, on_failure=fail, on_cancel=end)
+
+    def _swapped(self, *, keeps_second: bool) -> None:
         first, second = self._state.model, self._state.second.model
         was_first, was_second = self._models.loaded, self.loaded_second
         if first is None or second is None or was_first is None or was_second is None:
@@ -176,12 +222,10 @@ class SecondOpener(QObject):
         # Nobody is to compare either with itself meanwhile.
         self._state.second.set_model(None)
         self._models.take_first(replace(was_second, network="A"), second)
-        if closes_second:
-            self.close()
-            return
-        self.loaded_second = replace(was_first, network="B")
-        self._state.second.set_model(first)
-        self.changed.emit()
+        if keeps_second:
+            self.loaded_second = replace(was_first, network="B")
+            self._state.second.set_model(first)
+            self.changed.emit()
 
     # ----------------------------------------------------------------------------------------------- memory
 

@@ -106,3 +106,100 @@ def test_either_is_closed(
     [closing] = engine.open(CloseModel)
     assert closing.network == "B"
     assert controller.models.loaded.source == "preset:small"
+
+
+def test_what_is_done_during_an_exchange_is_done_after_it(
+    opener: SecondOpener, engine: FakeEngine, state: AppState
+) -> None:
+    first = state.model
+    opener.open(LoadModel(source="other"))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    second = state.second.model
+    opener.swap()
+    opener.close()
+    assert not engine.open(CloseModel)
+    engine.answer(engine.open(SwapModels)[0], None)
+    assert (state.model, state.second.model) == (second, None)
+    engine.answer(engine.open(CloseModel)[0], None)
+    assert first is not second
+    assert (state.model, state.second.model) == (second, None)
+
+
+def test_two_exchanges_are_two(opener: SecondOpener, engine: FakeEngine, state: AppState) -> None:
+    first = state.model
+    opener.open(LoadModel(source="other"))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    second = state.second.model
+    opener.swap()
+    opener.swap()
+    engine.answer(engine.open(SwapModels)[0], None)
+    assert (state.model, state.second.model) == (second, first)
+    engine.answer(engine.open(SwapModels)[0], None)
+    assert (state.model, state.second.model) == (first, second)
+
+
+def test_after_an_exchange_that_failed_the_networks_are_as_before(
+    opener: SecondOpener, engine: FakeEngine, state: AppState, controller: Controller
+) -> None:
+    said: list[str] = []
+    controller.noticed.connect(lambda notice: said.append(notice.message))
+    first = state.model
+    opener.open(LoadModel(source="other"))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    second = state.second.model
+    opener.swap()
+    engine.refuse(engine.open(SwapModels)[0], "There are no two networks.")
+    assert said == ["There are no two networks."]
+    assert (state.model, state.second.model) == (first, second)
+    opener.swap()
+    engine.answer(engine.open(SwapModels)[0], None)
+    assert (state.model, state.second.model) == (second, first)
+
+
+def test_a_network_that_was_asked_for_during_an_exchange_takes_the_place_of_a(
+    opener: SecondOpener, engine: FakeEngine, state: AppState, controller: Controller
+) -> None:
+    opener.open(LoadModel(source="other"))
+    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
+    second = state.second.model
+    opener.swap()
+    controller.models.open("third", "cpu")
+    engine.answer(engine.open(SwapModels)[0], None)
+    assert state.model is second
+    third = make_model("Third")
+    engine.answer(engine.open(LoadModel)[0], third)
+    assert state.model is third
+    assert controller.models.loaded is not None
+    assert controller.models.loaded.source == "third"
+
+
+def test_a_network_that_was_there_before_it_was_closed_is_shown_no_longer(
+    opener: SecondOpener, engine: FakeEngine, state: AppState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener.open(LoadModel(source="other"))
+    [load] = engine.open(LoadModel)
+    monkeypatch.setattr(engine, "cancel", lambda _identifier: None)  # It comes too late.
+    opener.close()
+    engine.answer(load, make_model("Other"))
+    engine.answer(engine.open(CloseModel)[0], None)
+    assert state.second.model is None
+    assert opener.loaded_second is None
+    assert not opener.is_opening
+
+
+def test_the_network_that_the_engine_has_is_shown_though_another_was_asked_for(
+    opener: SecondOpener, engine: FakeEngine, state: AppState, controller: Controller
+) -> None:
+    shown = make_model("One"), make_model("Other")
+    controller.models.open("one", "cpu")
+    opener.open(LoadModel(source="other"))
+    loads = engine.open(LoadModel)
+    controller.models.open("two", "cpu")
+    opener.open(LoadModel(source="another"))
+    for load, model in zip(loads, shown, strict=True):
+        engine.answer(load, model)
+    assert (state.model, state.second.model) == shown
+    last = make_model("Two"), make_model("Another")
+    for load, model in zip(engine.open(LoadModel), last, strict=True):
+        engine.answer(load, model)
+    assert (state.model, state.second.model) == last
