@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.formats.arrays import empty_axes
 from convnext_studio.protocol.pictures import OpenImage
 
 PictureSource = Any
@@ -149,8 +150,7 @@ def _of_array(array: NDArray[Any]) -> bytes:
 
 def _upright(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array as (H, W) or (H, W, bands); a StudioError if it can be no single picture."""
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
+    array = array[(0,) * empty_axes(array.shape)]
     if array.ndim not in (2, 3):
         raise StudioError(f"The picture is an array of shape {_shape(array)}.", _WANTED)
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (3, 4):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from convnext_studio import analysis
 from convnext_studio.common.errors import StudioError
+from convnext_studio.decoding.images import decode
 from convnext_studio.explorer import Explorer
 from convnext_studio.explorer.picture_sources import opening
 from tests.networks import random_input, small_model, write_weights
@@ -252,6 +253,14 @@ def test_every_analysis_says_what_input_it_wants(shape: tuple[int, ...]) -> None
 def test_every_mode_of_pillow_is_a_picture(bits: str, explorer: Explorer) -> None:
     image = Image.new(bits, (70, 66))
     assert explorer.open(image).info.preview.shape == (66, 70, 3)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "i8", "?", "f4"])
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_a_row_of_pixels_is_one_row_high_whatever_its_numbers(kind: str, bands: int) -> None:
+    row = np.repeat(PIXELS[:1, :, :1] // 128, bands, 2).astype(kind)
+    for given in (row, row[None], row.tolist()):
+        assert decode(opening(given, "").data).size == (70, 1)
 
 
 def test_a_path_may_be_given_as_bytes(tmp_path: Path) -> None:

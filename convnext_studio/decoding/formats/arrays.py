@@ -11,6 +11,7 @@ from convnext_studio.common.foreign.npy_headers import read_npy_header
 from convnext_studio.decoding.raster import Colours, Raster, check_bytes, check_size, damaged, no_such_frame
 
 _MOST_BANDS = 32
+_MOST_COLOURS = 4
 _MAGIC = b"\x93NUMPY"
 
 
@@ -46,6 +47,19 @@ def read(stream: BinaryIO, name: str, frame: int = 0) -> Raster:
     return Raster(samples=samples, colours=layout.colours, frames=layout.frames, frame=frame, notes=notes)
 
 
+def empty_axes(shape: tuple[int, ...]) -> int:
+    """Return how many axes of length 1 an array begins with that are neither rows nor columns nor bands.
+
+    An array (1, W, 3) is a row of coloured pixels, and not a grey picture 3 pixels wide.
+    """
+    count = 0
+    while len(shape) - count > 2 and shape[count] == 1:
+        if len(shape) - count == 3 and shape[-1] <= _MOST_COLOURS:
+            break
+        count += 1
+    return count
+
+
 class _Layout:
     """Which axes of an array are rows, columns, bands and frames; a StudioError if it can be no picture."""
 
@@ -56,9 +70,7 @@ class _Layout:
                 f"“{name}” holds an array of {str(dtype)[:60]}, which is no picture.",
                 "Save an array of numbers.",
             )
-        axes = tuple(range(len(shape)))
-        while len(axes) > 2 and shape[axes[0]] == 1:
-            axes = axes[1:]
+        axes = tuple(range(empty_axes(shape), len(shape)))
         if len(axes) not in (2, 3, 4):
             raise self._refused(name)
         self.is_bands_first = False

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.decoding.images import decode
@@ -50,6 +51,20 @@ def test_bands(bands: int, first: bool) -> None:
 def test_planes_of_three() -> None:
     found = shows(npy(np.moveaxis(RGB, -1, 0) / 255), RGB, 1)
     assert "3 × 48 × 64" in said(found)
+
+
+@pytest.mark.parametrize("ones", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("kind", ["u1", "i8", "f8"])
+def test_a_row_of_coloured_pixels_is_what_pillow_makes_of_it(kind: str, ones: tuple[int, ...]) -> None:
+    row = RGB[:1]
+    expected = np.asarray(Image.fromarray(row.astype(np.uint8)))
+    shows(npy(stored_as(row, kind)[(None,) * len(ones)]), expected, 1)
+
+
+def test_axes_of_one_before_grey_and_planes_are_left_out() -> None:
+    shows(npy(GREY[None, None]), GREY, 0)
+    shows(npy(np.moveaxis(RGB, -1, 0)[None]), RGB, 0)
+    assert decode(npy(np.zeros((1, 28, 28)))).size == (28, 28)
 
 
 def test_frames() -> None:
