@@ -1,5 +1,6 @@
 """Squares that hold a given share of a receptive field, and notes about unusual fields."""
 
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -31,7 +32,8 @@ class Square(Struct, frozen=True, kw_only=True):
     side_px
         Side of the square in input pixels.
     area_ratio
-        Its area as a fraction of the input's area.
+        Its area as a fraction of the input's area. That of a published square counts what lies outside of an
+        input that is narrower, too, which `field_notes` says.
     """
 
     threshold: float
@@ -144,6 +146,12 @@ def area_ratios(
     return {threshold: found.get(threshold) for threshold in wanted}
 
 
+def _counts_outside(square: Square, shape: tuple[int, ...]) -> bool:
+    """Return whether the area of a square is that of all of it, though not all is within the input."""
+    whole = square.side_px**2 / math.prod(shape)
+    return square.side_px > min(shape) and math.isclose(square.area_ratio, whole)
+
+
 SMALLEST_SIDE_PX = 3
 """The side of the smallest published square."""
 
@@ -152,12 +160,16 @@ def field_notes(field: NDArray[np.float64], scale: Scale, found: Iterable[Square
     """Return notes for the user about a field (H, W) with these squares on that scale."""
     if not field.any():
         return ("The field is zero: no pixel of the input changes what was measured.",)
-    said = []
+    said, found = [], tuple(found)
     if field.min() == field.max():
         said.append("The field is the same at every pixel, so its squares only measure area.")
     if min(field.shape) < SMALLEST_SIDE_PX:
         said.append(
             f"The input is smaller than {SMALLEST_SIDE_PX} pixels, the side of the smallest published square."
+        )
+    if any(_counts_outside(square, field.shape) for square in found):
+        said.append(
+            "A square is wider than the input. Its area, as published, counts what lies outside the input, too."
         )
     missing = [
         f"{100 * share:g} %" for share in THRESHOLDS if share not in {square.threshold for square in found}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from convnext_studio import analysis
 from convnext_studio.common.errors import StudioError
+from convnext_studio.erf import field_notes
 
 
 def published_square(data: NDArray[np.float64], threshold: float) -> tuple[int, float] | None:
@@ -130,6 +131,23 @@ def test_squares_are_reported_for_the_published_shares_on_the_published_scale() 
 def test_squares_do_not_depend_on_the_gradients_size_on_the_linear_scale() -> None:
     field = np.random.default_rng(0).random((32, 32))
     assert analysis.area_ratios(field * 1e-9, scale="linear") == analysis.area_ratios(field, scale="linear")
+
+
+@given(fields, st.sampled_from(["replknet", "true"]))
+def test_an_area_that_counts_what_is_outside_is_said(field: NDArray[np.float64], kind: str) -> None:
+    height, width = field.shape
+    centre = "replknet" if kind == "replknet" else (width / 2, height / 2)
+    x, y = (width // 2 + 0.5, height // 2 + 0.5) if kind == "replknet" else (width / 2, height / 2)
+    # Counted on a grid of half pixels, on which all of these squares lie.
+    columns, rows = (np.arange(2 * side) / 2 + 0.25 for side in (width, height))
+    found = analysis.squares(field, scale="linear", centre=centre)
+    is_larger = False
+    for square in found:
+        half = square.side_px / 2
+        inside = np.count_nonzero(abs(columns - x) < half) * np.count_nonzero(abs(rows - y) < half) / 4
+        is_larger |= square.area_ratio * width * height > inside + 1e-9
+    notes = field_notes(field, "linear", found)
+    assert any("outside the input" in note for note in notes) == is_larger
 
 
 def test_squares_of_empty_and_invalid_fields() -> None:
