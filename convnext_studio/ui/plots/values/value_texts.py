@@ -15,7 +15,7 @@ DIGITS = 4
 
 WORDS = {
     "input": "The input, which the shortcut passes on",
-    "pwconv1": "1 × 1: mixes the channels into more channels",
+    "pwconv1": "1 × 1: mixes the channels into {count} channels",
     "act": "Negative values are pushed towards 0",
     "grn": "The channels compete by their strength over the whole map",
     "pwconv2": "1 × 1: mixes them back into the channels of the stage",
@@ -37,12 +37,17 @@ NORM_WORDS: dict[Norm, str] = {
 _OUTSIDE_BLOCKS = {
     INPUT: "A pixel of the picture, resized and cropped, minus the mean colour and divided by its deviation",
     LOGITS: "Each channel of the head adds its value times the weight that it has for this class",
-    PROBABILITIES: "Softmax: the exponential of the logit, divided by the sum over all classes",
-    "head.pool": "Each channel is pooled over its map",
-    "head.hidden": "A hidden layer: each new channel is a sum over all channels",
-    "head.act": "Negative values are pushed towards 0",
-    "conv": "Patches that do not overlap are mixed, over positions and channels",
+    "softmax": "Softmax: the exponential of the logit, divided by the sum over all classes",
+    "sigmoid": "Sigmoid: 1 divided by 1 plus the exponential of minus the logit, for each class on its own",
+    "pool": "Each channel is pooled over its map",
+    "linear": "A hidden layer: each new channel is a sum over all channels",
+    "activation": "Negative values are pushed towards 0",
 }
+_PATCH_WORDS = {
+    False: "Patches that do not overlap are mixed, over positions and channels",
+    True: "Patches that overlap are mixed, over positions and channels",
+}
+"""The texts for a convolution outside the blocks, by whether neighbouring units read the same positions."""
 _ACTIVATIONS = {"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}
 _POOLINGS = {"avg": "mean", "max": "largest"}
 
@@ -51,6 +56,9 @@ def operation_words(name: str, config: ConvNeXtConfig) -> str:
     """Return what an operation within a block does: ``dwconv``, ``norm``, or ``sum`` for the block itself."""
     if name == "dwconv":
         return CONVOLUTION_WORDS[config.depthwise]
+    if name == "pwconv1":
+        count = "more" if config.expansion > 1 else "fewer" if config.expansion < 1 else "as many"
+        return WORDS[name].format(count=count)
     return NORM_WORDS[config.norm] if name == "norm" else WORDS[name]
 
 
@@ -61,18 +69,19 @@ def step_words(made: ValueSum, config: Architecture) -> str:
     step = made.place.step
     last = step.rpartition(".")[2]
     if not isinstance(config, ConvNeXtConfig):
-        return _OUTSIDE_BLOCKS[step]
+        return _OUTSIDE_BLOCKS[made.operation]
     if made.operation == "sum":
         return WORDS["sum"]
     if made.operation == "norm":
         return NORM_WORDS[config.norm]
-    if made.operation == "pool":
-        return _OUTSIDE_BLOCKS["head.pool"]
     if step in _OUTSIDE_BLOCKS:
         return _OUTSIDE_BLOCKS[step]
     if last in WORDS or last == "dwconv":
         return operation_words(last, config)
-    return _OUTSIDE_BLOCKS["conv"]
+    if made.operation == "convolution":
+        # Of a dilated one there is no window; its stride is 1, so that its patches overlap.
+        return _PATCH_WORDS[made.window[1] > made.stride or made.window == (0, 0, 0)]
+    return _OUTSIDE_BLOCKS[made.operation]
 
 
 def map_value_text(value: MapValue) -> str:

@@ -1,0 +1,1 @@
+"""How a value was made, in words."""
