@@ -12,7 +12,7 @@ from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.protocol.counterparts import Pair
 from convnext_studio.protocol.maps import ValueStatistics
 from convnext_studio.protocol.models import MeasuredCosts, ModelInfo
-from convnext_studio.render import format_number, format_percent
+from convnext_studio.render import format_number, format_percent, pluralize
 
 _ACTS = {"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}
 _NORMS = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
@@ -103,7 +103,7 @@ def describe(node: NodeInfo, config: Architecture) -> str:
     channels, height, width = node.shape
     if node.kind == "head":
         return (
-            f"Head: pooling, norm and linear layer to {config.num_classes} classes"
+            f"Head: {_head_layers(config)} to {pluralize(config.num_classes, 'output', is_grouped=True)}"
             f" · {channels} pooled channels · {counted(head_parameters(config))} parameters"
         )
     memory = f" · {sized(node.activation_bytes)} of activations" if node.activation_bytes else ""
@@ -111,6 +111,27 @@ def describe(node: NodeInfo, config: Architecture) -> str:
         f"{node.title} · {channels} channels · {height}×{width} units · {counted(node.parameters)} parameters"
         f" · {counted(node.macs)} MACs{memory} · theoretical field {node.field.extent}"
     )
+
+
+def _head_layers(config: Architecture) -> str:
+    """Return what the head consists of, in its order."""
+    if not isinstance(config, ConvNeXtConfig):
+        return "pooling, norm and linear layer"
+    first = "norm, pooling" if config.head_norm_first else "pooling, norm"
+    return f"{first} and {linear_layers(config)}"
+
+
+def linear_layers(config: ConvNeXtConfig) -> str:
+    """Return how many linear layers the head has: "linear layer", "2 linear layers"."""
+    count = len(config.head_hidden_sizes) + 1
+    return "linear layer" if count == 1 else f"{count} linear layers"
+
+
+def outputs_word(model: ModelInfo) -> str:
+    """Return what the outputs of a network are, after their number: "classes", "class" or "features"."""
+    if not model.has_classes:
+        return "feature" if model.config.num_classes == 1 else "features"
+    return "class" if model.config.num_classes == 1 else "classes"
 
 
 CostKind = Literal["none", "parameters", "macs", "memory", "time"]

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from convnext_studio import analysis
+from convnext_studio.engine.handlers import model_handlers as models
 from convnext_studio.model.architecture import TimmConfig
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import ConvNeXt
@@ -28,7 +29,8 @@ from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from tests.engine.opening import input_of
-from tests.ui.conftest import make_image, make_model
+from tests.networks import small_model
+from tests.ui.conftest import FakeEngine, make_image, make_model
 from tests.ui.lecture.live import LiveEngine, shown
 
 OURS = (
@@ -178,6 +180,29 @@ def test_the_head_pools_normalises_and_weighs(qtbot: QtBot, live: LiveEngine, br
         pytest.approx(float(exponentials[top] / exponentials.sum()), rel=1e-3),
     )
     assert [type(request) for request in live.engine.asked][-1] is Predict
+
+
+@pytest.mark.parametrize("pool", ["avg", "max", "avgmax"])
+def test_the_pooled_vector_is_the_networks_own(
+    pool: str,
+    qtbot: QtBot,
+    engine: FakeEngine,
+    state: AppState,
+    bridge: EngineBridge,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = small_model(global_pool=pool, head_hidden_size=(9, 5))
+    monkeypatch.setattr(models, "load", lambda *_, **__: model)
+    live = LiveEngine(engine, state, model)
+    view = shown(qtbot, head.SPEC.make(state, bridge, defaults("head")))
+    assert isinstance(view, HeadView)
+    live.settle(view)
+    assert isinstance(model.module, ConvNeXt)
+    given: list[torch.Tensor] = []
+    model.module.norm.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    with torch.no_grad():
+        model.module(input_of(model))
+    np.testing.assert_allclose(view.vectors["pooled"], given[0].flatten(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("size", "shape"), [(768, (24, 32)), (320, (16, 20)), (37, (6, 7)), (1, (1, 1))])

@@ -44,6 +44,7 @@ from convnext_studio.ui.panels.strip.strip_layout import (
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.node_texts import (
     Costs,
+    outputs_word,
     part_texts,
     shape_text,
     short_name,
@@ -148,7 +149,7 @@ class StripPainter:
             self._frame(layout.head_rect, QPen(QColor(self._look.border), 1))
         else:
             self._box(layout.head)
-        self._lines(layout.head_rect, self._said("Head", str(model.config.num_classes), "classes"))
+        self._lines(layout.head_rect, self._said("Head", str(model.config.num_classes), outputs_word(model)))
         boxes = [layout.stem.rect, *(stage.rect for stage in layout.stages), layout.head_rect]
         after_funnel = {part.node.parent for part in layout.downsamples}
         for (before, after), name in zip(pairwise(boxes), (*model.config.stages, "head"), strict=True):

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF
 
 from convnext_studio.export.export_contents import label_of
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.model.config import GlobalPool
 from convnext_studio.model.nodes import HEAD_NORM, head_parameters
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
@@ -18,11 +19,11 @@ from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted, shape_text
+from convnext_studio.ui.state.node_texts import counted, linear_layers, outputs_word, shape_text
 
 
 class HeadView(NetworkView):
-    """The map of the last stage, its mean over the positions, the normalised mean, and the top classes.
+    """The map of the last stage, pooled over the positions, the pooled values normalised, and the top classes.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class HeadView(NetworkView):
         self.prediction = prediction
         words = shape_text(self.model.node(last.node))
         self._shown = [("Last map (mean)", map_picture(last.maps.mean(axis=0)), words)]
-        pooled, features = last.maps.mean(axis=(1, 2)), head.maps[:, 0, 0]
+        pooled, features = pooled_as(self.config.global_pool, last.maps), head.maps[:, 0, 0]
         if self.config.head_norm_first:
             self.vectors = {"normalised and pooled": features}
         else:
@@ -101,15 +102,25 @@ class HeadView(NetworkView):
             ink.map(column, shown, title, words)
             start = QPointF(column.right() + 0.2 * ink.px, column.center().y())
             ink.arrow(start, start + QPointF(1.8 * ink.px, 0))
-        layers = "Two linear layers" if self.config.head_hidden_size else "Linear layer"
         parameters = counted(head_parameters(self.config))
-        words = f"{self.config.num_classes} classes, {parameters} parameters with the norm"
+        outputs = f"{self.config.num_classes} {outputs_word(self.model)}"
+        words = f"{outputs}, {parameters} parameters with the norm"
         rows = self.rows()
         place = last.adjusted(0, max((last.height() - (2.2 * len(rows) + 3.6) * line) / 2, 0), 0, 0)
+        layers = linear_layers(self.config).capitalize()
         ink.text(QRectF(place.left(), place.top(), place.width(), line), layers, bold=True)
         place.setTop(place.top() + 1.1 * line)
         used = ink.paragraph(place, words, px=ink.small, colour=ink.look.muted)
         ink.bars(place.adjusted(0, used + 0.5 * line, 0, 0), rows, ink.look.accent)
+
+
+def pooled_as(pool: GlobalPool, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pool maps (channels, h, w) as a head does that pools before it normalises, (channels,)."""
+    mean: NDArray[np.float32] = maps.mean(axis=(1, 2))
+    most: NDArray[np.float32] = maps.max(axis=(1, 2))
+    if pool == "avg":
+        return mean
+    return most if pool == "max" else np.asarray((mean + most) / 2, np.float32)
 
 
 def folded(vector: NDArray[np.float32]) -> NDArray[np.float32]:
