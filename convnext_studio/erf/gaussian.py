@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 OUTSIDE = 1 - 0.9545
 """Luo et al. count all pixels above this fraction of the central value as part of the field."""
 
-_STEPS = 40
+_NARROWEST_PX = 0.25
+_WIDEST = 100
+"""Times the longer side of the input; a Gaussian that is so much wider falls by at most 0.01 % over it."""
+_STEPS = 64
 _TOLERANCE = 1e-5
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -43,11 +46,13 @@ def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> 
     """Fit a Gaussian to a field (H, W) around x and y in continuous input coordinates.
 
     The best amplitude for a given width has a closed form. The width is searched on a logarithmic scale between
-    a quarter of a pixel and the longer side of the input, first on a coarse grid and then by golden sections.
+    a quarter of a pixel and 100 times the longer side of the input, first on a coarse grid and then by golden
+    sections. A field that grows towards the edges has no best width: the wider, the better.
 
     Returns
     -------
-    The fit, or None for a constant field, which all wide Gaussians fit equally well.
+    The fit; None for a constant field, which all wide Gaussians fit equally well, and where the best width is
+    at an end of what is searched, so that it would say more of the search than of the field.
     """
     variance = float(((field - field.mean()) ** 2).sum())
     if variance <= 1e-12 * float((field**2).sum()) or variance == 0:
@@ -64,9 +69,11 @@ def fit_gaussian(field: NDArray[np.float64], centre_px: tuple[float, float]) -> 
         overlap = float(down @ field @ across)
         return (overlap / norm, overlap**2 / norm) if norm > 0 else (0.0, 0.0)
 
-    coarse = np.linspace(math.log(0.25), math.log(max(height, width)), _STEPS)
+    coarse = np.linspace(math.log(_NARROWEST_PX), math.log(_WIDEST * max(height, width)), _STEPS)
     best = int(np.argmax([projection(log_sigma)[1] for log_sigma in coarse]))
-    low, high = coarse[max(best - 1, 0)], coarse[min(best + 1, _STEPS - 1)]
+    if best in (0, _STEPS - 1):
+        return None
+    low, high = coarse[best - 1], coarse[best + 1]
     log_sigma = _golden_maximum(lambda at: projection(at)[1], float(low), float(high))
     amplitude, lowered = projection(log_sigma)
     residual = float((field**2).sum()) - lowered

@@ -168,7 +168,7 @@ class FieldView(Answer, frozen=True, kw_only=True):
     curves
         The curves of the linear field.
     gaussian
-        The Gaussian fitted to the linear field; None for a field that is constant.
+        The Gaussian fitted to the linear field; None for a field that no Gaussian fits best.
     notes
         Sentences to show to users: a folder with fewer pictures than requested, a field that is zero, shares
         that no square contains, a theoretical field that is the whole picture.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 from convnext_studio.erf import curves_of, field_notes, fit_gaussian, squares
 
@@ -87,6 +88,43 @@ def test_a_fit_is_no_worse_than_its_neighbours() -> None:
     assert fit.explained == pytest.approx(1 - best / ((field - field.mean()) ** 2).sum())
     for sigma, amplitude in ((1.02, 1.0), (0.98, 1.0), (1.0, 1.02), (1.0, 0.98)):
         assert residual(fit.sigma_px * sigma, fit.amplitude * amplitude) > best
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(8, 50), st.integers(8, 50), st.floats(0.7, 120), st.integers(0, 99), st.sampled_from([0, 0.05])
+)
+def test_a_field_wider_than_the_input_is_fitted_as_scipy_does(
+    height: int, width: int, sigma_px: float, seed: int, noise: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    centre = float(rng.integers(2 * width)) / 2, float(rng.integers(2 * height)) / 2
+    y, x = np.mgrid[:height, :width] + 0.5
+    squared = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+    field = np.exp(-squared / (2 * sigma_px**2)) + noise * rng.random((height, width))
+
+    def residual(log_sigma: float) -> float:
+        shape = np.exp(-squared / (2 * math.exp(2 * log_sigma)))
+        return float(((field - shape * (shape * field).sum() / (shape * shape).sum()) ** 2).sum())
+
+    found = minimize_scalar(residual, bracket=(math.log(sigma_px), math.log(1.1 * sigma_px)), tol=1e-10)
+    fit, least = fit_gaussian(field, centre), 1e-8 * float((field**2).sum())
+    if fit is None:  # Then no width within is better than all that lie beyond.
+        ends = residual(math.log(0.25)), residual(math.log(100 * max(height, width)))
+        assert min(ends) <= found.fun + least
+        return
+    assert residual(math.log(fit.sigma_px)) <= found.fun + least
+    if not noise:
+        assert fit.sigma_px == pytest.approx(sigma_px, rel=1e-3)
+
+
+def test_no_gaussian_is_fitted_to_what_grows_towards_the_edges_or_is_a_point() -> None:
+    position = np.arange(30) + 0.5 - 15
+    grows = 1 + position[:, None] ** 2 + position**2
+    assert fit_gaussian(grows, (15, 15)) is None
+    point = np.zeros((9, 9))
+    point[4, 4] = 1
+    assert fit_gaussian(point, (4.5, 4.5)) is None
 
 
 @pytest.mark.parametrize("field", [np.zeros((9, 9)), np.full((9, 9), 0.1), np.ones((1, 1))])
