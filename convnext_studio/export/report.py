@@ -138,7 +138,7 @@ def _why(
     fill = "the blurred picture" if result.fill == "blur" else mean_colour(contents.model.mean)
     how = (
         f"<p>Areas under the probability of the class over {result.steps} steps (Petsiuk et al. 2018), "
-        f"filled with the {fill}; "
+        f"filled with {fill}; "
         f"the whole picture has {format_percent(result.probability, 2)}.</p>"
     )
     verdict = " ".join((result.verdict_text("insertion"), result.verdict_text("deletion")))

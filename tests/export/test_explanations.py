@@ -114,6 +114,7 @@ def test_a_difference_writes_its_two_maps_and_says_everything(
     report = written["report.html"].read_text("utf-8")
     assert "Sundararajan" in report
     assert "Random order 1" in report
+    assert "filled with the blurred picture;" in report
     assert read(written["predictions.json"])["target"]["class"] == 1
 
 
