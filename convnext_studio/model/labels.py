@@ -36,9 +36,10 @@ def find_class(wanted: str, labels: Sequence[str]) -> int:
 
 
 def named_exactly(wanted: str, labels: Sequence[str]) -> list[int]:
-    """Return the indices of all classes of that name, in any case."""
+    """Return the indices of all classes of that name; in any case, if none has it letter by letter."""
     folded = wanted.casefold()
-    return [number for number, label in enumerate(labels) if label.casefold() == folded]
+    same = [number for number, label in enumerate(labels) if label == wanted]
+    return same or [number for number, label in enumerate(labels) if label.casefold() == folded]
 
 
 def said_of_digits(wanted: str, labels: Sequence[str]) -> str:

@@ -110,6 +110,14 @@ def test_a_name_of_digits_goes_before_a_number() -> None:
             class_given(wrong, labels)
 
 
+def test_names_that_differ_in_case_alone_are_told_apart() -> None:
+    labels = ("A", "a", "B", "STRASSE", "Straße")
+    assert [find_class(label, labels) for label in labels] == [0, 1, 2, 3, 4]
+    assert find_class("b", labels) == 2
+    with pytest.raises(StudioError, match="matches 2 classes"):
+        find_class("strasse", labels)
+
+
 @pytest.mark.parametrize("wanted", ["--5", "9" * 5000, "-", "", "1.0", "٣"])
 def test_what_is_no_number_is_looked_up_as_a_name(wanted: str) -> None:
     with pytest.raises(StudioError) as caught:
