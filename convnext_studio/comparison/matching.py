@@ -135,30 +135,41 @@ class ClassMatch(Struct, frozen=True):
 
 
 def match_classes(labels_a: Sequence[str], labels_b: Sequence[str]) -> ClassMatch:
-    """Match the classes of two networks by their names, whatever their case; each class is matched once.
+    """Match the classes of two networks by their names; each class is matched once.
 
-    Names that are in neither network twice are matched; a name that occurs several times, such as "crane", is
-    matched in the order of the indices. Networks whose outputs are only numbered are matched by index if they
-    have equally many.
+    Equal names are matched first, and then those that differ in case or underscores alone. A name that occurs
+    several times, such as "crane", is matched in the order of the indices. Networks whose outputs are only
+    numbered are matched by index if they have equally many.
     """
-    left: dict[str, list[int]] = {}
-    for index, label in enumerate(labels_b):
-        left.setdefault(_spelling(label), []).append(index)
-    pairs: list[tuple[int, int]] = []
-    for index, label in enumerate(labels_a):
-        found = left.get(_spelling(label))
-        if found:
-            pairs.append((index, found.pop(0)))
+    pairs = _matched(dict(enumerate(labels_a)), dict(enumerate(labels_b)))
+    rest_a, rest_b = (
+        {index: _spelling(label) for index, label in enumerate(labels) if index not in taken}
+        for labels, taken in zip((labels_a, labels_b), _sides(pairs), strict=True)
+    )
+    pairs = sorted([*pairs, *_matched(rest_a, rest_b)])
     by_name = bool(pairs)
     if not by_name and len(labels_a) == len(labels_b):
         pairs = [(index, index) for index in range(len(labels_a))]
-    matched_a, matched_b = ({pair[side] for pair in pairs} for side in (0, 1))
+    matched_a, matched_b = _sides(pairs)
     return ClassMatch(
         pairs=tuple(pairs),
         only_a=tuple(index for index in range(len(labels_a)) if index not in matched_a),
         only_b=tuple(index for index in range(len(labels_b)) if index not in matched_b),
         by_name=by_name,
     )
+
+
+def _matched(names_a: dict[int, str], names_b: dict[int, str]) -> list[tuple[int, int]]:
+    """Return the indices in A and in B of equal names; those of a repeated name are paired in their order."""
+    left: dict[str, list[int]] = {}
+    for index in reversed(names_b):
+        left.setdefault(names_b[index], []).append(index)
+    return [(index, left[name].pop()) for index, name in names_a.items() if left.get(name)]
+
+
+def _sides(pairs: Sequence[tuple[int, int]]) -> tuple[set[int], set[int]]:
+    """Return the indices of A and those of B that are in pairs."""
+    return {a for a, _ in pairs}, {b for _, b in pairs}
 
 
 def match_class(index: int | None, labels_a: Sequence[str], labels_b: Sequence[str]) -> int | None:

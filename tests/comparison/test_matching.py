@@ -84,3 +84,17 @@ def test_a_unit_is_matched_by_its_place_in_the_picture() -> None:
         round(38 / 4),
         round(58 / 4),
     )
+
+
+def test_equal_names_are_matched_before_those_that_differ_in_case() -> None:
+    for a, b in (
+        (("A", "a"), ("a", "A")),
+        (("a", "A"), ("A",)),
+        (("Dog", "dog", "DOG"), ("dog", "cat", "DOG")),
+        (("sea_lion", "sea lion", "Sea lion"), ("Sea lion", "sea lion")),
+    ):
+        pairs = match_classes(a, b).pairs
+        for name in {*a} & {*b}:
+            assert (a.index(name), b.index(name)) in pairs
+        assert len({first for first, _ in pairs}) == len({second for _, second in pairs}) == len(pairs)
+    assert match_classes(("Dog", "dog", "DOG"), ("dog", "cat", "DOG")).only_a == (0,)
