@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.protocol.envelope import Request
@@ -442,6 +442,25 @@ def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
             if isinstance(area, QScrollArea) and area.horizontalScrollBar().maximum() > 0:
                 scrolling.append(f"{other} beside {name}")
     assert scrolling == []
+
+
+@pytest.mark.usefixtures("dark")
+def test_the_tabs_of_many_asides_have_their_whole_titles(large_screen: StudioWindow) -> None:
+    layout = large_screen.dock_layout
+    names = ("evidence", "contact_sheet", "number", "comparison", "interventions")
+    for name in names:
+        layout.show_panel(name)
+    QApplication.processEvents()
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    [tabs] = [each for each in large_screen.findChildren(QTabBar, options=direct) if each.count() == len(names)]
+    assert {tabs.tabText(place) for place in range(tabs.count())} == {
+        layout.docks[name].windowTitle() for name in names
+    }
+    widths = [tabs.tabRect(place).width() for place in range(tabs.count())]
+    needed = [tabs.fontMetrics().horizontalAdvance(tabs.tabText(place)) for place in range(tabs.count())]
+    assert sum(widths) > tabs.width()  # Otherwise, this would say nothing.
+    assert [width >= needed_px for width, needed_px in zip(widths, needed, strict=True)] == [True] * len(names)
+    assert tabs.rect().contains(tabs.tabRect(tabs.currentIndex()).center())
 
 
 @pytest.mark.usefixtures("dark")

@@ -131,6 +131,9 @@ class DockLayout(QObject):
             if isinstance(tabs, QTabBar):
                 tabs.setAccessibleName("Panels behind one another")
                 tabs.setAccessibleDescription("F6 and Shift+F6 step through the panels")
+                # Qt would shorten the titles of five panels to a letter each.
+                tabs.setElideMode(Qt.TextElideMode.ElideNone)
+                tabs.setUsesScrollButtons(True)
         return super().eventFilter(watched, event)
 
     def fit_window(self) -> None:
