@@ -225,11 +225,14 @@ class RankingPanel(Panel):
         label = model.labels[answer.target] if answer.target < len(model.labels) else f"class {answer.target}"
         shown = f"the {MOST_ROWS} largest of " if known > MOST_ROWS else ""
         first = answer.changes[0] if answer.changes else None
+        progress = self.query.progress_text  # It counts the parts, too.
         said = [
-            self.query.progress_text,
+            progress,
             node_title(first, model) if first is not None and _is_of_node(first) else "",
             f"{label}: logit {format_number(answer.score)} without any change",
-            f"{shown}{known} of {len(answer.changes)} parts, each changed alone",
+            "each part changed alone"
+            if progress
+            else f"{shown}{known} of {len(answer.changes)} parts, each changed alone",
         ]
         self.set_caption(" · ".join(text for text in said if text))
 

@@ -136,6 +136,8 @@ def test_what_is_known_is_shown_before_the_end(panel: RankingPanel, desk: Desk) 
     desk.tell(Progress(id=request.id, done=5, total=6, text="5 of 6 parts tried", partial=ranked()))
     assert len(texts(panel)) == 5
     assert panel.caption.startswith("5 of 6 parts tried")
+    assert panel.caption.count("of 6 parts") == 1
+    assert panel.caption.endswith("each part changed alone")
     assert not panel.progress.isHidden()
     assert panel.stop.text() == "Stop"
 
