@@ -202,6 +202,15 @@ def test_names_are_whole_where_there_is_room_and_nothing_scrolls_sideways(
         text_size.apply(qapp, text_size.AS_SYSTEM)
 
 
+@pytest.mark.parametrize("width", [1100, 1900])
+def test_licences_are_whole_once_the_names_are(filled: CataloguePanel, width: int) -> None:
+    filled.resize(width, 400)
+    settle()
+    shown, table = shown_columns(filled), filled.table
+    assert shown["Licence"] >= table.sizeHintForColumn(list(COLUMNS).index("Licence"))
+    assert shown["Name"] >= max(map(table.fontMetrics().horizontalAdvance, names(filled)))
+
+
 def test_what_cannot_be_opened_says_why(filled: CataloguePanel, qtbot: QtBot) -> None:
     opened: list[str] = []
     filled.open_asked.connect(opened.append)

@@ -39,7 +39,7 @@ COLUMNS = {
 }
 _NUMBERS = ("Accuracy", "Size on disk", "Parameters", "Input")
 MOST_CHARACTERS = {"Licence": 18, "Trained on": 24}
-"""Longer texts are elided, to leave room for the names; the tooltip has them whole."""
+"""Longer texts are elided where the names need the room; the tooltip has them whole."""
 DISPENSABLE = ("Trained on", "Input", "Parameters")
 """Columns that are hidden, the first one first, where names would be cut off; the line below says them."""
 DISPENSABLE_AT_LAST = ("Licence", "Size on disk")
@@ -78,6 +78,7 @@ class CatalogueTable(QTreeView):
         # Qt would show it for a moment, until the columns have their widths.
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._wanted_px: dict[str, int] = {}
+        self._elided_px: dict[str, int] = {}  # What the columns that are elided lack.
         follow_text(self, self._measure_columns)
 
     def show_entries(self, entries: Iterable[PretrainedInfo]) -> None:
@@ -92,12 +93,14 @@ class CatalogueTable(QTreeView):
 
     def _measure_columns(self) -> None:
         """Find out how wide the contents of each column are, and fit the columns into the table."""
-        self._wanted_px = {}
+        self._wanted_px, self._elided_px = {}, {}
         for column, heading in enumerate(COLUMNS):
             self.setColumnHidden(column, False)
             wanted_px = max(self.sizeHintForColumn(column), self.header().sectionSizeHint(column))
             if heading in MOST_CHARACTERS:
-                wanted_px = min(wanted_px, self._characters_px(MOST_CHARACTERS[heading]))
+                most_px = self._characters_px(MOST_CHARACTERS[heading])
+                self._elided_px[heading] = max(wanted_px - most_px, 0)
+                wanted_px = min(wanted_px, most_px)
             self._wanted_px[heading] = wanted_px
         self._fit_columns()
 
@@ -112,6 +115,9 @@ class CatalogueTable(QTreeView):
                 if sum(shown.values()) + needed_px > room_px:
                     del shown[heading]
         shown["Name"] = max(min(name_px, room_px - sum(shown.values())), least_px)
+        for heading, elided_px in self._elided_px.items():
+            if heading in shown:
+                shown[heading] += max(min(elided_px, room_px - sum(shown.values())), 0)
         elastic = "Trained on" if "Trained on" in shown else "Name"
         shown[elastic] += max(room_px - sum(shown.values()), 0)
         for column, heading in enumerate(COLUMNS):
