@@ -88,6 +88,23 @@ def test_every_control_has_a_word(filled_window: StudioWindow, name: str) -> Non
     assert not wordless, "\n".join(wordless)
 
 
+@pytest.mark.parametrize("name", [spec.name for spec in PANELS])
+def test_a_number_does_not_repeat_the_label_in_front_of_it(filled_window: StudioWindow, name: str) -> None:
+    panel = filled_window.dock_layout.docks[name].panel
+    labels = {label.buddy(): label.text().lower() for label in panel.findChildren(QLabel)}
+    own = {
+        each: f"{each.prefix()} {each.specialValueText()}".lower()
+        for each in controls(panel)
+        if isinstance(each, QSpinBox | QDoubleSpinBox)
+    }
+    said_twice = [
+        f"{labels[each]}: {text}"
+        for each, text in own.items()
+        if set(WORD.findall(text)).intersection(WORD.findall(labels.get(each, "")))
+    ]
+    assert said_twice == []
+
+
 def test_the_strip_has_words(filled_window: StudioWindow) -> None:
     shown = [control for control in controls(filled_window.strip) if not control.isHidden()]
     assert [control.accessibleName() for control in shown if not WORD.search(word(control))] == []

@@ -61,7 +61,7 @@ class FramingControls(QObject):
         self.side = QSpinBox()
         self.side.setRange(0, LARGEST_PX)
         self.side.setSingleStep(32)
-        self.side.setSpecialValueText("own size")
+        self.side.setSpecialValueText("its own")
         self.side.setSuffix(" px")
         self.side.setAccessibleName("Input size")
         self.side.setToolTip(

@@ -151,19 +151,15 @@ class FieldControls(ControlRow):
         super().__init__("Input size, seed, unit, scale and colours", parent)
         self._make_first_row()
         self._make_rest()
-        for control in (self.protocol, self.inputs, self.choose, self.folder, self.count):
+        for control in (self.protocol, self.inputs, self.choose, self.folder):
             # The button is shown only while a folder is to be chosen, which the panel then asks for.
             self.add(control, kept=control in (self.protocol, self.choose))
-        for rare in (
-            self.side,
-            self.height_px,
-            self.seed,
-            self.is_middle,
-            self.unit_row,
-            self.unit_column,
-            self.sentence,
-        ):
+        self.add(self.count, word="Average of")
+        for rare in (self.side, self.height_px, self.seed, self.is_middle):
             self.add(rare, rare=True)
+        for number in (self.unit_row, self.unit_column):
+            self.add(number, word=number.accessibleName(), rare=True)
+        self.add(self.sentence, rare=True)
         self._connect()
         self._settings = self._read()
         self._show_settings()
@@ -241,7 +237,6 @@ class FieldControls(ControlRow):
         )
         self.count.setRange(1, LARGEST_COUNT)
         self.count.setValue(USUAL_COUNT)
-        self.count.setPrefix("Inputs: ")
 
     def _make_rest(self) -> None:
         self.side = _number(
@@ -250,27 +245,22 @@ class FieldControls(ControlRow):
         )
         self.side.setRange(0, LARGEST_SIDE_PX)
         self.side.setSingleStep(32)
-        self.side.setSpecialValueText("Input: as framed")
-        self.side.setPrefix("Input: ")
+        self.side.setSpecialValueText("as framed")
         self.side.setSuffix(" px")
         self.height_px = _number("Input height", "Squash the pictures to this height, whatever their framing")
         self.height_px.setRange(0, LARGEST_SIDE_PX)
         self.height_px.setSingleStep(32)
-        self.height_px.setSpecialValueText("Height: as wide")
-        self.height_px.setPrefix("Height: ")
+        self.height_px.setSpecialValueText("as wide")
         self.height_px.setSuffix(" px")
         self.seed = _number("Seed", "Seed of the noise and of the sample from the folder")
         self.seed.setRange(0, LARGEST_SEED)
-        self.seed.setPrefix("seed ")
         self.is_middle = QCheckBox("Middle unit")
         self.is_middle.setChecked(True)
         self.is_middle.setToolTip(
             "Measure the unit in the middle of its map; click the field to choose another one"
         )
         self.unit_row = _number("Row of the unit", "Row of the measured unit, counted from 0")
-        self.unit_row.setPrefix("row ")
         self.unit_column = _number("Column of the unit", "Column of the measured unit, counted from 0")
-        self.unit_column.setPrefix("column ")
         for number in (self.unit_row, self.unit_column):
             number.setRange(0, 4095)
         self.choose = QPushButton("Folder…")
