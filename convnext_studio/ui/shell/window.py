@@ -295,9 +295,10 @@ class StudioWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         """Share out the window among the panels, now that its size is known."""
         super().showEvent(event)
+        if not event.spontaneous():
+            self.dock_layout.fit_window()  # The layout of before may be that of a window of another size.
         if self._shares_out_at_first:
             self._shares_out_at_first = False
-            self.dock_layout.fit_window()
             self.dock_layout.share_out()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -148,6 +148,29 @@ def test_the_window_comes_back_as_it_was_on_these_screens(
     assert shown(again) == set(ARRANGEMENTS["teach"].variants[0].panels)
 
 
+@pytest.mark.parametrize(("before", "now"), [((1024, 700), (1920, 1080)), ((1920, 1080), (1024, 700))])
+def test_an_arrangement_from_a_window_of_another_size_fits_the_new_one(
+    filled_window: StudioWindow,
+    qtbot: QtBot,
+    state: AppState,
+    bridge: EngineBridge,
+    controller: Controller,
+    before: tuple[int, int],
+    now: tuple[int, int],
+) -> None:
+    filled_window.resize(*before)
+    qtbot.wait(300)
+    filled_window.close()
+    again = StudioWindow(state, bridge, controller, SettingsFile())
+    qtbot.addWidget(again)
+    again.resize(*now)  # As --size does, or another screen.
+    again.show()
+    QApplication.processEvents()
+    docks = again.dock_layout.docks
+    is_behind = {bool(again.tabifiedDockWidgets(docks[name])) for name in ("predictions", "feature_maps")}
+    assert is_behind == {now[0] < 1366}
+
+
 def test_the_steps_of_the_text_size_go_from_9_to_28_points() -> None:
     sizes, size = [9], 9
     while (larger := textsize.next_larger(size)) != size:
