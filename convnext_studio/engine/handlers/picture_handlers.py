@@ -11,7 +11,7 @@ from convnext_studio.common.foreign.bounded_files import digest
 from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
-from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, file_key, file_of, reduced
+from convnext_studio.decoding.images import PREVIEW_PX, DecodedImage, described, file_key, file_of, reduced
 from convnext_studio.decoding.picture_folders import natural_key, no_pictures, walk_pictures
 from convnext_studio.engine.server.handler_registry import handles
 from convnext_studio.engine.server.workspace import ShouldStop, Workspace
@@ -122,7 +122,7 @@ def _listed(
     for path in paths:
         # A file that has disappeared meanwhile stays listed; opening it reports the error.
         key = file_key(path) or path
-        pictures.append(ListedPicture(key, Path(path.removeprefix(SAMPLE_PREFIX)).name, path))
+        pictures.append(ListedPicture(key, described(path)[0], path))
         if should_stop():
             raise Stopped
         if time.monotonic() - last > _STEP_S:  # On a slow network drive, each file takes a while.

@@ -84,6 +84,14 @@ def test_a_folder_is_listed_in_the_order_of_its_numbers_and_nothing_is_decoded(
     assert decoded == [found.pictures[2].path]
 
 
+def test_a_name_is_listed_in_one_line(tmp_path: Path) -> None:
+    draw(tmp_path, ["two\nlines.png"])
+    dispatcher = Dispatcher()
+    [picture] = listed(dispatcher, tmp_path).pictures
+    assert picture.name == "two⏎lines.png"
+    assert answered(dispatcher, ShowPicture(image=picture.key), ImageInfo).listed == picture
+
+
 def test_what_is_broken_is_told_and_the_rest_is_listed(tmp_path: Path) -> None:
     draw(tmp_path, [f"{number}.png" for number in range(CHECKED_AT_ONCE + 5)])
     (tmp_path / "3.png").write_bytes(b"")
