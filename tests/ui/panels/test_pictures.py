@@ -107,6 +107,16 @@ def test_a_sorted_list_still_steps_through_the_pictures(
     assert state.opened.chosen.key == "three"
 
 
+def test_every_cell_has_the_room_of_the_grid_for_names_in_any_script(
+    panel: PicturesPanel, state: AppState, qtbot: QtBot
+) -> None:
+    state.opened.add(make_image("tall", "/pictures/猫の写真.png"), select=False)
+    qtbot.wait(120)
+    cells = [panel.list.visualRect(panel.shown.index(row, 0)) for row in range(panel.shown.rowCount())]
+    grid = panel.list.gridSize()
+    assert {cell.size().toTuple() for cell in cells} == {(grid.width() - 2, grid.height() - 2)}
+
+
 def test_thumbnails_are_as_large_as_there_is_room(
     panel: PicturesPanel, filled_window: StudioWindow, state: AppState, qtbot: QtBot
 ) -> None:

@@ -231,15 +231,18 @@ class PicturesPanel(QWidget):
 
 
 class _WholeCell(QStyledItemDelegate):
-    """A delegate whose cells fill the grid; otherwise every name would get only the width of the first."""
+    """A delegate whose cells fill the grid; otherwise every name would get only the room of the first.
+
+    Names in some scripts are higher than in others, and would push the class out of the cell.
+    """
 
     def __init__(self, view: QListView) -> None:
         super().__init__(view)
         self._view = view
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        """Return the cell's width, and the height of icon and name."""
-        return QSize(self._view.gridSize().width() - 2, super().sizeHint(option, index).height())
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """Return the size of the cell, with a gap to the next."""
+        return self._view.gridSize() - QSize(2, 2)
 
 
 class _ThumbnailList(QListView):
