@@ -125,9 +125,8 @@ class Histogram(QWidget):
         ends = ((shown.low, format_number(shown.low)), (shown.high, format_number(shown.high)))
         labels = [((value - shown.low) / (shown.high - shown.low), text) for value, text in ticks]
         widest = max(self.fontMetrics().horizontalAdvance(text) for _, text in (*ticks, *ends))
-        kept = labels_with_room(
-            [(0.0, ends[0][1]), *labels, (1.0, ends[1][1])], max(self.width(), 1), widest + _GAP_PX
-        )
+        room_px = 1.0 if self._view is None else max(self.area.width(), 1.0)  # None while the axes are made.
+        kept = labels_with_room([(0.0, ends[0][1]), *labels, (1.0, ends[1][1])], room_px, widest + _GAP_PX)
         return [(bins.low + share * width, text) for share, text in kept]
 
     def _read(self, point: tuple[float, float] | None) -> None:

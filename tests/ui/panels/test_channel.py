@@ -157,6 +157,18 @@ def test_any_values_have_a_histogram(qtbot: QtBot, values: list[float]) -> None:
     assert not histogram.grab().isNull()
 
 
+def test_a_small_histogram_says_its_ends_without_overlap(qtbot: QtBot) -> None:
+    histogram = Histogram()
+    qtbot.addWidget(histogram)
+    histogram.resize(*histogram.minimumSize().toTuple())
+    histogram.show_values(np.linspace(-0.66, 0.655, 99, dtype=np.float32), Limits(-1, 1), "vik")
+    histogram.show()
+    qtbot.waitExposed(histogram)
+    qtbot.wait(10)
+    [ticks] = histogram.view._axes._across._tickLevels
+    assert [text for _, text in ticks] == ["-0.660", "0.655"]
+
+
 def test_a_bin_is_read_out(qtbot: QtBot) -> None:
     histogram = Histogram()
     qtbot.addWidget(histogram)

@@ -280,6 +280,31 @@ def test_a_legend_never_pushes_the_numbers_of_the_axes_out_of_the_plot(
         assert plot.view.width() - plot.view.area.right() >= half - 1, width
 
 
+@pytest.mark.parametrize("width", [180, 260, 400, 800])
+@pytest.mark.parametrize("high", [1.0, 1000.0, 1e5, 5e9])
+def test_numbers_below_a_plot_do_not_overlap_and_stand_at_even_steps(
+    qtbot: QtBot, width: int, high: float
+) -> None:
+    plot = shown(qtbot)
+    plot.resize(width, 200)
+    plot.show_curves([Curve(label="a", x=np.linspace(0, high, 9), y=np.arange(9.0))], x=Limits(0, high))
+    QApplication.processEvents()
+    [ticks] = plot.view._axes._across._tickLevels
+    metrics, per_unit = plot.view.fontMetrics(), plot.area.width() / high
+    ends = [
+        (
+            place * per_unit - metrics.horizontalAdvance(text) / 2,
+            place * per_unit + metrics.horizontalAdvance(text) / 2,
+        )
+        for place, text in ticks
+    ]
+    assert all(right < left for (_, right), (left, _) in zip(ends, ends[1:], strict=False))
+    assert (
+        len({round(after - before, 6) for (before, _), (after, _) in zip(ticks, ticks[1:], strict=False)}) <= 1
+    )
+    assert len(ticks) > 1
+
+
 def test_labels_are_plain_text(qtbot: QtBot) -> None:
     plot = shown(qtbot)
     plot.show_curves([Curve(label="<b>bold</b> & co", x=np.arange(2.0), y=np.arange(2.0))])

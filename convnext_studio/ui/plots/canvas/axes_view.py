@@ -6,6 +6,7 @@ show, and never in a thread, because importing it while Qt was painting has cras
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pyqtgraph as pg
@@ -131,7 +132,12 @@ class AxisPair:
         limits = [Limits(*ends) for ends in self._box.viewRange()]
         chosen = [list(ticks(ends)) for ticks, ends in zip(self._ticks, limits, strict=True)]
         metrics = self._widget.fontMetrics()
-        chosen[1] = _apart(chosen[1], limits[1], self._box.height(), metrics.height())
+        chosen = [
+            _apart(
+                chosen[0], limits[0], self._box.width(), lambda text: metrics.horizontalAdvance(text) + _GAP_PX
+            ),
+            _apart(chosen[1], limits[1], self._box.height(), lambda _text: metrics.height()),
+        ]
         for axis, rule, ticks in zip((self._across, self._up), self._rules, chosen, strict=True):
             axis.setTicks([ticks])
             rule.setTicks([[(place, "") for place, _ in ticks]])
@@ -409,12 +415,16 @@ class AxesView(QWidget):
 
 
 def _apart(
-    ticks: list[tuple[float, str]], ends: Limits, length_px: float, least_px: float
+    ticks: list[tuple[float, str]], ends: Limits, length_px: float, room_px: Callable[[str], float]
 ) -> list[tuple[float, str]]:
-    """Return the ticks that are far enough from the one before on an axis of this length."""
-    kept: list[tuple[float, str]] = []
+    """Return as many ticks at even steps as have room for their texts; the first one always has."""
+    ordered = sorted(ticks)
     per_unit = length_px / (ends.high - ends.low)
-    for place, text in sorted(ticks):
-        if not kept or (place - kept[-1][0]) * per_unit >= least_px:
-            kept.append((place, text))
-    return kept
+    for step in range(1, len(ordered)):
+        kept = ordered[::step]
+        if all(
+            (after - before) * per_unit >= (room_px(text) + room_px(its)) / 2
+            for (before, text), (after, its) in pairwise(kept)
+        ):
+            return kept
+    return ordered[:1]
