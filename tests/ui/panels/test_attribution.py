@@ -492,6 +492,20 @@ def test_a_refusal_is_said_with_its_hint(
     assert panel.notice == "The graphics memory is full. Use the CPU."
 
 
+def test_classes_with_long_names_fit_into_the_panel_of_a_projector(
+    desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
+) -> None:
+    names = ("American Staffordshire terrier", "Staffordshire bullterrier", "rocket")
+    desk.state.set_model(replace(model(), labels=names))
+    attribute()
+    panel.target.that.rows[1].click()
+    assert panel.minimumSizeHint().width() < 504  # What it has at 1024 × 768.
+    assert panel.target.that not in panel.controls.folded  # There is room for it at 720 px.
+    panel.resize(504, 480)
+    desk.qtbot.waitUntil(lambda: panel.target.that in panel.controls.folded)
+    assert panel.target.this not in panel.controls.folded
+
+
 def test_one_class_and_not_another_gives_both_maps_and_their_difference(
     desk: Desk, panel: AttributionPanel, attribute: Callable[..., None]
 ) -> None:

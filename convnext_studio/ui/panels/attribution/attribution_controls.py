@@ -629,10 +629,20 @@ class AttributionBar(QObject):
         self.show_progress(None)
 
     def add_to(self, row: ControlRow) -> None:
-        """Add the controls to a row, in which the method and the two classes stay as long as possible."""
-        for control in (self._list, self.target.this, self.target.that):
+        """Add the controls to a row, in which the method and the two classes stay as long as possible.
+
+        The second class is folded at last: two long names in the row would be wider than a projector's panel.
+        """
+        for control in (self._list, self.target.this):
             row.add(control, kept=True)
-        for other in (self.parameters, self.progress, self.stop, self.evidence, self.sheet):
+        for other in (
+            self.target.that,
+            self.parameters,
+            self.progress,
+            self.stop,
+            self.evidence,
+            self.sheet,
+        ):
             row.add(other)
 
     @property
