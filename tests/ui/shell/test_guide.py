@@ -55,6 +55,19 @@ def test_escape_closes_the_sheet_and_computes_on(sheet: CheatSheet, engine: Fake
     assert engine.cancelled == before
 
 
+def test_panels_that_are_arranged_anew_stay_below_the_sheet(
+    sheet: CheatSheet, filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    for size in ((1024, 700), (1920, 1080)):
+        filled_window.resize(*size)
+        qtbot.wait(300)
+        inside = sheet.geometry().adjusted(20, 20, -20, -20)
+        for place in (inside.topLeft(), inside.center(), inside.bottomRight()):
+            child = filled_window.childAt(place)
+            assert child is not None
+            assert sheet.isAncestorOf(child), (size, place)
+
+
 def test_the_sheet_is_saved_whole_as_a_pdf(sheet: CheatSheet, tmp_path: Path) -> None:
     sheet.search.setText("quit")
     sheet.save_pdf(tmp_path / "keys.pdf")

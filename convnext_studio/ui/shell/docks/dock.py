@@ -108,6 +108,16 @@ class PanelDock(QDockWidget):
                 painter.setPen(QColor(theme.current().outline))
                 painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
+    def come_to_front(self) -> None:
+        """Lie before the panels behind the same tabs or, if it floats, before all windows.
+
+        Qt chooses the tab of a dock that lies above all else in the window. Afterwards it lies below what
+        covers the panels, such as a message or the list of shortcuts.
+        """
+        self.raise_()
+        if not self.isFloating():
+            self.lower()
+
     def set_active(self, is_active: bool) -> None:
         """Show in the title bar whether the panel has the keyboard focus."""
         if self._bar is not None:
@@ -375,7 +385,7 @@ class PanelFocus(QObject):
         wanted = places[(here + step) % len(places)]
         if isinstance(wanted, PanelDock):
             wanted.activateWindow()
-            wanted.raise_()
+            wanted.come_to_front()
             wanted.take_focus()
         else:
             self._window.activateWindow()

@@ -113,7 +113,7 @@ class DockLayout(QObject):
             self.docks[panel].show()
         for _, rows in variant.columns:
             for names, _ in rows:
-                self.docks[names[0]].raise_()
+                self.docks[names[0]].come_to_front()
         self.share_out()
 
     def share_out(self) -> None:
@@ -185,7 +185,7 @@ class DockLayout(QObject):
             self._put_behind_a_tab(dock)
         is_new_column = self.asides.is_new_column(name)
         dock.show()
-        dock.raise_()
+        dock.come_to_front()
         if is_new_column and not dock.isFloating():
             self._columns.make_room_for(dock)
         if dock.isFloating():

@@ -148,7 +148,7 @@ class Guide(QObject):
         else:
             widget = dock = self._layout.docks[target]
             if not dock.isHidden() and not dock.isFloating():
-                dock.raise_()  # It may lie behind another tab.
+                dock.come_to_front()  # It may lie behind another tab.
         return widget if widget.isVisible() and widget.window() is self._window else None
 
     # ------------------------------------------------------------------------------------------- the sheets
