@@ -418,6 +418,20 @@ def test_the_arrangement_follows_the_size_of_the_window(
     assert not any(filled_window.tabifiedDockWidgets(docks[name]) for name in ("predictions", "feature_maps"))
 
 
+@pytest.mark.usefixtures("dark")
+def test_an_aside_keeps_to_its_column_when_the_arrangement_follows_the_window(
+    filled_window: StudioWindow, qtbot: QtBot
+) -> None:
+    filled_window.resize(1180, 700)
+    qtbot.wait(300)
+    filled_window.dock_layout.show_panel("live")
+    dock = filled_window.dock_layout.docks["live"]
+    assert not dock.isFloating()
+    filled_window.resize(1600, 900)
+    qtbot.wait(300)
+    assert dock.width() < 0.3 * 1600
+
+
 def test_a_layout_of_ones_own_is_kept_when_the_window_gets_smaller(
     filled_window: StudioWindow, qtbot: QtBot
 ) -> None:

@@ -115,6 +115,9 @@ class DockLayout(QObject):
             for names, _ in rows:
                 self.docks[names[0]].come_to_front()
         self.share_out()
+        beside = self.asides.docked_beside
+        if beside is not None:
+            self._columns.make_room_for(beside)
 
     def share_out(self) -> None:
         """Give each panel its share of the window, which must have its final size."""
@@ -396,6 +399,12 @@ class Asides:
     def docked(self, name: str) -> None:
         """Forget why an aside floated, so that it stays floating if the user floats it."""
         self._floated.discard(name)
+
+    @property
+    def docked_beside(self) -> PanelDock | None:
+        """One of the asides that are open in a column beside the arrangement, or None."""
+        docks = map(self._docks.get, self._made)
+        return next((dock for dock in docks if dock and not dock.isHidden() and not dock.isFloating()), None)
 
     @property
     def _made(self) -> list[str]:
