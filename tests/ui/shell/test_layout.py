@@ -484,7 +484,7 @@ def test_an_aside_that_gets_a_column_leaves_the_others_what_they_need(
 @pytest.mark.usefixtures("dark")
 def test_the_tabs_of_many_asides_have_their_whole_titles(large_screen: StudioWindow) -> None:
     layout = large_screen.dock_layout
-    names = ("evidence", "contact_sheet", "number", "comparison", "interventions")
+    names = ("evidence", "contact_sheet", "number", "comparison", "interventions", "activity", "help")
     for name in names:
         layout.show_panel(name)
     QApplication.processEvents()

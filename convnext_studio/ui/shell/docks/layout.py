@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # The window imports this module.
 # Increase it when docks are added or renamed: a saved layout of another version is not restored.
 VERSION = 8
 
+_LEAST_TAB_PX = 8  # Around the title of a tab.
 _RESIZED_MS = 120  # Debounce: a window that is being resized is arranged anew once it has its size.
 
 
@@ -134,9 +135,9 @@ class DockLayout(QObject):
             if isinstance(tabs, QTabBar):
                 tabs.setAccessibleName("Panels behind one another")
                 tabs.setAccessibleDescription("F6 and Shift+F6 step through the panels")
-                # Qt would shorten the titles of five panels to a letter each.
-                tabs.setElideMode(Qt.TextElideMode.ElideNone)
-                tabs.setUsesScrollButtons(True)
+                tabs.installEventFilter(self)
+        if isinstance(watched, QTabBar) and event.type() in (QEvent.Type.Resize, QEvent.Type.Paint):
+            _keep_titles(watched)
         return super().eventFilter(watched, event)
 
     def fit_window(self) -> None:
@@ -329,6 +330,17 @@ class DockLayout(QObject):
         for bar, is_hidden in hidden.items():
             bar.setHidden(is_hidden)
         return is_restored
+
+
+def _keep_titles(tabs: QTabBar) -> None:
+    """Let tabs scroll whose titles Qt would otherwise shorten to a letter; where all fit, none is hidden."""
+    metrics = tabs.fontMetrics()
+    titles = [tabs.tabText(place) for place in range(tabs.count())]
+    needed_px = sum(metrics.horizontalAdvance(title) + _LEAST_TAB_PX for title in titles)
+    scrolls = needed_px > tabs.width()
+    if scrolls != tabs.usesScrollButtons():
+        tabs.setElideMode(Qt.TextElideMode.ElideNone if scrolls else Qt.TextElideMode.ElideRight)
+        tabs.setUsesScrollButtons(scrolls)
 
 
 _Situation = tuple[float, tuple[int, ...]]  # Text size in points, and size of the window.
