@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.decoding.images import decode
 from convnext_studio.decoding.picture_folders import SUFFIXES
 
@@ -106,7 +107,11 @@ def list_pictures(folder: Path, classes: Sequence[str] | None = None) -> Listing
         raise StudioError(
             f"{folder} is not a folder.", "It should contain one folder of pictures for each class."
         )
-    found = {entry.name: entry for entry in sorted(folder.iterdir()) if entry.is_dir() and entry.name[0] != "."}
+    try:
+        inside = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
+    except OSError as error:
+        raise StudioError(f"The folder {folder} cannot be read ({system_reason(error)}).") from error
+    found = {entry.name: entry for entry in inside if not entry.name.startswith(".")}
     if not found:
         raise StudioError(
             f"{folder} has no folders in it.",

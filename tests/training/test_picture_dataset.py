@@ -48,6 +48,15 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         list_pictures(tmp_path)
 
 
+def test_a_folder_that_cannot_be_listed_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StudioError, match=r"cannot be read \(Permission denied\)"):
+        list_pictures(tmp_path)
+
+
 def test_decoded_squashed_with_proportions_beside(tmp_path: Path) -> None:
     (tmp_path / "halves").mkdir()
     pixels = np.zeros((10, 40, 3), np.uint8)

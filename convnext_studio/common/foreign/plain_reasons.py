@@ -4,6 +4,7 @@ Libraries explain themselves to programmers ("decoder error -2", "index out of r
 whatever the file contains. None of that belongs into a sentence for people.
 """
 
+import errno
 import zlib
 
 _TOO_SHORT = (
@@ -15,6 +16,18 @@ _VARIANTS = (
     *("cannot handle", "can't handle", "cannot decode", "not available", "unimplemented"),
 )
 _CHECKED = ("crc", "checksum", "check sum")
+_OF_SYSTEM = {
+    errno.ELOOP: "it is a link that leads back to itself",
+    errno.EIO: "the disk or drive reports a fault",
+    errno.EINVAL: "the system does not treat it as a file",
+    errno.ENXIO: "there is no device behind it",
+    errno.ENODEV: "there is no device behind it",
+    errno.EBUSY: "another program uses it",
+    errno.ETXTBSY: "another program uses it",
+    errno.ENOTDIR: "a file is in the place of its folder",
+    errno.EOVERFLOW: "it is too large for this system",
+}
+"""What systems say in words of programmers, such as "Invalid argument"; the rest of theirs is plain."""
 
 
 def plain_reason(error: BaseException) -> str:
@@ -25,6 +38,11 @@ def plain_reason(error: BaseException) -> str:
     if isinstance(error, zlib.error) or any(word in said for word in _CHECKED):
         return "its data do not agree with their check sums"
     return "its parts contradict each other"
+
+
+def system_reason(error: OSError) -> str:
+    """Return why the system does not read or write a file, as the end of a sentence."""
+    return _OF_SYSTEM.get(error.errno or 0) or error.strerror or "the system does not say why"
 
 
 def is_variant(error: BaseException) -> bool:
