@@ -80,9 +80,17 @@ def outline(tex: str) -> Outline:
             f"The formula “{shortened(tex)}” cannot be set: its parts are nested too deep."
         ) from error
     except _FAILURES as error:
-        reason = next(reversed(str(error).strip().splitlines()), "").removeprefix("ParseFatalException: ")
-        raise StudioError(f"The formula “{shortened(tex)}” cannot be set: {shortened(reason)}.") from error
+        raise StudioError(
+            f"The formula “{shortened(tex)}” cannot be set: {shortened(_reason(error))}."
+        ) from error
     return _flipped(np.asarray(path.vertices, dtype=np.float64), np.asarray(path.codes, dtype=np.int64))
+
+
+def _reason(error: Exception) -> str:
+    """Return why mathtext does not set a formula, as the end of a sentence."""
+    if not isinstance(error, ValueError):  # It speaks of parts of its own, not of the formula.
+        return "it is not understood"
+    return next(reversed(str(error).strip().splitlines()), "").removeprefix("ParseFatalException: ")
 
 
 def _check_bounds(tex: str) -> None:

@@ -77,3 +77,12 @@ def test_a_bad_formula_is_reported_with_file_and_line(tmp_path: Path) -> None:
 def test_all_formulas_of_the_bundled_lecture_can_be_set() -> None:
     lecture = read_lecture(BUNDLED_LECTURE)
     assert set(check_formulas(lecture)) == {step.formula for step in lecture.steps if step.formula}
+
+
+def test_what_mathtext_says_of_its_own_parts_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr("matplotlib.textpath.TextPath", fail)
+    with pytest.raises(StudioError, match="cannot be set: it is not understood"):
+        outline("y_{77}")
