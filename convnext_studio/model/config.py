@@ -1,6 +1,7 @@
 """The architecture of a ConvNeXt, as plain data that the window can use without torch."""
 
 import math
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -310,7 +311,13 @@ class ConvNeXtConfig(Struct, frozen=True, kw_only=True, tag=True):
         try:
             return convert(arguments, cls)
         except ValidationError as error:
-            raise StudioError(f"The model's description is damaged: {error}.") from error
+            raise StudioError(f"The model's description is damaged: {_misfit(error)}.") from error
+
+
+def _misfit(error: ValidationError) -> str:
+    """Return which field of a description does not fit, as the end of a sentence."""
+    named = re.search(r"\$\.(\w+)", str(error))
+    return f"its field “{named[1]}” cannot have that value" if named else "its fields do not fit each other"
 
 
 def same_padding(kernel_size: int, dilation: int) -> tuple[int, int]:
