@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.architecture import Architecture, TimmConfig
@@ -36,6 +35,7 @@ from convnext_studio.model.weights.reading import (
     read_weights,
     warn_not_finite,
 )
+from convnext_studio.model.weights.weights_files import named_weights
 
 PRESET_PREFIX = "preset:"
 TIMM_PREFIX = "timm:"
@@ -318,12 +318,7 @@ def load(
     if source in BUNDLED_TRAINED:
         path = bundled_file(source)
         return _from_weights(source, read_weights(path, stem), path.stem)
-    path = expand_home(source)
-    if not source or not is_file_or_folder(path):
-        raise StudioError(
-            f"There is no model or weights file “{source}”.",
-            "Give a weights file, or the name of a model, such as preset:convnext_tiny or timm:convnext_tiny.",
-        )
+    path = named_weights(source)
     return _from_weights(source, read_weights(path, stem, part), path.stem)
 
 

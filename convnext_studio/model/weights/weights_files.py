@@ -3,11 +3,14 @@
 It needs no torch, so that the window can ask what was dropped on it.
 """
 
+import os
 import re
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.common.foreign.bounded_files import read_beginning
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.decoding.picture_folders import SUFFIXES
 from convnext_studio.model.weights.beside.json_files import read_json
 from convnext_studio.model.weights.containers.headers import file_kind
@@ -52,15 +55,35 @@ def weights_file(path: Path) -> Path:
     try:
         found = [entry for entry in sorted(path.iterdir()) if entry.suffix in ENDINGS and entry.is_file()]
     except OSError as error:
-        why = error.strerror or "the system does not say why"
-        raise StudioError(f"The folder {path} cannot be read ({why}).") from error
+        raise StudioError(f"The folder {path} cannot be read ({system_reason(error)}).") from error
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(entry.name for entry in found[:5])
-        what = f"{path.name} is a directory with {len(found)} weights files."
+        what = f"{path.name} is a folder with {len(found)} weights files."
         raise StudioError(what, f"Open one: {names}.")
-    raise StudioError(f"{path} is a directory without weights.")
+    raise StudioError(
+        f"{path} is a folder without weights.", "Open a weights file, or the folder that holds one."
+    )
+
+
+def named_weights(source: str) -> Path:
+    """Return the file or folder that a person named.
+
+    Raises
+    ------
+    StudioError
+        If there is none, or it is a pipe or a device, from which reading could block.
+    """
+    path = expand_home(source)
+    if source and is_file_or_folder(path):
+        return path
+    if source and os.path.exists(path):  # noqa: PTH110 - a name may be too long, or none at all.
+        raise StudioError(f"“{path.name}” is not a regular file.", "Open a weights file.")
+    raise StudioError(
+        f"There is no model or weights file “{source}”.",
+        "Give a weights file, or the name of a model, such as preset:convnext_tiny or timm:convnext_tiny.",
+    )
 
 
 def is_weights(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """What is named or dropped opens: files of any ending, folders, indices with shards, exported programs."""
 
 import json
+import os
 import pickle
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,7 @@ def test_folders_with_other_things(tmp_path: Path) -> None:
     assert not is_weights(tmp_path)
     saved(tmp_path, WHOLE, "a.pth")
     saved(tmp_path, WHOLE, "b.pth")
-    with pytest.raises(StudioError, match=r"directory with 2 weights files.*a\.pth, b\.pth"):
+    with pytest.raises(StudioError, match=r"folder with 2 weights files.*a\.pth, b\.pth"):
         load(str(tmp_path))
 
 
@@ -234,3 +236,16 @@ def test_the_numbers_of_float8_in_safetensors(tmp_path: Path) -> None:
     narrow = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in WHOLE.items()}
     save_file(narrow, tmp_path / "m.safetensors")
     assert load(str(tmp_path / "m.safetensors")).module.head.weight.dtype == torch.float32
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")
+def test_a_pipe_is_not_called_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pth")
+    with pytest.raises(StudioError, match=r"“a\.pth” is not a regular file"):
+        load(str(tmp_path / "a.pth"))
+
+
+def test_a_folder_without_weights_is_called_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="is a folder without weights") as caught:
+        load(str(tmp_path))
+    assert caught.value.hint

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import torch
 
-from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expand_home, is_file_or_folder
 from convnext_studio.engine.server.hardware.devices import (
     available_bytes,
     device_name,
@@ -22,7 +20,7 @@ from convnext_studio.model.road.road_network import RoadNetwork
 from convnext_studio.model.road.steps import ROAD_PREFIX, road_step
 from convnext_studio.model.timm.timm_names import convnext_config, is_convnext
 from convnext_studio.model.weights.containers.headers import file_kind, read_header
-from convnext_studio.model.weights.weights_files import weights_file
+from convnext_studio.model.weights.weights_files import named_weights, weights_file
 from convnext_studio.protocol.models import LoadModel, MemoryEstimate
 
 USUAL_INPUT_PX = 224
@@ -68,12 +66,7 @@ def _measured(request: LoadModel) -> tuple[str, Sequence[NodeInfo], int]:
         return step.full_title, network.nodes, total_parameters(network.nodes, network.config)
     if source in (BUNDLED_RANDOM, *BUNDLED_TRAINED):
         return source, (), _parameters_in(bundled_file() if source == BUNDLED_RANDOM else bundled_file(source))
-    path = expand_home(source)
-    if not source or not is_file_or_folder(path):
-        raise StudioError(
-            f"There is no model or weights file “{source}”.",
-            "Give a weights file, or the name of a model, such as preset:convnext_tiny or timm:convnext_tiny.",
-        )
+    path = named_weights(source)
     return path.name, (), _parameters_in(weights_file(path))
 
 
