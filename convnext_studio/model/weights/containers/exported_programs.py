@@ -10,6 +10,7 @@ from convnext_studio.common.foreign.bounded_files import read_beginning
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES, LARGEST_ONNX_BYTES
 from convnext_studio.common.foreign.strict_json import parse_json
 from convnext_studio.model.weights.beside.companion_files import UNUSABLE
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED
 from convnext_studio.model.weights.containers.pickle_values import Storage, StoredArray, StoredTensor
 from convnext_studio.model.weights.containers.zip_members import place, stored_bytes
 
@@ -41,7 +42,7 @@ def read_pt2(members: list[zipfile.ZipInfo], mapped: mmap.mmap, path: Path) -> d
             for name, entry in entries.items()
         }
     except UNUSABLE as error:
-        raise StudioError(f"{path.name} has a damaged list of weights.") from error
+        raise StudioError(f"{path.name} has a damaged list of weights.", PERHAPS_TRUNCATED) from error
 
 
 def _described(entry: dict[str, Any], member: zipfile.ZipInfo, mapped: mmap.mmap) -> StoredTensor:

@@ -11,10 +11,13 @@ from msgspec import Struct
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import open_regular, read_beginning
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.foreign.strict_json import parse_json
 
 FileKind = Literal["safetensors", "zip", "legacy", "pickle", "onnx"]
 
+_NO_FILE_BYTES = 1 << 63
+"""What no file system holds, so that it is damage rather than a missing part."""
 PERHAPS_TRUNCATED = "The download or copy may be incomplete: get the file again."
 
 # The start of torch's format until 2020, which it still writes on request: a pickled number.
@@ -95,8 +98,10 @@ def read_header(path: Path) -> Header:
         shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
         needed_bytes = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+        if needed_bytes >= _NO_FILE_BYTES:
+            raise ValueError(needed_bytes)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise StudioError(f"{path.name} has a damaged list of tensors.") from error
+        raise StudioError(f"{path.name} has a damaged list of tensors.", PERHAPS_TRUNCATED) from error
     if needed_bytes > data_bytes:
         raise StudioError(
             f"{path.name} is incomplete: its last {needed_bytes - data_bytes} bytes are missing.",
@@ -115,22 +120,24 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     start = stream.read(64)
     _refuse_known_mistakes(start, path)
     if len(start) < 8:
-        raise StudioError(f"{path.name} has only {len(start)} bytes.", PERHAPS_TRUNCATED)
+        raise StudioError(f"{path.name} has only {len(start)} byte{'s' * (len(start) > 1)}.", PERHAPS_TRUNCATED)
     if start[8:9] not in (b"{", b""):
         raise StudioError(f"{path.name} is not a safetensors file.")
     (length,) = struct.unpack("<Q", start[:8])
     if length > LARGEST_HEADER_BYTES:
-        raise StudioError(f"{path.name} is not a weights file, or its header is far too long.")
+        raise StudioError(
+            f"{path.name} is not a weights file, or its header is far too long.", PERHAPS_TRUNCATED
+        )
     stream.seek(8)
     text = stream.read(length)
     if len(text) < length:
         raise StudioError(f"{path.name} ends in the middle of its header.", PERHAPS_TRUNCATED)
     try:
         header = parse_json(text)
+        if not isinstance(header, dict):
+            raise ValueError(type(header))
     except ValueError as error:
-        raise StudioError(f"{path.name} has a damaged header.") from error
-    if not isinstance(header, dict):
-        raise StudioError(f"{path.name} has a damaged header.")
+        raise StudioError(f"{path.name} has a damaged header.", PERHAPS_TRUNCATED) from error
     return header
 
 
@@ -170,4 +177,4 @@ _KNOWN_STARTS: dict[bytes, tuple[str, str]] = {
 
 
 def _unreadable(path: Path, error: OSError) -> StudioError:
-    return StudioError(f"{path} cannot be read ({error.strerror or error}).")
+    return StudioError(f"{path} cannot be read ({system_reason(error)}).")

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load
-from convnext_studio.model.weights.containers.headers import file_kind, read_header
+from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED, file_kind, read_header
 from tests.networks import small_model, write_weights
 
 
@@ -55,3 +56,31 @@ def test_a_network_opens_with_a_header_that_begins_as_a_pickle(tmp_path: Path, *
     if is_ours:
         torch.testing.assert_close(opened.module(x), model.module(x))
     assert opened.config.dims == model.config.dims
+
+
+def described(offsets: bytes) -> bytes:
+    """Return a safetensors file without numbers, whose one tensor is said to lie there."""
+    header = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": ' + offsets + b"}}"
+    return struct.pack("<Q", len(header)) + header
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "has only 1 byte[.]"),
+        (b"{}", "has only 2 bytes"),
+        (struct.pack("<Q", 2) + b"{]", "damaged header"),
+        (struct.pack("<Q", 1 << 40) + b"{" + bytes(60), "far too long"),
+        (described(b"[0, 9223372036854775808]"), "damaged list of tensors"),
+        (described(b"[0, 1" + b"0" * 400 + b"]"), "damaged list of tensors"),
+        (described(b"null"), "damaged list of tensors"),
+        (described(b"[0, 9000]"), "its last 9000 bytes are missing"),
+    ],
+)
+def test_a_damaged_header_is_said_with_what_to_do(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(StudioError, match=said) as caught:
+        read_header(path)
+    assert caught.value.hint == PERHAPS_TRUNCATED
+    assert len(caught.value.message) < 200
