@@ -55,7 +55,7 @@ def sample_path(name: str) -> Path:
         If no sample has that name (the hint lists them), or its package does not contain the file.
     """
     if name not in SAMPLES:
-        raise StudioError(f"There is no sample {name!r}.", f"There are: {', '.join(SAMPLES)}.")
+        raise StudioError(f"There is no sample “{name}”.", f"There are: {', '.join(SAMPLES)}.")
     sample = SAMPLES[name]
     spec = find_spec(sample.package)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
@@ -63,6 +63,6 @@ def sample_path(name: str) -> Path:
         if path.is_file():
             return path
     raise StudioError(
-        f"The sample {name!r} is missing: {sample.package} does not contain {sample.relative_path}.",
+        f"The sample “{name}” is missing: {sample.package} does not contain {sample.relative_path}.",
         f"Reinstall {sample.package}, or open a picture of your own.",
     )

@@ -135,7 +135,7 @@ def preset(name: str) -> ConvNeXtConfig:
     try:
         return PRESETS[name].config
     except KeyError:
-        raise StudioError(f"There is no preset {name!r}.", f"There are: {', '.join(PRESETS)}.") from None
+        raise StudioError(f"There is no preset “{name}”.", f"There are: {', '.join(PRESETS)}.") from None
 
 
 def bundled_models() -> tuple[str, ...]:

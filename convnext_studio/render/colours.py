@@ -53,7 +53,7 @@ def lut(colormap: str) -> Rgb:
     """
     if colormap not in SEQUENTIAL + DIVERGING:
         raise StudioError(
-            f"There is no colour map {colormap!r}.", f"There are: {', '.join(SEQUENTIAL + DIVERGING)}."
+            f"There is no colour map “{colormap}”.", f"There are: {', '.join(SEQUENTIAL + DIVERGING)}."
         )
     if colormap == "glow":
         table = _colours_of(*_GLOW, STEPS)

@@ -89,6 +89,12 @@ def test_isotropic_networks_have_14_units_throughout() -> None:
 
 
 def test_the_error_for_an_unknown_name_lists_the_presets() -> None:
-    with pytest.raises(StudioError, match="There is no preset 'convnext_giant'") as caught:
+    with pytest.raises(StudioError, match="There is no preset “convnext_giant”") as caught:
         preset("convnext_giant")
     assert "convnextv2_huge" in caught.value.hint
+
+
+def test_a_long_name_is_quoted_in_short() -> None:
+    with pytest.raises(StudioError) as caught:
+        preset("a b " * 5000)
+    assert len(caught.value.message) < 250
