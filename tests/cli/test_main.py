@@ -78,6 +78,7 @@ def test_every_commands_help_has_examples_that_work(command: str, capsys: pytest
     assert ended.value.code == 0
     told = capsys.readouterr().out
     assert "130  interrupted" in told
+    assert "%%" not in told
     parser, examples = command_named(command).parser(), command_named(command).EXAMPLES
     assert examples
     for arguments, text in examples:

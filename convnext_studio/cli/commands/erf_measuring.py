@@ -25,6 +25,7 @@ from convnext_studio.cli.progress_bars import draw_bar
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import check_folder_name
 from convnext_studio.common.foreign.bounded_files import open_archive
+from convnext_studio.common.foreign.plain_reasons import plain_reason, system_reason
 from convnext_studio.decoding.decoder_process import Decoder
 from convnext_studio.engine.handlers.model_handlers import load_model
 from convnext_studio.engine.handlers.receptive_fields.receptive_field_handlers import (
@@ -180,7 +181,8 @@ def read_saved(file: Path, identity: str) -> _Saved | None:
         )
         return _Saved(average, about["position"], about["names"], about["unreadable"])
     except Exception as error:  # A damaged archive can raise any exception.
-        print(f"{file.name} cannot be read ({error}); starting from scratch.", file=sys.stderr)
+        why = system_reason(error) if isinstance(error, OSError) else plain_reason(error)
+        print(f"{file.name} cannot be read ({why}); starting from scratch.", file=sys.stderr)
         return None
 
 

@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="convnext-studio evaluate",
         description="Measure a trained model on a folder that holds one folder of pictures for each class: its "
-        "accuracy with a 95 %% interval, a table of the classes, and the most frequent confusions.",
+        "accuracy with a 95 % interval, a table of the classes, and the most frequent confusions.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="weights file of ConvNeXt Studio")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="one folder of pictures for each class")
