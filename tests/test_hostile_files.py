@@ -1,5 +1,6 @@
 """Each kind of file that the program reads, with a pipe, a device or 5 GB of nothing in its place."""
 
+import errno
 import os
 import resource
 import sys
@@ -37,6 +38,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pi
 LIMIT_S = 5.0
 LIMIT_BYTES = 2 << 30
 _PATIENCE_S = 60.0
+PROGRAMMERS_WORDS = (
+    *("None", "Errno", *(os.strerror(number) for number in (errno.ELOOP, errno.EIO, errno.EINVAL))),
+    "a directory",
+)
 
 
 def settings_problem(path: Path) -> None:
@@ -118,6 +123,7 @@ def assert_one_sentence(error: BaseException | None) -> None:
         assert error.message
         assert "\n" not in str(error)
         assert len(error.message) < 600
+        assert not any(words in error.message for words in PROGRAMMERS_WORDS), error
 
 
 @pytest.mark.parametrize("kind", READERS)

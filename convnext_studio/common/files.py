@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from convnext_studio.common.errors import StudioError
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.samples import SAMPLE_PREFIX
 
 FILE_ENDINGS = (
@@ -108,9 +109,10 @@ def check_folder_name(path: Path) -> None:
 
 def not_written(path: Path, error: OSError) -> StudioError:
     """Return the error for a file that cannot be written, with the system's reason if there is one."""
-    reason = "a file of that name is in the way" if isinstance(error, FileExistsError) else error.strerror
+    is_there = isinstance(error, FileExistsError)
+    reason = "a file of that name is in the way" if is_there else system_reason(error)
     return StudioError(
-        f"{path} could not be written: {reason or error}.", "Choose another folder, or make room on the disk."
+        f"{path} could not be written: {reason}.", "Choose another folder, or make room on the disk."
     )
 
 

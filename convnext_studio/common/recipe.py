@@ -13,6 +13,7 @@ from convnext_studio.common.files import checked_ending, found_path, saved_path,
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.json_documents import NoJsonError, read_document
 from convnext_studio.common.foreign.limits import LARGEST_RECIPE_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.interventions import Change
 from convnext_studio.common.retouches import MOST_RETOUCHES, Retouch
 
@@ -169,7 +170,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         data = read_bounded(path, LARGEST_RECIPE_BYTES)
     except OSError as error:
-        raise StudioError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        raise StudioError(f"The recipe {path} cannot be read: {system_reason(error)}.") from error
     except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
     document = _parsed(data, path)

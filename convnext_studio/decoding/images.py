@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import open_regular
 from convnext_studio.common.foreign.foreign_text import one_line
-from convnext_studio.common.foreign.plain_reasons import is_variant, plain_reason
+from convnext_studio.common.foreign.plain_reasons import is_variant, plain_reason, system_reason
 from convnext_studio.common.samples import SAMPLE_PREFIX, sample_path
 from convnext_studio.decoding.developing import develop
 from convnext_studio.decoding.kinds import HEAD_BYTES, Kind, kind_of, stranger
@@ -250,7 +250,7 @@ def opened_file(file: Path) -> BinaryIO:
             raise StudioError(f"“{file.name}” is not a regular file.", "Open a picture file.")
         return open_regular(file)
     except OSError as error:
-        raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
+        raise StudioError(f"“{file.name}” cannot be read: {system_reason(error)}.") from error
     except ValueError as error:  # A path with a null character.
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
 

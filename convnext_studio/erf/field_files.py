@@ -21,7 +21,7 @@ from convnext_studio.common.files import expand_home
 from convnext_studio.common.foreign.bounded_files import bounded_archive, open_regular
 from convnext_studio.common.foreign.limits import LARGEST_ABOUT_BYTES, MOST_FIELD_PIXELS
 from convnext_studio.common.foreign.npy_headers import read_npy_header
-from convnext_studio.common.foreign.plain_reasons import plain_reason
+from convnext_studio.common.foreign.plain_reasons import plain_reason, system_reason
 from convnext_studio.common.foreign.strict_json import parse_json
 
 FORMAT = 1
@@ -99,7 +99,7 @@ def read_field(path: str) -> SavedField:
     except FileNotFoundError:
         raise StudioError(f"There is no file “{path}”.", "It may have been moved or renamed.") from None
     except OSError as error:
-        raise StudioError(f"“{file.name}” cannot be read: {error.strerror or error}.") from error
+        raise StudioError(f"“{file.name}” cannot be read: {system_reason(error)}.") from error
     except ValueError as error:  # A path with a null character.
         raise StudioError(f"“{file.name}” is not a usable file name.") from error
     except MemoryError:

@@ -29,6 +29,7 @@ from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.foreign_text import one_line
 from convnext_studio.common.foreign.limits import LARGEST_CHAPTER_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.paths import ASSETS
 
 BUNDLED_LECTURE = ASSETS / "lecture"
@@ -132,7 +133,7 @@ def read_chapter(file: Path) -> Chapter:
     try:
         text = read_bounded(file, LARGEST_CHAPTER_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise StudioError(f"{file} cannot be read: {error.strerror}.", HOW_TO) from error
+        raise StudioError(f"{file} cannot be read: {system_reason(error)}.", HOW_TO) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise StudioError(f"{file}, line {line}: this is not UTF-8 text.") from error

@@ -23,6 +23,7 @@ from convnext_studio.common.files import checked_ending, is_file_or_folder, writ
 from convnext_studio.common.foreign.bounded_files import open_archive
 from convnext_studio.common.foreign.limits import LARGEST_SOFT_TARGETS_BYTES
 from convnext_studio.common.foreign.npy_headers import read_npy_header
+from convnext_studio.common.foreign.plain_reasons import system_reason
 
 _LARGEST_SUM_ERROR = 0.02
 _ARRAYS = ("names", "classes", "probabilities", "temperature", "teacher")
@@ -107,7 +108,7 @@ def read_soft_targets(path: Path) -> SoftTargets:
     except StudioError as error:
         raise StudioError(f"{path.name} contains no soft targets: {error.message}", _HINT) from error
     except OSError as error:
-        raise StudioError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise StudioError(f"{path.name} cannot be read: {system_reason(error)}.") from error
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise StudioError(f"{path.name} contains no soft targets, or is damaged.", _HINT) from error
     except (NotImplementedError, RuntimeError, MemoryError) as error:  # Encrypted, or an unknown compression.

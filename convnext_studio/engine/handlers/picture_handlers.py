@@ -8,6 +8,7 @@ from pathlib import Path
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.foreign.bounded_files import digest
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.processes.heap import hand_back_freed_memory
 from convnext_studio.common.samples import SAMPLE_PREFIX
 from convnext_studio.common.stopping import Stopped
@@ -171,7 +172,7 @@ def _sha256(path: str) -> str:
     try:
         return digest(file)
     except OSError as error:
-        raise StudioError(f"“{file.name}” cannot be read: {error.strerror}.") from error
+        raise StudioError(f"“{file.name}” cannot be read: {system_reason(error)}.") from error
 
 
 @handles(ShowPicture)

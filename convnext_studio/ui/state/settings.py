@@ -11,6 +11,7 @@ import platformdirs
 from convnext_studio.common.files import written_whole
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.limits import LARGEST_SETTINGS_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.export.safe_files import make_directory
 from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.widgets.control_values import Value
@@ -188,7 +189,7 @@ class SettingsFile:
         except FileNotFoundError:
             pass
         except OSError as error:
-            reason = f"{error.strerror}: {self.path}"
+            reason = f"{system_reason(error)}: {self.path}"
             self.problem = f"The settings could not be read ({reason}); the defaults are used."
         except (ValueError, RecursionError):  # A ValidationError is a ValueError.
             self.problem = f"The settings in {self.path} are damaged; the defaults are used."

@@ -6,6 +6,7 @@ from typing import Any
 
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.limits import LARGEST_HEADER_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.foreign.strict_json import parse_json
 
 
@@ -38,7 +39,7 @@ def read_json_value(path: Path, notes: list[str] | None = None) -> Any:
     except FileNotFoundError:
         return None
     except OSError as error:
-        why = f"it cannot be read ({error.strerror or 'the system does not say why'})"
+        why = f"it cannot be read ({system_reason(error)})"
     except ValueError as error:  # What the reader says of a text that is no JSON is for programmers.
         is_ours = str(error).startswith("it ")
         why = str(error) if is_ours else "it is damaged"

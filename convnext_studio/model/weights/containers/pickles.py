@@ -19,6 +19,7 @@ from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import open_archive, open_regular
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.model.weights.containers.exported_programs import WEIGHTS_LIST, read_pt2
 from convnext_studio.model.weights.containers.headers import PERHAPS_TRUNCATED
 from convnext_studio.model.weights.containers.pickle_reader import PickleReader
@@ -154,8 +155,8 @@ def mapped_file(path: Path) -> mmap.mmap:
         with open_regular(path) as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is empty"
-        raise StudioError(f"{path} cannot be read ({why or 'the system does not say why'}).") from error
+        why = system_reason(error) if isinstance(error, OSError) else "it is empty"
+        raise StudioError(f"{path} cannot be read ({why}).") from error
 
 
 def _plain(tensor: Tensor, name: str) -> Tensor:

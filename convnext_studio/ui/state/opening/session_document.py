@@ -16,6 +16,7 @@ from convnext_studio.common.files import found_path, saved_path
 from convnext_studio.common.foreign.bounded_files import read_bounded
 from convnext_studio.common.foreign.json_documents import NoJsonError, read_document
 from convnext_studio.common.foreign.limits import LARGEST_SESSION_BYTES
+from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.common.recipe import Recipe
 from convnext_studio.decoding.picture_view import WHOLE, PictureView
 from convnext_studio.model.framing import TRAINED, Framing
@@ -197,7 +198,7 @@ def read_session(path: Path) -> SavedSession:
     try:
         data = read_bounded(path, LARGEST_SESSION_BYTES)
     except OSError as error:
-        raise StudioError(f"The session {path} cannot be read: {error.strerror}.") from error
+        raise StudioError(f"The session {path} cannot be read: {system_reason(error)}.") from error
     except ValueError as error:  # The path contains a null character.
         raise StudioError(f"“{path.name}” is not a usable file name.") from error
     return from_bytes(data, path)
