@@ -56,6 +56,8 @@ def start(offscreen: dict[str, str], weights: Path, photograph: Path, tmp_path: 
 def test_a_hundred_engines_killed_while_requests_stream_in(start: Start) -> None:
     chance = random.Random(0)
     program = start()
+    program.wait_until_settled()
+    program.ask("select", "stage4", 0)
     before = program.wait_until_settled()
     descriptors = program.window.num_fds()
     kills = 0
@@ -70,6 +72,7 @@ def test_a_hundred_engines_killed_while_requests_stream_in(start: Start) -> None
         program.ask("select", node, 0, picture)
     wait_for("an engine is there again", lambda: program.engine is not None)
     after = program.wait_until_settled(before.picture)
+    assert "Stage 4" in before.captions["feature_maps"]
     for kept in ("predictions", "model", "pictures", "title", "captions"):
         assert getattr(after, kept) == getattr(before, kept)
     assert program.window.num_fds() <= descriptors + DESCRIPTORS_OF_A_RESTART

@@ -95,7 +95,7 @@ def test_a_colour_table_is_the_published_one(name: str) -> None:
 
 
 def test_the_error_for_an_unknown_colour_map_lists_the_known_ones() -> None:
-    with pytest.raises(StudioError, match=r"'jet'.*viridis"):
+    with pytest.raises(StudioError, match=r"“jet”.*viridis"):
         lut("jet")
 
 

@@ -133,7 +133,7 @@ def test_paths_that_are_nothing_fail_each_with_its_sentence(tmp_path: Path) -> N
     assert [failure.path for failure in found.failures[::3]] == [str(tmp_path / "empty"), "sample:dodo"]
     assert "no pictures" in found.failures[0].message
     assert "known format" in found.failures[1].message
-    assert "sample 'dodo'" in found.failures[3].message
+    assert "sample “dodo”" in found.failures[3].message
 
 
 def test_a_large_picture_is_refused_by_its_head_alone(tmp_path: Path) -> None:

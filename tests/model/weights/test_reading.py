@@ -99,7 +99,7 @@ def test_other_files_give_one_sentence(tmp_path: Path, content: bytes, sentence:
 
 
 def test_folders_and_missing_files_give_one_sentence(tmp_path: Path) -> None:
-    with refused(tmp_path, "directory"):
+    with refused(tmp_path, "folder"):
         load(str(tmp_path))
     with refused(tmp_path / "gone.pth", "no model or weights file"):
         load(str(tmp_path / "gone.pth"))
