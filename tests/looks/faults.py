@@ -31,6 +31,7 @@ from convnext_studio.ui.widgets.overlay_sheet import Overlay
 
 LEAST_PX = 12
 _SLACK_PX = 1
+_ENDLESS_PX = 1 << 20
 _TOUCHING = 0.25  # Of a line's height: letters are not as high as their line.
 _CONTROLS = (QAbstractButton, QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit, QProgressBar, QTabBar)
 _ABOVE = (MessageBar, Overlay)
@@ -135,9 +136,11 @@ def _cut_text_of_label(label: QLabel) -> str:
         return ""
     if label.wordWrap():
         words = QTextDocumentFragment.fromHtml(text).toPlainText() if _is_rich(label) else text
-        longest = max(words.split(), key=label.fontMetrics().horizontalAdvance, default="")
-        if label.fontMetrics().horizontalAdvance(longest) > room.width() + _SLACK_PX:
-            return longest
+        # Qt breaks lines at hyphens, too.
+        lines = QRect(0, 0, room.width(), _ENDLESS_PX)
+        broken = label.fontMetrics().boundingRect(lines, Qt.TextFlag.TextWordWrap, words)
+        if broken.width() > room.width() + _SLACK_PX:
+            return max(words.split(), key=label.fontMetrics().horizontalAdvance)
         return text if label.heightForWidth(label.width()) > label.height() + _SLACK_PX else ""
     return text if label.sizeHint().width() > label.width() + _SLACK_PX else ""
 
