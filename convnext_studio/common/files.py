@@ -68,6 +68,14 @@ def is_file_or_folder(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a path names anything at all, be it a pipe or a device."""
+    try:
+        return path.exists()
+    except OSError:  # The name is too long for the system.
+        return False
+
+
 def checked_ending(path: Path, endings: Sequence[str], what: str) -> str:
     """Return the ending of a name that a person gave to a file, in lower case; it decides the format.
 

@@ -27,7 +27,7 @@ _OF_SYSTEM = {
     errno.ENOTDIR: "a file is in the place of its folder",
     errno.EOVERFLOW: "it is too large for this system",
 }
-"""What systems say in words of programmers, such as "Invalid argument"; the rest of theirs is plain."""
+"""Plain words for what systems say to programmers, such as "Invalid argument"."""
 
 
 def plain_reason(error: BaseException) -> str:

@@ -73,8 +73,7 @@ class FrameReader(ChildReader[messages.Reply]):
         """Return a frame of the open file; a StudioError says why that is not possible."""
         found = self._ask_again(messages.ReadFrame(number=number), FrameRead)
         if found.number != number:
-            self._end_child()
-            raise self._died(0.0)
+            raise self._distrusted()
         return found
 
     def newest(self, after: int, wait_s: float) -> FrameRead | None:
@@ -89,8 +88,7 @@ class FrameReader(ChildReader[messages.Reply]):
         reply = self._ask(question, object, self._limit_s)
         if isinstance(reply, FrameRead | messages.NoFrame):
             return reply if isinstance(reply, FrameRead) else None
-        self._end_child()
-        raise self._died(0.0)
+        raise self._distrusted()
 
     def close_source(self) -> None:
         """Close the file, or switch the camera off, and keep the child for the next source."""
@@ -120,9 +118,13 @@ class FrameReader(ChildReader[messages.Reply]):
             raise error(reply.message, reply.hint)
         is_sound = not isinstance(reply, FrameRead) or is_picture(reply.pixels, reply.values)
         if not isinstance(reply, kind) or not is_sound:
-            self._end_child()
-            raise self._died(0.0)
+            raise self._distrusted()
         return reply
+
+    def _distrusted(self) -> StudioError:
+        """End a child whose reply is not what was asked for, and return the error."""
+        self._end_child()
+        return self._died(0.0)
 
     def _died(self, limit_s: float) -> StudioError:
         if limit_s:

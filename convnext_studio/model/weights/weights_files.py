@@ -3,12 +3,11 @@
 It needs no torch, so that the window can ask what was dropped on it.
 """
 
-import os
 import re
 from pathlib import Path
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expand_home, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_file_or_folder, is_there
 from convnext_studio.common.foreign.bounded_files import read_beginning
 from convnext_studio.common.foreign.plain_reasons import system_reason
 from convnext_studio.decoding.picture_folders import SUFFIXES
@@ -78,7 +77,7 @@ def named_weights(source: str) -> Path:
     path = expand_home(source)
     if source and is_file_or_folder(path):
         return path
-    if source and os.path.exists(path):  # noqa: PTH110 - a name may be too long, or none at all.
+    if source and is_there(path):
         raise StudioError(f"“{path.name}” is not a regular file.", "Open a weights file.")
     raise StudioError(
         f"There is no model or weights file “{source}”.",

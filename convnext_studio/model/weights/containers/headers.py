@@ -120,7 +120,9 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     start = stream.read(64)
     _refuse_known_mistakes(start, path)
     if len(start) < 8:
-        raise StudioError(f"{path.name} has only {len(start)} byte{'s' * (len(start) > 1)}.", PERHAPS_TRUNCATED)
+        raise StudioError(
+            f"{path.name} has only {len(start)} byte{'s' * (len(start) != 1)}.", PERHAPS_TRUNCATED
+        )
     if start[8:9] not in (b"{", b""):
         raise StudioError(f"{path.name} is not a safetensors file.")
     (length,) = struct.unpack("<Q", start[:8])

@@ -629,9 +629,9 @@ class AttributionBar(QObject):
         self.show_progress(None)
 
     def add_to(self, row: ControlRow) -> None:
-        """Add the controls to a row, in which the method and the two classes stay as long as possible.
+        """Add the controls to a row, in which the method and the class always stay.
 
-        The second class is folded at last: two long names in the row would be wider than a projector's panel.
+        The second class is the last to be folded: two long names would be wider than a projector's panel.
         """
         for control in (self._list, self.target.this):
             row.add(control, kept=True)

@@ -8,6 +8,7 @@ from convnext_studio.protocol.models import (
     EstimateMemory,
     LoadModel,
     MemoryEstimate,
+    ModelInfo,
     SwapModels,
 )
 from convnext_studio.protocol.predictions import Predict
@@ -87,13 +88,19 @@ def test_what_cannot_be_opened_is_said_and_b_stays(
     assert opener.planned is None
 
 
+def opened_second(opener: SecondOpener, engine: FakeEngine) -> ModelInfo:
+    """Open a network as B, and return it."""
+    model = make_model("Other")
+    opener.open(LoadModel(source="other"))
+    engine.answer(engine.open(LoadModel)[0], model)
+    return model
+
+
 def test_either_is_closed(
     opener: SecondOpener, engine: FakeEngine, state: AppState, controller: Controller
 ) -> None:
     first = state.model
-    opener.open(LoadModel(source="other"))
-    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
-    second = state.second.model
+    second = opened_second(opener, engine)
     opener.swap()
     assert state.model is first
     engine.answer(engine.open(SwapModels)[0], None)
@@ -112,9 +119,7 @@ def test_what_is_done_during_an_exchange_is_done_after_it(
     opener: SecondOpener, engine: FakeEngine, state: AppState
 ) -> None:
     first = state.model
-    opener.open(LoadModel(source="other"))
-    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
-    second = state.second.model
+    second = opened_second(opener, engine)
     opener.swap()
     opener.close()
     assert not engine.open(CloseModel)
@@ -127,9 +132,7 @@ def test_what_is_done_during_an_exchange_is_done_after_it(
 
 def test_two_exchanges_are_two(opener: SecondOpener, engine: FakeEngine, state: AppState) -> None:
     first = state.model
-    opener.open(LoadModel(source="other"))
-    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
-    second = state.second.model
+    second = opened_second(opener, engine)
     opener.swap()
     opener.swap()
     engine.answer(engine.open(SwapModels)[0], None)
@@ -144,9 +147,7 @@ def test_after_an_exchange_that_failed_the_networks_are_as_before(
     said: list[str] = []
     controller.noticed.connect(lambda notice: said.append(notice.message))
     first = state.model
-    opener.open(LoadModel(source="other"))
-    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
-    second = state.second.model
+    second = opened_second(opener, engine)
     opener.swap()
     engine.refuse(engine.open(SwapModels)[0], "There are no two networks.")
     assert said == ["There are no two networks."]
@@ -159,9 +160,7 @@ def test_after_an_exchange_that_failed_the_networks_are_as_before(
 def test_a_network_that_was_asked_for_during_an_exchange_takes_the_place_of_a(
     opener: SecondOpener, engine: FakeEngine, state: AppState, controller: Controller
 ) -> None:
-    opener.open(LoadModel(source="other"))
-    engine.answer(engine.open(LoadModel)[0], make_model("Other"))
-    second = state.second.model
+    second = opened_second(opener, engine)
     opener.swap()
     controller.models.open("third", "cpu")
     engine.answer(engine.open(SwapModels)[0], None)
