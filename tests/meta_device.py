@@ -7,10 +7,10 @@ forward and backward, so that what mixes devices, and what waits for the device,
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnext_studio.model.loaded import LoadedModel

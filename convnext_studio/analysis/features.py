@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,8 +21,7 @@ Name = TypeVar("Name")
 Number = TypeVar("Number", np.float32, np.float64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagePass:
+class StagePass(Struct, frozen=True, kw_only=True):
     """Results of one forward and one backward pass of one picture.
 
     Attributes
@@ -82,8 +81,7 @@ def stage_pass(
         return pass_on_device(model, tensor, target, precision, explained).on_host()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassOnDevice:
+class PassOnDevice(Struct, frozen=True, kw_only=True):
     """What `StagePass` says, while all of it is on the device; nothing waits for that.
 
     Attributes

@@ -1,10 +1,10 @@
 """The effective field of a single unit on a picture."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,8 +44,7 @@ def input_window(field: FieldGeometry, y: int, x: int, input_px: tuple[int, int]
     return (rows, columns) if 0 < 2 * area <= math.prod(input_px) else None
 
 
-@dataclass(slots=True)
-class _CurrentStop:
+class _CurrentStop(Struct):
     """The `should_stop` of the current unit, which changes from unit to unit.
 
     The autograd graph refers to it, so it must not refer to the probe, which holds the graph: Python's garbage

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -33,8 +33,7 @@ OutputOf = Callable[[str], Tensor]
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkStep:
+class NetworkStep(Struct, frozen=True):
     """One operation of a network.
 
     Attributes
@@ -270,8 +269,7 @@ def _pooled(x: Tensor, how: str) -> Tensor:
 # ------------------------------------------------------------------------------------------- the operations
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
+class _Made(Struct, frozen=True, kw_only=True):
     """What an operation made a value of; the total is None if it is the value itself."""
 
     operands: Values

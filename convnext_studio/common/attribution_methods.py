@@ -7,8 +7,10 @@ completeness that is its purpose, and its relevance propagation refuses such net
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 
@@ -44,8 +46,7 @@ def mean_colour(mean: tuple[float, ...]) -> str:
     return "the mean colour of the data set" if any(mean) else "black (the network's mean of 0)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(Struct, frozen=True, kw_only=True):
     """A parameter of a method.
 
     Attributes
@@ -75,8 +76,7 @@ class Parameter:
     only_with: tuple[str, Value] | tuple[()] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Method(Struct, frozen=True, kw_only=True):
     """A method that attributes an output of the network to positions.
 
     Attributes

@@ -1,7 +1,6 @@
 """Caches bounded in bytes, which forget what was used longest ago, and how many bytes values keep alive."""
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -83,7 +82,7 @@ def kept_bytes(value: Any) -> int:
     Parameters
     ----------
     value
-        An array, a tensor, bytes, or data that contains them: Structs, dataclasses, mappings, tuples and lists.
+        An array, a tensor, bytes, or data that contains them: Structs, mappings, tuples and lists.
     """
     found: dict[int, int] = {}
     _collect(value, found, set())
@@ -122,8 +121,6 @@ def _collect_array(array: NDArray[Any], found: dict[int, int]) -> None:
 def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, Struct):
         return astuple(value)
-    if is_dataclass(value):
-        return [getattr(value, field.name) for field in fields(value)]
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, tuple | list) else ()

@@ -5,7 +5,9 @@ All coordinates are continuous, and pixel *i* covers the interval [i, i + 1): th
 """
 
 import math
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
@@ -13,8 +15,7 @@ Box = tuple[float, float, float, float]
 NO_PADDING = (0, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class CropGeometry:
+class CropGeometry(Struct, frozen=True):
     """How a picture was turned into the network's input: resized as a whole, then cropped.
 
     Attributes
@@ -101,8 +102,7 @@ class CropGeometry:
         return field.centred_within(y, y + down, height), field.centred_within(x, x + across, width)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldGeometry:
+class FieldGeometry(Struct, frozen=True):
     """The theoretical receptive field of a node's units, the same horizontally and vertically.
 
     The arithmetic is that of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
@@ -132,7 +132,7 @@ class FieldGeometry:
     first_centre_px: float = 0.5
     is_global: bool = False
     has_box: bool = True
-    layers: tuple[tuple[int, int, int, int], ...] | None = field(default=(), compare=False, repr=False)
+    layers: tuple[tuple[int, int, int, int], ...] | None = ()
 
     @property
     def is_box(self) -> bool:

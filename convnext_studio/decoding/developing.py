@@ -1,9 +1,10 @@
 """From stored samples to the 8-bit sRGB picture on the screen."""
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -37,8 +38,7 @@ _MAX_EXACT_COLOURS = 8_000_000
 _TABLE_SIZES = {1: 2**8, 2: 2**16}
 
 
-@dataclass(frozen=True, slots=True)
-class Developed:
+class Developed(Struct, frozen=True):
     """A picture as it is shown, and as networks take it.
 
     Attributes
@@ -128,8 +128,7 @@ def _frame_notes(raster: Raster) -> list[str]:
     return [] if raster.frames <= 1 else [frame_note(raster.frame, raster.frames)]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Plan:
+class _Plan(Struct, kw_only=True):
     """How the samples of a raster become colours."""
 
     raster: Raster

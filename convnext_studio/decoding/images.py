@@ -5,12 +5,12 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -53,8 +53,7 @@ _CAN_BE_REDUCED: tuple[Kind, ...] = ("jpeg", "other")
 PREVIEW_PX = 2048
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedImage:
+class DecodedImage(Struct, frozen=True, kw_only=True):
     """A decoded picture.
 
     Attributes

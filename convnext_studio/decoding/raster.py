@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -19,8 +19,7 @@ COLOUR_BANDS: dict[Colours, int] = {"grey": 1, "rgb": 3, "cmyk": 4}
 Alpha = Literal["none", "straight", "premultiplied"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Raster:
+class Raster(Struct, kw_only=True):
     """A picture as its file stores it.
 
     Attributes

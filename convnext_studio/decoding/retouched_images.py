@@ -1,7 +1,8 @@
 """Decoded pictures with places that were blurred or filled."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from convnext_studio.common.retouches import Retouch
 from convnext_studio.decoding.images import DecodedImage

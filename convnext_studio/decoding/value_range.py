@@ -1,9 +1,9 @@
 """Which stored value is black and which is white, and one sentence that says it."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -16,8 +16,7 @@ _SAMPLED_PIXELS = 2_000_000
 _SENTINELS = (-9999.0, -32768.0, -(2.0**31), float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueRange:
+class ValueRange(Struct, frozen=True, kw_only=True):
     """The values that become black and white.
 
     Attributes

@@ -1,11 +1,11 @@
 """Compare two networks, A and B, on the same pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar, cast
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import MethodName, Output, Value
@@ -62,8 +62,7 @@ class _HasValues(Protocol):
 Result = TypeVar("Result", bound=_HasValues)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Compared(Generic[Result]):
+class Compared(Struct, Generic[Result], frozen=True, eq=False):
     """The results of A and of B for one question.
 
     Attributes
@@ -102,8 +101,7 @@ class Compared(Generic[Result]):
         return f"<Compared: A {self.a!r}, B {self.b!r}{notes}>"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ComparedPredictions:
+class ComparedPredictions(Struct, frozen=True, eq=False, dict=True):
     """The predictions of A and B, with the classes matched by name.
 
     Attributes

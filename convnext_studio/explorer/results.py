@@ -1,12 +1,12 @@
 """The results of an `Explorer`: arrays, and the figures that the program would export."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -183,8 +183,7 @@ class UnitView(_OfPicture):
         return f"<UnitView: {unit.node}, channel {unit.channel}, y {unit.y}, x {unit.x}, value {value}>"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class FieldAverage(DisplayedResult):
+class FieldAverage(Struct, DisplayedResult, frozen=True, eq=False):
     """An effective receptive field.
 
     Attributes
@@ -222,8 +221,7 @@ class FieldAverage(DisplayedResult):
         return f"<FieldAverage of {field.node}: {field.protocol}, {averaged} inputs of {height} × {width} px>"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Predictions:
+class Predictions(Struct, frozen=True, eq=False):
     """The predictions of the network for a picture."""
 
     model: ModelInfo

@@ -2,10 +2,10 @@
 
 import json
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.attribution_methods import method_named
@@ -21,8 +21,7 @@ from convnext_studio.protocol.receptive_fields import ReceptiveFieldResult
 TOP_COUNT = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapContents:
+class MapContents(Struct, frozen=True, kw_only=True):
     """Everything that the export of an attribution needs.
 
     Attributes
@@ -44,8 +43,7 @@ class MapContents:
     faithfulness: Faithfulness | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportContents(MapContents):
+class ExportContents(MapContents, frozen=True, kw_only=True):
     """Everything that the export of one picture needs.
 
     Attributes

@@ -1,8 +1,8 @@
 """Pages that join several views: letters, shared colour bars and a caption, in PNG, PDF or SVG."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
@@ -35,8 +35,7 @@ _MIDDLE = 0.36
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlateText:
+class PlateText(Struct, frozen=True, kw_only=True):
     """A text in a view, which is written as text.
 
     Attributes
@@ -58,8 +57,7 @@ class PlateText:
     place: str = "center"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlateCell:
+class PlateCell(Struct, frozen=True, kw_only=True):
     """One view on a page.
 
     Attributes
@@ -80,8 +78,7 @@ class PlateCell:
     texts: tuple[PlateText, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plate:
+class Plate(Struct, frozen=True, kw_only=True):
     """A page of views.
 
     Attributes

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError
@@ -34,8 +35,7 @@ _MOST_PICTURES = 12
 _PIXELS = "on the input's pixels"
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """A finished wall.
 
     Attributes

@@ -7,14 +7,14 @@ The counts are the weights of the convolutions, without biases and norms, and th
 operations: one for each weight at each position of the map.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 ConvKind = Literal["dense", "depthwise", "pointwise"]
 
 
-@dataclass(frozen=True, slots=True)
-class Convolution:
+class Convolution(Struct, frozen=True):
     """A convolution with stride 1 that keeps the size of the map.
 
     Attributes
@@ -45,8 +45,7 @@ class Convolution:
         return self.weights * side**2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockDesign:
+class BlockDesign(Struct, frozen=True, kw_only=True):
     """The block of a network.
 
     Attributes

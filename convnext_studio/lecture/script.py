@@ -20,10 +20,9 @@ A file is one chapter::
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import read_bounded
@@ -38,8 +37,7 @@ _FORMULA = re.compile(r"\$\$(.+)\$\$")
 HOW_TO = "docs/lecture.md explains how to write a lecture."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LectureStep:
+class LectureStep(Struct, frozen=True, kw_only=True):
     """One step of a lecture, which fills the screen.
 
     Attributes
@@ -145,8 +143,7 @@ def mistake(file: Path, line: int, sentence: str) -> StudioError:
     return StudioError(f"{file}, line {line}: {sentence}", HOW_TO)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     number: int
     text: str
 

@@ -1,16 +1,16 @@
 """Settings of a live view that the author of a lecture may choose, and their allowed values."""
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 _NODE = re.compile(r"stem|head|(stem|head|stage\d+)(\.[a-z]+\d*)+|stage\d+")
 
 _MANY = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """A setting with any text as its value; the base class of the others.
 
     Attributes
@@ -34,8 +34,7 @@ class Setting:
         return bool(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneOf(Setting):
+class OneOf(Setting, frozen=True, kw_only=True):
     """A setting with a fixed list of allowed words."""
 
     values: tuple[str, ...]
@@ -53,8 +52,7 @@ class OneOf(Setting):
         return value in self.values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole(Setting):
+class Whole(Setting, frozen=True, kw_only=True):
     """A setting with an integer value; both ends of the range are allowed."""
 
     least: int
@@ -70,8 +68,7 @@ class Whole(Setting):
         return value.isascii() and value.isdecimal() and self.least <= int(value) <= self.most
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeName(Setting):
+class NodeName(Setting, frozen=True, kw_only=True):
     """A setting with the name of a node. The view checks whether the open network has that node."""
 
     @property

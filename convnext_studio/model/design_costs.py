@@ -8,8 +8,7 @@ windows are those of Swin (Liu et al. 2021, arXiv:2103.14030). The number of hea
 because the heads share the channels.
 """
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.common.geometry import FieldGeometry
@@ -20,8 +19,7 @@ TUTORIAL_STEM = (1, 1)
 """Stride and padding of the tutorial's 4x4 stem, which keeps nearly the full resolution."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelFigures:
+class KernelFigures(Struct, frozen=True, kw_only=True):
     """Fields and costs of a ConvNeXt in which all blocks have the same kernel size.
 
     Attributes
@@ -59,8 +57,7 @@ def kernel_figures(config: ConvNeXtConfig, kernel_size: int, input_px: int) -> K
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StemFigures:
+class StemFigures(Struct, frozen=True, kw_only=True):
     """Map sizes and costs of a ConvNeXt with another stride and padding of its stem.
 
     Attributes
@@ -107,8 +104,7 @@ def _is_part(node: NodeInfo) -> bool:
     return node.kind in ("stem", "stage", "head")
 
 
-@dataclass(frozen=True, slots=True)
-class AttentionMacs:
+class AttentionMacs(Struct, frozen=True):
     """Multiply-accumulate operations of one layer of self-attention.
 
     Attributes

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
-import msgspec
 import numpy as np
 import torch
+from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -50,8 +50,7 @@ _IN_BLOCK = {"gamma": "drop_path"}
 SINGLE_OUTPUT = "It has a single output: its percentage is a sigmoid, because a softmax of one is always 100 %."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedModel:
+class LoadedModel(Struct, frozen=True, kw_only=True):
     """A network with everything that is known about it: a ConvNeXt, or a network of another family.
 
     Attributes
@@ -99,11 +98,11 @@ class LoadedModel:
     def __post_init__(self) -> None:
         # Here, because networks are made in many ways. All that reads the means expects one for each channel.
         fitted = self.preprocessing.for_channels(self.config.in_chans)
-        object.__setattr__(self, "preprocessing", fitted)
+        force_setattr(self, "preprocessing", fitted)
         if self.has_classes and self.config.num_classes == 1:
-            object.__setattr__(self, "is_multi_label", True)
+            force_setattr(self, "is_multi_label", True)
             if SINGLE_OUTPUT not in self.notes:
-                object.__setattr__(self, "notes", (*self.notes, SINGLE_OUTPUT))
+                force_setattr(self, "notes", (*self.notes, SINGLE_OUTPUT))
 
     @property
     def config(self) -> Architecture:
@@ -438,7 +437,7 @@ def _from_road(source: str, stem: Stem, seed: int) -> LoadedModel:
     config, notes = step.config, [RANDOM_NOTE]
     if config.layer_scale_init_value:
         # At 1e-6 every step would look the same: a stem followed by shortcuts.
-        config = msgspec.structs.replace(config, layer_scale_init_value=1.0)
+        config = replace(config, layer_scale_init_value=1.0)
         notes.append("Its layer scale is 1 instead of the initial 1e-6, so that its blocks have an effect.")
     with _seeded(seed):
         module = RoadNetwork(config)

@@ -5,11 +5,11 @@ It needs no torch: the window draws the network from this table, and the engine 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import FieldGeometry
@@ -27,8 +27,7 @@ BYTES_PER_VALUE = 4  # float32
 HEAD_NORM = "head.norm"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeInfo:
+class NodeInfo(Struct, frozen=True, kw_only=True):
     """One node of the network: a stem, stage, block, operation or head.
 
     Attributes

@@ -5,10 +5,11 @@ scale to [0, 1], normalise), so that predictions equal theirs.
 """
 
 import math
-from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,8 +28,7 @@ _SMALLEST_STD, _LARGEST_NUMBER = 1e-6, 1e6
 """Beyond these, the input would not be finite in float32."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
+class Preprocessing(Struct, frozen=True, kw_only=True):
     """How pictures are turned into a model's input.
 
     Attributes

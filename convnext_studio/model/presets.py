@@ -1,6 +1,5 @@
 """Named architectures, with the published figures about them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +18,7 @@ BUNDLED_RANDOM = "bundled-random"
 Training = Literal["ImageNet-1k", "ImageNet-22k, then ImageNet-1k", "FCMAE, then ImageNet-1k"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFigures:
+class PublishedFigures(Struct, frozen=True, kw_only=True):
     """The figures that the authors publish for an architecture, all at 224 x 224 pixels.
 
     Attributes

@@ -1,9 +1,7 @@
 """Copies of the open network with another activation or norm and the same weights."""
 
-from dataclasses import replace
-
-import msgspec
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
@@ -35,7 +33,7 @@ def swap_parts(model: LoadedModel, *, act: Act | None = None, norm: Norm | None 
     if not isinstance(original, ConvNeXt):
         raise StudioError("Only the parts of a ConvNeXt can be swapped.", "Open a ConvNeXt.")
     config = original.config
-    config = msgspec.structs.replace(config, act=act or config.act, norm=norm or config.norm)
+    config = replace(config, act=act or config.act, norm=norm or config.norm)
     with torch.device("meta"):  # Allocates nothing; all tensors are assigned below.
         module = ConvNeXt.from_config(config)
     own = original.state_dict()

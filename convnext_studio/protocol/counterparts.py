@@ -1,8 +1,6 @@
 """Asks the network B what was asked of A: at the corresponding node, class and unit."""
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from msgspec import Struct
@@ -25,8 +23,7 @@ from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue, M
 Asked = TypeVar("Asked", bound=Request)
 
 
-@dataclass(frozen=True, slots=True)
-class Counterpart(Generic[Asked]):
+class Counterpart(Struct, Generic[Asked], frozen=True):
     """A request to B.
 
     Attributes
@@ -93,7 +90,7 @@ class Pair(Struct, frozen=True):
 def sized_node(node: NodeInfo, prediction: Prediction) -> NodeInfo:
     """Return a node with the size that its map has for the picture of a prediction."""
     size = prediction.sizes.get(node.name, node.shape[1:])
-    return node if size == node.shape[1:] else dataclasses.replace(node, shape=(node.shape[0], *size))
+    return node if size == node.shape[1:] else replace(node, shape=(node.shape[0], *size))
 
 
 def sized_model(model: ModelInfo, prediction: Prediction | None) -> ModelInfo:

@@ -1,8 +1,7 @@
 """Statistics of the channels of a node, and the order of channels by a score."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.render.limits import Limits, Values, enclosing_limits
@@ -10,8 +9,7 @@ from convnext_studio.render.limits import Limits, Values, enclosing_limits
 _CHUNK = 1 << 18
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ChannelNumbers:
+class ChannelNumbers(Struct, frozen=True, eq=False):
     """Statistics of each channel, as arrays (channels,). Values that are not finite are counted and left out.
 
     Attributes

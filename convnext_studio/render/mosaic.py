@@ -1,10 +1,10 @@
 """Arrange all channels of a node in one picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
@@ -29,8 +29,7 @@ def mosaic_shape(count: int, height: float, width: float, aspect: float) -> tupl
     return int(rows[best]), int(columns[best])
 
 
-@dataclass(frozen=True, slots=True)
-class Mosaic:
+class Mosaic(Struct, frozen=True):
     """A grid of tiles of equal size, row by row, with gaps between them and no margin.
 
     Attributes

@@ -4,10 +4,10 @@ Window, contact sheet, exported figures and notebooks use `Shading`, so that a m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
@@ -32,8 +32,7 @@ SMOOTH_SIDE = 448
 _LEAST_CELL_PX = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Shading:
+class Shading(Struct, frozen=True):
     """How maps are laid over a photograph; the default is the look of every class activation map.
 
     Attributes

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -21,8 +22,7 @@ BATCH_SIZE = 64
 Z_95 = 1.959963984540054
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """The results of a model on labelled pictures.
 
     Attributes

@@ -1,35 +1,32 @@
 """The events that a training run reports."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Decoding:
+
+class Decoding(Struct, frozen=True):
     """Reports how many of the pictures are decoded."""
 
     done: int
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """Reports how many of the pictures the teacher has classified."""
 
     done: int
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """Reports the pictures that could not be read and are left out."""
 
     paths: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StepDone:
+class StepDone(Struct, frozen=True):
     """Reports how many steps of the current epoch are done, and the mean loss so far."""
 
     epoch: int
@@ -39,8 +36,7 @@ class StepDone:
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
-class EpochDone:
+class EpochDone(Struct, frozen=True):
     """Reports that an epoch is done.
 
     Attributes

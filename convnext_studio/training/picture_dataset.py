@@ -6,11 +6,12 @@ in every epoch would take longer than training a small network.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -24,8 +25,7 @@ from convnext_studio.decoding.picture_folders import SUFFIXES
 CHUNK = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A list of the pictures in a folder: their paths, class indices and the classes' folder names."""
 
     paths: tuple[Path, ...]
@@ -38,8 +38,7 @@ class Listing:
         return Listing(paths, self.targets[keep], self.classes)
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
+class Pictures(Struct, frozen=True):
     """Decoded pictures.
 
     Attributes

@@ -1,7 +1,9 @@
 """The settings of a training run as plain data, without torch, so that the command line starts fast."""
 
-from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
@@ -23,8 +25,7 @@ _BELOW_1 = ("label_smoothing", "drop_path_rate", "colour_jitter", "ema_decay", "
 _UP_TO_1 = ("mix_probability", "distill_weight")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingPlan:
+class TrainingPlan(Struct, frozen=True, kw_only=True):
     """Everything that determines the trained weights, apart from the pictures and the hardware.
 
     Attributes
@@ -141,7 +142,7 @@ class TrainingPlan:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingPlan":
         """Create a plan from the values that `to_dict` returned."""
-        unknown = sorted(set(values) - {entry.name for entry in fields(cls)})
+        unknown = sorted(set(values) - set(cls.__struct_fields__))
         if unknown:
             raise StudioError(
                 f"The checkpoint's plan has fields that are not known here: {', '.join(unknown)}."

@@ -11,11 +11,11 @@ import math
 import sys
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
@@ -31,8 +31,7 @@ _HINT = "`convnext-studio train FOLDER --teacher MODEL --write-soft-targets FILE
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoftTargets:
+class SoftTargets(Struct, frozen=True, kw_only=True):
     """The class probabilities that a teacher predicts for a set of pictures.
 
     Attributes

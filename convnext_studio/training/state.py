@@ -1,11 +1,11 @@
 """The state of a training run, and its checkpoint on disk."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import Struct
 from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -21,8 +21,7 @@ from convnext_studio.training.taught import Lesson
 FINAL_LEARNING_RATE = 0.01
 
 
-@dataclass(slots=True)
-class TrainingState:
+class TrainingState(Struct):
     """The network being trained, its moving average, the optimiser, and the progress.
 
     Attributes
@@ -125,8 +124,7 @@ def _body(config: ConvNeXtConfig) -> ConvNeXtConfig:
     return replace(config, num_classes=1, drop_path_rate=0.0, layer_scale_init_value=1.0, head_init_scale=1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True, kw_only=True):
     """A training run as saved on disk: its settings, and its state after an epoch.
 
     Attributes

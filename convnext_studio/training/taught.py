@@ -1,10 +1,11 @@
 """Add a teacher's soft targets to pictures that are labelled by their folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.bounded_files import digest
@@ -13,8 +14,7 @@ from convnext_studio.training.plan import TrainingPlan
 from convnext_studio.training.soft_targets import SoftTargets, read_soft_targets
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
+class Lesson(Struct, frozen=True):
     """A file of soft targets that a training run learns from, identified by its contents.
 
     Attributes

@@ -4,11 +4,10 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import torch
+from msgspec.structs import replace
 from torch import Generator, Tensor
 from torch.nn import functional
 
@@ -105,7 +104,7 @@ def train(
         soft_targets = _asked(teacher, folder, out, classes, plan.temperature, device, report)
     targets, lesson = read_lesson(checkpoint.lesson if checkpoint else None, soft_targets)
     pictures, labels = _decoded(folder, classes, plan, targets, report)
-    plan = replace(plan, config=msgspec.structs.replace(plan.config, num_classes=len(labels)))
+    plan = replace(plan, config=replace(plan.config, num_classes=len(labels)))
     state = new_state(plan, resolve_device(device))
     if checkpoint:
         _check_same_run(checkpoint, labels, len(pictures))

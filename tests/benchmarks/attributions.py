@@ -3,11 +3,11 @@
 import copy
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 
 import torch
 from captum.attr import FeatureAblation, LayerGradCam, Occlusion
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from convnext_studio import analysis

@@ -1,11 +1,11 @@
 """The memory that values keep alive, against what was allocated for them."""
 
-from dataclasses import dataclass
 from io import BytesIO
 
 import msgspec
 import numpy as np
 import torch
+from msgspec import Struct
 
 from convnext_studio.common.caches import kept_bytes
 from convnext_studio.common.processes.codec import decode, encode
@@ -18,8 +18,7 @@ class Pair(msgspec.Struct):
     second: object
 
 
-@dataclass
-class Box:
+class Box(Struct):
     content: object
 
 

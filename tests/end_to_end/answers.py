@@ -1,15 +1,13 @@
 """What the `driver` in the window's process tells the test."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """What the window says in words.
 
     Attributes
@@ -36,8 +34,7 @@ class Shown:
     captions: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """One view as it stands on the screen.
 
     Attributes

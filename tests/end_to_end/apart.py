@@ -5,13 +5,13 @@ where a patchify stem would have it.
 """
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from captum.attr import LayerGradCam
 from cmap import Colormap
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 from timm.data import create_transform
@@ -69,8 +69,7 @@ def timm_network() -> ConvNeXt:
     return network.eval()
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Where units are in the network's input: the first centre, and from one to the next."""
 
     first_centre_px: float

@@ -4,12 +4,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.samples import FIRST_SAMPLE, sample_path
@@ -29,8 +29,7 @@ ACCENT = np.array([0x6C, 0xB2, 0xF2])
 COLOUR_STEP = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """The program on a display.
 
     Attributes

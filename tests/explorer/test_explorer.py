@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import numpy as np
 import pytest
 import torch
 from captum.attr import LayerGradCam
+from msgspec.structs import replace
 from PIL import Image
 from sklearn.decomposition import PCA
 
@@ -125,9 +124,7 @@ def test_areas_are_measured_as_the_protocol_does(
     """RepLKNet's squares are of log10(x + 1) (Ding et al. 2022), the others' of the field itself."""
     field = explorer.receptive_field("stage2", count=1, protocol=protocol)
     squares = field.result.squares[its_own]
-    alone = replace(
-        field, result=msgspec.structs.replace(field.result, squares={"log": (), "linear": (), its_own: squares})
-    )
+    alone = replace(field, result=replace(field.result, squares={"log": (), "linear": (), its_own: squares}))
     assert alone.area_ratios() == {square.threshold: square.area_ratio for square in squares} != {}
 
 

@@ -1,10 +1,8 @@
 """A whole export made by hand: the cat, smooth random maps, a Gaussian receptive field."""
 
-from dataclasses import replace
-
-import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
@@ -146,4 +144,4 @@ def contents() -> ExportContents:
 
 def renamed(contents: ExportContents, name: str) -> ExportContents:
     """The same export of a picture of another name."""
-    return replace(contents, image=msgspec.structs.replace(contents.image, name=name))
+    return replace(contents, image=replace(contents.image, name=name))

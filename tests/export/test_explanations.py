@@ -1,15 +1,14 @@
 """Attributions by any method, as files: arrays, numbers and figures."""
 
 import json
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
@@ -27,7 +26,7 @@ from tests.export.conftest import smooth_maps
 def pixels(contents: ExportContents) -> Explanation:
     """Integrated gradients of a difference, on the input's pixels."""
     target, other = smooth_maps(np.random.default_rng(1), (2, 64, 64))
-    return msgspec.structs.replace(
+    return replace(
         written_explanation(contents),
         method="integratedgradients",
         nodes=(),
@@ -133,7 +132,7 @@ def test_an_attribution_alone_is_written_as_with_all_the_rest(
 def test_several_nodes_get_a_file_each(contents: ExportContents, tmp_path: Path) -> None:
     cams = contents.prediction.cams
     fields = {stage: contents.model.node(stage).field for stage in cams}
-    explanation = msgspec.structs.replace(
+    explanation = replace(
         written_explanation(contents), method="layercam", nodes=tuple(cams), maps=cams, fields=fields
     )
     chosen = replace(contents, explanation=explanation, faithfulness=measured("stage2"))
@@ -164,13 +163,13 @@ def test_the_figure_says_what_was_explained(contents: ExportContents, pixels: Ex
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
 def test_a_map_without_anything_to_show_is_drawn(contents: ExportContents, value: float) -> None:
     cam = np.full((4, 4), value, np.float32)
-    explanation = msgspec.structs.replace(written_explanation(contents), maps={"stage4": cam})
+    explanation = replace(written_explanation(contents), maps={"stage4": cam})
     assert attribution_figure(contents, explanation, "stage4").picture.width > 900
 
 
 def test_an_average_is_called_one_and_a_probability_by_its_name(contents: ExportContents) -> None:
     explanation = written_explanation(contents)
-    whole = msgspec.structs.replace(
+    whole = replace(
         explanation,
         nodes=("stage3", "stage4"),
         maps={"average": np.ones((4, 4), np.float32)},
@@ -188,7 +187,7 @@ def test_an_average_is_called_one_and_a_probability_by_its_name(contents: Export
 
 def test_an_average_of_parts_is_not_said_to_have_the_logits_unit(contents: ExportContents) -> None:
     explanation = written_explanation(contents)
-    average = msgspec.structs.replace(
+    average = replace(
         explanation,
         nodes=("stage3", "stage4"),
         maps={"average": np.ones((4, 4), np.float32)},
@@ -220,11 +219,9 @@ def sheet_words(contents: ExportContents, explanation: Explanation) -> list[str]
 
 def test_the_contact_sheet_has_every_picture(contents: ExportContents, tmp_path: Path) -> None:
     explanation = written_explanation(contents)
-    red = msgspec.structs.replace(
-        contents.image, key="red", preview=np.full((40, 80, 3), (200, 0, 0), np.uint8), size=(80, 40)
-    )
+    red = replace(contents.image, key="red", preview=np.full((40, 80, 3), (200, 0, 0), np.uint8), size=(80, 40))
     zero = {"stage4": np.zeros((2, 2), np.float32)}
-    second = msgspec.structs.replace(explanation, image="red", maps=zero)
+    second = replace(explanation, image="red", maps=zero)
     path = export_contact_sheet(
         tmp_path / "sheet.png", contents.model, [red, contents.image], [explanation, second]
     )

@@ -1,6 +1,5 @@
 """Receptive fields as figures and files."""
 
-import dataclasses
 import json
 from pathlib import Path
 from unittest.mock import patch
@@ -78,7 +77,7 @@ def test_the_caption_says_protocol_squares_and_what_is_odd(result: ReceptiveFiel
     text = text_of(replace(result, skipped=2, squares={"linear": ()}, notes=("A note.",)))
     for part in ("2 skipped", "none fits the input", "A note."):
         assert part in text
-    everywhere = dataclasses.replace(result.theoretical, is_global=True)
+    everywhere = replace(result.theoretical, is_global=True)
     assert "the whole input" in text_of(replace(result, theoretical=everywhere))
     assert "Gaussian fit: sigma 9.0" in text_of(replace(result, protocol="luo"))
     assert "class 4" in field_figure(replace(result, target=4)).title

@@ -1,11 +1,10 @@
 """The figures' pixels against colours and places computed here."""
 
-from dataclasses import replace
 from math import floor
 
-import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -60,28 +59,24 @@ def test_every_unit_of_every_channel_has_its_colour_in_the_mosaic(contents: Expo
 def test_a_mosaic_of_values_that_are_not_finite_is_drawn(contents: ExportContents) -> None:
     result = contents.maps["stage3"]
     for values in (np.full_like(result.maps, np.nan), np.full_like(result.maps, 3), np.zeros_like(result.maps)):
-        assert mosaic_figure(contents, msgspec.structs.replace(result, maps=values)).picture.width > 900
+        assert mosaic_figure(contents, replace(result, maps=values)).picture.width > 900
 
 
 def test_the_caption_of_a_mosaic_says_the_range_and_what_is_beyond_the_scale(contents: ExportContents) -> None:
     maps = np.zeros((1, 10, 100), np.float32)
     maps[0, 0, :2], maps[0, 1, :2] = -7, 40
-    text = " ".join(
-        mosaic_figure(contents, msgspec.structs.replace(contents.maps["stage3"], maps=maps)).caption
-    )
+    text = " ".join(mosaic_figure(contents, replace(contents.maps["stage3"], maps=maps)).caption)
     assert "the 0.4 % of values beyond it" in text
     assert "The smallest value is -7.00, the largest 40.0." in text
     maps[0, 0, 5] = np.inf
-    text = " ".join(
-        mosaic_figure(contents, msgspec.structs.replace(contents.maps["stage3"], maps=maps)).caption
-    )
+    text = " ".join(mosaic_figure(contents, replace(contents.maps["stage3"], maps=maps)).caption)
     assert "The smallest value is -7.00, the largest 40.0. 1 of 1000 values are not finite numbers" in text
-    nothing = msgspec.structs.replace(contents.maps["stage3"], maps=np.full((2, 4, 4), np.nan, np.float32))
+    nothing = replace(contents.maps["stage3"], maps=np.full((2, 4, 4), np.nan, np.float32))
     text = " ".join(mosaic_figure(contents, nothing).caption)
     assert "32 of 32 values are not finite numbers" in text
     assert "scale" not in text
     assert "∞" not in text
-    constant = msgspec.structs.replace(contents.maps["stage3"], maps=np.full((2, 4, 4), 3, np.float32))
+    constant = replace(contents.maps["stage3"], maps=np.full((2, 4, 4), 3, np.float32))
     assert "The smallest value is 3.00, the largest 3.00." in " ".join(
         mosaic_figure(contents, constant).caption
     )
@@ -92,8 +87,8 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
     cam = np.array([[0, 0], [4, 0]], np.float32)
     shown = replace(
         contents,
-        prediction=msgspec.structs.replace(contents.prediction, cams={"stage4": cam}),
-        image=msgspec.structs.replace(contents.image, preview=np.zeros_like(contents.image.preview)),
+        prediction=replace(contents.prediction, cams={"stage4": cam}),
+        image=replace(contents.image, preview=np.zeros_like(contents.image.preview)),
     )
     figure = cam_figure(shown)
     # 451 x 300 resized to 109 x 73, cropped at (22, 4) to 64 x 64: two units of 32 input pixels a side.
@@ -124,22 +119,20 @@ def test_the_cam_lies_where_its_units_are_in_the_picture(contents: ExportContent
 
 def test_a_cam_without_a_positive_unit_is_drawn(contents: ExportContents) -> None:
     cams = {stage: np.full((2, 2), -1, np.float32) for stage in CONFIG.stages}
-    shown = replace(contents, prediction=msgspec.structs.replace(contents.prediction, cams=cams))
+    shown = replace(contents, prediction=replace(contents.prediction, cams=cams))
     assert "from -1.00 to -1.00" in " ".join(cam_figure(shown).caption)
 
 
 @pytest.mark.parametrize("shape", [(1, 2000, 3), (2000, 1, 3), (1, 1, 3)])
 def test_a_cam_on_an_extreme_picture_is_drawn(contents: ExportContents, shape: tuple[int, int, int]) -> None:
     preview = np.zeros(shape, np.uint8)
-    shown = replace(
-        contents, image=msgspec.structs.replace(contents.image, preview=preview, size=(shape[1], shape[0]))
-    )
+    shown = replace(contents, image=replace(contents.image, preview=preview, size=(shape[1], shape[0])))
     picture = cam_figure(shown).picture
     assert min(picture.size) >= 300
 
 
 def test_random_weights_are_marked_on_every_figure_and_learnt_ones_on_none(contents: ExportContents) -> None:
-    learnt = replace(contents, model=msgspec.structs.replace(contents.model, random_weights=False))
+    learnt = replace(contents, model=replace(contents.model, random_weights=False))
     for shown, marked in ((contents, True), (learnt, False)):
         figures = [mosaic_figure(shown, shown.maps["stage1"]), cam_figure(shown)]
         assert [has_colour(figure.picture, WARNING) for figure in figures] == [marked] * 2
@@ -158,9 +151,9 @@ def test_a_colour_bar_marks_the_ends_that_have_values_beyond() -> None:
 )
 def test_any_name_is_drawn(contents: ExportContents, name: str) -> None:
     """Not one glyph is missing: matplotlib would warn, and warnings are errors."""
-    model = msgspec.structs.replace(contents.model, labels=(name,) * 7, title=name)
-    shown = replace(contents, model=model, image=msgspec.structs.replace(contents.image, name=name))
+    model = replace(contents.model, labels=(name,) * 7, title=name)
+    shown = replace(contents, model=model, image=replace(contents.image, name=name))
     figure = attribution_figure(shown, written_explanation(shown), "stage4")
     assert name in figure.title
     contact_sheet_png(model, [shown.image], [written_explanation(shown)])
-    curves_figure([msgspec.structs.replace(contents.receptive_field, title=name)])
+    curves_figure([replace(contents.receptive_field, title=name)])

@@ -5,15 +5,14 @@ import itertools
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio.common.errors import StudioError
@@ -63,7 +62,7 @@ def test_arrays_are_exactly_the_answers(contents: ExportContents, folder: Path) 
 
 
 def test_a_further_node_and_another_stages_cam_are_written(contents: ExportContents, tmp_path: Path) -> None:
-    block = msgspec.structs.replace(contents.maps["stage3"], node="stage3.block1")
+    block = replace(contents.maps["stage3"], node="stage3.block1")
     chosen = replace(contents, maps={**contents.maps, "stage3.block1": block}, cam_stage="stage3")
     names = {path.name for path in export_picture(tmp_path, chosen)}
     assert names == FILES | {"stage3.block1.npy", "stage3.block1.png"}
@@ -108,9 +107,7 @@ def test_predictions_say_the_model_and_the_geometry(contents: ExportContents, fo
 
 def test_numbers_that_are_not_finite_become_null(contents: ExportContents, tmp_path: Path) -> None:
     logits = np.array([np.nan, 1, np.inf, -np.inf, 0, 0, 0], np.float32)
-    prediction = msgspec.structs.replace(
-        contents.prediction, logits=logits, probabilities=np.full(7, np.nan, np.float32)
-    )
+    prediction = replace(contents.prediction, logits=logits, probabilities=np.full(7, np.nan, np.float32))
     export_picture(tmp_path, replace(contents, prediction=prediction))
     values = read(tmp_path / "chelsea" / "predictions.json")
     assert [entry["logit"] for entry in values["classes"]] == [None, 1.0, None, None, 0.0, 0.0, 0.0]
@@ -244,10 +241,8 @@ def test_neither_qt_nor_torch_is_imported() -> None:
 
 
 def test_the_report_says_where_a_field_is_global(contents: ExportContents, tmp_path: Path) -> None:
-    config = msgspec.structs.replace(CONFIG, grn=True)
-    model = msgspec.structs.replace(
-        contents.model, config=config, nodes=node_table(config, contents.model.input_px)
-    )
+    config = replace(CONFIG, grn=True)
+    model = replace(contents.model, config=config, nodes=node_table(config, contents.model.input_px))
     [report] = [
         path for path in export_picture(tmp_path, replace(contents, model=model)) if path.suffix == ".html"
     ]

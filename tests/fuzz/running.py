@@ -5,11 +5,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct, field
 
 LIMIT_S = 5.0
 LIMIT_BYTES = 2 << 30
@@ -20,8 +20,7 @@ _NOTED_EVERY = 500
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(Struct):
     """How the cases ended.
 
     Attributes

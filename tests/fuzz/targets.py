@@ -5,7 +5,6 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from unittest.mock import patch
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from safetensors.torch import save
 
 from convnext_studio.common.errors import StudioError
@@ -54,8 +54,7 @@ REFUSALS = (StudioError, ProtocolError, EOFError)
 """How reading may end; `EOFError` is for frames, whose stream may end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A kind of file.
 
     Attributes

@@ -5,18 +5,18 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 import torch
+from msgspec import Struct
+from msgspec.structs import asdict
 
 Verdict = Literal["ok", "WRONG", "told", "not reached"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One thing that was checked or measured.
 
     Attributes
@@ -39,8 +39,7 @@ class Check:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """What to run on, and how much of it.
 
     Attributes

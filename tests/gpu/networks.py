@@ -1,9 +1,8 @@
 """The networks that are checked, and the pictures that they are shown."""
 
-from dataclasses import dataclass, replace
-
-import msgspec
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.model import load
@@ -17,8 +16,7 @@ _LAYER_SCALE = 0.1
 """In the place of 1e-6, with which random weights make every block nearly the identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """A network by its source, and the sides of its input on a GPU and on a CPU; 0 for its own."""
 
     source: str
@@ -32,7 +30,7 @@ class Network:
         if name != self.source:
             config = preset(name)
             if config.layer_scale_init_value:
-                config = msgspec.structs.replace(config, layer_scale_init_value=_LAYER_SCALE)
+                config = replace(config, layer_scale_init_value=_LAYER_SCALE)
             return build(config, name, input_px=side_px)
         if self.source == "few channels":
             return small_model(input_px=side_px)

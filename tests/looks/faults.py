@@ -1,10 +1,10 @@
 """Finds what a careful person would call broken in a window: cut texts, labels on one another, scroll bars."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QTextDocumentFragment
 from PySide6.QtWidgets import (
@@ -213,8 +213,7 @@ def _text_of(widget: QWidget) -> str:
 # ------------------------------------------------------------------------------------------- painted texts
 
 
-@dataclass(frozen=True, slots=True)
-class PaintedText:
+class PaintedText(Struct, frozen=True):
     """A text that a widget painted itself: where on which device, and in how much room."""
 
     device: int

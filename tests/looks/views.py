@@ -6,11 +6,11 @@ that one group can be looked at without the others.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 Show = Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A view: its name, and what brings it onto the screen after the one before."""
 
     name: str

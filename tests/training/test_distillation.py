@@ -1,12 +1,11 @@
 """A student learns what a teacher thinks of generated pictures, from its answers alone."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from torch.nn import functional
 
@@ -151,7 +150,7 @@ def test_mixing_mixes_the_teachers_targets_too(mixup_alpha: float, cutmix_alpha:
     """Each picture is of one grey, which tells how much of which picture came out."""
     plan = replace(
         PLAN,
-        config=msgspec.structs.replace(TINY, num_classes=2),
+        config=replace(TINY, num_classes=2),
         mixup_alpha=mixup_alpha,
         cutmix_alpha=cutmix_alpha,
         mix_probability=1.0,

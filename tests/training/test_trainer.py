@@ -1,11 +1,10 @@
 """A tiny network on generated pictures: it learns, it can be interrupted, it says what is wrong."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
@@ -52,7 +51,7 @@ def test_the_file_describes_itself(trained: tuple[Path, StudioFile, list[Event]]
     out, file, _ = trained
     read = read_studio_file(out)
     assert read.labels == ("blue disc", "green disc", "red disc")
-    assert read.config == msgspec.structs.replace(TINY, num_classes=3)
+    assert read.config == replace(TINY, num_classes=3)
     assert read.preprocessing.input_px == 24
     assert read.provenance["trained on"] == "108 pictures; 12 more were held out"
     assert read.provenance["epochs"] == "4 of 4"
@@ -163,7 +162,7 @@ def test_init_takes_the_body_and_the_classes_in_common(
     for name in ("downsample_layers.0.0.weight", "stages.3.0.gamma", "norm.bias"):
         torch.testing.assert_close(file.state_dict[name], source.state_dict[name])
     torch.testing.assert_close(file.state_dict["head.weight"], source.state_dict["head.weight"][[2, 0]])
-    other = replace(plan, config=msgspec.structs.replace(TINY, depths=(1, 1, 2, 1)))
+    other = replace(plan, config=replace(TINY, depths=(1, 1, 2, 1)))
     with pytest.raises(StudioError, match=r"another architecture.*depths \(1, 1, 1, 1\)"):
         train(folder, tmp_path / "more", other, init=out)
 
@@ -220,7 +219,7 @@ def test_plan_survives_json() -> None:
 
 
 def test_only_kernels_and_matrices_decay() -> None:
-    plan = replace(PLAN, config=msgspec.structs.replace(TINY, grn=True))
+    plan = replace(PLAN, config=replace(TINY, grn=True))
     state = new_state(plan, torch.device("cpu"))
     names = {parameter: name for name, parameter in state.module.named_parameters()}
     decayed, others = ({names[kept] for kept in group["params"]} for group in state.optimizer.param_groups)

@@ -1,9 +1,9 @@
 """Explain an output by any method: choose nodes and outputs, average maps, and add notes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.ablations import occlusion, superpixels
@@ -41,8 +41,7 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What to explain and how, complete and checked; made by `make_question`.
 
     Attributes
@@ -94,8 +93,7 @@ def make_question(
     return Question(method=method, outputs=outputs, nodes=nodes, average=average, settings=settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class Explained(Struct, frozen=True, kw_only=True):
     """A partial or final answer to a `Question`.
 
     Attributes

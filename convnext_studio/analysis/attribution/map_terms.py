@@ -1,8 +1,7 @@
 """The terms that one value of an attribution map adds up: activation times weight, channel by channel."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,8 +17,7 @@ SUMS = (*GRADIENT_CAMS, "eigencam", "inputxgradient")
 """The methods whose values are sums over channels that one pass gives."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapTerms:
+class MapTerms(Struct, frozen=True):
     """What was multiplied for each channel (or colour), float64, (channels,)."""
 
     operands: NDArray[np.float64]

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.gradient_cams import (
@@ -25,8 +25,7 @@ SHARING: tuple[MethodName, ...] = (*GRADIENT_CAMS, "eigencam", *_OF_PIXELS)
 """The methods that one forward and one backward pass are enough for, whatever the nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """One of several methods that take a pass together, with its nodes; none for a method on the input."""
 
     method: MethodName
@@ -50,8 +49,7 @@ def shared_pass(task: AttributionTask, shares: Sequence[Share]) -> Iterator[tupl
         yield result, for_each + time.perf_counter() - begin
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """The outputs of the nodes, and for each explained output the gradients at the nodes and at the input."""
 
     task: AttributionTask

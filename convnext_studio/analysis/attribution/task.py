@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,8 +23,7 @@ INPUT = "input"
 """The name of a map on the pixels of the input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(Struct, frozen=True):
     """The outputs of the network that are explained: one, or two whose difference is explained.
 
     Attributes
@@ -70,8 +69,7 @@ class Outputs:
         return torch.stack([values[:, index] for index in self.classes], dim=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttributionTask:
+class AttributionTask(Struct, frozen=True, kw_only=True):
     """The task of an attribution method: a network, a picture, the outputs and the settings.
 
     Attributes
@@ -129,8 +127,7 @@ class AttributionTask:
         return str(self.settings[name])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodResult:
+class MethodResult(Struct, frozen=True, kw_only=True):
     """A partial or final result of a method.
 
     Attributes

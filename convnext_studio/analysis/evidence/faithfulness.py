@@ -7,10 +7,10 @@ the curves are computed by the trapezoidal rule over fractions from 0 to 1.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,8 +31,7 @@ _ENDS = 4
 """Both curves begin and end with a picture that is the same for every order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InsertionDeletion:
+class InsertionDeletion(Struct, frozen=True, kw_only=True):
     """Insertion and deletion for the pixel order of one map.
 
     Attributes

@@ -10,10 +10,11 @@ that no part loses its effect (an initial layer scale of 1e-6 would switch off e
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,8 +29,7 @@ from convnext_studio.model.staged import StagedNetwork
 Map = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Randomised:
+class Randomised(Struct, frozen=True, kw_only=True):
     """The map after one more part has been randomised.
 
     Attributes
@@ -51,8 +51,7 @@ class Randomised:
     correlation_of_sizes: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandomisationProgress:
+class RandomisationProgress(Struct, frozen=True, kw_only=True):
     """The finished steps, and the finished fraction of the current one."""
 
     steps: tuple[Randomised, ...]

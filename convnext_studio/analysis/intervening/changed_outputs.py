@@ -7,11 +7,11 @@ arXiv:2202.05262, "activation patching"; Zhou et al. 2018, arXiv:1806.02891, abl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from convnext_studio.analysis.attribution.batches import batch_size, in_batches

@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.analysis.capture import ShouldStop, captured, never, output_of, stoppable
@@ -19,8 +19,7 @@ from convnext_studio.erf import Protocol, definition
 from convnext_studio.model.loaded import LoadedModel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldSoFar:
+class FieldSoFar(Struct, frozen=True, kw_only=True):
     """A running average of fields over pictures.
 
     Attributes
@@ -107,8 +106,7 @@ def running_average(
         yield so_far
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrowthSoFar:
+class GrowthSoFar(Struct, frozen=True, kw_only=True):
     """Running averages of the fields of the middle units of several nodes.
 
     Attributes

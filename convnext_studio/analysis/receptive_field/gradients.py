@@ -7,10 +7,9 @@ nothing was cropped, and at the edges of a crop it only affects units that the n
 that pool over whole maps (GRN, attention) are run on the whole input.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -25,8 +24,7 @@ from convnext_studio.model.nodes import convolved_px
 Field = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(Struct, frozen=True, kw_only=True):
     """A unit of a node or a class score, with the protocol that turns its gradient into a field.
 
     Attributes
@@ -90,8 +88,7 @@ class Signal:
         return (gradient.abs() if takes_absolute else torch.relu(gradient)).sum(dim=1)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFields:
+class BatchFields(Struct, frozen=True):
     """The fields of a batch of inputs.
 
     Attributes
@@ -169,8 +166,7 @@ Conv = tuple[int, int, int]
 """Kernel size, stride, padding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
+class Crop(Struct, frozen=True):
     """How to compute a single unit.
 
     Attributes
@@ -189,8 +185,7 @@ class Crop:
     outputs: OutputCrops
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """Successive convolutions, and the modules whose outputs have the size of the last one."""
 
     convs: tuple[Conv, ...]

@@ -1,9 +1,8 @@
 """Principal components of the vectors of positions, over any number of maps, one after another."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,8 +15,7 @@ _LEAST_SHARE = 1e-12
 """Components with a smaller share of the variance are rounding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalComponents:
+class PrincipalComponents(Struct, frozen=True, kw_only=True):
     """Principal components of vectors of C channels.
 
     Attributes

@@ -1,9 +1,8 @@
 """The lengths of the vectors of a map's positions, and those that lie far from all others."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,8 +12,7 @@ _ROUNDING = 1e-5
 """Relative differences below this are rounding of float32, not outliers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormOutlier:
+class NormOutlier(Struct, frozen=True, kw_only=True):
     """A position whose vector is far longer or shorter than those of most others.
 
     Attributes
@@ -35,8 +33,7 @@ class NormOutlier:
     shares: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Norms:
+class Norms(Struct, frozen=True, kw_only=True):
     """The lengths of all vectors of a map.
 
     Attributes

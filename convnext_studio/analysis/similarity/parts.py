@@ -6,11 +6,11 @@ scikit-learn's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.analysis.similarity.eigenvectors import leading_eigenvectors
@@ -31,8 +31,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartModel:
+class PartModel(Struct, frozen=True, kw_only=True):
     """What was found for some vectors, and can be applied to others.
 
     Attributes

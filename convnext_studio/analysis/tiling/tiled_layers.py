@@ -10,10 +10,10 @@ Everything here is a generator that yields after each strip, so that other work 
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
+from msgspec import Struct
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,8 +70,7 @@ def _strips(height: int, bytes_per_row: int) -> Iterator[slice]:
         yield slice(first, min(first + rows, height))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(Struct, frozen=True):
     """Rows of an output, and the rows of the input that they depend on; padding is not among those."""
 
     wanted: slice
@@ -436,8 +435,7 @@ class _TiledBlock:
         found[:, :, rows] += passed
 
 
-@dataclass(frozen=True, slots=True)
-class NamedLayer:
+class NamedLayer(Struct, frozen=True):
     """A layer with the trunk node whose output it gives, and whether it ends a stage."""
 
     node: str

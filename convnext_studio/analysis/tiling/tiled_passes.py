@@ -4,9 +4,9 @@ Everything here is a generator that yields after each strip, so that other work 
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.analysis.features import trunk_node
@@ -28,8 +28,7 @@ Score = Callable[[Tensor], Tensor]
 """Takes the logits (1, classes), and returns the number whose gradient is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """Layers in a row, of which only the first one's input is kept for the way back.
 
     Attributes
@@ -45,8 +44,7 @@ class Segment:
     one_by_one: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What a pass forward and back goes through, and what it keeps.
 
     Attributes
@@ -121,8 +119,7 @@ def tiled_outputs(
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TiledPass:
+class TiledPass(Struct, frozen=True, kw_only=True):
     """The logits (classes,) of a pass in tiles, the outputs (C, h, w) that it kept, and what it found.
 
     Attributes

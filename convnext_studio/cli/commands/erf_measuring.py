@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from convnext_studio.analysis.capture import never
 from convnext_studio.analysis.receptive_field import FieldSoFar, running_average
@@ -53,8 +53,7 @@ RANDOM, KERNEL, LAYER_SCALE = "random", "kernel", "layer-scale"
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class _Saved:
+class _Saved(Struct, frozen=True):
     """The state of an interrupted measurement, as saved in a file.
 
     Attributes

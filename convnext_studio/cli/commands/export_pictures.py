@@ -1,12 +1,10 @@
 """The work of the command `export`: send the requests of the window's panels, and write the results."""
 
 import argparse
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 from msgspec.structs import replace
 
 from convnext_studio.cli.options import framing, model_request, picture_view
@@ -127,7 +125,7 @@ def _opened(
                 opened = run(ShowPicture(image=opened.key, view=view))
             if isinstance(opened, PictureFailure):
                 raise StudioError(opened.message, opened.hint)
-            images.append(msgspec.structs.replace(opened, key=framed(opened.key, shown)))
+            images.append(replace(opened, key=framed(opened.key, shown)))
         except StudioError as error:
             failures.append(error)
             complain(error)
@@ -161,7 +159,7 @@ def _compared(
     of_b = _contents(run_b, beside, node, of_a.image, images, target, options, input_px=side)
     matched = {match.b: run_b(FeatureMaps(image=of_a.image.key, node=match.b)) for match in nodes.values()}
     weights = run(CompareWeights())
-    return export_compared(folder, of_a, dataclasses.replace(of_b, maps=of_b.maps | matched), nodes, weights)
+    return export_compared(folder, of_a, replace(of_b, maps=of_b.maps | matched), nodes, weights)
 
 
 def _contents(

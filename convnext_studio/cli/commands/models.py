@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from convnext_studio.cli.options import Parser
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters

@@ -2,10 +2,10 @@
 
 import io
 import struct
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,8 +24,7 @@ _FIXED_POINT_ONE = 8192
 _PROFILE_EMBEDDED = b"DEBM"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Struct, frozen=True, kw_only=True):
     """The header of a BMP file."""
 
     length: int

@@ -3,11 +3,11 @@
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,8 +29,7 @@ _SMALLEST_TILES = 20_000
 _FIXED_SIZ = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Struct, frozen=True, kw_only=True):
     """What the boxes and the code stream's first marker say.
 
     Attributes

@@ -3,10 +3,10 @@
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import imagecodecs
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,8 +20,7 @@ _LARGEST_CHUNK = 1 << 16
 size = pillow.size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Struct, frozen=True, kw_only=True):
     """What the chunks in front of the pixels say."""
 
     bits: int

@@ -2,10 +2,10 @@
 
 import io
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.decoding.raster import Alpha, Colours, Raster, check_size, incomplete, not_decoded
@@ -21,8 +21,7 @@ _ATTRIBUTES_PLACE = 494
 _NO_ALPHA, _PREMULTIPLIED = (0, 1, 2), 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _Head(Struct, frozen=True, kw_only=True):
     """The header of a TGA file."""
 
     text_bytes: int

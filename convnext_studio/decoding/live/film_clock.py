@@ -1,9 +1,9 @@
 """When which frame of a film is due. It needs no threads and no clock of its own."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 _USUAL_S = 0.04
@@ -11,8 +11,7 @@ _SOON_S = 1e-4
 """A frame that is due so soon is due now: sums of times are not exact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """What comes next of a film.
 
     Attributes

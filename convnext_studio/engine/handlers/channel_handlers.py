@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Generator
-from dataclasses import asdict
 from typing import cast
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 from torch import nn
 

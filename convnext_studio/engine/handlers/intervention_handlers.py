@@ -1,9 +1,9 @@
 """Handlers that change a network inside, and that try which of its parts matter."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.analysis.attribution.ablations import segmented

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Generator
-from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import cast
 
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.analysis.cost import WHOLE, measured_times
 from convnext_studio.analysis.features import stage_pass

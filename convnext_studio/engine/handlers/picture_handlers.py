@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.files import checked_ending, written_whole

@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
-from dataclasses import replace
 
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.engine.server.hardware.devices import check_memory
 from convnext_studio.engine.server.weight_downloads import downloading

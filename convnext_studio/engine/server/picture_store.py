@@ -1,11 +1,11 @@
 """The opened pictures: where each comes from, and those whose pixels are at hand."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from msgspec import structs
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.caches import ByteCache, kept_bytes

@@ -10,7 +10,8 @@ knowing how long they will take (Kleinrock, Queueing Systems II, 1976, section 4
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from convnext_studio.protocol.envelope import Payload, Progress, Request
 
@@ -21,8 +22,7 @@ Work = Generator[Progress, None, Payload]
 SHORTEST_TURN_SECONDS = 0.25
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(Struct, eq=False):
     """A request that is being worked on or waits for its turn.
 
     Attributes

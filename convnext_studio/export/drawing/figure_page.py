@@ -5,7 +5,6 @@ maps are drawn pixel by pixel, and the marks on them have to align with their un
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox, IdentityTransform
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -60,8 +60,7 @@ LINE = 1.35
 _ABOVE = 0.77  # Ascent as a multiple of the font size; the descent is 0.23.
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A finished figure.
 
     Attributes
@@ -80,8 +79,7 @@ class Figure:
     caption: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColourBar:
+class ColourBar(Struct, frozen=True, kw_only=True):
     """The colour scale beside a map.
 
     Attributes
@@ -304,8 +302,7 @@ class PageCanvas:
         return self._left + x, self._height - (self._top + y)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of text with its size and colour."""
 
     text: str

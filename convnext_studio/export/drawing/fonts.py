@@ -7,7 +7,6 @@ A character that no installed font has is written as its code point, such as "U+
 """
 
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ import numpy as np
 from matplotlib.backends import backend_agg
 from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.ft2font import FaceFlags, FT2Font
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -33,8 +33,7 @@ _ATTACHED = ("Cf", "Mn", "Mc", "Sk")
 """Unicode categories of characters that modify the letter before them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A part of a line that is drawn in one go.
 
     Attributes
@@ -49,8 +48,7 @@ class Run:
     picture_font: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Installed:
+class _Installed(Struct, frozen=True):
     """An installed font file.
 
     Attributes

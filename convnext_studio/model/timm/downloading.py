@@ -9,13 +9,13 @@ import asyncio
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import huggingface_hub
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
+from msgspec import Struct
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.timm.hub_errors import NoAnswerError, broken_off
@@ -32,8 +32,7 @@ SILENCE_S = 20.0
 """How long the hub may be silent in the middle of a file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """The progress of a download; `total_bytes` is 0 until the hub has sent the size."""
 
     name: str

@@ -7,10 +7,11 @@ arXiv:2106.04803.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from torch import nn
 
 from convnext_studio.common.geometry import FieldGeometry
@@ -22,8 +23,7 @@ VIT_STAGES = 4
 """A ViT has no stages: its blocks are divided into this many groups, so that it can be compared."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimmPart:
+class TimmPart(Struct, frozen=True, kw_only=True):
     """A node of a network, described by timm's module names.
 
     Attributes
@@ -45,8 +45,7 @@ class TimmPart:
     blocks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(Struct, frozen=True, kw_only=True):
     """A family of networks whose stages are found in the same way.
 
     Attributes

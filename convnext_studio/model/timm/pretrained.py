@@ -3,13 +3,13 @@
 import threading
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 from huggingface_hub import constants
+from msgspec import Struct
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.preprocessing import Preprocessing
@@ -47,8 +47,7 @@ STEP_S = 0.1
 """How often a wait for the network is interrupted to check for cancellation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedWeights:
+class PublishedWeights(Struct, frozen=True, kw_only=True):
     """Published timm weights on this computer.
 
     Attributes
@@ -166,8 +165,7 @@ def find(name: str, offline: bool) -> Any:
     return published
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """An entry of timm's catalogue of pretrained models.
 
     Attributes

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import timm
 import torch
+from msgspec import Struct
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -119,8 +120,7 @@ class TimmNetwork(StagedNetwork):
         return cast(Tensor, self.network(x))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkPlan:
+class NetworkPlan(Struct, frozen=True, kw_only=True):
     """Everything that is known about a network before it has weights.
 
     Attributes
@@ -258,8 +258,7 @@ def insert_hook_points(network: nn.Module, parts: Sequence[TimmPart]) -> dict[st
 _HEAD = "head"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Counts:
+class _Counts(Struct, frozen=True, kw_only=True):
     """Shapes (C, h, w), parameters and MACs by node and for the head, and the number of logits."""
 
     shapes: dict[str, tuple[int, int, int]]

@@ -7,11 +7,12 @@ tensor is read, so that a wrong file costs neither time nor memory.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -39,8 +40,7 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "hamming", "box")
 _FLOATING = {"F16", "BF16", "F32", "F64"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Struct, frozen=True, kw_only=True):
     """The metadata of a weights file, without its tensors.
 
     Attributes
@@ -120,8 +120,7 @@ class Description:
             ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudioFile(Description):
+class StudioFile(Description, frozen=True, kw_only=True):
     """The metadata and the tensors of a weights file.
 
     Attributes
@@ -180,7 +179,7 @@ def read_studio_file(path: Path | str) -> StudioFile:
             state_dict = {name: opened.get_tensor(name).to(torch.float32) for name in shapes}
     except (OSError, SafetensorError) as error:
         raise StudioError(f"{path.name} is damaged: {plain_reason(error)}.", PERHAPS_TRUNCATED) from error
-    values = {entry.name: getattr(description, entry.name) for entry in fields(Description)}
+    values = {name: getattr(description, name) for name in description.__struct_fields__}
     return StudioFile(state_dict=state_dict, **values)
 
 

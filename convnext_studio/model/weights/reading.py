@@ -1,12 +1,11 @@
 """Read a weights file of any known format, and infer its architecture."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import torch
+from msgspec import Struct, field
 from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -84,8 +83,7 @@ _TORCHVISION_RESIZED_PX: dict[tuple[tuple[int, ...], int], int] = {
 """The shorter side before the crop of 224 px for torchvision's weights, by depths and first width."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
+class Weights(Struct, frozen=True, kw_only=True):
     """Weights that fit their architecture.
 
     Attributes
@@ -130,8 +128,7 @@ class Weights:
     is_multi_label: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stem:
+class Stem(Struct, frozen=True):
     """A stride and padding given by the user, where the source states none or is wrong."""
 
     stride: int | None = None
@@ -188,7 +185,7 @@ def read_weights(path: Path, stem: Stem, part: str = "") -> Weights:
         companions.preprocessing is None
         and (told := preprocessing_in_openmmlab(contents.values, config.in_chans)) is not None
     ):
-        companions = dataclasses.replace(companions, preprocessing=told)
+        companions = replace(companions, preprocessing=told)
         notes.append("Mean, standard deviation and sizes are from the config in the checkpoint.")
     preprocessing = companions.preprocessing or usual_preprocessing(found.format, config)
     notes.append(_assumptions(config, stem, companions, preprocessing))
@@ -258,7 +255,7 @@ def read_contents(path: Path) -> FileContents:
         }
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
         return FileContents(values=values, names=names, size_bytes=sum(part.size_bytes for part in parts))
-    return dataclasses.replace(_contents_of_file(path), size_bytes=path.stat().st_size)
+    return replace(_contents_of_file(path), size_bytes=path.stat().st_size)
 
 
 def _contents_of_file(path: Path) -> FileContents:

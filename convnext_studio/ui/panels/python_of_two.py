@@ -1,7 +1,8 @@
 """The lines of Python that give what a view shows of two networks: B, a difference, or both at a curtain."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.errors import StudioError

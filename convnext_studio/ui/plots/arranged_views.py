@@ -1,10 +1,10 @@
 """Image views whose scene is arranged for their size: a table of values, and a grid of small pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QResizeEvent
@@ -165,8 +165,7 @@ def _seen_on(colour: Rgb) -> str:
 _GAP_PX = 6.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tile:
+class Tile(Struct, frozen=True, kw_only=True, eq=False):
     """A picture with the lines below it and its tooltip."""
 
     picture: Rgb

@@ -4,7 +4,6 @@ Exported figures draw theirs with matplotlib, because they are made without Qt, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
@@ -39,8 +38,7 @@ _TICK_PX = 4  # Inside the bar, because a tick in front of a number reads as a m
 _GAP_PX = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ColorScale:
+class ColorScale(Struct, frozen=True):
     """The scale that a colour bar shows.
 
     Attributes

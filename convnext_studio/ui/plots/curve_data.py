@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
@@ -27,8 +26,7 @@ LINE_PX = 28, 12
 """Width and height of a line sample in a legend, for text of 9 points."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axes:
+class Axes(Struct, frozen=True, kw_only=True):
     """The titles and scales of a plot's two axes.
 
     Attributes

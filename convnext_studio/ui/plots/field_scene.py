@@ -1,10 +1,11 @@
 """The figure of a receptive field: the map, its squares, the theoretical field, and the texts around them."""
 
 import math
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box, FieldGeometry
@@ -72,8 +73,7 @@ def why_no_figure(view: FieldView) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Colours:
+class Colours(Struct, frozen=True, kw_only=True):
     """The colouring of a field.
 
     Attributes

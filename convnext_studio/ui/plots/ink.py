@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -54,8 +54,7 @@ _TICK = 0.2
 _USUAL_NUMBER = "-0.000"  # Reserved width for numbers, so that adjacent maps have the same size.
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MapPicture:
+class MapPicture(Struct, frozen=True, eq=False):
     """A coloured map with the values of its colour bar.
 
     Attributes

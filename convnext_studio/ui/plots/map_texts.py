@@ -1,9 +1,10 @@
 """Helpers shared by the map panels: placement, layers, statistics and read-outs."""
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box, CropGeometry, FieldGeometry
@@ -25,8 +26,7 @@ _SMOOTH_PX = 512
 _HATCHED_PX = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """The positions of a map's units in the network's input and in the picture.
 
     Attributes

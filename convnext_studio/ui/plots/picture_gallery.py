@@ -1,9 +1,9 @@
 """A row of small pictures with maps laid over them, which can change while a pointer moves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import (
     QEvent,
@@ -40,8 +40,7 @@ _KEY_ROLE = Qt.ItemDataRole.UserRole
 _Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GalleryOverlay:
+class GalleryOverlay(Struct, frozen=True, eq=False):
     """What lies over a small picture.
 
     Attributes
@@ -68,8 +67,7 @@ class GalleryOverlay:
     lines: Mapping[str, NDArray[np.float64]] | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Cell:
+class _Cell(Struct, eq=False):
     """What is painted for one picture."""
 
     picture: QImage | None = None

@@ -5,12 +5,12 @@ Boxes are those of `convnext_studio.common.geometry`: pixel *i* covers [i, i + 1
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QSize, Qt
 from PySide6.QtGui import QImage
@@ -93,8 +93,7 @@ class Numbers:
         return self.values if self._read_all is None else self._read_all()
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A bitmap in a box of the scene; when enlarged, its pixels stay sharp unless `smooth`.
 
     Only the part inside the box `clip` is painted, or all of it if None. `numbers` are the values behind the
@@ -109,8 +108,7 @@ class Layer:
     numbers: Numbers | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A frame around a box of the scene, with the same line width at any zoom.
 
     Its label is placed at one of its corners, or, if `beside`, in a column to the right of the layers. Handles
@@ -125,8 +123,7 @@ class Mark:
     has_handles: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Lines:
+class Lines(Struct, frozen=True, eq=False, dict=True):
     """Thin lines with the same width at any zoom: (lines, 2, 2) float64, from (x, y) to (x, y) in the scene.
 
     Lines that are `faint`, such as a grid, hardly hide what they are drawn on.
@@ -170,8 +167,7 @@ class Text(Struct, frozen=True):
     least: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Everything that a view shows.
 
     Attributes

@@ -3,9 +3,10 @@
 import builtins
 import os
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+
+from msgspec import Struct
 
 from convnext_studio.common.files import checked_ending
 from convnext_studio.common.processes.ending import end_despite_threads
@@ -17,8 +18,7 @@ from convnext_studio.protocol.models import Precision
 from convnext_studio.ui.start.platform_check import Finding, blocks_window, missing_for_window
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowOptions:
+class WindowOptions(Struct, frozen=True, kw_only=True):
     """The options of the command line for the window.
 
     Attributes

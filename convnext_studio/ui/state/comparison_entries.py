@@ -1,9 +1,9 @@
 """Entries for a comparison: networks to measure and saved fields, singly or in ready-made pairs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
@@ -27,8 +27,7 @@ RELATIVES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One entry of a comparison.
 
     Attributes
@@ -102,8 +101,7 @@ def _convnext(config: object) -> ConvNeXtConfig:
     return config
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyComparison:
+class ReadyComparison(Struct, frozen=True):
     """A ready-made comparison.
 
     Attributes

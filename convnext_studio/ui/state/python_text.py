@@ -2,7 +2,6 @@
 
 from base64 import b85encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from zlib import compress
 
 from msgspec import Struct
@@ -41,8 +40,7 @@ from convnext_studio.protocol.similarity import Basis, Components, FindParts, Ma
 from convnext_studio.protocol.value_sums import ExplainMapValue, ExplainValue
 
 
-@dataclass(frozen=True, slots=True)
-class PythonLines:
+class PythonLines(Struct, frozen=True):
     """The lines that set `values` to the array of a view.
 
     Attributes

@@ -4,9 +4,10 @@ Widgets that paint themselves read `current()` when they paint, and repaint on `
 which Qt sends to every widget when `apply` changes the theme.
 """
 
-from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
+from msgspec import Struct
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
@@ -17,8 +18,7 @@ ThemeName = Literal["dark", "light"]
 ThemeChoice = Literal["system", "dark", "light"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Theme:
+class Theme(Struct, frozen=True, kw_only=True):
     """The colours of a theme, as ``#rrggbb``.
 
     Attributes

@@ -1,8 +1,7 @@
 """A network that uses only one known patch, so that the correct attribution is known."""
 
-from dataclasses import replace
-
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnext_studio.model.convnext import ConvNeXt

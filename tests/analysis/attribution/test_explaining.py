@@ -1,12 +1,12 @@
 """All methods: differences, averages, notes, cancelling, and that no hook is left."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.nn import functional
 

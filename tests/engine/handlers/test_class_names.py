@@ -1,11 +1,11 @@
 """Class names that a person gives are those of the open network, with everything that is known about it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.engine.handlers import model_handlers as models

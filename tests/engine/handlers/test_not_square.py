@@ -1,10 +1,9 @@
 """A network whose input is not square answers as its module does on that rectangle."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.decoding import images
 from convnext_studio.engine.handlers import model_handlers as models

@@ -1,6 +1,5 @@
 """How values were made, against the modules of the network and plain arithmetic in numpy."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_a_probability_of_its_own_is_the_sigmoid_of_its_logit(
     engine_of: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, single, _ = engine_of()
-    several = dataclasses.replace(single, is_multi_label=True)
+    several = replace(single, is_multi_label=True)
     monkeypatch.setattr(models, "load", lambda *_, **__: several)
     engine = Dispatcher()
     engine.run(LoadModel(source="test", device="cpu"))

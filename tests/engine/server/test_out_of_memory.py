@@ -140,7 +140,7 @@ def same(found: Any, expected: Any) -> bool:
     """Whether two answers say the same; how long it took is not part of it."""
     if isinstance(expected, np.ndarray):
         return np.allclose(found, expected, rtol=1e-3, atol=1e-5, equal_nan=True)
-    names = getattr(expected, "__struct_fields__", None) or getattr(expected, "__dataclass_fields__", None)
+    names = getattr(expected, "__struct_fields__", None)
     if names is not None:
         return type(found) is type(expected) and all(
             same(getattr(found, name), getattr(expected, name))

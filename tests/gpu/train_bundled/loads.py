@@ -3,10 +3,10 @@
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 from timm.data import ImageNetInfo
@@ -19,8 +19,7 @@ _COMPRESSED = 0.75
 IMAGENET = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Load(Struct, frozen=True, kw_only=True):
     """Some photographs.
 
     Attributes

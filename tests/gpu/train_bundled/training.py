@@ -4,12 +4,12 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from msgspec import Struct
 from msgspec.structs import replace
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -28,8 +28,7 @@ WARMUP_SHARE = 0.05
 FINAL_RATE_SHARE = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(Struct, frozen=True, kw_only=True):
     """How to train.
 
     Attributes
@@ -64,8 +63,7 @@ class Recipe:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photographs:
+class Photographs(Struct, frozen=True, kw_only=True):
     """All loads on the device: bytes, targets, and what the teacher thinks as `classes` shares."""
 
     pixels: Tensor

@@ -1,7 +1,6 @@
 """Other families of timm: against timm's own networks, captum, and plain autograd."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import timm
 import torch
 from captum.attr import LayerGradCam
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from convnext_studio import analysis

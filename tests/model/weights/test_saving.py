@@ -2,13 +2,13 @@
 
 import errno
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model import load

@@ -34,7 +34,7 @@ def as_bytes(message: msgspec.Struct) -> bytes:
 def same(found: Any, expected: Any) -> bool:
     if isinstance(expected, np.ndarray):
         return found.dtype == expected.dtype and np.array_equal(found, expected)
-    names = getattr(expected, "__struct_fields__", None) or getattr(expected, "__dataclass_fields__", None)
+    names = getattr(expected, "__struct_fields__", None)
     if names is not None:
         return type(found) is type(expected) and all(
             same(getattr(found, n), getattr(expected, n)) for n in names

@@ -1,10 +1,10 @@
 """No text of the bundled lecture is cut off, painted over another or small, at any common size of screen."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import combinations
 
 import pytest
+from msgspec import Struct, field
 from msgspec.structs import replace
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFontInfo, QFontMetricsF
@@ -41,8 +41,7 @@ class QuickEngine(LiveEngine):
         return replace(request, count=1) if isinstance(request, ReceptiveField) else request
 
 
-@dataclass
-class Texts:
+class Texts(Struct):
     """What was painted: which texts had too little room, where the others are, and how high they are."""
 
     cut: list[str] = field(default_factory=list)

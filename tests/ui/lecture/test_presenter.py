@@ -1,9 +1,9 @@
 """The presenter's keys lead where they say, and nothing that a student presses breaks it."""
 
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel

@@ -2,12 +2,12 @@
 
 import re
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.export.plates import CELL_PX, Plate, plate_bytes

@@ -1,9 +1,7 @@
 """The strongest patches of a channel: what is asked, what is shown so far, and where a click leads."""
 
-from dataclasses import replace
-
-import msgspec
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -82,7 +80,7 @@ def test_where_no_field_is_a_box_the_whole_input_is_not_called_one(
     info = desk.state.model
     assert info is not None
     nodes = tuple(replace(node, field=node.field.without_box()) for node in info.nodes)
-    desk.state.set_model(msgspec.structs.replace(info, nodes=nodes))
+    desk.state.set_model(replace(info, nodes=nodes))
     answer(desk, panel, feature_maps(desk, "stage3"))
     desk.qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
     reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
@@ -156,7 +154,7 @@ def test_patches_of_another_node_lead_nowhere(desk_and_panel: tuple[Desk, Featur
 
 def test_pictures_that_cannot_be_read_are_said(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
     desk, panel = desk_and_panel
-    reply(desk, StrongestPatches, msgspec.structs.replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))
+    reply(desk, StrongestPatches, replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))
     assert "1 picture could not be read" in panel.patches.text.text()
 
 

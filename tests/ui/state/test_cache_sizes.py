@@ -1,11 +1,11 @@
 """How much is kept: what is chosen in the settings, what reaches the engine, and what the caches count."""
 
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from convnext_studio.common.caches import ByteCache
 from convnext_studio.engine.server.workspace import Workspace

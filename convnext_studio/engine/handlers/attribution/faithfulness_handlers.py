@@ -1,11 +1,11 @@
 """Handlers that test whether a map can be trusted: curves, randomised weights, comparison of methods."""
 
 from collections.abc import Callable, Generator, Hashable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -104,8 +104,7 @@ def measure_faithfulness(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
+class _Measured(Struct, frozen=True):
     """The curves so far: of the map, from the centre outwards, and of the random orders that were begun.
 
     `order` names the one being measured, and `whole` is the probability on the whole picture.
@@ -134,8 +133,7 @@ def _curves(
             yield _Measured(tuple(curves), baseline.name, whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _BaselineOrder:
+class _BaselineOrder(Struct, frozen=True):
     """An order of the pixels that knows nothing of the picture or the network.
 
     `key` says what it depends on, and `pixels` computes it.

@@ -1,10 +1,10 @@
 """Handlers for many maps beside each other, and for ranking them."""
 
 from collections.abc import Generator, Hashable, Iterator
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution import Outputs, Question, conclude
@@ -38,8 +38,7 @@ from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.predictions import Predict
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """One of the questions: its index, the complete request, and what it asks of the methods."""
 
     index: int

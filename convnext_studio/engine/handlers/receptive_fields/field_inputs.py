@@ -1,13 +1,12 @@
 """The inputs that receptive fields are averaged over: opened pictures, a folder's pictures, or noise."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 from typing import TypeVar
 
 import numpy as np
-from msgspec import structs
+from msgspec import Struct, field, structs
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -49,16 +48,14 @@ class Opened(Interface):
         """Return the picture of that key; raise StudioError if it is not available."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """An input that was used: its name, and its position in the list of all candidates."""
 
     name: str
     position: int
 
 
-@dataclass(slots=True)
-class FieldInputs:
+class FieldInputs(Struct):
     """The inputs of one measurement, which are read lazily.
 
     Attributes

@@ -1,10 +1,9 @@
 """The handler that measures the effective receptive field of a node's unit."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from typing import cast
 
-import msgspec
+from msgspec.structs import replace
 
 from convnext_studio.analysis.attribution.grids import PIXELS
 from convnext_studio.analysis.features import without_padding
@@ -57,11 +56,7 @@ def receptive_field(
     measurement = Measurement.of(workspace, model, request)
     request = measurement.request
     # Results for a folder are not cached, because its contents may change.
-    key = (
-        None
-        if request.inputs == "folder"
-        else workspace.key("erf", msgspec.structs.replace(request, id=0, panel=""))
-    )
+    key = None if request.inputs == "folder" else workspace.key("erf", replace(request, id=0, panel=""))
     kept = workspace.results.get(key)
     if kept is not None:
         return cast("ReceptiveFieldResult", kept)
@@ -95,9 +90,7 @@ def average_of_frames(
         The average over all frames; while several are new, also that over the frames before each of them.
     """
     model, inputs, request = measurement.model, measurement.inputs, measurement.request
-    alone = [
-        msgspec.structs.replace(request, id=0, panel="", images=(image,), count=1) for image in request.images
-    ]
+    alone = [replace(request, id=0, panel="", images=(image,), count=1) for image in request.images]
     keys = [workspace.key("erf of a frame", each) for each in alone]
     is_first_time = sum(workspace.frame_fields.get(key) is None for key in keys) > 1
     known: list[FieldSoFar] = []
@@ -199,7 +192,7 @@ class Measurement:
             node = model.config.stages[-1]
         if not model.node(node).has_positions:
             raise StudioError("The head is pooled over the whole picture.", "Measure a stage, or a block.")
-        settled, inputs = inputs_of(workspace, model, msgspec.structs.replace(request, node=node))
+        settled, inputs = inputs_of(workspace, model, replace(request, node=node))
         return cls(model, settled, inputs)
 
     @property
@@ -223,7 +216,7 @@ class Measurement:
         if average.used == 0:
             raise no_gradient()
         result = self.result(average)
-        return msgspec.structs.replace(result, notes=(*self.inputs.notes(), *result.notes))
+        return replace(result, notes=(*self.inputs.notes(), *result.notes))
 
     def result(self, average: FieldSoFar) -> ReceptiveFieldResult:
         """Return the result for the inputs averaged so far."""

@@ -1,8 +1,9 @@
 """The handler that opens a saved field and evaluates it again, without any model."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.foreign.foreign_text import LONGEST_MESSAGE, one_line
@@ -21,8 +22,7 @@ UNSAID = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _Told(Struct, frozen=True, kw_only=True):
     """The validated description of the measurement in a file."""
 
     protocol: Protocol

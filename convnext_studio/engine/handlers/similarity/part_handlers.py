@@ -3,11 +3,11 @@
 import math
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 import torch
+from msgspec import Struct, field
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor
@@ -44,8 +44,7 @@ _BETWEEN_S = 0.7
 """Parts so far are shown this often, at most."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """What is known of one picture.
 
     `vectors` are those to fit, `labels` and `strengths` (h, w) belong to the latest fit.

@@ -1,14 +1,14 @@
 """Reads what the NVIDIA driver reports about its GPUs, with nvidia-ml-py (the extra ``gpu``)."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+
+from msgspec import Struct
 
 NOT_INSTALLED = "pip install convnext-studio[gpu] to see driver, memory and other programs on the GPU"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuFacts:
+class GpuFacts(Struct, frozen=True, kw_only=True):
     """The state of one GPU.
 
     Attributes

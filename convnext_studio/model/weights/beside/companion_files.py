@@ -1,7 +1,8 @@
 """What the files beside weights say, whichever program wrote them; see `config_files`, which reads them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.model.config import ConvNeXtConfig
@@ -23,8 +24,7 @@ UNUSABLE = (
 OF_ANOTHER = "config.json next to it is left out: it describes another network."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanionFiles:
+class CompanionFiles(Struct, frozen=True, kw_only=True):
     """What the files next to the weights say.
 
     Attributes

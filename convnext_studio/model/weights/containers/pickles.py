@@ -9,12 +9,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
@@ -43,8 +43,7 @@ Leaf = Tensor | StoredTensor | StoredArray
 """A tensor, or what one can be made of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileContents:
+class FileContents(Struct, frozen=True, kw_only=True):
     """What a file holds.
 
     Attributes

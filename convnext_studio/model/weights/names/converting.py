@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
@@ -48,8 +48,7 @@ _GROUPS_TOLD = 4
 _PARTS_OFFERED = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Converted:
+class Converted(Struct, frozen=True, kw_only=True):
     """The tensors of a file under our names.
 
     Attributes
@@ -91,8 +90,7 @@ class Converted:
         return infer_config(shapes_of(self.state_dict), self.head_norm_first, self.output_stride)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _Found(Struct, frozen=True, kw_only=True):
     """One network among the tensors: the full names of its trunk by our names, and what lies beside it."""
 
     part: NetworkInFile

@@ -6,9 +6,9 @@ network is where the marker of a format is, and what precedes the marker is its 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
@@ -41,8 +41,7 @@ _FOLLOWING = re.compile(
 _SECOND = re.compile(r"(?:^|[._])(?:student|predictor)(?:[._]|$)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkInFile:
+class NetworkInFile(Struct, frozen=True, kw_only=True):
     """A network in a file.
 
     Attributes
@@ -90,8 +89,7 @@ class NetworkInFile:
         return _TEACHER.search(self._words) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTensors:
+class NamedTensors(Struct, frozen=True, kw_only=True):
     """The tensors in a file by their full names.
 
     Attributes

@@ -5,8 +5,8 @@ Our names are those of the authors' implementations (facebookresearch/ConvNeXt a
 
 import math
 import re
-from dataclasses import dataclass
 
+from msgspec import Struct
 from torch import Tensor
 
 Rules = tuple[tuple[str, str], ...]
@@ -15,8 +15,7 @@ OF_TRUNK = re.compile(r"(downsample_layers|stages)\.\d+\..+|norm\.(weight|bias|r
 """Our names of all tensors of a network without those of its head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(Struct, frozen=True, kw_only=True):
     """A naming scheme for the tensors of a ConvNeXt.
 
     Attributes

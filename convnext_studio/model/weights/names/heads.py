@@ -8,10 +8,10 @@ the network's last norm if it has no other.
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import permutations
 
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from convnext_studio.common.errors import StudioError
@@ -31,8 +31,7 @@ _BATCH_NORM_EPS = 1e-5  # torch's default, which no file states.
 _PARAMETERS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BatchNorm:
+class _BatchNorm(Struct, frozen=True, kw_only=True):
     """A batch norm in a head.
 
     Attributes
@@ -50,8 +49,7 @@ class _BatchNorm:
     is_before: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """A classifier in a file.
 
     Attributes

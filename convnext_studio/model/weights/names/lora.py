@@ -7,10 +7,11 @@ quotient of alpha and the rank; alpha is in ``adapter_config.json`` only.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,8 +30,7 @@ _OTHER_ADAPTERS = re.compile(r"\.(hada_|lokr_|ia3_|oft_|boft_|vera_|hra_|lora_em
 _MOST_PATTERNS = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
+class _Site(Struct, frozen=True, kw_only=True):
     """A layer that is adapted, with the full names of its tensors."""
 
     name: str

@@ -1,16 +1,15 @@
 """What a hand-out contains, apart from how it is laid out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtGui import QImage
 
 from convnext_studio.lecture.formula import Outline
 from convnext_studio.lecture.script import LectureStep
 
 
-@dataclass(frozen=True, slots=True)
-class HandoutStep:
+class HandoutStep(Struct, frozen=True):
     """A step of the lecture on paper.
 
     Attributes
@@ -35,8 +34,7 @@ class HandoutStep:
     is_wide: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HandoutContents:
+class HandoutContents(Struct, frozen=True):
     """The contents of a hand-out.
 
     Attributes

@@ -1,9 +1,9 @@
 """The keys of the presenter: their commands, and which of them a focused control handles itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from msgspec import Struct
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
@@ -34,8 +34,7 @@ class LectureCommand(Enum):
     LEAVE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """The keys of a command.
 
     Attributes

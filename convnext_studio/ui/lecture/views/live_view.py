@@ -1,9 +1,9 @@
 """The base classes of the live views of a lecture."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from msgspec import Struct, field
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -261,8 +261,7 @@ class AskingView(LectureView):
         self.show_notice("Stopped.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewSpec:
+class ViewSpec(Struct, frozen=True, kw_only=True):
     """A kind of view that the steps of a lecture can name.
 
     Attributes

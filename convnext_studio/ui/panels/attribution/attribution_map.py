@@ -1,11 +1,11 @@
 """Colouring an attribution map, the widget that shows it over the picture, and the line that moves it aside."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (

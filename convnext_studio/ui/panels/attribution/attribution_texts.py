@@ -1,7 +1,5 @@
 """The attribution panel's request for the current selection, and the texts that describe its answer."""
 
-import dataclasses
-
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -252,7 +250,7 @@ def python_of_map(
     except StudioError:
         return None
     if second.shown == "second":
-        return dataclasses.replace(explanation_lines(in_b, model, node, part), network="B")
+        return replace(explanation_lines(in_b, model, node, part), network="B")
     return explained_by_two(question, pair, second.shown, share, node, part)
 
 

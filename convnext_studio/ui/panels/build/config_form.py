@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -336,8 +336,7 @@ _PER_STAGE = ("depths", "dims", "kernel_size")
 STAGE_COUNT = "stage_count"  # Not a field of the config, but the length of three of them.
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """The specification of a row of the form.
 
     Attributes

@@ -4,8 +4,9 @@ Everything is computed from the node table alone, so that it keeps up with typin
 """
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, node_table, smallest_input_px, total_macs, total_parameters
@@ -27,8 +28,7 @@ class Draft(ConvNeXtConfig, frozen=True, kw_only=True):
         return ConvNeXtConfig.from_dict(self.to_dict())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True, dict=True):
     """The numbers of a network for a square picture.
 
     Attributes

@@ -1,9 +1,8 @@
 """What is on a wall of maps: one method on all pictures, all methods on one picture, or many classes."""
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from convnext_studio.common.attribution_methods import METHODS
@@ -22,8 +21,7 @@ MOST = 500
 _SAME_CLASS = "A class cannot be compared with itself: choose another one."
 
 
-@dataclass(frozen=True, slots=True)
-class WallTile:
+class WallTile(Struct, frozen=True):
     """One map on the wall.
 
     Attributes
@@ -41,8 +39,7 @@ class WallTile:
     question: Explain
 
 
-@dataclass(frozen=True, slots=True)
-class Wall:
+class Wall(Struct, frozen=True):
     """All tiles, and the request that fills them."""
 
     of: WallOf
@@ -61,9 +58,7 @@ def wall(state: AppState, of: WallOf, classes: int, network: Network = "A") -> W
     found = _of_network(state, of, classes, network)
     if isinstance(found, str) or network == "A":
         return found
-    tiles = tuple(
-        dataclasses.replace(each, question=replace(each.question, network=network)) for each in found.tiles
-    )
+    tiles = tuple(replace(each, question=replace(each.question, network=network)) for each in found.tiles)
     request = _each(tiles) if of != "pictures" else found.request
     return Wall(found.of, tiles, replace(request, network=network))
 

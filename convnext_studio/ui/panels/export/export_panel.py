@@ -1,11 +1,11 @@
 """The export panel: the one place to save what the window shows, in any format, with a preview."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontDatabase, QImage, QPixmap, QResizeEvent, QShowEvent
@@ -90,8 +90,7 @@ def described(values: NDArray[Any]) -> str:
     return f"{' × '.join(map(str, values.shape))} values of {values.dtype}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportItem:
+class ExportItem(Struct, frozen=True, kw_only=True):
     """Something to export that is more than one view.
 
     Attributes

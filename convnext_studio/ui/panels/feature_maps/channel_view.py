@@ -1,10 +1,11 @@
 """Show one channel large, with its contour and the selected unit, and get its exact values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -56,8 +57,7 @@ from convnext_studio.ui.widgets import theme
 _SIGNED = "vik"
 
 
-@dataclass(frozen=True, eq=False)
-class ChannelValues:
+class ChannelValues(Struct, frozen=True, eq=False, dict=True):
     """The values of one channel.
 
     Attributes
@@ -237,8 +237,7 @@ Point = tuple[float, float]
 Unit = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelOptions:
+class ChannelOptions(Struct, frozen=True):
     """How a channel is shown.
 
     Attributes

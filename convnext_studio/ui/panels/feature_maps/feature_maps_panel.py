@@ -1,9 +1,9 @@
 """The feature maps of a node: all channels side by side, and the selected channel enlarged."""
 
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QPushButton, QSpinBox, QSplitter, QTabWidget, QVBoxLayout, QWidget
 

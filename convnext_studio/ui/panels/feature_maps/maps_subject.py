@@ -1,11 +1,11 @@
 """The feature maps of a node: of one network, or made of the maps of two; and what is kept of them."""
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from msgspec.structs import replace as struct_replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from convnext_studio.common.caches import ByteCache, kept_bytes
 from convnext_studio.comparison import MapPlace, curtain_of, difference_of, nearest_unit
@@ -36,8 +36,7 @@ def maps_request(image: str, node: str, panel: str = _PANEL) -> FeatureMaps:
     return FeatureMaps(image=image, node=node, panel=panel, budget_bytes=BUDGET_BYTES)
 
 
-@dataclass(frozen=True, eq=False)
-class MapsSubject:
+class MapsSubject(Struct, frozen=True, eq=False, dict=True):
     """Maps, with what they were asked for; they stay on display, dimmed, when something else is selected.
 
     Attributes
@@ -161,12 +160,12 @@ def compared_subject(first: MapsSubject, second: MapsSubject, shown: Shown, curt
 
 def _difference(first: MapsSubject, second: MapsSubject) -> FeatureMapsResult:
     maps = difference_of(first.result.maps, _place(first), second.result.maps, _place(second))
-    return struct_replace(first.result, maps=maps.astype(np.float32))
+    return replace(first.result, maps=maps.astype(np.float32))
 
 
 def _split(first: MapsSubject, second: MapsSubject, curtain: float) -> FeatureMapsResult:
     maps = curtain_of(first.result.maps, _place(first), second.result.maps, _place(second), curtain)
-    return struct_replace(first.result, maps=np.ascontiguousarray(maps, np.float32))
+    return replace(first.result, maps=np.ascontiguousarray(maps, np.float32))
 
 
 def _place(subject: MapsSubject) -> MapPlace:
@@ -287,4 +286,4 @@ class KeptMaps:
 
 
 def _question_for(result: FeatureMapsResult, network: Network) -> FeatureMaps:
-    return struct_replace(maps_request(result.image, result.node), network=network)
+    return replace(maps_request(result.image, result.node), network=network)

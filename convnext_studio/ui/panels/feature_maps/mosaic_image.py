@@ -1,11 +1,12 @@
 """Turn the channels of a node into an image: order, scale, colours and words. Usable from any thread."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from convnext_studio.render import (
@@ -33,8 +34,7 @@ _SIGNED, _UNSIGNED = "vik", "viridis"
 _REDUCED_PX = 200
 
 
-@dataclass(frozen=True, slots=True)
-class MosaicLook:
+class MosaicLook(Struct, frozen=True):
     """How the user wants to see the channels.
 
     Attributes
@@ -62,8 +62,7 @@ class MosaicLook:
     gap_colour: tuple[int, int, int] = (0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Painting:
+class Painting(Struct, frozen=True, eq=False):
     """A coloured mosaic.
 
     Attributes

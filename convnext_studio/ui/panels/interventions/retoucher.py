@@ -1,9 +1,8 @@
 """Changes the picture that a view shows: strokes, rectangles and clicks become changes of the picture."""
 
-from dataclasses import replace
-
 import numpy as np
 from msgspec import structs
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent

@@ -1,7 +1,5 @@
 """Show how one value of a network was made, and go back from it to the values before, up to the pixels."""
 
-import dataclasses
-
 from msgspec.structs import replace
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
@@ -463,10 +461,8 @@ class NumberPanel(Panel):
         found = None if other is None or in_b is None else lines_of(in_b, other)
         if found is None:
             return None
-        second = dataclasses.replace(found, network="B")
-        return (
-            second if shown == "second" else dataclasses.replace(first, beside=second, joined="values = [a, b]")
-        )
+        second = replace(found, network="B")
+        return second if shown == "second" else replace(first, beside=second, joined="values = [a, b]")
 
     # ---------------------------------------------------------------------------------------------- display
 

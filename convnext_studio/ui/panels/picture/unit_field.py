@@ -1,10 +1,10 @@
 """The selected unit in the photograph: where it is, its value, and its theoretical and effective field."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget

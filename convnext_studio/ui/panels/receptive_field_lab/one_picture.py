@@ -1,9 +1,9 @@
 """Show what in one photograph decides about a unit, or about the score of a class."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
+from msgspec.structs import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 

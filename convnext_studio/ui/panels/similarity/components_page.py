@@ -1,6 +1,5 @@
 """Principal components: three as the colours of every picture, and each alone as a signed map."""
 
-import dataclasses
 from typing import cast
 
 import numpy as np
@@ -93,7 +92,7 @@ def component_lines(
     found = None if asked is None or model is None else lines_of(replace(asked, image=image), model)
     if found is None or index < 0:
         return found
-    return dataclasses.replace(found, lines=(*found.lines[:-1], f"{found.lines[-1]}[{index}]"))
+    return replace(found, lines=(*found.lines[:-1], f"{found.lines[-1]}[{index}]"))
 
 
 class SingleComponent(QWidget):

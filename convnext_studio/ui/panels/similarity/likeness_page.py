@@ -1,8 +1,7 @@
 """The likeness of all positions to one: live under the pointer, kept by a click, and the difference of two."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -71,8 +70,7 @@ _LIVE_SIDE = 112
 """Finer interpolation would not be painted within one frame of the screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """A position of a picture."""
 
     image: str

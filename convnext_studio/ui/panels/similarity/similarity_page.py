@@ -1,10 +1,10 @@
 """What the pages of the panel have in common: a question, a large map, and a map over every small picture."""
 
 from collections.abc import Callable, Sized
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -31,8 +31,7 @@ SMOOTH_SIDE = 448
 """The longer side to which a map is interpolated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverlayLook:
+class OverlayLook(Struct, frozen=True, kw_only=True):
     """How maps are laid over pictures.
 
     Attributes
@@ -47,8 +46,7 @@ class OverlayLook:
     opacity: float = 0.8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PageScene:
+class PageScene(Struct, frozen=True, kw_only=True, eq=False):
     """What the large view shows over the picture.
 
     Attributes
@@ -68,8 +66,7 @@ class PageScene:
     values: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimilaritySubject:
+class SimilaritySubject(Struct, frozen=True, kw_only=True):
     """What is asked about: the network, the picture that is shown large, all pictures, and the node.
 
     Attributes

@@ -1,7 +1,5 @@
 """The panel "Similarity": what the positions of a node's map have in common, on one picture and on all."""
 
-import dataclasses
-
 from msgspec.structs import replace
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
@@ -307,7 +305,7 @@ class SimilarityPanel(Panel):
         """The lines of Python that give what the page shows of the large picture."""
         picture = self.state.picture
         found = self.page.python(picture.key) if picture is not None and self.query.is_current else None
-        return None if found is None else dataclasses.replace(found, network=self._network)
+        return None if found is None else replace(found, network=self._network)
 
     def _paint_small(self) -> None:
         """Show the small pictures that are in view, with what the page has to show over them."""

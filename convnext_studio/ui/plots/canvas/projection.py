@@ -1,7 +1,6 @@
 """Which part of its scene a view shows, and the mapping from the scene to the view's logical pixels."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from PySide6.QtCore import QPointF, QRectF, QSize
 from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
@@ -13,8 +12,7 @@ MARGIN_PX = 6
 LEADER_PX = 18.0
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(Struct, frozen=True):
     """The mapping from a scene to a widget.
 
     Attributes

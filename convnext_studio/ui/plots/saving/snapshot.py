@@ -1,11 +1,12 @@
 """A view as it was when it was put into a figure, to be painted again at any size and on another scale."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFontInfo, QImage, QPaintDevice, QPainter
@@ -21,8 +22,7 @@ from convnext_studio.ui.state.python_text import PythonLines
 from convnext_studio.ui.widgets.qimage import from_qimage
 
 
-@dataclass(frozen=True, slots=True)
-class NotedText:
+class NotedText(Struct, frozen=True):
     """A text that a view paints.
 
     Attributes
@@ -72,8 +72,7 @@ _MOST_VALUES = 600
 """The longest side of a map that is coloured again."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
+class Snapshot(Struct, frozen=True, eq=False):
     """What a view shows: its scene, its colour scale, and what is said about it.
 
     Attributes

@@ -1,10 +1,10 @@
 """Paint how a value of the network was made: maps, products and formula; shared by a panel and the lecture."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor
@@ -133,8 +133,7 @@ def _window_places(room: QRectF, gap: float) -> list[QRectF]:
     return columns
 
 
-@dataclass(frozen=True, slots=True)
-class PaintedMap:
+class PaintedMap(Struct, frozen=True):
     """A map that was painted, which values its places stand for, and what is said about them."""
 
     box: QRectF

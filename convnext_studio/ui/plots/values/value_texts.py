@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from convnext_studio.common.attribution_methods import method_named
 from convnext_studio.common.value_terms import INPUT, LOGITS, PROBABILITIES, ValuePlace, ValueSum
@@ -100,8 +101,7 @@ def place_text(place: ValuePlace, shape: tuple[int, int, int], class_name: str =
     return f"{said} · y {place.y}, x {place.x}" if shape[1:] != (1, 1) else said
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A part of a formula: a text, and the place that its number comes from if one can go there."""
 
     text: str

@@ -1,8 +1,8 @@
 """The command palette, which finds commands and things to open by a few typed letters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -37,8 +37,7 @@ GAP_PX = 16
 KIND_CHARACTERS = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What the delegate paints in a row of the list.
 
     Attributes

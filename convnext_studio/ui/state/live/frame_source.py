@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import ClassVar
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -23,8 +23,7 @@ SILENCE_S = 3.0
 _WAIT_S = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LiveFrame:
+class LiveFrame(Struct, frozen=True, kw_only=True, eq=False):
     """A frame of a live source.
 
     Attributes

@@ -2,8 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from convnext_studio.common.errors import StudioError
@@ -256,8 +256,7 @@ class FrameStream(QObject):
             self.next_wanted.emit()
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
+class _Answers(Struct, frozen=True):
     """What the networks make of a frame, or why that of A is missing."""
 
     first: Prediction | None = None

@@ -10,10 +10,10 @@ import re
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from msgspec import Struct
 from PySide6.QtCore import QMimeData, QUrl
 
 from convnext_studio.common.foreign.foreign_text import one_line
@@ -34,8 +34,7 @@ _THIS_COMPUTER = ("", "localhost", "localhost.localdomain", "127.0.0.1", "[::1]"
 _DATA = re.compile(r"data:(?P<kind>[^,;]*)(?P<options>(;[^,;]*)*),", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """What the addresses of a drop name.
 
     Attributes

@@ -1,6 +1,5 @@
 """The open network as the current picture's framing has it: the sizes of its maps, and where units are."""
 
-import dataclasses
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ class FramedModel:
     def sized(self, node: NodeInfo) -> NodeInfo:
         """Return a node with the size that its map has for the current picture, once that is known."""
         size = self._sizes.get(node.name, node.shape[1:])
-        return node if size == node.shape[1:] else dataclasses.replace(node, shape=(node.shape[0], *size))
+        return node if size == node.shape[1:] else replace(node, shape=(node.shape[0], *size))
 
     def model(self, model: ModelInfo | None, prediction: Prediction | None) -> ModelInfo | None:
         """Return a model with its nodes' shapes and costs for the picture of a prediction."""

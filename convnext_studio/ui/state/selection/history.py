@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, Signal
 
 from convnext_studio.protocol.models import ModelInfo
@@ -15,8 +15,7 @@ CAPACITY = 200
 TOGETHER_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The selection at one point in time; `picture` is a key, or empty for none."""
 
     picture: str
@@ -118,7 +117,7 @@ class SelectionHistory(QObject):
         if self._is_restoring or now == self._now:
             return
         kind = frozenset(
-            part.name for part in fields(now) if getattr(now, part.name) != getattr(self._now, part.name)
+            name for name in now.__struct_fields__ if getattr(now, name) != getattr(self._now, name)
         )
         time_s = self._clock_s()
         # Selecting a node moves the unit, so both change at once, while the next step may change only the node.

@@ -1,8 +1,8 @@
 """Results of one panel that others use: the maps of a class, a pin, and principal components."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
@@ -67,8 +67,7 @@ class Attributions(QObject):
         self._explaining = replace(self._explaining, nodes=())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pin:
+class Pin(Struct, frozen=True, eq=False):
     """A node of a model on a picture, pinned so that the selection can be compared with it."""
 
     model: ModelInfo

@@ -1,13 +1,12 @@
 """Receptive fields as the dispatcher answers them: inputs, subjects, growth, saved fields."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from convnext_studio import analysis
@@ -206,7 +205,7 @@ def test_other_networks_are_measured_beside_the_open_one(
     expected = analysis.effective_receptive_field(build(SMALL, "", 4), noises(0, 2, 64), "stage3")
     assert_same(ours.field_map, expected)
     assert (ours.title, ours.random_weights, before.random_weights) == ("random", True, False)
-    wide = FieldNetwork(config=msgspec.structs.replace(SMALL, kernel_size=7), node="last")
+    wide = FieldNetwork(config=replace(SMALL, kernel_size=7), node="last")
     assert field_of(opened, subject=wide, **noise).node == "stage4"
     loads: list[str] = []
 
@@ -228,9 +227,9 @@ def test_other_networks_are_measured_beside_the_open_one(
 
 
 def test_a_network_that_pools_over_its_maps_is_measured_as_a_whole(opened: Dispatcher) -> None:
-    subject = FieldNetwork(config=msgspec.structs.replace(SMALL, grn=True), seed=2)
+    subject = FieldNetwork(config=replace(SMALL, grn=True), seed=2)
     result = field_of(opened, subject=subject, inputs="noise", count=3, node="stage1", protocol="absolute")
-    model = build(msgspec.structs.replace(SMALL, grn=True), "", 2)
+    model = build(replace(SMALL, grn=True), "", 2)
     tensors = noises(0, 3, 64)
     assert_same(result.field_map, analysis.effective_receptive_field(model, tensors, "stage1", "absolute"))
     assert result.theoretical.is_global
@@ -292,7 +291,7 @@ def test_growth_lists_every_block_and_stage(
         centre = (geometry.centre_px(middle), geometry.centre_px(middle))
         for square in analysis.squares(field, (0.5, 0.99), "linear", centre):
             assert abs(point.effective_px[square.threshold] - square.side_px) <= 2
-    assert opened.run(msgspec.structs.replace(question, id=2, panel="other")) is result
+    assert opened.run(replace(question, id=2, panel="other")) is result
 
 
 @pytest.mark.parametrize("protocol", ["replknet", "centred"])
@@ -311,7 +310,7 @@ def test_a_picture_that_the_models_own_transform_squashes_is_not_called_cropped(
     assert isinstance(image, ImageInfo)
     question = {"images": (image.key,), "count": 1, "framing": "own", "input_px": 0}
     assert "1 picture cropped to 64 × 64 px" in field_of(opened, **question).protocol_text
-    squashing = dataclasses.replace(model, preprocessing=model.preprocessing.squashed(64))
+    squashing = replace(model, preprocessing=model.preprocessing.squashed(64))
     monkeypatch.setattr(models, "load", lambda *_, **__: squashing)
     opened.run(LoadModel(source="squashing", device="cpu"))
     assert "1 picture squashed to 64 × 64 px" in field_of(opened, **question).protocol_text
@@ -341,7 +340,7 @@ def test_what_was_skipped_is_taken_from_its_kind(model: LoadedModel) -> None:
     assert inputs.averaged(1, ()) == (1, 0)
     assert inputs.averaged(4, (1, 3)) == (1, 3)
     assert inputs.averaged(6, ()) == (2, 4)
-    assert dataclasses.replace(inputs, is_noise=True).averaged(3, (0,)) == (0, 3)
+    assert replace(inputs, is_noise=True).averaged(3, (0,)) == (0, 3)
 
 
 def test_fields_are_measured_at_rectangles(engine_of: Opener) -> None:
@@ -414,9 +413,7 @@ def test_pictures_of_different_shapes_are_cropped_to_one_size(engine_of: Opener,
     assert f"2 pictures cropped to {width} × {height} px" in result.protocol_text
     assert any(f"cropped at its middle to {width} × {height} px" in note for note in result.notes)
     in_folder = engine.run(
-        msgspec.structs.replace(
-            asked, inputs="folder", folder=str(tmp_path), images=(), folder_framing=Framing(kind="native")
-        )
+        replace(asked, inputs="folder", folder=str(tmp_path), images=(), folder_framing=Framing(kind="native"))
     )
     assert isinstance(in_folder, ReceptiveFieldResult)
     np.testing.assert_allclose(in_folder.field_map, result.field_map, rtol=1e-6)

@@ -1,9 +1,9 @@
 """Effective receptive fields side by side, measured live."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF
@@ -31,8 +31,7 @@ _LIMITS = Limits(-float(DECADES), 0.0)
 _HEADINGS = "holds", "area"
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredNetwork:
+class MeasuredNetwork(Struct, frozen=True):
     """One of the compared networks.
 
     Attributes

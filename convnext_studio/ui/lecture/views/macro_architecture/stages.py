@@ -1,9 +1,9 @@
 """The whole network to scale, with the maps of the current picture."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
+from msgspec import Struct
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor, QPen, QPolygonF
 
@@ -25,8 +25,7 @@ _SKEW = 0.35  # How far the channels extend upwards, relative to their extent to
 _TEXT_LINES = 6.6
 
 
-@dataclass(frozen=True, slots=True)
-class Slab:
+class Slab(Struct, frozen=True):
     """A slab: a map as its face, and a depth proportional to its number of channels."""
 
     side: float

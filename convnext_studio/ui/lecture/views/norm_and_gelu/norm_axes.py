@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QLineF, QPointF, QRectF
 from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
@@ -26,8 +26,7 @@ Cell = tuple[int, int, int, int]
 """The indices of a value: picture, channel, row, column."""
 
 
-@dataclass(frozen=True, slots=True)
-class Averaging:
+class Averaging(Struct, frozen=True):
     """The values that a normalisation averages over.
 
     Attributes
@@ -261,8 +260,7 @@ def _centre(cell: Cell) -> tuple[float, float, float]:
     return channel - (CHANNELS - 1) / 2, (HEIGHT - 1) / 2 - row, column - (WIDTH - 1) / 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Face:
+class _Face(Struct, frozen=True):
     """A side of a cell or of a box.
 
     Attributes
@@ -293,8 +291,7 @@ _SIDES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     """A rotation about the vertical axis, then a tilt towards the viewer, in parallel projection."""
 
     yaw: float
@@ -313,8 +310,7 @@ class _Turn:
         return z * math.cos(self.yaw) - x * math.sin(self.yaw)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """The position and scale of a box in the widget."""
 
     middle: QPointF

@@ -1,10 +1,10 @@
 """Draw what a step on the road changes: blocks layer by layer, stages, stems, widths, or kernels."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 import numpy as np
+from msgspec import Struct
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
@@ -315,8 +315,7 @@ _BOX_HEIGHT, _NOTE_HEIGHT = 1.6, 1.1  # Heights in lines of text.
 _ROOMY = 1.25  # How much higher than its text a line is, if there is room.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockRow:
+class BlockRow(Struct, frozen=True, kw_only=True):
     """A row of the drawing.
 
     Attributes

@@ -4,8 +4,7 @@ Several steps have nearly the same cost and accuracy, so in a plot of one over t
 lie on one another.
 """
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainterPath, QPen, QPolygonF
 
@@ -20,8 +19,7 @@ _DOT = 0.26  # Radius of a point in text heights.
 _COST_PART = 0.16  # Of the width of the table, for the bars of the costs.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoadChart:
+class RoadChart(Struct, frozen=True, kw_only=True):
     """The places of the steps in a chart.
 
     Attributes
@@ -137,8 +135,7 @@ def _paint_plate(ink: Ink, place: QRectF) -> None:
 # -------------------------------------------------------------------------------------------------- the table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
+class _Columns(Struct, frozen=True, kw_only=True):
     """The left edges and widths of the columns of the table, for a size of text."""
 
     px: float
