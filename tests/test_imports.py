@@ -17,7 +17,7 @@ WINDOW = ("start.app", "shell.window", "start.launch")
 def test_the_window_imports_no_torch_and_comes_before_what_only_the_lab_needs() -> None:
     # All in one process: what none of them imports is not there after any of them.
     loaded = modules_after(*(f"import convnext_studio.ui.{module}" for module in WINDOW))
-    assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib"}
+    assert not loaded & {"torch", "timm", "captum", "torchvision", "skimage", "scipy", "matplotlib", "PIL"}
     assert not loaded & {"PySide6.QtSvg", "convnext_studio.ui.panels.receptive_field_lab.lab_panel"}
 
 

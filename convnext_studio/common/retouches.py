@@ -3,7 +3,6 @@
 Places are in pixels of the whole picture, whatever is shown of it, and pixel *i* covers [i, i + 1).
 """
 
-import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -136,5 +135,7 @@ def retouched_key(picture: str, retouches: tuple[Retouch, ...]) -> str:
     applied = tuple(retouch for retouch in retouches if retouch.enabled)
     if not applied:
         return picture
+    import hashlib  # Imported here, because it loads OpenSSL, which would delay the window.
+
     said = msgspec.json.encode((picture, applied))
     return hashlib.blake2b(said, digest_size=12).hexdigest()

@@ -1,7 +1,6 @@
 """Finds what corresponds in two networks: nodes by name and depth, classes by name."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from msgspec import Struct
 
@@ -39,6 +38,8 @@ def match_node(node: NodeInfo, nodes_a: Sequence[NodeInfo], nodes_b: Sequence[No
     for other in nodes_b:
         if other.name == node.name and other.kind == node.kind:
             return NodeMatch(node.name, other.name, is_same=True)
+    from difflib import SequenceMatcher  # Imported here, so that it does not delay the window.
+
     candidates = _of_nearest_kind(node, nodes_b)
     depth = _depth(node, nodes_a)
 

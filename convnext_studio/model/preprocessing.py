@@ -6,17 +6,20 @@ scale to [0, 1], normalise), so that predictions equal theirs.
 
 import math
 from itertools import cycle, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from PIL import Image
 
 from convnext_studio.common.errors import StudioError
 from convnext_studio.common.geometry import CropGeometry
 from convnext_studio.model.framing import Framing, Grid, framed_geometry
 from convnext_studio.render.numbers import pluralize
+
+if TYPE_CHECKING:  # Imported where it is needed: the window computes no input, and Pillow would delay it.
+    from PIL import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -177,7 +180,7 @@ class Preprocessing(Struct, frozen=True, kw_only=True):
             resized_px=tuple(round(scale * side) for side in self.resized_px),
         )
 
-    def crop(self, picture: Image.Image) -> tuple[Image.Image, CropGeometry]:
+    def crop(self, picture: "Image.Image") -> "tuple[Image.Image, CropGeometry]":
         """Return the network's input as an RGB picture, before normalisation, and its geometry."""
         geometry = self.geometry(picture.size)
         return self._cut(picture.convert("RGB"), geometry, self._fill(3)), geometry
@@ -187,8 +190,12 @@ class Preprocessing(Struct, frozen=True, kw_only=True):
         fill = self.fill or (0,)
         return fill[:bands] if len(fill) >= bands else fill[:1] * bands
 
-    def _cut(self, picture: Image.Image, geometry: CropGeometry, fill: float | tuple[int, ...]) -> Image.Image:
+    def _cut(
+        self, picture: "Image.Image", geometry: CropGeometry, fill: float | tuple[int, ...]
+    ) -> "Image.Image":
         """Return the network's input as a picture of the same mode."""
+        from PIL import Image
+
         resample = Image.Resampling[self.interpolation.upper()]
         if geometry.resized_size[0] * geometry.resized_size[1] <= MAX_RESIZED_PIXELS:
             resized, (left, top) = picture.resize(geometry.resized_size, resample), geometry.crop_origin
@@ -201,7 +208,7 @@ class Preprocessing(Struct, frozen=True, kw_only=True):
         filled.paste(resized, (-left, -top))
         return filled
 
-    def _pixels(self, picture: Image.Image, geometry: CropGeometry) -> NDArray[np.float32]:
+    def _pixels(self, picture: "Image.Image", geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels) from 0 to 1."""
         is_squashed = self.squash and not geometry.is_padded
         if self.resizes_floats and is_squashed and self.interpolation == "bilinear":
@@ -220,7 +227,7 @@ class Preprocessing(Struct, frozen=True, kw_only=True):
         return np.asarray(cropped, dtype=np.float32) / np.float32(255)
 
     def __call__(
-        self, picture: Image.Image | NDArray[np.float32], geometry: CropGeometry | None = None
+        self, picture: "Image.Image | NDArray[np.float32]", geometry: CropGeometry | None = None
     ) -> tuple[NDArray[np.float32], CropGeometry]:
         """Return the network's normalised input (C, H, W), float32, and its geometry.
 
@@ -255,6 +262,8 @@ class Preprocessing(Struct, frozen=True, kw_only=True):
 
     def _values(self, values: NDArray[np.float32], geometry: CropGeometry) -> NDArray[np.float32]:
         """Return the input before normalisation, (H, W, channels), from values from 0 to 1."""
+        from PIL import Image
+
         bands = [Image.fromarray(np.ascontiguousarray(values[..., band])) for band in range(values.shape[2])]
         fills = self._fill(len(bands))
         filled = [self._cut(band, geometry, fill / 255) for band, fill in zip(bands, fills, strict=True)]
@@ -302,8 +311,8 @@ def _bilinear_weights(size: int, side: int) -> NDArray[np.float32]:
 
 
 def _resize_around_crop(
-    picture: Image.Image, geometry: CropGeometry, resample: Image.Resampling
-) -> tuple[Image.Image, tuple[int, int]]:
+    picture: "Image.Image", geometry: CropGeometry, resample: "Image.Resampling"
+) -> "tuple[Image.Image, tuple[int, int]]":
     """Resize only what the crop needs, plus a margin for the filter, and return where the crop lies in it."""
     margin = 8
     window: list[tuple[int, int]] = []

@@ -5,7 +5,6 @@ bytes on the disk can be of any length. All files whose place or contents come f
 """
 
 import contextlib
-import hashlib
 import io
 import os
 import stat
@@ -83,6 +82,8 @@ def bounded_archive(stream: BinaryIO) -> zipfile.ZipFile:
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a regular file as it is now, even if it grows; raises what `read_bounded` does."""
+    import hashlib  # Imported here, because it loads OpenSSL, which would delay the window.
+
     found = hashlib.sha256()
     with open_regular(path) as stream:
         left = os.fstat(stream.fileno()).st_size

@@ -1,23 +1,23 @@
 """Write SVG and PDF files, in which text and lines remain vectors."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRect, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import (
     QColor,
     QFont,
     QFontMetricsF,
-    QPageLayout,
-    QPageSize,
     QPaintDevice,
     QPainter,
-    QPdfWriter,
 )
 
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
 from convnext_studio.ui.widgets import theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPageLayout, QPdfWriter
 
 DOTS_PER_INCH = 96
 """Resolution at which a page's units are logical pixels and fonts have the same size as on the screen."""
@@ -72,9 +72,11 @@ def svg_bytes(
 
 
 def pdf_bytes(
-    page: QPageLayout, paint: Callable[[QPainter, QPdfWriter], object], title: str, dpi: int = DOTS_PER_INCH
+    page: "QPageLayout", paint: Callable[[QPainter, "QPdfWriter"], object], title: str, dpi: int = DOTS_PER_INCH
 ) -> bytes:
     """Return a PDF file with what `paint` paints on pages of this layout; may be called from any thread."""
+    from PySide6.QtGui import QPdfWriter  # Imported here, so that it does not delay the window.
+
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QPdfWriter(buffer)
@@ -94,6 +96,8 @@ def view_svg(painted: Painted, title: str, caption: str) -> bytes:
 
 def view_pdf(painted: Painted, title: str, caption: str) -> bytes:
     """Return a view as a PDF page of matching size, with its title above and its caption below."""
+    from PySide6.QtGui import QPageLayout, QPageSize  # Imported here, so that they do not delay the window.
+
     page = _ViewPage(painted, title, caption)
     size = QPageSize(page.size * _POINTS_PER_INCH / DOTS_PER_INCH, QPageSize.Unit.Point)
     layout = QPageLayout(size, QPageLayout.Orientation.Portrait, QMarginsF(0, 0, 0, 0))

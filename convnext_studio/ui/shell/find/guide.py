@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from convnext_studio import __version__
 from convnext_studio.common.errors import StudioError
@@ -247,6 +247,8 @@ class Guide(QObject):
 
     def show_about(self) -> None:
         """Show the About dialog."""
+        from PySide6.QtWidgets import QMessageBox  # Imported here, so that it does not delay the window.
+
         title, close = "About ConvNeXt Studio", QMessageBox.StandardButton.Close
         box = QMessageBox(QMessageBox.Icon.NoIcon, title, ABOUT, close, self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
