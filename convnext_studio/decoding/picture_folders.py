@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import expand_home, is_file_or_folder
+from convnext_studio.common.files import expand_home, is_there
 
 SUFFIXES = frozenset(
     (
@@ -45,8 +45,10 @@ def walk_pictures(folder: str) -> Iterator[list[Path]]:
         If there is no such folder.
     """
     top = expand_home(folder)
-    if not is_file_or_folder(top) or top.is_file():
+    if not is_there(top):
         raise StudioError(f"There is no folder “{folder}”.", "It may have been moved or renamed.")
+    if not top.is_dir():
+        raise StudioError(f"“{folder}” is not a folder.", "Choose a folder with pictures.")
     for directory, below, names in os.walk(top):
         below[:] = [name for name in below if not name.startswith(".")]
         yield [

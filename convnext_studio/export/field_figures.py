@@ -11,6 +11,7 @@ from convnext_studio.erf import (
     DECADES,
     OF_WHAT,
     THRESHOLDS,
+    GaussianFit,
     ShownScale,
     averaged_text,
     definition,
@@ -114,17 +115,21 @@ def _caption(result: ReceptiveFieldResult) -> list[str]:
             f"{OF_WHAT[other]}: {_sides(result, other)}."
         ),
     ]
-    if result.protocol == "luo" and result.gaussian is not None:
-        gaussian = result.gaussian
-        said.append(
-            f"Gaussian fit: sigma {format_number(gaussian.sigma_px)} px, radius at 1 - 95.45 % "
-            f"of the central value {format_number(gaussian.radius_px)} px; it explains "
-            f"{format_percent(gaussian.explained)} of the variance."
-        )
+    if result.protocol == "luo":
+        said.append(_gaussian_text(result.gaussian))
     said.append(_theoretical(result))
     if result.skipped:
         said.append(f"{result.skipped} skipped because of gradients that are not finite.")
     return [*said, *result.notes, f"Model: {result.title} ({result.source})."]
+
+
+def _gaussian_text(fit: GaussianFit | None) -> str:
+    if fit is None:
+        return "No Gaussian fits the field."
+    return (
+        f"Gaussian fit: sigma {format_number(fit.sigma_px)} px, radius at 1 - 95.45 % of the central value "
+        f"{format_number(fit.radius_px)} px; it explains {format_percent(fit.explained)} of the variance."
+    )
 
 
 def _theoretical(result: ReceptiveFieldResult) -> str:

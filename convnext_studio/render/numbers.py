@@ -55,14 +55,29 @@ def format_size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
 
 
-def format_count(count: int) -> str:
+def format_memory(count: float) -> str:
+    """Format an amount of memory in powers of 1,024: "86.4 MiB"."""
+    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        # What would be rounded to 1,024.0 of a unit is 1.0 of the next one.
+        if count >= (1 << power) - (1 << power - 10) / 20:
+            return f"{count / (1 << power):.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def format_count(count: float) -> str:
     """Format a count of parameters or operations with three digits: "28.6 M"."""
     rounded = float(f"{count:.2e}")
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if rounded >= size:
             digits = 2 if rounded < 10 * size else 1 if rounded < 100 * size else 0
             return f"{rounded / size:.{digits}f} {unit}"
-    return str(count)
+    return f"{count:.0f}"
+
+
+def format_round_count(count: float) -> str:
+    """Format a count for the tick of an axis, without zeros after its decimal point: "100 M", "2.5 k"."""
+    number, _, unit = format_count(round(count)).partition(" ")
+    return f"{float(number):g} {unit}".rstrip()
 
 
 def nice_ticks(limits: Limits, count: int = 5) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.errors import StudioError
-from convnext_studio.common.files import checked_ending, is_file_or_folder, written_whole
+from convnext_studio.common.files import checked_ending, written_whole
 from convnext_studio.common.foreign.bounded_files import open_archive
 from convnext_studio.common.foreign.limits import LARGEST_SOFT_TARGETS_BYTES
 from convnext_studio.common.foreign.npy_headers import read_npy_header
@@ -98,14 +98,14 @@ def read_soft_targets(path: Path) -> SoftTargets:
     StudioError
         If it is not a file of soft targets, or is damaged or too large.
     """
-    if not is_file_or_folder(path) or not path.is_file():
-        raise StudioError(f"There is no file {path} with soft targets.", _HINT)
     try:
         with open_archive(path) as archive:
             arrays = _arrays(archive)
         return _checked(arrays)
     except StudioError as error:
         raise StudioError(f"{path.name} contains no soft targets: {error.message}", _HINT) from error
+    except FileNotFoundError as error:
+        raise StudioError(f"There is no file {path} with soft targets.", _HINT) from error
     except OSError as error:
         raise StudioError(f"{path.name} cannot be read: {system_reason(error)}.") from error
     except (KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -17,8 +17,12 @@ def test_sub_folders_are_searched_and_hidden_files_are_not(tmp_path: Path) -> No
         (tmp_path / name).touch()
     (tmp_path / "b" / "back").symlink_to(tmp_path)
     assert pictures_in(str(tmp_path)) == [tmp_path / name for name in wanted]
-    with pytest.raises(StudioError, match="no folder"):
+    with pytest.raises(StudioError, match="There is no folder"):
+        pictures_in(str(tmp_path / "gone"))
+    with pytest.raises(StudioError, match=r"a\.png” is not a folder"):
         pictures_in(str(tmp_path / "a.png"))
+    with pytest.raises(StudioError, match="“/dev/null” is not a folder"):
+        pictures_in("/dev/null")
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudioError, match="no pictures"):
         pictures_in(str(tmp_path / "empty"))

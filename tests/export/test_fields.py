@@ -80,6 +80,7 @@ def test_the_caption_says_protocol_squares_and_what_is_odd(result: ReceptiveFiel
     everywhere = replace(result.theoretical, is_global=True)
     assert "the whole input" in text_of(replace(result, theoretical=everywhere))
     assert "Gaussian fit: sigma 9.0" in text_of(replace(result, protocol="luo"))
+    assert "No Gaussian fits the field." in text_of(replace(result, protocol="luo", gaussian=None))
     assert "class 4" in field_figure(replace(result, target=4)).title
 
 

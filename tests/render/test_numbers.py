@@ -8,6 +8,8 @@ from convnext_studio.render import Clipping, Limits, format_percent, format_tick
 from convnext_studio.render.numbers import (
     bar_labels,
     format_count,
+    format_memory,
+    format_round_count,
     format_size,
     labels_with_room,
     number_ticks,
@@ -51,6 +53,31 @@ def test_sizes(count: int, text: str) -> None:
 )
 def test_counts_have_three_digits(count: int, text: str) -> None:
     assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0.3, "0"), (1_000, "1 k"), (2_500, "2.5 k"), (999_960, "1 M"), (10**8, "100 M"), (2e15, "2 P")],
+)
+def test_counts_at_ticks_have_no_zeros_after_the_point(count: float, text: str) -> None:
+    assert format_round_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (12, "12 B"),
+        (1_023, "1023 B"),
+        (2_048, "2.0 KiB"),
+        (301_056, "294.0 KiB"),
+        (2**20 - 1, "1.0 MiB"),
+        (2**20 - 60, "1023.9 KiB"),
+        (2**31, "2.0 GiB"),
+        (3 * 2**39, "1.5 TiB"),
+    ],
+)
+def test_memory_is_counted_in_powers_of_1024(count: int, text: str) -> None:
+    assert format_memory(count) == text
 
 
 @pytest.mark.parametrize(("share", "text"), [(-0.0004, "-0.0 %"), (-0.9998, "-100.0 %"), (1.0004, "100.0 %")])

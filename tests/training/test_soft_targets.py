@@ -1,6 +1,7 @@
 """Files of soft targets: what was written is read, and what is wrong is said in a sentence."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -84,8 +85,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "soft.npz"
     with pytest.raises(StudioError, match="There is no file"):
         read_soft_targets(path)
-    with pytest.raises(StudioError, match="There is no file"):
+    with pytest.raises(StudioError, match="cannot be read: it is not a regular file, but a folder"):
         read_soft_targets(tmp_path)
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(StudioError, match=r"pipe\.npz cannot be read: it is not a regular file\."):
+        read_soft_targets(tmp_path / "pipe.npz")
     for contents in (b"", b"PK\x03\x04", b"\x93NUMPY", b"{}" * 500):
         path.write_bytes(contents)
         with pytest.raises(StudioError, match="no soft targets, or is damaged"):

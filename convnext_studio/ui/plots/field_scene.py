@@ -14,6 +14,7 @@ from convnext_studio.erf import (
     DEFINITIONS,
     OF_WHAT,
     SCALE_TEXTS,
+    GaussianFit,
     ShownScale,
     averaged_text,
     lowest_shown,
@@ -347,10 +348,16 @@ def describe(view: FieldView, shown: ShownScale, progress: str = "") -> str:
     # On the protocol's own scale the notes already say so.
     if missing and own_scale != scale:
         said.append(f"no square within the input holds {' or '.join(missing)}")
-    if view.gaussian is not None and view.protocol == "luo":
-        said.append(f"Gaussian fit: σ {view.gaussian.sigma_px:.3g} px, radius {view.gaussian.radius_px:.3g} px")
+    if view.protocol == "luo":
+        said.append(_gaussian_words(view.gaussian))
     words = " · ".join(said)
     return " ".join((words[0].upper() + words[1:] + ".", *view.notes))
+
+
+def _gaussian_words(fit: GaussianFit | None) -> str:
+    if fit is None:
+        return "no Gaussian fits"
+    return f"Gaussian fit: σ {format_number(fit.sigma_px)} px, radius {format_number(fit.radius_px)} px"
 
 
 def _theoretical_words(view: FieldView) -> list[str]:

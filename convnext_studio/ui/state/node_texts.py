@@ -12,7 +12,7 @@ from convnext_studio.model.nodes import NodeInfo, head_parameters
 from convnext_studio.protocol.counterparts import Pair
 from convnext_studio.protocol.maps import ValueStatistics
 from convnext_studio.protocol.models import MeasuredCosts, ModelInfo
-from convnext_studio.render import format_number, format_percent, pluralize
+from convnext_studio.render import format_count, format_memory, format_number, format_percent, pluralize
 
 _ACTS = {"gelu": "GELU", "gelu_tanh": "GELU (tanh)", "relu": "ReLU", "silu": "SiLU"}
 _NORMS = {"layer": "layer norm", "batch": "batch norm", "rms": "RMS norm", "simple": "simple norm"}
@@ -104,12 +104,13 @@ def describe(node: NodeInfo, config: Architecture) -> str:
     if node.kind == "head":
         return (
             f"Head: {_head_layers(config)} to {pluralize(config.num_classes, 'output', is_grouped=True)}"
-            f" · {channels} pooled channels · {counted(head_parameters(config))} parameters"
+            f" · {channels} pooled channels · {format_count(head_parameters(config))} parameters"
         )
-    memory = f" · {sized(node.activation_bytes)} of activations" if node.activation_bytes else ""
+    memory = f" · {format_memory(node.activation_bytes)} of activations" if node.activation_bytes else ""
     return (
-        f"{node.title} · {channels} channels · {height}×{width} units · {counted(node.parameters)} parameters"
-        f" · {counted(node.macs)} MACs{memory} · theoretical field {node.field.extent}"
+        f"{node.title} · {channels} channels · {height}×{width} units"
+        f" · {format_count(node.parameters)} parameters · {format_count(node.macs)} MACs"
+        f"{memory} · theoretical field {node.field.extent}"
     )
 
 
@@ -145,34 +146,19 @@ COST_TITLES: dict[CostKind, str] = {
 }
 
 
-def counted(number: float) -> str:
-    """Format a large number for people, such as "14.2 M" or "49 k"."""
-    for factor, unit in ((1e9, " G"), (1e6, " M")):
-        if number >= factor:
-            return f"{number / factor:.1f}{unit}"
-    return f"{number / 1e3:.0f} k" if number >= 1000 else f"{number:.0f}"
-
-
-def sized(count: float) -> str:
-    """Format a number of bytes for people."""
-    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count:.0f} B"
-
-
 def lasted(seconds: float) -> str:
     """Format a duration for people."""
-    if seconds >= 1:
-        return f"{format_number(seconds)} s"
-    return f"{format_number(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{format_number(seconds * 1e6)} µs"
+    rounded = float(f"{seconds:.2e}")  # To three digits, so that 999.9 ms are a second.
+    if rounded >= 1:
+        return f"{format_number(rounded)} s"
+    return f"{format_number(rounded * 1e3)} ms" if rounded >= 1e-3 else f"{format_number(rounded * 1e6)} µs"
 
 
 _TEXTS: dict[CostKind, Callable[[float], str]] = {
     "none": str,
-    "parameters": counted,
-    "macs": counted,
-    "memory": sized,
+    "parameters": format_count,
+    "macs": format_count,
+    "memory": format_memory,
     "time": lasted,
 }
 

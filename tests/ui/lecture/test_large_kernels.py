@@ -103,7 +103,7 @@ def test_the_kernels_share_is_that_of_a_network_that_is_built(
     whole = sum(each.numel() for each in module.parameters())
     kernels = sum(each.numel() for name, each in module.named_parameters() if "dwconv" in name)
     said = view.readout()[0]
-    assert f"{whole / 1e3:.0f} k" in said
+    assert f"{whole / 1e3:.2f} k" in said
     assert f"({100 * kernels / whole:.1f} %)" in said
     assert len(view.figures()) == 15
 

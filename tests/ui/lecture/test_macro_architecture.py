@@ -131,7 +131,7 @@ def test_downsampling_is_a_norm_and_a_convolution(qtbot: QtBot, live: LiveEngine
         for kind in ("separate", "block")
     ]
     for (_, said), parameters in zip(view.prices(), counted, strict=True):
-        assert said.startswith(f"{parameters / 1e3:.0f} k parameters")
+        assert said.startswith(f"{parameters / 1e3:.3g} k parameters")
     assert view.titles()[1] == "Layer norm"
     live.state.set_model(make_model(config=ConvNeXtConfig(norm="rms")))
     assert view.titles()[1] == "RMS norm"

@@ -27,10 +27,9 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.convnext import Block, ConvNeXt
 from convnext_studio.model.presets import PRESETS
 from convnext_studio.protocol.models import BUILT, LoadModel
-from convnext_studio.render import format_count
 from convnext_studio.ui.panels.build.build_panel import BuildPanel
 from convnext_studio.ui.panels.build.config_form import STAGE_COUNT
-from convnext_studio.ui.panels.build.draft import Account, spoken_bytes
+from convnext_studio.ui.panels.build.draft import Account
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
@@ -273,28 +272,6 @@ def test_what_to_know_before_building_is_said(panel: BuildPanel) -> None:
     assert panel.account is not None
     assert f"{4 * panel.account.parameters / 2**30:.1f} GiB" in panel.warnings.text()
     assert panel.build.isEnabled()
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1.00 k"),
-        (28_589_128, "28.6 M"),
-        (4_455_000_000, "4.46 G"),
-        (10**12, "1.00 T"),
-    ],
-)
-def test_counts_are_spoken(count: int, text: str) -> None:
-    assert format_count(count) == text
-
-
-def test_rounding_up_moves_to_the_next_digits() -> None:
-    assert format_count(9_999_999) == "10.0 M"
-    assert format_count(999_999) == "1.00 M"
-    assert spoken_bytes(2**20) == "1.0 MiB"
-    assert spoken_bytes(3 * 2**39) == "1.5 TiB"
 
 
 def test_nothing_is_asked_while_typing_and_building_asks_once(

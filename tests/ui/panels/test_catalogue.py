@@ -11,7 +11,6 @@ from convnext_studio.ui.panels.catalogue.catalogue_panel import (
     COLUMNS,
     DISPENSABLE,
     CataloguePanel,
-    spoken_megabytes,
 )
 from convnext_studio.ui.shell.window import StudioWindow
 from convnext_studio.ui.state.app_state import AppState
@@ -356,14 +355,6 @@ def test_both_panels_that_are_hidden_at_first_fit_one_before_the_other(window: S
     docks = window.dock_layout.docks
     assert docks["build"] in window.tabifiedDockWidgets(docks["catalogue"])
     assert window.dock_layout.docks["catalogue"].panel.isVisible()
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(900, "1 MB"), (114_356_512, "114 MB"), (999_600_000, "1.0 GB"), (3_385_884_064, "3.4 GB")],
-)
-def test_sizes_as_people_say_them(count: int, text: str) -> None:
-    assert spoken_megabytes(count) == text
 
 
 def test_everything_but_the_data_is_seen_without_scrolling(filled: CataloguePanel, qtbot: QtBot) -> None:

@@ -8,12 +8,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import FieldGeometry
+from convnext_studio.erf import GaussianFit
 from convnext_studio.model.framing import Framing, framed
 from convnext_studio.protocol.envelope import Progress
 from convnext_studio.protocol.receptive_fields import ReceptiveField, Square
 from convnext_studio.render import lut
 from convnext_studio.ui.panels.receptive_field.receptive_field_panel import ReceptiveFieldPanel
-from convnext_studio.ui.plots.field_scene import nearest_unit
+from convnext_studio.ui.plots.field_scene import describe, nearest_unit
 from convnext_studio.ui.plots.scene import Mark
 from tests.ui.desk import Desk, click_at, colour_at, model, picture, point_at, receptive_field
 
@@ -469,6 +470,15 @@ def test_luo_takes_noise_and_needs_no_picture(desk: Desk) -> None:
     settle(desk, panel)
     assert asked(desk)[-1].images == ()
     assert not panel.fields.inputs.isEnabled()
+
+
+def test_the_gaussian_of_luos_protocol_is_said_and_that_none_fits(desk: Desk) -> None:
+    desk.state.set_model(model())
+    found = replace(receptive_field(desk, "stage2"), protocol="luo")
+    fit = GaussianFit(amplitude=1.0, sigma_px=1234.5, explained=0.9)
+    assert "Gaussian fit: σ 1234 px, radius 3069 px" in describe(replace(found, gaussian=fit), "linear")
+    assert "no Gaussian fits" in describe(replace(found, gaussian=None), "linear")
+    assert "Gaussian" not in describe(replace(found, gaussian=None, protocol="replknet"), "linear")
 
 
 def test_a_folder_is_asked_for_and_then_measured(desk: Desk, filled: ReceptiveFieldPanel) -> None:

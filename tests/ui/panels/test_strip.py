@@ -247,7 +247,7 @@ def test_the_read_out_names_the_node_and_its_numbers(desk: Desk, strip: NetworkS
     point_at(strip.canvas, centre(strip, "stage3.block2"))
     text = desk.read_outs[-1]
     assert text.startswith("Stage 3, block 2 · 384 channels · 14×14 units")
-    assert f"{parameters / 1e6:.1f} M parameters" in text
+    assert f"{parameters / 1e6:.2f} M parameters" in text
     assert desk.state.model is not None
     field = desk.state.model.node("stage3.block2").field.size_px
     assert text.endswith(f"theoretical field {field} px")
@@ -420,7 +420,7 @@ def test_inside_a_block_the_costs_add_up_to_it(desk: Desk, strip: NetworkStrip) 
     assert desk.state.model is not None
     places = 28 * 28 * 192
     assert desk.state.model.node("stage2.block1").macs == places * (49 + 2 * 4 * 192)
-    assert strip.header.legend.text().startswith(f"full bar: {places * 4 * 192 / 1e6:.1f} M")
+    assert strip.header.legend.text().startswith(f"full bar: {places * 4 * 192 / 1e6:.0f} M")
     left, right = bar_ends(strip, "stage2.block1.dwconv")
     rect = rect_of(row(strip).parts, "stage2.block1.dwconv")
     assert rect is not None

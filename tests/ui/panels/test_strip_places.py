@@ -15,7 +15,7 @@ from convnext_studio.ui.panels.strip.strip_layout import (
     nodes_of,
     part_at,
 )
-from convnext_studio.ui.state.node_texts import counted, lasted, part_texts, sized, stage_texts
+from convnext_studio.ui.state.node_texts import lasted, part_texts, stage_texts
 from tests.ui.desk import model
 
 # One of each kind of architecture: 27 blocks in a stage, V2, one stage of 36 blocks, the lecture's, and
@@ -99,16 +99,9 @@ def test_texts_fit_at_1366(qapp: QApplication, kind: str) -> None:
             assert metrics.horizontalAdvance(text) <= part.rect.width(), text
 
 
-def test_numbers_are_for_people() -> None:
-    assert [counted(number) for number in (0, 768, 48_960, 1_204_000, 4_455_530_000)] == [
-        "0",
-        "768",
-        "49 k",
-        "1.2 M",
-        "4.5 G",
-    ]
-    assert [sized(count) for count in (12, 2048, 301_056, 2**31)] == ["12 B", "2.0 KiB", "294.0 KiB", "2.0 GiB"]
+def test_durations_are_for_people() -> None:
     assert [lasted(seconds) for seconds in (2.5, 0.0123, 4.56e-5)] == ["2.50 s", "12.3 ms", "45.6 µs"]
+    assert [lasted(seconds) for seconds in (0.9996, 0.9994, 9.996e-4)] == ["1.00 s", "999 ms", "1.00 ms"]
 
 
 def test_every_level_can_be_walked_from_one_end_to_the_other() -> None:

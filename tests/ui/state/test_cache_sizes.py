@@ -121,7 +121,7 @@ def test_a_choice_reaches_window_and_engine_at_once_and_is_kept(
     panel = filled_window.dock_layout.docks["settings"].panel
     assert isinstance(panel, SettingsPanel)
     texts = [panel.kept_share.itemText(row) for row in range(panel.kept_share.count())]
-    assert texts[2] == "Window 936 MB, engine 2.8 GB"
+    assert texts[2] == "Window 981 MB, engine 3.0 GB"
     assert len(texts) == len(KEPT_SHARES)
     assert panel.kept_share.currentIndex() == 2
     before = filled_window.state.cache_sizes.total_bytes

@@ -135,7 +135,7 @@ def _parse(stream: BinaryIO, path: Path) -> dict[str, Any]:
     if len(text) < length:
         raise StudioError(f"{path.name} ends in the middle of its header.", PERHAPS_TRUNCATED)
     try:
-        header = parse_json(text)
+        header = parse_json(text, unique_names=True)
         if not isinstance(header, dict):
             raise ValueError(type(header))
     except ValueError as error:

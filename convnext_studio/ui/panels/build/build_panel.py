@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.model.nodes import NodeInfo
 from convnext_studio.model.presets import PRESETS, PublishedFigures
-from convnext_studio.render import format_count
+from convnext_studio.render import format_count, format_memory
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.panels.build.config_form import MOST_STAGES, ConfigForm
-from convnext_studio.ui.panels.build.draft import INPUT_PX, Account, problems_of, spoken_bytes
+from convnext_studio.ui.panels.build.draft import INPUT_PX, Account, problems_of
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.elided_label import PlainLabel, plain_tip
@@ -140,8 +140,8 @@ class BuildPanel(QWidget):
         if account is not None:
             texts["Parameters"] = f"{account.parameters:,}"
             texts["MACs"] = f"{format_count(account.macs)} at {account.input_px} px"
-            texts["Activations"] = spoken_bytes(account.activation_bytes)
-            texts["Weights"] = spoken_bytes(account.weight_bytes)
+            texts["Activations"] = format_memory(account.activation_bytes)
+            texts["Weights"] = format_memory(account.weight_bytes)
         if account is not None and published is not None:
             texts |= _published_texts(published, texts, account.input_px)
         for name, label in self.facts.items():

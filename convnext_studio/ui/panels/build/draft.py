@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.nodes import NodeInfo, node_table, smallest_input_px, total_macs, total_parameters
+from convnext_studio.render import format_memory
 
 BYTES_PER_VALUE = 4  # float32
 LARGE_BYTES = 4 << 30
@@ -81,8 +82,8 @@ class Account(Struct, frozen=True, kw_only=True, dict=True):
             said.append(f"A layer scale of {scale:g} makes every untrained block almost an identity.")
         if self.weight_bytes + self.activation_bytes > LARGE_BYTES:
             said.append(
-                f"Building needs {spoken_bytes(self.weight_bytes)} of memory for the weights, "
-                f"and a picture at least {spoken_bytes(self.activation_bytes)} more."
+                f"Building needs {format_memory(self.weight_bytes)} of memory for the weights, "
+                f"and a picture at least {format_memory(self.activation_bytes)} more."
             )
         return tuple(said)
 
@@ -97,11 +98,3 @@ def problems_of(draft: Draft, input_px: int) -> dict[str, str]:
         return found
     smallest = smallest_input_px(draft)
     return {INPUT_PX: f"be at least {smallest}"} if input_px < smallest else {}
-
-
-def spoken_bytes(count: int) -> str:
-    """Format an amount of memory: "86.4 MiB"."""
-    for unit, size in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1024:.1f} KiB"

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.protocol.envelope import Payload
 from convnext_studio.protocol.models import Catalogue, ListPretrained, ModelInfo, PretrainedInfo
-from convnext_studio.render import format_count
+from convnext_studio.render import format_count, format_size
 from convnext_studio.ui.panels.base import Panel, plain_label
 from convnext_studio.ui.panels.panel_query import PanelQuery
 from convnext_studio.ui.state.app_state import AppState
@@ -190,11 +190,6 @@ def _side(column: int) -> Qt.AlignmentFlag:
     return (flags.AlignRight if heading in _NUMBERS else across) | flags.AlignVCenter
 
 
-def spoken_megabytes(count: int) -> str:
-    """Format the size of a download: "114 MB", "3.4 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 999.5e6 else f"{max(count / 1e6, 1):.0f} MB"
-
-
 def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     licence = f"{entry.licence} (non-commercial)" if entry.is_noncommercial else entry.licence
     size, estimated = entry.disk_bytes, entry.disk_bytes is None
@@ -204,7 +199,7 @@ def _row(entry: PretrainedInfo, grey: object) -> list[QStandardItem]:
     cells: list[tuple[str, str | float]] = [
         (entry.name, f"{0 if entry.is_convnext else 1} {entry.name}"),
         ("–" if entry.accuracy is None else f"{entry.accuracy:.1f} %", entry.accuracy or 0.0),
-        (f"~ {spoken_megabytes(size)}" if estimated else spoken_megabytes(size), float(size)),
+        (f"~ {format_size(size)}" if estimated else format_size(size), float(size)),
         ("yes" if entry.is_cached else "no", "no" if entry.is_cached else "yes"),
         (licence, licence),
         (format_count(entry.parameters), float(entry.parameters)),
@@ -404,5 +399,5 @@ def _about(entry: PretrainedInfo) -> str:
     if entry.why_not:
         sentences.append(entry.why_not)
     elif entry.download_bytes is not None:
-        sentences.append(f"Opening it downloads about {spoken_megabytes(entry.download_bytes)}.")
+        sentences.append(f"Opening it downloads about {format_size(entry.download_bytes)}.")
     return " ".join(sentences)

@@ -29,7 +29,7 @@ from convnext_studio.protocol.receptive_fields import (
     OpenField,
     ReceptiveFieldResult,
 )
-from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_percent, limits_of
+from convnext_studio.render import ALL_VALUES, Clipping, Limits, Range, format_number, format_percent, limits_of
 from convnext_studio.ui.panels.base import Panel, plain_label
 from convnext_studio.ui.panels.panel_query import QueryProgressBar
 from convnext_studio.ui.panels.receptive_field.field_controls import FieldSettings
@@ -180,8 +180,9 @@ class SubjectView(Panel):
             said.append(f"sees {geometry.extent}")
         elif box is not None:
             said.append(f"theoretical {box[2]:g} px")
-        if view.protocol == "luo" and view.gaussian is not None:
-            said.append(f"Gaussian σ {view.gaussian.sigma_px:.3g} px")
+        if view.protocol == "luo":
+            fit = view.gaussian
+            said.append(f"Gaussian σ {format_number(fit.sigma_px)} px" if fit else "no Gaussian fits")
         return " · ".join(said)
 
     # ------------------------------------------------------------------------------------- how far it is

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from convnext_studio.common.paths import downloaded_weights, weights_cache
 from convnext_studio.protocol.models import ModelInfo
+from convnext_studio.render import format_size
 from convnext_studio.ui.panels.base import choice, plain_label
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.background import Background
@@ -317,8 +318,7 @@ def _show(twin: QComboBox | QSpinBox, value: Value) -> None:
 
 def _room_text(share: float) -> str:
     """Return how much the caches may hold, such as “window 230 MB, engine 660 MB”."""
-    sizes = (share * size_bytes / (1 << 20) for size_bytes in (WINDOW_BYTES, ENGINE_BYTES))
-    window, engine = (f"{size:.0f} MB" if size < 1000 else f"{size / 1024:.1f} GB" for size in sizes)
+    window, engine = (format_size(round(share * size_bytes)) for size_bytes in (WINDOW_BYTES, ENGINE_BYTES))
     return f"Window {window}, engine {engine}"
 
 

@@ -74,6 +74,7 @@ def described(offsets: bytes) -> bytes:
         (described(b"[0, 9223372036854775808]"), "damaged list of tensors"),
         (described(b"[0, 1" + b"0" * 400 + b"]"), "damaged list of tensors"),
         (described(b"null"), "damaged list of tensors"),
+        (described(b'[0, 4]}, "a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]'), "damaged header"),
         (described(b"[0, 9000]"), "its last 9000 bytes are missing"),
     ],
 )

@@ -7,13 +7,13 @@ from PySide6.QtGui import QColor
 
 from convnext_studio.lecture.designs import Convolution
 from convnext_studio.lecture.setting import Whole
+from convnext_studio.render import format_count
 from convnext_studio.ui.lecture.views.controls import ValueSlider, with_own
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.painted_view import PaintedView, kind_colour
 from convnext_studio.ui.plots.ink import Ink, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted
 
 _CHANNELS = range(8, 1025, 8)
 _KERNELS = range(1, 32, 2)
@@ -116,7 +116,7 @@ class SeparableCostView(PaintedView):
             left += width
         numbers = "  +  ".join(f"{part.weights * of:,} {part.kind}".replace(",", " ") for part in parts)
         if ink.width(numbers, ink.least) > bar.width():
-            numbers = "  +  ".join(f"{counted(part.weights * of)} {part.kind}" for part in parts)
+            numbers = "  +  ".join(f"{format_count(part.weights * of)} {part.kind}" for part in parts)
         below = QRectF(bar.left(), bar.bottom() + 0.15 * small, bar.width(), small)
         ink.text(below, numbers, px=ink.small)
 

@@ -1,6 +1,5 @@
 """The cost of self-attention, which sees everything at once and pays for every pair of positions."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +12,7 @@ from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.design_costs import attention_macs, depthwise_macs
 from convnext_studio.model.nodes import smallest_input_px
 from convnext_studio.protocol.envelope import Payload
-from convnext_studio.render import Limits
+from convnext_studio.render import Limits, format_count, format_round_count
 from convnext_studio.ui.lecture.views.controls import ValueSlider
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, kernel_slider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
@@ -23,7 +22,6 @@ from convnext_studio.ui.plots.curve_data import Axes, AxisMark, Curve, series_co
 from convnext_studio.ui.plots.ink import Ink
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted
 
 WINDOW = 7
 """The window size of Swin, in positions."""
@@ -32,7 +30,6 @@ SIDES = tuple(range(128, 2049, 32))
 _MARGIN = 0.02  # In decades, at either end of the axis, so that the numbers there are seen.
 _TICKS = (128, 224, 384, 512, 1024, 2048)
 _ATTENTION, _WINDOWS = 1, 2  # Indices of the colours; the convolution's is 0.
-_PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
 class AttentionCostView(SeenView):
@@ -62,7 +59,7 @@ class AttentionCostView(SeenView):
             is_log=True,
             is_x_log=True,
             decades=20,
-            write=_written,
+            write=format_round_count,
         )
         self.plot = ReadPlot(self.name, axes, lines=2)
         self.contents.addWidget(self.plot, 3)
@@ -152,7 +149,7 @@ class AttentionCostView(SeenView):
         rows = [self.macs(int(each)) for each in sides]
         curves = [
             Curve(
-                label=f"{name}: {counted(chosen[name])}",
+                label=f"{name}: {format_count(chosen[name])}",
                 x=sides,
                 y=np.array([of[name] for of in rows], np.float64),
                 series=series,
@@ -165,15 +162,6 @@ class AttentionCostView(SeenView):
         low, high = np.log10(sides[[0, -1]]).tolist()
         across = Limits(low - _MARGIN, high + _MARGIN)
         self.plot.plot.show_curves(curves, x=across, names=names, marks=[mark])
-
-
-def _written(macs: float) -> str:
-    """Format MACs with a prefix, a whole power of ten such as "100 M" without a decimal point."""
-    exponent = math.floor(math.log10(macs) + 1e-9)
-    if not math.isclose(macs, 10**exponent):
-        return counted(round(macs))
-    thousands = min(exponent // 3, len(_PREFIXES) - 1)
-    return f"{10 ** (exponent - 3 * thousands)} {_PREFIXES[thousands]}".rstrip()
 
 
 SPEC = ViewSpec(

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QBoxLayout
 from convnext_studio.model.config import ConvNeXtConfig
 from convnext_studio.model.design_costs import KernelFigures, kernel_figures
 from convnext_studio.protocol.envelope import Payload
-from convnext_studio.render import Limits, format_percent
+from convnext_studio.render import Limits, format_count, format_percent, format_round_count
 from convnext_studio.ui.lecture.views.large_kernels.kernel_field import KERNEL, KERNELS, kernel_slider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
@@ -16,7 +16,6 @@ from convnext_studio.ui.lecture.views.read_plot import ReadPlot
 from convnext_studio.ui.plots.curve_data import Axes, Bars
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted
 
 _Number = Callable[[KernelFigures], int]
 _KINDS: tuple[tuple[str, _Number, _Number], ...] = (
@@ -44,7 +43,8 @@ class KernelCostView(NetworkView):
         self.contents.setDirection(QBoxLayout.Direction.TopToBottom)
         self.plots = [
             ReadPlot(
-                f"{name} against kernel size", Axes(x="Kernel size", y=name, write=_written, numbers="000.0 M")
+                f"{name} against kernel size",
+                Axes(x="Kernel size", y=name, write=format_round_count, numbers="000.0 M"),
             )
             for name, _, _ in _KINDS
         ]
@@ -74,7 +74,7 @@ class KernelCostView(NetworkView):
         """Return the numbers for the chosen kernel, one line for parameters and one for MACs."""
         chosen = self.figures()[KERNELS.index(self.kernel.value)]
         return [
-            f"{counted(whole(chosen))}, in the kernels {counted(part(chosen))} "
+            f"{format_count(whole(chosen))}, in the kernels {format_count(part(chosen))} "
             f"({format_percent(part(chosen) / whole(chosen))})"
             for _, whole, part in _KINDS
         ]
@@ -118,10 +118,6 @@ class KernelCostView(NetworkView):
             plot.show_title(f"{name}: {said}")
             across, up = Limits(-0.6, len(KERNELS) - 0.4), Limits(0.0, 1.03 * most)
             plot.plot.show_curves(self.bars(whole, part), x=across, y=up, names=names)
-
-
-def _written(count: float) -> str:
-    return counted(round(count)).replace(".0 ", " ") if count >= 1 else "0"
 
 
 SPEC = ViewSpec(

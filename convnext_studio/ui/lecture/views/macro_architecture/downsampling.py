@@ -10,6 +10,7 @@ from convnext_studio.model.config import Downsample
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.protocol.channels import ChannelMap, ChannelMapResult
 from convnext_studio.protocol.envelope import Payload, Request
+from convnext_studio.render import format_count
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
@@ -17,7 +18,7 @@ from convnext_studio.ui.lecture.views.norm_and_gelu.norm_values import NORM_TITL
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted, shape_text
+from convnext_studio.ui.state.node_texts import shape_text
 
 _OTHER = "Open a ConvNeXt with such layers, such as preset:convnext_tiny."
 
@@ -100,7 +101,7 @@ class DownsamplingView(NetworkView):
             config = replace(self.config, downsample=kind)
             nodes = node_table(config, self.model.input_px)
             parameters, macs = total_parameters(nodes, config), total_macs(nodes, config)
-            found.append((title, f"{counted(parameters)} parameters, {counted(macs)} MACs"))
+            found.append((title, f"{format_count(parameters)} parameters, {format_count(macs)} MACs"))
         return found
 
     def paint(self, ink: Ink, room: QRectF) -> None:

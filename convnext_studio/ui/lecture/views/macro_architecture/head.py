@@ -14,12 +14,13 @@ from convnext_studio.model.nodes import HEAD_NORM, head_parameters
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.maps import FeatureMaps, FeatureMapsResult
 from convnext_studio.protocol.predictions import Predict, Prediction
+from convnext_studio.render import format_count
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
 from convnext_studio.ui.plots.ink import Ink, MapPicture, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted, linear_layers, outputs_word, shape_text
+from convnext_studio.ui.state.node_texts import linear_layers, outputs_word, shape_text
 
 
 class HeadView(NetworkView):
@@ -102,7 +103,7 @@ class HeadView(NetworkView):
             ink.map(column, shown, title, words)
             start = QPointF(column.right() + 0.2 * ink.px, column.center().y())
             ink.arrow(start, start + QPointF(1.8 * ink.px, 0))
-        parameters = counted(head_parameters(self.config))
+        parameters = format_count(head_parameters(self.config))
         outputs = f"{self.config.num_classes} {outputs_word(self.model)}"
         words = f"{outputs}, {parameters} parameters with the norm"
         rows = self.rows()

@@ -7,6 +7,7 @@ from PySide6.QtCore import QRectF
 from convnext_studio.model.design_costs import TUTORIAL_STEM, StemFigures, stem_figures
 from convnext_studio.protocol.envelope import Payload, Request
 from convnext_studio.protocol.lecture import StemMaps, StemMapsResult
+from convnext_studio.render import format_count, format_memory
 from convnext_studio.ui.lecture.views.controls import CHANNEL, ValueSlider
 from convnext_studio.ui.lecture.views.live_view import ViewSpec
 from convnext_studio.ui.lecture.views.network_picture import NetworkView
@@ -14,7 +15,6 @@ from convnext_studio.ui.lecture.views.painted_view import OPEN_A_CONVNEXT
 from convnext_studio.ui.plots.ink import Ink, MapPicture, common_limits, map_picture, shared_columns
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from convnext_studio.ui.state.node_texts import counted, sized
 
 _MEAN = -1
 _WORDS_PART = 0.34  # Fraction of the width of a column.
@@ -88,9 +88,9 @@ class StemsView(NetworkView):
         """Return the costs in words."""
         is_open = (figures.stride, figures.padding) == (self.config.stem_stride, self.config.stem_padding)
         return [
-            f"{counted(figures.parameters)} parameters",
-            f"{counted(figures.macs)} MACs",
-            f"{sized(figures.activation_bytes)} of activations",
+            f"{format_count(figures.parameters)} parameters",
+            f"{format_count(figures.macs)} MACs",
+            f"{format_memory(figures.activation_bytes)} of activations",
             "the open model's own stem" if is_open else "the same weights, another stride",
         ]
 
