@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from convnext_studio.common.geometry import Box
-from convnext_studio.render.colours import Rgb, paint, steps_of
+from convnext_studio.render.colours import Rgb, lut, paint, steps_of
 from convnext_studio.render.limits import Limits, Values
 
 Tile = TypeVar("Tile", np.uint8, np.bool_, np.float32)
@@ -140,7 +140,7 @@ def assemble(
         order = np.array(mosaic.order)
         steps, holes = steps[order], holes[order]
     # Indices are arranged, which are a third of the bytes, and coloured once at the end.
-    colours = paint(_arrange(steps, mosaic), _arrange(holes, mosaic), colormap)
+    colours = paint(_arrange(steps, mosaic), _arrange(holes, mosaic), lut(colormap))
     if crossed is not None:
         for channel in np.flatnonzero(crossed):
             _cross(colours, mosaic.tile_box(int(channel)))

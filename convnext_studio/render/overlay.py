@@ -54,8 +54,9 @@ def veil(values: Values, limits: Limits, colormap: str, opacity: float = 1.0, ze
     np.minimum(sizes, 1.0, out=sizes)
     sizes[holes] = 1.0
     sizes *= 255 * opacity
-    colours = np.empty((*values.shape, 4), dtype=np.uint8)
-    colours[..., :3] = paint(steps_of(values, limits), holes, colormap)
+    # Four bytes a colour are looked up at once, in a third of the time that three take.
+    table = np.pad(lut(colormap), ((0, 0), (0, 1)))
+    colours = paint(steps_of(values, limits), holes, table)
     colours[..., 3] = np.rint(sizes, out=sizes)
     return colours
 
