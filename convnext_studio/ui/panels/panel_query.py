@@ -226,7 +226,7 @@ class PanelQuery(QObject):
         self._soon.timeout.connect(self.refresh)
         self._next = Turn(panel.state.turns, self.refresh, self)
         panel.set_query(self)
-        panel.state.awaited.changed.connect(lambda: self._content.say_anew(self._question_or_reason()))
+        panel.state.awaited.changed.connect(self._say_anew)
         if needs_model:
             panel.state.model_loaded.connect(self._remove_content_of_another_model)
         if panel.follows_changes:
@@ -234,6 +234,9 @@ class PanelQuery(QObject):
         if self.second is not None:
             self.second.changed.connect(self._show_again)
             panel.state.second.shown_changed.connect(self._show_again)
+
+    def _say_anew(self) -> None:
+        self._content.say_anew(self._question_or_reason())
 
     @property
     def answer(self) -> Any:

@@ -39,17 +39,7 @@ class Turns(QObject):
         None takes away what is shown, which must not stay there for a moment. Of several values that come
         before the slot's turn, it is called with the last.
         """
-        turn = Turn(self, lambda: None, owner)
-
-        def take(value: object) -> None:
-            turn.stop()
-            if value is None:
-                slot(None)
-            else:
-                turn.call = partial(slot, value)
-                turn.start()
-
-        signal.connect(take)
+        signal.connect(_SlotTurn(self, slot, owner).take)
 
     def has(self, turn: "Turn") -> bool:
         """Whether a piece of work waits for its turn."""
@@ -101,3 +91,20 @@ class Turn(QObject):
     def stop(self) -> None:
         """Do not run it."""
         self._turns.remove(self)
+
+
+class _SlotTurn(Turn):
+    """The turn of a slot that a signal brings values to, for as long as its owner is there."""
+
+    def __init__(self, turns: Turns, slot: Callable[[Any], None], owner: QObject) -> None:
+        super().__init__(turns, lambda: None, owner)
+        self._slot = slot
+
+    def take(self, value: object) -> None:
+        """Have the slot called with the value, at once if that is None."""
+        self.stop()
+        if value is None:
+            self._slot(None)
+        else:
+            self.call = partial(self._slot, value)
+            self.start()
