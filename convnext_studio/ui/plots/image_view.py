@@ -264,6 +264,10 @@ class ImageView(QWidget):
         self._follow()
         self._tools.show_scene(scene)
 
+    def has_room_beside(self, scene: Scene) -> bool:
+        """Return whether a scene's labels and its note would fit beside its layers."""
+        return self._zoom.has_room_beside(scene)
+
     @property
     def is_fitted(self) -> bool:
         """Whether the whole scene is visible and stays so when the view is resized."""

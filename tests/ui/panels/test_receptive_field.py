@@ -461,6 +461,28 @@ def test_every_protocol_can_be_chosen_and_has_a_sentence(desk: Desk, filled: Rec
     assert len(said) == 4
 
 
+@pytest.mark.parametrize("height", range(130, 270, 8))
+def test_no_label_is_cut_off_and_nothing_is_left_unsaid(
+    desk: Desk, panel: ReceptiveFieldPanel, height: int
+) -> None:
+    four = tuple(
+        Square(threshold=share, side_px=side, area_ratio=side**2 / 4096)
+        for share, side in ((0.2, 4), (0.3, 6), (0.5, 16), (0.99, 46))
+    )
+    panel.resize(520, height)
+    desk.answer(replace(receptive_field(desk, "stage2"), squares={"linear": four, "log": ()}))
+    view, caption = panel.map.view, panel.caption
+    scene = view.scene
+    assert scene is not None
+    lines, labels = scene.note.splitlines(), [mark.label for mark in scene.marks if mark.beside]
+    of_one = view.fontMetrics().height()
+    # Labels have 4 pixels around them, lines of the note 2, and the column 6 at either end.
+    assert len(labels) * (of_one + 4) + len(lines) * (of_one + 2) + 12 <= view.height() or not labels
+    assert all(said in "\n".join((scene.note, caption)) for said in ("Centred protocol", "log10(x / max)"))
+    said = "\n".join((*(mark.label for mark in scene.marks), caption))
+    assert all(side in said for side in ("4 px", "6 px", "16 px", "46 px"))
+
+
 def test_luo_takes_noise_and_needs_no_picture(desk: Desk) -> None:
     desk.state.set_model(model())
     panel = ReceptiveFieldPanel(desk.state, desk.bridge)

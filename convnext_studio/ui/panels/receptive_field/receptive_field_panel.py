@@ -41,7 +41,7 @@ from convnext_studio.ui.plots.field_scene import (
     why_no_figure,
     window_around,
 )
-from convnext_studio.ui.plots.scene import Scene, split_scene
+from convnext_studio.ui.plots.scene import Layer, Scene, split_scene
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.widgets.choices import Switch
@@ -57,8 +57,8 @@ SCALE_TIP = (
     f"Logarithmic colours show {DECADES} powers of ten below the largest value, with the squares of the "
     "protocol; linear ones the field itself, log10(x + 1) what RepLKNet publishes, each with its own squares"
 )
-_LABELS: tuple[Labels, ...] = ("full", "short", "one")
-_AROUND_LABEL_PX = 34
+_BESIDE: tuple[tuple[Labels, bool], ...] = (("full", True), ("short", True), ("short", False), ("one", False))
+"""What is written beside the map: of the squares, and whether the note is. The rest is in the caption."""
 NO_FIELD_HERE = (
     "The head is pooled over the whole picture: it has no receptive field. Select a stage or a block."
 )
@@ -83,7 +83,7 @@ class ReceptiveFieldPanel(Panel):
 
     def __init__(self, state: AppState, bridge: EngineBridge, parent: QWidget | None = None) -> None:
         super().__init__(state, bridge, parent)
-        self._tried: list[list[str]] = []
+        self._tried: list[Scene] = []
         self.measured = MeasuredField(self, self.question, self.paint, self.point_text)
         self.map = self.measured.map
         self.fields = FieldControls()
@@ -201,26 +201,14 @@ class ReceptiveFieldPanel(Panel):
         self._window = window_around(view, scale) if self.zoom.value == "square" else None
         if other is not None and self._window is not None:
             self._window = common_window(view, other, scale)
-        note = figure_note(view, scale, self.measured.progress)
         layer = field_layer(view, colours, values, self._window)
-        self._tried = []
-        for labels in _LABELS:
-            beside = "" if labels == "one" else note
-            scene = marked_scene(view, layer, scale, note=beside, labels=labels, window=self._window)
-            self._tried.append(_texts_beside(scene))
-            if self._has_room_beside(self._tried[-1]):
-                break
+        scene, said = self._with_words(view, layer, scale)
         if other is not None and self.state.second.shown == "curtain":
             beyond = field_scene(other, colours, labels="one", window=self._window)
             scene = split_scene(scene, beyond, self.state.second.choice.curtain)
         self.map.view.set_scene(scene)
         clipping = shown_clipping(view, scale, values, limits)
         self.map.bar.set_scale(ColorScale(colormap, limits, clipping=clipping))
-        said = describe(view, scale, self.measured.progress)
-        if labels == "one":
-            # What the map has no room for.
-            brief = figure_note(view, scale, has_count=False)
-            said = f"{' · '.join(brief.splitlines())}. {said} Squares: {squares_text(view, scale)}."
         if other is not None:
             of_both = (view, other) if self.state.second.shown != "second" else (other, view)
             said = " · ".join((said, areas_text(*of_both, scale, self.state.second.choice), *self._notes))
@@ -237,25 +225,36 @@ class ReceptiveFieldPanel(Panel):
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 
+    def _with_words(self, view: FieldView, layer: Layer, scale: ShownScale) -> tuple[Scene, str]:
+        """Return the field with as many words beside it as there is room for, and a caption with the others."""
+        progress = self.measured.progress
+        note, said = figure_note(view, scale, progress), describe(view, scale, progress)
+        self._tried = []
+        for labels, has_note in _BESIDE:
+            beside = note if has_note else ""
+            scene = marked_scene(view, layer, scale, note=beside, labels=labels, window=self._window)
+            self._tried.append(scene)
+            if self.map.view.has_room_beside(scene):
+                break
+        if not has_note:
+            brief = figure_note(view, scale, has_count=False)
+            said = f"{' · '.join(brief.splitlines())}. {said}"
+        if labels == "one":
+            said = f"{said} Squares: {squares_text(view, scale)}."
+        return scene, said
+
     def _share_in_field(self, view: FieldView) -> float:
         """Where the curtain's line is in the field, of which a part may be shown, as a share of its width."""
         width = int(view.field_map.shape[1])
         left, _, across, _ = self._window or (0.0, 0.0, float(width), 0.0)
         return (left + self.state.second.choice.curtain * across) / width
 
-    def _has_room_beside(self, texts: list[str]) -> bool:
-        """Whether labels and note fit beside the map: each in one line, and together in half of the width."""
-        if not texts:
-            return True
-        metrics, view = self.fontMetrics(), self.map.view
-        widest = max(metrics.horizontalAdvance(text) for text in texts)
-        is_high = (len(texts) + 1) * metrics.lineSpacing() < view.height()
-        return is_high and widest + _AROUND_LABEL_PX < view.width() / 2
-
     def _follow_size(self) -> None:
         """Paint again if the labels that are shown do not fit any more, or longer ones do."""
-        *longer, shown = self._tried or [[]]
-        if not self._has_room_beside(shown) or any(self._has_room_beside(texts) for texts in longer):
+        if not self._tried:
+            return
+        has_room, (*longer, shown) = self.map.view.has_room_beside, self._tried
+        if not has_room(shown) or any(has_room(scene) for scene in longer):
             self.measured.repaint()
 
     def point_text(self, view: FieldView, x: float, y: float) -> str:
@@ -276,7 +275,3 @@ class ReceptiveFieldPanel(Panel):
         view = self.measured.view
         if isinstance(view, ReceptiveFieldResult):
             self.fields.choose_unit(nearest_unit(view, *self._in_input(x, y)), self.state)
-
-
-def _texts_beside(scene: Scene) -> list[str]:
-    return [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()

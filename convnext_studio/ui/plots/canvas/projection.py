@@ -60,6 +60,15 @@ class Projection(Struct, frozen=True):
         """The height of a label."""
         return self.metrics.height() + 2.0
 
+    @property
+    def step_px(self) -> float:
+        """From the top of a label to that of the next one below it."""
+        return self.line_px + 2.0
+
+    def column_height_px(self, labels: int, note_lines: int) -> float:
+        """Return how high a column is with so many labels above a note of so many lines."""
+        return labels * self.step_px + note_lines * self.line_px + 2 * MARGIN_PX
+
     def text_px(self, text: str) -> float:
         """Return the width of a label with this text."""
         return self.metrics.horizontalAdvance(text) + 8.0
@@ -150,9 +159,20 @@ class SceneZoom:
         """Return the width for labels and note beside the layers; 0 if that would be half the view or more."""
         if scene is None:
             return 0.0
-        texts = [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()
-        widest = max((self.projection.text_px(text) for text in texts), default=0.0)
+        widest = self._widest_beside_px(scene)
         return widest + LEADER_PX if 0 < widest < self._view.width() / 2 else 0.0
+
+    def has_room_beside(self, scene: Scene) -> bool:
+        """Return whether labels and note fit beside the layers: in half of the width, one below the other."""
+        labels, note_lines = sum(mark.beside for mark in scene.marks), len(scene.note.splitlines())
+        if not labels + note_lines:
+            return True
+        is_narrow = self._widest_beside_px(scene) + LEADER_PX < self._view.width() / 2
+        return is_narrow and self.projection.column_height_px(labels, note_lines) <= self._view.height()
+
+    def _widest_beside_px(self, scene: Scene) -> float:
+        texts = [mark.label for mark in scene.marks if mark.beside] + scene.note.splitlines()
+        return max((self.projection.text_px(text) for text in texts), default=0.0)
 
     def drag(self, by: QPointF) -> None:
         """Move the scene by pixels of the view."""

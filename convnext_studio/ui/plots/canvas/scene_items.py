@@ -235,8 +235,8 @@ class MarksItem(SceneItem):
 
 def _label_beside(painter: QPainter, projection: Projection, marks: list[Mark], note_lines: int) -> None:
     """Paint labels in a column, from the highest frame down, each with a line to its frame's corner."""
-    line_px = projection.line_px
-    left, step = projection.area.width() - projection.column_px + LEADER_PX, line_px + 2
+    line_px, step = projection.line_px, projection.step_px
+    left = projection.area.width() - projection.column_px + LEADER_PX
     marks = sorted(marks, key=lambda mark: mark.box[1])
     corners = [projection.box(mark.box).topRight() for mark in marks]
     tops: list[float] = []
