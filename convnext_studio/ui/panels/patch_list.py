@@ -173,9 +173,12 @@ class PatchesView(QWidget):
             return
         images = tuple(picture.key for picture in state.opened.images)
         channel = min(self._channel, node.shape[0] - 1)
-        self._question.ask(
-            StrongestPatches(node=node.name, channel=channel, images=images, count=COUNT, panel="patches")
+        question = StrongestPatches(
+            node=node.name, channel=channel, images=images, count=COUNT, panel="patches"
         )
+        if not self._question.is_news(question) and not self._question.failure:
+            self.list.setEnabled(True)  # What was changed is as before.
+        self._question.ask(question)
         self._show_running(self._question.is_running)
 
     def _stop_or_start(self) -> None:

@@ -80,6 +80,12 @@ class Query(QObject):
         if not requests:
             self._on_answer()
 
+    def ask_again(self, *requests: Request, of: object = None) -> None:
+        """Ask this even if it was answered last, where that answer is no longer what is shown."""
+        if not self.is_running:
+            self.drop()
+        self.ask(*requests, of=of)
+
     def take_as_asked(self, *requests: Request, of: object = None) -> None:
         """Treat this question as asked, because its answer is already available."""
         self._asked = (of, requests)

@@ -364,6 +364,21 @@ def test_the_most_alike_patches_are_listed_and_lead_to_their_pictures(
     assert (desk.state.picture.key, desk.state.unit) == ("dog", (3, 0))
 
 
+def test_a_picture_that_was_closed_and_opened_again_is_searched_again(
+    desk: Desk, panel: SimilarityPanel
+) -> None:
+    alike(desk, panel)
+    panel.likeness.choose((1, 2))
+    page = panel.likeness
+    subject, searches = page._subject, len(asked(desk, MostAlike))
+    assert subject is not None
+    for images in (("cat",), ("cat", "dog")):
+        alone = replace(subject, images=images)
+        page.patches.search(alone, page.kept[-1], page.measure, "A")
+        assert ("Open more pictures" in page.patches.words.text()) == (len(images) == 1)
+    assert len(asked(desk, MostAlike)) == searches + 1
+
+
 def test_arrow_keys_move_the_compared_position(desk: Desk, panel: SimilarityPanel) -> None:
     alike(desk, panel)
     panel.map.view.setFocus()

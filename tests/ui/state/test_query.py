@@ -47,6 +47,18 @@ def test_the_same_is_asked_once_and_an_older_answer_is_dropped(desk: Desk) -> No
     assert len(desk.asked) == 3
 
 
+def test_what_was_answered_is_asked_again_when_that_is_wanted_but_not_twice_at_once(desk: Desk) -> None:
+    asker = Asker(desk)
+    for _ in range(2):
+        asker.question.ask_again(Kernel(node="stage1", channel=1))
+    assert len(desk.asked) == 1
+    assert desk.client.cancelled == []
+    desk.tell(Done(id=1, payload=kernel(1), seconds=0))
+    asker.question.ask_again(Kernel(node="stage1", channel=1))
+    desk.tell(Done(id=2, payload=kernel(1), seconds=0))
+    assert asker.answers == [kernel(1)] * 2
+
+
 def test_why_there_is_no_answer_is_told_once(desk: Desk) -> None:
     asker = Asker(desk)
     asker.question.ask(Kernel(node="stage1", channel=1))

@@ -100,6 +100,7 @@ class Retoucher(QObject):
     def _follow_picture(self, picture: ImageInfo | None) -> None:
         self._state.interventions.release()
         self._start = self._regions = None
+        self._region_query.drop()  # Parts of all pictures are asked for by the same question.
         if picture is None:
             self.activate(False)
         self._follow_tool()
@@ -118,7 +119,7 @@ class Retoucher(QObject):
                 images = tuple(each.key for each in self._state.opened.images)
                 self._ask_regions(FindParts(panel=_PANEL, images=images, node=node.name))
         if bar.fill_kind == "paste" and bar.pasted and self._state.opened.preview(bar.pasted) is None:
-            self._paste_query.ask(ShowPicture(panel=_PANEL, image=bar.pasted))
+            self._paste_query.ask_again(ShowPicture(panel=_PANEL, image=bar.pasted))
 
     def _ask_regions(self, request: FindSuperpixels | FindParts) -> None:
         if self._region_query.is_news(request, of=self._state.model):

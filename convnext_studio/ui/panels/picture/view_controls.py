@@ -275,7 +275,7 @@ class ViewControls(QObject):
         if picture is None or self.view == picture.view:
             self._query.drop()
             return
-        self._query.ask(ShowPicture(panel="picture view", image=picture_of(picture.key), view=self.view))
+        self._query.ask_again(ShowPicture(panel="picture view", image=picture_of(picture.key), view=self.view))
 
     def _receive(self, payload: Payload) -> None:
         picture = self._state.picture

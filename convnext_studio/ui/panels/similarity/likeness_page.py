@@ -203,7 +203,7 @@ class AlikePatches(QWidget):
         """Search the other pictures for positions like one, which has a name if it is kept."""
         others = tuple(key for key in subject.images if key != point.image)
         if not others:
-            self.list.show_patches(())
+            self.forget()
             self.words.setText("Open more pictures to search them for positions that are like this one.")
             return
         self._name = name
@@ -217,6 +217,8 @@ class AlikePatches(QWidget):
             measure=measure,
             network=subject.network,
         )
+        if not self.list.count():
+            self.words.clear()  # They may say that there is nothing to search.
         self._search.ask(question, of=subject.model)
 
     def forget(self) -> None:

@@ -200,14 +200,14 @@ class LivePlayer(QObject):
         name = f"{stream.name}, frame {frame.number + 1:,}"
         self._background.read(
             partial(encode_pixels, frame.pixels),
-            lambda data: self._frozen.ask(OpenImage(panel=LIVE, data=data, name=name)),
+            lambda data: self._frozen.ask_again(OpenImage(panel=LIVE, data=data, name=name)),
             lambda error: self._not_kept(str(error)),
         )
         return True
 
     def _ask_frozen(self, frame: LiveFrame) -> None:
         view = PictureView(frame=frame.number)
-        self._frozen.ask(ShowPicture(panel=LIVE, image=self.stream.entry, view=view))
+        self._frozen.ask_again(ShowPicture(panel=LIVE, image=self.stream.entry, view=view))
 
     def _not_kept(self, sentence: str) -> None:
         self._keeps_again = False

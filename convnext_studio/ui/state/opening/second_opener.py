@@ -258,7 +258,11 @@ class SecondOpener(QObject):
             return
         if self._state.live.is_on and self._state.second.prediction is not None:
             return  # Frames come with their predictions.
-        self._predictions.ask(Predict(panel="predict", network="B", image=picture.key), of=model)
+        question = Predict(panel="predict", network="B", image=picture.key)
+        if self._state.second.prediction is None:
+            self._predictions.ask_again(question, of=model)  # Frames of a film may have replaced its answer.
+        else:
+            self._predictions.ask(question, of=model)
 
     def _predicted(self, answer: Payload) -> None:
         picture = self._state.picture

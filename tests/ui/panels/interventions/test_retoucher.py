@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from convnext_studio.common.interventions import Change
 from convnext_studio.protocol.interventions import FindSuperpixels, Superpixels
 from convnext_studio.protocol.pictures import ShowPicture
+from convnext_studio.protocol.similarity import FindParts, Parts, PicturePart, PictureParts
 from convnext_studio.ui.panels.interventions import retoucher as retoucher_module
 from convnext_studio.ui.panels.picture.picture_panel import PicturePanel
 from tests.ui import desk as a
@@ -124,6 +125,37 @@ def test_a_click_chooses_a_superpixel(panel: PicturePanel, desk: Desk) -> None:
     chosen = np.unpackbits(np.frombuffer(made.cells.bits, np.uint8)).reshape(64, 64)
     assert np.array_equal(chosen, labels)
     assert made.cells.box == a.CROP.crop_box
+
+
+def test_a_part_can_be_chosen_in_each_picture_in_turn(panel: PicturePanel, desk: Desk) -> None:
+    """The parts of all pictures are asked for by the same question, whichever is shown."""
+    node = desk.state.model.node(desk.state.node)
+    labels = np.zeros(node.shape[1:], np.int32)
+    bar = panel.retouch_bar
+    bar.tool.setCurrentIndex(bar.tool.findData("part"))
+    for key in ("cat", "dog", "cat"):
+        desk.state.opened.select(key)
+        asked = [request for request in desk.asked if isinstance(request, FindParts)][-1]
+        desk.answer(
+            Parts(
+                node=node.name,
+                method="kmeans",
+                vectors="direction",
+                parts=(PicturePart(area=1.0, pictures=2),),
+                pictures=tuple(
+                    PictureParts(image=each, labels=labels, geometry=a.CROP) for each in ("dog", "cat")
+                ),
+                field=node.field,
+                error=0.0,
+                seen=2,
+                total=2,
+                has_shares=False,
+            ),
+            asked.id,
+        )
+        before = len(desk.state.interventions.recipe.of_picture(key))
+        stroke(panel, (80, 40))
+        assert len(desk.state.interventions.recipe.of_picture(key)) == before + 1
 
 
 def test_what_is_pasted_is_asked_for_once_its_pixels_are_needed(panel: PicturePanel, desk: Desk) -> None:

@@ -292,6 +292,34 @@ def test_freezing_another_frame_of_a_film_waits_until_the_last_is_a_picture(
     assert state.picture.view.frame == 20
 
 
+def test_a_frame_is_frozen_as_often_as_wanted_and_both_networks_predict_for_it(
+    player: LivePlayer, state: AppState, engine: FakeEngine
+) -> None:
+    """What is asked about a frozen frame may be the last that was asked, before other frames were shown."""
+    state.second.set_model(make_model("Other"))
+    source = StagedSource("film.mp4")
+    source.path = "/films/film.mp4"
+    state.opened.add(make_image("film", source.path))
+    player.play(source)
+    source.opened.emit(source)
+    for _ in range(3):
+        source.give(0)
+        answer_frame(engine, 0)
+        player.freeze()
+        [frozen] = [each for each in engine.open(ShowPicture) if each.panel == "live"]
+        assert frozen.view == PictureView(frame=0)
+        engine.answer(frozen, make_image("film", source.path))
+        answer_frame(engine, 0)
+        assert state.picture is not None
+        assert state.picture.key == "film"
+        for made in (state.prediction, state.second.prediction):
+            assert made is not None
+            assert made.image == "film"
+        player.resume()
+        source.give(1)
+        answer_frame(engine, 1)
+
+
 def test_another_picture_ends_it(player: LivePlayer, source: StagedSource, state: AppState) -> None:
     state.opened.add(make_image("other"))
     assert source.is_closed
