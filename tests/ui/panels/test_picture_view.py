@@ -72,3 +72,5 @@ def test_what_cannot_be_shown_is_said(desk: Desk, panel: PicturePanel) -> None:
     desk.answer(failure, asked.id)
     assert panel.shown_view.failure == "The file is gone. Open it again."
     assert panel.shown_view.bands[2].currentIndex() == 2
+    panel.shown_view.bands[2].setCurrentIndex(3)  # The file may be there again.
+    assert last(desk).id != asked.id
