@@ -27,6 +27,10 @@ from convnext_studio.render.numbers import (
         (999_400_000, "999 MB"),
         (999_500_000, "1.0 GB"),
         (1_240_000_000, "1.2 GB"),
+        (900, "1 MB"),
+        (114_356_512, "114 MB"),
+        (999_600_000, "1.0 GB"),
+        (3_385_884_064, "3.4 GB"),
     ],
 )
 def test_sizes(count: int, text: str) -> None:
@@ -49,6 +53,13 @@ def test_sizes(count: int, text: str) -> None:
         (1_000_000_000, "1.00 G"),
         (15_400_000_000, "15.4 G"),
         (2_340_000_000_000, "2.34 T"),
+        (768, "768"),
+        (48_960, "49.0 k"),
+        (999_999, "1.00 M"),
+        (1_204_000, "1.20 M"),
+        (9_999_999, "10.0 M"),
+        (4_455_000_000, "4.46 G"),
+        (10**12, "1.00 T"),
     ],
 )
 def test_counts_have_three_digits(count: int, text: str) -> None:
@@ -72,6 +83,7 @@ def test_counts_at_ticks_have_no_zeros_after_the_point(count: float, text: str) 
         (301_056, "294.0 KiB"),
         (2**20 - 1, "1.0 MiB"),
         (2**20 - 60, "1023.9 KiB"),
+        (2**20, "1.0 MiB"),
         (2**31, "2.0 GiB"),
         (3 * 2**39, "1.5 TiB"),
     ],

@@ -13,7 +13,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from convnext_studio.common.geometry import CropGeometry
+from convnext_studio.common.interventions import Change
 from convnext_studio.model.config import ConvNeXtConfig
+from convnext_studio.model.framing import Framing
 from convnext_studio.model.nodes import node_table, total_macs, total_parameters
 from convnext_studio.model.preprocessing import Preprocessing
 from convnext_studio.protocol.envelope import Cancelled, Done, Failed, Message, Payload, Request
@@ -22,6 +24,7 @@ from convnext_studio.protocol.pictures import (
     ImageInfo,
     ListedPictures,
     ListPictures,
+    OpenImage,
     PictureFailure,
     ShowPicture,
 )
@@ -79,6 +82,19 @@ def make_model(
         device_name="A processor",
         precision="float32",
     )
+
+
+def change_all(state: AppState) -> None:
+    """Open another picture and another network, and change all that panels follow."""
+    state.awaited.begin(OpenImage(id=99, path="other.png"))
+    state.opened.add(make_image("other"))
+    state.set_model(make_model("Another"))
+    state.set_node("stage1")
+    state.set_unit(0, 0)
+    state.set_target(1)
+    state.set_framing(Framing(kind="whole"))
+    state.interventions.add(Change(node="stage1"))
+    state.second.shown_changed.emit()
 
 
 def make_image(key: str = "one", path: str = "") -> ImageInfo:

@@ -176,8 +176,9 @@ class PatchesView(QWidget):
         question = StrongestPatches(
             node=node.name, channel=channel, images=images, count=COUNT, panel="patches"
         )
-        if not self._question.is_news(question) and not self._question.failure:
-            self.list.setEnabled(True)  # What was changed is as before.
+        is_answered = not (self._question.is_running or self._question.failure)
+        if is_answered and not self._question.is_news(question):
+            self.list.setEnabled(True)  # The listed patches are the answer to this question.
         self._question.ask(question)
         self._show_running(self._question.is_running)
 

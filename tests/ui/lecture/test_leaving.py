@@ -4,16 +4,13 @@ import gc
 import weakref
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.common.interventions import Change
-from convnext_studio.model.framing import Framing
-from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.ui.lecture.views.registry import VIEWS
 from convnext_studio.ui.state.app_state import AppState
 from convnext_studio.ui.state.bridge import EngineBridge
-from tests.ui.conftest import make_image, make_model
+from tests.leaks import delete_later_now
+from tests.ui.conftest import change_all
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -32,15 +29,7 @@ def test_a_view_that_was_left_hears_nothing_more(
     view.hide()
     view.deleteLater()
     del view
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    open_state.awaited.begin(OpenImage(id=99, path="other.png"))  # An error in a slot fails the test.
-    open_state.opened.add(make_image("other"))
-    open_state.set_model(make_model("Another"))
-    open_state.set_node("stage1")
-    open_state.set_unit(0, 0)
-    open_state.set_target(1)
-    open_state.set_framing(Framing(kind="whole"))
-    open_state.interventions.add(Change(node="stage1"))
-    open_state.second.shown_changed.emit()
+    delete_later_now()
+    change_all(open_state)  # An error in a slot fails the test.
     gc.collect()
     assert seen() is None

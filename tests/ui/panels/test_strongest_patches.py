@@ -164,6 +164,20 @@ def test_patches_can_be_chosen_again_when_all_is_as_it_was(
     assert panel.patches.list.isEnabled()
 
 
+def test_patches_of_another_channel_lead_nowhere_while_this_one_is_searched(
+    qtbot: QtBot, desk_and_panel: tuple[Desk, FeatureMapsPanel]
+) -> None:
+    desk, panel = desk_and_panel
+    reply(desk, StrongestPatches, result(patch("dog", 1, 2, 7.5)))
+    desk.state.set_channel(1)
+    qtbot.waitUntil(lambda: len(asked(desk, StrongestPatches)) == 2)
+    desk.state.set_node("stage4")
+    desk.state.set_node("stage3")
+    desk.state.set_channel(1)
+    qtbot.waitUntil(lambda: not panel.patches._soon.isActive())
+    assert not panel.patches.list.isEnabled()
+
+
 def test_pictures_that_cannot_be_read_are_said(desk_and_panel: tuple[Desk, FeatureMapsPanel]) -> None:
     desk, panel = desk_and_panel
     reply(desk, StrongestPatches, replace(result(patch("cat", 0, 0, 1.0)), skipped=("dog",)))

@@ -100,7 +100,7 @@ class Retoucher(QObject):
     def _follow_picture(self, picture: ImageInfo | None) -> None:
         self._state.interventions.release()
         self._start = self._regions = None
-        self._region_query.drop()  # Parts of all pictures are asked for by the same question.
+        self._region_query.drop()  # The question about parts is the same for every picture.
         if picture is None:
             self.activate(False)
         self._follow_tool()

@@ -202,7 +202,7 @@ class ReceptiveFieldPanel(Panel):
         if other is not None and self._window is not None:
             self._window = common_window(view, other, scale)
         layer = field_layer(view, colours, values, self._window)
-        scene, said = self._with_words(view, layer, scale)
+        scene, said = self._scene_and_caption(view, layer, scale)
         if other is not None and self.state.second.shown == "curtain":
             beyond = field_scene(other, colours, labels="one", window=self._window)
             scene = split_scene(scene, beyond, self.state.second.choice.curtain)
@@ -225,8 +225,8 @@ class ReceptiveFieldPanel(Panel):
         if isinstance(view, ReceptiveFieldResult):
             self.fields.show_unit(view.unit)
 
-    def _with_words(self, view: FieldView, layer: Layer, scale: ShownScale) -> tuple[Scene, str]:
-        """Return the field with as many words beside it as there is room for, and a caption with the others."""
+    def _scene_and_caption(self, view: FieldView, layer: Layer, scale: ShownScale) -> tuple[Scene, str]:
+        """Return the field with what there is room for written beside it, and a caption with the rest."""
         progress = self.measured.progress
         note, said = figure_note(view, scale, progress), describe(view, scale, progress)
         self._tried = []

@@ -7,14 +7,11 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 from msgspec.structs import replace
-from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from convnext_studio.common.interventions import Change
-from convnext_studio.model.framing import Framing
 from convnext_studio.model.nodes import node_table
-from convnext_studio.protocol.pictures import OpenImage
 from convnext_studio.protocol.receptive_fields import FieldNetwork
 from convnext_studio.ui.panels.receptive_field_lab.lab_panel import OPEN_TEXT, RANDOM_TEXT, ReceptiveFieldLab
 from convnext_studio.ui.state.app_state import AppState
@@ -22,7 +19,8 @@ from convnext_studio.ui.state.background import Background
 from convnext_studio.ui.state.bridge import EngineBridge
 from convnext_studio.ui.state.comparison_entries import RELATIVES, at_node, network, random_weights, suggestions
 from convnext_studio.ui.widgets.message_bar import Notice
-from tests.ui.conftest import FakeEngine, make_image, make_model
+from tests.leaks import delete_later_now
+from tests.ui.conftest import FakeEngine, change_all, make_model
 from tests.ui.panels.receptive_field_lab.told import TITLES, asked, compare, settle
 
 
@@ -196,19 +194,12 @@ def test_a_comparison_without_a_model_is_told(
 def test_nothing_of_a_removed_subject_hears_what_is_opened_later(
     pair: ReceptiveFieldLab, state: AppState
 ) -> None:
-    """What hears of the state by a function of its own would hear of it after its widgets have gone."""
+    """A lambda that is connected to the state would still be called after the widgets are deleted."""
     second = pair.compare.subjects[1]
     parts = [weakref.ref(each) for each in (second, second.measured, second.measured.query)]
     del second
     pair.compare.subjects[1].remove.click()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    state.awaited.begin(OpenImage(id=99, path="other.png"))  # An error in a slot fails the test.
-    state.opened.add(make_image("other"))
-    state.set_model(make_model("Another"))
-    state.set_node("stage1")
-    state.set_unit(0, 0)
-    state.set_framing(Framing(kind="whole"))
-    state.interventions.add(Change(node="stage1"))
-    state.second.shown_changed.emit()
+    delete_later_now()
+    change_all(state)  # An error in a slot fails the test.
     gc.collect()
     assert [part() for part in parts] == [None] * len(parts)
